@@ -1,0 +1,1 @@
+//! History + Model + Budget -> Verdict: linearizability, key count, counterexamples

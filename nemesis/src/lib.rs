@@ -1,0 +1,1 @@
+//! Faults: what hurts, when, whom, and always healing
