@@ -1,1 +1,11 @@
-//! The embedded cluster: a small TiKV of stores and a PD over real Raft
+//! The embedded cluster: a small TiKV of stores and a PD that speaks TiKV's wire over real Raft.
+//!
+//! In: the configurations of one process ([`pd::PdConfig`], [`store::StoreConfig`]). Out: a process that serves.
+//! Node logic is sans-IO, `step(now, input) -> outputs`, without clock, socket, file, thread or randomness inside;
+//! the drivers beside it bring those. This crate knows nothing of clients, histories or faults.
+
+pub mod defects;
+pub mod pd;
+pub mod process;
+pub mod profile;
+pub mod store;

@@ -1,0 +1,79 @@
+//! How fast time passes in the embedded cluster: every interval and timeout of stores and PD, in one place.
+//!
+//! `tikv` has real TiKV's and PD's defaults, `fast` about a tenth of them, so that a test of a minute sees many
+//! elections. Both sides read the same [`Timing`], which keeps lease < election timeout true by construction.
+
+/// A named set of intervals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Profile {
+    /// Elections after 1–2 s.
+    Fast,
+    /// TiKV's own defaults: elections after 10–20 s.
+    Tikv,
+}
+
+/// Every interval of stores and PD. Milliseconds unless a name says otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timing {
+    /// One Raft tick.
+    pub raft_tick_ms: u64,
+    /// Ticks without a leader until a follower stands for election, at least.
+    pub election_ticks_min: usize,
+    /// The same, at most (exclusive).
+    pub election_ticks_max: usize,
+    /// Ticks between a leader's heartbeats.
+    pub heartbeat_ticks: usize,
+    /// Between a leader's unprompted heartbeats for its regions to PD.
+    pub region_heartbeat_ms: u64,
+    /// Between a store's heartbeats to PD.
+    pub store_heartbeat_ms: u64,
+    /// PD says Disconnected after this long without a store heartbeat.
+    pub disconnected_ms: u64,
+    /// PD says Down, and replaces a store's replicas, after this long (`max-store-down-time`).
+    pub down_ms: u64,
+    /// PD looks over all regions for missing or surplus peers this often (`patrol-region-interval`).
+    pub patrol_ms: u64,
+}
+
+impl Profile {
+    /// The profile's name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fast => "fast",
+            Self::Tikv => "tikv",
+        }
+    }
+
+    /// The profile of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Fast, Self::Tikv].into_iter().find(|profile| profile.name() == name)
+    }
+
+    /// The profile's intervals.
+    pub fn timing(self) -> Timing {
+        match self {
+            Self::Fast => Timing {
+                raft_tick_ms: 100,
+                election_ticks_min: 10,
+                election_ticks_max: 20,
+                heartbeat_ticks: 2,
+                region_heartbeat_ms: 500,
+                store_heartbeat_ms: 500,
+                disconnected_ms: 2_000,
+                down_ms: 180_000,
+                patrol_ms: 20,
+            },
+            Self::Tikv => Timing {
+                raft_tick_ms: 1_000,
+                election_ticks_min: 10,
+                election_ticks_max: 20,
+                heartbeat_ticks: 2,
+                region_heartbeat_ms: 60_000,
+                store_heartbeat_ms: 10_000,
+                disconnected_ms: 20_000,
+                down_ms: 1_800_000,
+                patrol_ms: 100,
+            },
+        }
+    }
+}
