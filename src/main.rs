@@ -1,2 +1,35 @@
-//! t
-fn main() {}
+//! `jepsen-tikv`: tests whether a TiKV cluster keeps its promises while its machines fail.
+//!
+//! This crate binds the rooms together: flags → [`config`] → [`plan`] → [`run`] → history → [`judge`] → [`report`].
+//! Every stage's output is a file in the run directory, so that every stage can be run alone.
+
+mod cli;
+mod config;
+mod exit;
+mod interrupt;
+mod run_directory;
+
+use exit::{Exit, Failure};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match cli::parse().and_then(|cli| dispatch(cli.command)) {
+        Ok(exit) => ExitCode::from(exit.code()),
+        Err(failure) => {
+            eprintln!("jepsen-tikv: {failure}");
+            ExitCode::from(failure.exit.code())
+        }
+    }
+}
+
+fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
+    match command {
+        cli::Command::Defects => {
+            for defect in cluster::defects::Defect::ALL {
+                println!("{:14} {}", defect.name(), defect.breaks());
+            }
+            Ok(Exit::Valid)
+        }
+        _ => Err(Failure::software("not wired yet")),
+    }
+}

@@ -1,0 +1,253 @@
+//! What a run shall be, checked: every value here is usable, and the combination makes sense.
+//!
+//! In: values as the command line gives them. Out: a [`Config`], which goes into plan.json word for word, or one
+//! sentence that says which flag to change. Units stand in the names. Knows nothing of how it is carried out.
+
+use crate::exit::Failure;
+use serde::{Deserialize, Serialize};
+
+/// Everything that a user can choose about a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Config {
+    /// The test's name: the folder under the runs directory.
+    pub name: String,
+    /// The seed of everything that is drawn by chance.
+    pub seed: u64,
+    /// The shape of the embedded cluster.
+    pub cluster: ClusterShape,
+    /// What the clients do.
+    pub workload: WorkloadConfig,
+    /// What hurts the cluster.
+    pub nemesis: NemesisConfig,
+    /// How long clients and nemesis run side by side, milliseconds.
+    pub time_ms: u64,
+}
+
+/// The shape of the embedded cluster.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ClusterShape {
+    /// How many stores.
+    pub stores: u32,
+    /// How many replicas a region has.
+    pub replicas: u32,
+    /// Into how many regions the workload's key range is split.
+    pub regions: u32,
+    /// How fast time passes: `fast` or `tikv`.
+    pub profile: String,
+    /// PD's port; 0 = pick one.
+    pub pd_port: u16,
+    /// The first store's port, the others follow; 0 = pick them.
+    pub store_port: u16,
+    /// How the cluster is wrong on purpose, by name.
+    pub defects: Vec<String>,
+}
+
+/// Which workload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum WorkloadName {
+    /// go-ycsb's workload A: load the keys, then half reads, half updates.
+    YcsbA,
+    /// Few keys, every kind of operation: get, put, cas, delete, scan.
+    Register,
+}
+
+/// How keys are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Distribution {
+    /// Every key as likely as any other.
+    Uniform,
+    /// A few keys get most of the traffic (constant 0.99, as YCSB).
+    Zipfian,
+}
+
+/// Which client library speaks to the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClientName {
+    /// The crate that users use, its writes sent once.
+    TikvClient,
+    /// Our own: one RPC an operation.
+    Direct,
+}
+
+/// What the clients do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct WorkloadConfig {
+    /// Which workload.
+    pub name: WorkloadName,
+    /// How many keys are loaded or used.
+    pub keys: u64,
+    /// How keys are drawn.
+    pub distribution: Distribution,
+    /// How long a value is, bytes.
+    pub value_bytes: usize,
+    /// Which client library.
+    pub client: ClientName,
+    /// Leave tikv-client's own retries as shipped: a known-bad target that the tester must find.
+    pub client_retries: bool,
+    /// How many logical clients.
+    pub concurrency: u32,
+    /// How many of them are mostly idle, with a connection and region cache of their own.
+    pub idle_clients: u32,
+    /// Operations a second over all clients; `None` = unlimited.
+    pub rate: Option<u64>,
+    /// How long one operation may take, milliseconds.
+    pub op_timeout_ms: u64,
+}
+
+/// What hurts the cluster.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct NemesisConfig {
+    /// The faults' names; empty = none.
+    pub faults: Vec<String>,
+    /// From one fault's end to the next one's beginning, about, milliseconds.
+    pub interval_ms: u64,
+    /// The shortest pause, milliseconds.
+    pub pause_ms_min: u64,
+    /// The longest pause, milliseconds.
+    pub pause_ms_max: u64,
+}
+
+impl Config {
+    /// Refuses what cannot be run, in one sentence that says what to change.
+    pub fn check(&self) -> Result<(), Failure> {
+        let refuse = |sentence: String| Err(Failure::usage(sentence));
+        let shape = &self.cluster;
+        if self.time_ms == 0 {
+            return refuse("--time is 0: give the run at least a second, e.g. --time 60".into());
+        }
+        if shape.stores == 0 {
+            return refuse("--stores is 0: a cluster needs at least one store".into());
+        }
+        if shape.replicas == 0 {
+            return refuse("--replicas is 0: a region needs at least one replica".into());
+        }
+        if shape.replicas > shape.stores {
+            return refuse(format!(
+                "--replicas {} is more than --stores {}: a store holds one replica of a region at most; \
+                 use more stores or fewer replicas",
+                shape.replicas, shape.stores
+            ));
+        }
+        if shape.stores > 100 {
+            return refuse(format!(
+                "--stores {} is too many for one machine: use 100 or fewer",
+                shape.stores
+            ));
+        }
+        if shape.regions == 0 || shape.regions > 1000 {
+            return refuse(format!("--regions is {}: use 1 to 1000", shape.regions));
+        }
+        if shape.store_port != 0 && u32::from(shape.store_port) + shape.stores > 65_536 {
+            return refuse(format!(
+                "--store-port {} leaves no room for {} ports below 65536",
+                shape.store_port, shape.stores
+            ));
+        }
+        self.check_workload()?;
+        self.check_nemesis()
+    }
+
+    fn check_workload(&self) -> Result<(), Failure> {
+        let workload = &self.workload;
+        let refuse = |sentence: String| Err(Failure::usage(sentence));
+        if workload.keys == 0 {
+            return refuse("--keys is 0: a workload needs at least one key".into());
+        }
+        if workload.concurrency == 0 {
+            return refuse("--concurrency is 0: a run needs at least one client".into());
+        }
+        if workload.idle_clients >= workload.concurrency {
+            return refuse(format!(
+                "--idle-clients {} leaves no busy client among --concurrency {}: keep one at least",
+                workload.idle_clients, workload.concurrency
+            ));
+        }
+        if workload.rate == Some(0) {
+            return refuse("--rate is 0: leave it out for an unlimited rate".into());
+        }
+        if workload.op_timeout_ms == 0 {
+            return refuse("--op-timeout is 0: every operation would time out".into());
+        }
+        if workload.client_retries && workload.client == ClientName::Direct {
+            return refuse(
+                "--client-retries on is about tikv-client; the direct client never retries".into(),
+            );
+        }
+        Ok(())
+    }
+
+    fn check_nemesis(&self) -> Result<(), Failure> {
+        let nemesis = &self.nemesis;
+        if nemesis.pause_ms_min > nemesis.pause_ms_max {
+            return Err(Failure::usage(format!(
+                "--pause-ms-min {} is more than --pause-ms-max {}",
+                nemesis.pause_ms_min, nemesis.pause_ms_max
+            )));
+        }
+        if nemesis.pause_ms_max == 0 {
+            return Err(Failure::usage("--pause-ms-max is 0: a pause needs some time"));
+        }
+        Ok(())
+    }
+
+    /// The flags that repeat this run, those at their defaults left out.
+    pub fn command_line(&self, defaults: &Self) -> String {
+        let mut flags = vec!["jepsen-tikv test".to_owned()];
+        let mut flag = |name: &str, mine: String, default: String| {
+            if mine != default {
+                flags.push(format!("--{name} {mine}"));
+            }
+        };
+        let (shape, other) = (&self.cluster, &defaults.cluster);
+        let faults = |config: &NemesisConfig| {
+            if config.faults.is_empty() { "none".to_owned() } else { config.faults.join(",") }
+        };
+        flag("nemesis", faults(&self.nemesis), String::new());
+        flag("time", seconds(self.time_ms), String::new());
+        flag("seed", self.seed.to_string(), String::new());
+        flag("stores", shape.stores.to_string(), other.stores.to_string());
+        flag("replicas", shape.replicas.to_string(), other.replicas.to_string());
+        flag("regions", shape.regions.to_string(), other.regions.to_string());
+        flag("profile", shape.profile.clone(), other.profile.clone());
+        flag("pd-port", shape.pd_port.to_string(), other.pd_port.to_string());
+        flag("store-port", shape.store_port.to_string(), other.store_port.to_string());
+        flag("defect", shape.defects.join(","), other.defects.join(","));
+        let (work, other) = (&self.workload, &defaults.workload);
+        flag("workload", value_name(work.name), value_name(other.name));
+        flag("keys", work.keys.to_string(), other.keys.to_string());
+        flag("distribution", value_name(work.distribution), value_name(other.distribution));
+        flag("value-bytes", work.value_bytes.to_string(), other.value_bytes.to_string());
+        flag("client", value_name(work.client), value_name(other.client));
+        let switch = |on| if on { "on" } else { "off" }.to_owned();
+        flag("client-retries", switch(work.client_retries), switch(other.client_retries));
+        flag("concurrency", work.concurrency.to_string(), other.concurrency.to_string());
+        flag("idle-clients", work.idle_clients.to_string(), other.idle_clients.to_string());
+        flag("rate", optional(work.rate), optional(other.rate));
+        flag("op-timeout", seconds(work.op_timeout_ms), seconds(other.op_timeout_ms));
+        let (nemesis, other) = (&self.nemesis, &defaults.nemesis);
+        flag("nemesis-interval", seconds(nemesis.interval_ms), seconds(other.interval_ms));
+        flag("pause-ms-min", nemesis.pause_ms_min.to_string(), other.pause_ms_min.to_string());
+        flag("pause-ms-max", nemesis.pause_ms_max.to_string(), other.pause_ms_max.to_string());
+        flags.join(" ")
+    }
+}
+
+fn optional(value: Option<u64>) -> String {
+    value.map_or_else(String::new, |value| value.to_string())
+}
+
+fn value_name(value: impl clap::ValueEnum) -> String {
+    value.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+}
+
+/// Milliseconds as the flags take them: `60` (seconds) or `1500ms`.
+fn seconds(time_ms: u64) -> String {
+    if time_ms.is_multiple_of(1000) { (time_ms / 1000).to_string() } else { format!("{time_ms}ms") }
+}

@@ -1,0 +1,131 @@
+//! How the program ends: each kind of end has its own exit code, and every failure is one sentence.
+//!
+//! In: an error from anywhere. Out: the code for the shell and the sentence for stderr. The table in `--help`
+//! is made from this list, so that it cannot disagree.
+
+use std::fmt;
+
+/// Every way the program can end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Every history judged was valid, and the run tested something.
+    Valid,
+    /// A promise was broken.
+    Invalid,
+    /// It cannot be said: a budget was exceeded, or the run tested nothing.
+    Unknown,
+    /// The command line is wrong.
+    Usage,
+    /// A history is malformed: it is refused, not judged.
+    Malformed,
+    /// A file that was named cannot be read.
+    NoInput,
+    /// The tester itself failed.
+    Software,
+    /// The target or a disk failed.
+    TargetOrDisk,
+    /// Ended by a second Ctrl-C or SIGTERM: faults healed, nothing judged.
+    Interrupted,
+}
+
+impl Exit {
+    /// Every way, in the order of the table.
+    pub const ALL: [Self; 9] = [
+        Self::Valid,
+        Self::Invalid,
+        Self::Unknown,
+        Self::Usage,
+        Self::Malformed,
+        Self::NoInput,
+        Self::Software,
+        Self::TargetOrDisk,
+        Self::Interrupted,
+    ];
+
+    /// The process's exit code; from 64 on those of `sysexits.h`.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Valid => 0,
+            Self::Invalid => 1,
+            Self::Unknown => 2,
+            Self::Usage => 64,
+            Self::Malformed => 65,
+            Self::NoInput => 66,
+            Self::Software => 70,
+            Self::TargetOrDisk => 74,
+            Self::Interrupted => 130,
+        }
+    }
+
+    fn meaning(self) -> &'static str {
+        match self {
+            Self::Valid => "valid",
+            Self::Invalid => "invalid: a promise was broken",
+            Self::Unknown => "unknown, or vacuous: the run tested too little to say",
+            Self::Usage => "wrong usage",
+            Self::Malformed => "malformed history: refused, not judged",
+            Self::NoInput => "a named file cannot be read",
+            Self::Software => "a failure of the tester itself",
+            Self::TargetOrDisk => "trouble with the target or a disk",
+            Self::Interrupted => "interrupted twice: faults healed, nothing judged",
+        }
+    }
+
+    /// The table of codes for `--help`.
+    pub fn table() -> String {
+        let rows = Self::ALL.iter().map(|exit| format!("{:5}  {}", exit.code(), exit.meaning()));
+        format!("Exit codes:\n{}", rows.collect::<Vec<_>>().join("\n"))
+    }
+}
+
+/// A failure that ends the program: its kind, and a sentence that says what to do.
+#[derive(Debug)]
+pub struct Failure {
+    /// How the program ends.
+    pub exit: Exit,
+    /// The whole sentence.
+    pub sentence: String,
+}
+
+impl Failure {
+    /// A failure of a kind, with its sentence.
+    pub fn new(exit: Exit, sentence: impl fmt::Display) -> Self {
+        Self { exit, sentence: sentence.to_string() }
+    }
+
+    /// The command line is wrong.
+    pub fn usage(sentence: impl fmt::Display) -> Self {
+        Self::new(Exit::Usage, sentence)
+    }
+
+    /// The target or a disk failed.
+    pub fn target_or_disk(sentence: impl fmt::Display) -> Self {
+        Self::new(Exit::TargetOrDisk, sentence)
+    }
+
+    /// The tester itself failed.
+    pub fn software(sentence: impl fmt::Display) -> Self {
+        Self::new(Exit::Software, sentence)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.sentence)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+#[cfg(test)]
+mod tests {
+    use super::Exit;
+
+    #[test]
+    fn every_end_has_its_own_code() {
+        let mut codes: Vec<u8> = Exit::ALL.iter().map(|exit| exit.code()).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        assert_eq!(codes.len(), Exit::ALL.len());
+    }
+}

@@ -1,0 +1,65 @@
+//! Ctrl-C and SIGTERM: the first ends the run early and in order, the second at once after healing.
+//!
+//! In: signals. Out: an [`Interrupt`] that everything which waits can also wait for. Knows nothing of runs.
+
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+
+/// How urgently the run shall end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Urgency {
+    /// Nobody asked.
+    None,
+    /// Heal, judge what there is, save.
+    Early,
+    /// Heal and leave.
+    Now,
+}
+
+/// Tells whether somebody asked the run to end.
+#[derive(Debug, Clone)]
+pub struct Interrupt {
+    urgency: watch::Receiver<Urgency>,
+}
+
+impl Interrupt {
+    /// Listens for SIGINT, SIGTERM and SIGHUP from now on.
+    pub fn listen() -> std::io::Result<Self> {
+        let (sender, urgency) = watch::channel(Urgency::None);
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut hangup = signal(SignalKind::hangup())?;
+        tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                    _ = hangup.recv() => {}
+                }
+                sender.send_modify(|urgency| {
+                    *urgency = match urgency {
+                        Urgency::None => Urgency::Early,
+                        Urgency::Early | Urgency::Now => Urgency::Now,
+                    };
+                });
+            }
+        });
+        Ok(Self { urgency })
+    }
+
+    /// How urgent it is by now.
+    pub fn urgency(&self) -> Urgency {
+        *self.urgency.borrow()
+    }
+
+    /// Waits until it is at least this urgent.
+    pub async fn at_least(&self, urgency: Urgency) {
+        let mut receiver = self.urgency.clone();
+        if receiver.wait_for(|now| *now >= urgency).await.is_err() {
+            // The listener lives as long as the runtime; without it nobody will ever ask.
+            std::future::pending::<()>().await;
+        }
+    }
+}
