@@ -7,7 +7,10 @@ mod cli;
 mod config;
 mod exit;
 mod interrupt;
+mod measurement;
+mod progress;
 mod run_directory;
+mod workload;
 
 use exit::{Exit, Failure};
 use std::process::ExitCode;

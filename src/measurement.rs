@@ -1,0 +1,107 @@
+//! How fast operations went, in go-ycsb's words.
+//!
+//! In: one record per completed operation. Out: a line per kind of operation, since the start, with go-ycsb's
+//! fields. Latencies are microseconds from invocation to completion. Knows nothing of what an operation meant.
+
+use hdrhistogram::Histogram;
+use std::{collections::BTreeMap, time::Duration};
+
+/// go-ycsb's lines come every so often.
+pub const INTERVAL: Duration = Duration::from_secs(10);
+
+/// Latencies are told apart to three digits, as in go-ycsb.
+const SIGNIFICANT_DIGITS: u8 = 3;
+/// Longer than any deadline; what is longer still counts as this.
+const LATENCY_US_MAX: u64 = 24 * 3_600 * 1_000_000;
+
+/// Latencies of every kind of operation since the start.
+#[derive(Debug, Default)]
+pub struct Measurement {
+    kinds: BTreeMap<String, Histogram<u64>>,
+}
+
+impl Measurement {
+    /// One completed operation of a kind (`READ`, `UPDATE`, …).
+    pub fn record(&mut self, kind: &str, latency: Duration) {
+        let latency_us = (latency.as_micros() as u64).max(1);
+        if !self.kinds.contains_key(kind) {
+            let histogram = Histogram::new_with_bounds(1, LATENCY_US_MAX, SIGNIFICANT_DIGITS)
+                .expect("the bounds are constants that fit");
+            self.kinds.insert(kind.to_owned(), histogram);
+        }
+        if let Some(histogram) = self.kinds.get_mut(kind) {
+            histogram.saturating_record(latency_us);
+        }
+    }
+
+    /// How many operations of every kind.
+    pub fn count(&self) -> u64 {
+        self.kinds.values().map(Histogram::len).sum()
+    }
+
+    /// A line per kind, then one for all that succeeded.
+    pub fn lines(&self, elapsed: Duration) -> Vec<String> {
+        let mut lines: Vec<String> =
+            self.kinds.iter().map(|(kind, histogram)| line(kind, histogram, elapsed)).collect();
+        let mut total: Option<Histogram<u64>> = None;
+        for (_, histogram) in self.kinds.iter().filter(|(kind, _)| !kind.ends_with("_ERROR")) {
+            match &mut total {
+                None => total = Some(histogram.clone()),
+                // All have the same bounds, so adding cannot fail.
+                Some(total) => total.add(histogram).expect("the same bounds"),
+            }
+        }
+        lines.extend(total.map(|total| line("TOTAL", &total, elapsed)));
+        lines
+    }
+}
+
+fn line(kind: &str, histogram: &Histogram<u64>, elapsed: Duration) -> String {
+    let seconds = elapsed.as_secs_f64();
+    let operations_per_s = if seconds > 0.0 { histogram.len() as f64 / seconds } else { 0.0 };
+    let percentile = |percent: f64| histogram.value_at_percentile(percent);
+    format!(
+        "{kind:6} - Takes(s): {seconds:.1}, Count: {}, OPS: {operations_per_s:.1}, Avg(us): {:.0}, \
+         Min(us): {}, Max(us): {}, 50th(us): {}, 90th(us): {}, 95th(us): {}, 99th(us): {}, \
+         99.9th(us): {}, 99.99th(us): {}",
+        histogram.len(),
+        histogram.mean(),
+        histogram.min(),
+        histogram.max(),
+        percentile(50.0),
+        percentile(90.0),
+        percentile(95.0),
+        percentile(99.0),
+        percentile(99.9),
+        percentile(99.99),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_have_go_ycsbs_fields() {
+        let mut measurement = Measurement::default();
+        for latency_us in 1..=1000 {
+            measurement.record("READ", Duration::from_micros(latency_us));
+        }
+        measurement.record("UPDATE", Duration::from_micros(5));
+        measurement.record("UPDATE_ERROR", Duration::from_secs(2));
+        let lines = measurement.lines(Duration::from_secs(10));
+        assert_eq!(
+            lines[0],
+            "READ   - Takes(s): 10.0, Count: 1000, OPS: 100.0, Avg(us): 500, Min(us): 1, Max(us): 1000, \
+             50th(us): 500, 90th(us): 900, 95th(us): 950, 99th(us): 990, 99.9th(us): 1000, 99.99th(us): 1000"
+        );
+        assert!(lines[2].starts_with("UPDATE_ERROR - Takes(s): 10.0, Count: 1, "));
+        assert!(lines[3].starts_with("TOTAL  - Takes(s): 10.0, Count: 1001, "), "{}", lines[3]);
+        assert_eq!(measurement.count(), 1002);
+    }
+
+    #[test]
+    fn nothing_measured_gives_no_line() {
+        assert!(Measurement::default().lines(Duration::ZERO).is_empty());
+    }
+}

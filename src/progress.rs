@@ -1,0 +1,81 @@
+//! What a person sees while a run goes: a bar on a terminal, plain lines elsewhere.
+//!
+//! In: the phase, counts, the faults in force. Out: stderr. Results go to stdout and are not made here.
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::{io::IsTerminal, time::Duration};
+
+/// Shows how far a run is.
+#[derive(Debug, Clone)]
+pub struct Progress {
+    bar: Option<ProgressBar>,
+}
+
+impl Progress {
+    /// A bar if stderr is a terminal, plain lines otherwise.
+    pub fn new() -> Self {
+        if !std::io::stderr().is_terminal() {
+            return Self { bar: None };
+        }
+        let bar = ProgressBar::with_draw_target(Some(1), ProgressDrawTarget::stderr_with_hz(5));
+        bar.set_style(style());
+        Self { bar: Some(bar) }
+    }
+
+    /// A new phase begins, so long if known.
+    pub fn phase(&self, name: &str, length: Option<Duration>) {
+        match &self.bar {
+            Some(bar) => {
+                bar.set_length(length.map_or(1, |length| length.as_millis() as u64));
+                bar.set_position(0);
+                bar.set_prefix(name.to_owned());
+                bar.set_message(String::new());
+                bar.enable_steady_tick(Duration::from_millis(200));
+            }
+            None => eprintln!("{name}"),
+        }
+    }
+
+    /// How far the phase is, how fast operations go, and what hurts.
+    pub fn update(&self, elapsed: Duration, operations_per_s: f64, faults_in_force: &[String]) {
+        let Some(bar) = &self.bar else { return };
+        bar.set_position(elapsed.as_millis() as u64);
+        let left_s = bar.length().unwrap_or(0).saturating_sub(elapsed.as_millis() as u64) / 1000;
+        let faults = if faults_in_force.is_empty() {
+            "no fault".to_owned()
+        } else {
+            faults_in_force.join(", ")
+        };
+        bar.set_message(format!("{operations_per_s:.0} ops/s · {faults} · {left_s} s left"));
+    }
+
+    /// A line that stays.
+    pub fn line(&self, line: &str) {
+        match &self.bar {
+            Some(bar) => bar.println(line),
+            None => eprintln!("{line}"),
+        }
+    }
+
+    /// A line of the result, which goes to stdout, without tearing the bar.
+    pub fn result_line(&self, line: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| println!("{line}")),
+            None => println!("{line}"),
+        }
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn style() -> ProgressStyle {
+    // The template is a constant of ours: if it were wrong, the plain bar would do.
+    ProgressStyle::with_template("{prefix:22!} [{bar:24}] {msg}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("=> ")
+}

@@ -1,0 +1,266 @@
+//! What clients ask: workloads as seeded generators of operations.
+//!
+//! In: the workload's configuration, a seed, and what a client read. Out: [`Operation`]s. Every written value is
+//! unique (client id and sequence number), which is what makes checking fast. Knows nothing of clients or time.
+
+mod keys;
+mod register;
+mod ycsb;
+
+use crate::config::{WorkloadConfig, WorkloadName};
+use histories::{Answer, ClientId, Key, Operation, Value};
+use keys::Chooser;
+use rand_chacha::ChaCha12Rng;
+use rand_chacha::rand_core::SeedableRng;
+use register::Register;
+use std::sync::Arc;
+use ycsb::YcsbA;
+
+/// A workload: its keys, and generators for its clients.
+#[derive(Debug, Clone)]
+pub struct Workload {
+    config: WorkloadConfig,
+    seed: u64,
+    keys: Arc<[Key]>,
+}
+
+/// One worker's stream of operations.
+#[derive(Debug)]
+pub struct Generator {
+    kind: Kind,
+    values: Values,
+}
+
+#[derive(Debug)]
+enum Kind {
+    YcsbA(YcsbA),
+    Register(Register),
+}
+
+/// Makes values that nobody else writes.
+#[derive(Debug)]
+struct Values {
+    client: ClientId,
+    sequence: u64,
+    length: usize,
+}
+
+impl Workload {
+    /// The workload that is configured; the same seed gives the same operations.
+    pub fn new(config: &WorkloadConfig, seed: u64) -> Self {
+        let key = match config.name {
+            WorkloadName::YcsbA => ycsb::key,
+            WorkloadName::Register => register::key,
+        };
+        let keys = (0..config.keys).map(key).collect();
+        Self { config: config.clone(), seed, keys }
+    }
+
+    /// Every key of the workload.
+    pub fn keys(&self) -> &[Key] {
+        &self.keys
+    }
+
+    /// Whether every key is loaded before the faults begin. Otherwise the keys begin absent.
+    pub fn loads(&self) -> bool {
+        self.config.name == WorkloadName::YcsbA
+    }
+
+    /// Whether the workload uses CAS; then all its writes must be made in atomic mode.
+    pub fn uses_cas(&self) -> bool {
+        self.config.name == WorkloadName::Register
+    }
+
+    /// The range `[start, end)` in which all of the workload's keys lie.
+    pub fn range(&self) -> (Key, Key) {
+        let prefix: &[u8] = match self.config.name {
+            WorkloadName::YcsbA => ycsb::PREFIX,
+            WorkloadName::Register => register::PREFIX,
+        };
+        let mut end = prefix.to_vec();
+        if let Some(last) = end.last_mut() {
+            *last += 1;
+        }
+        (prefix.to_vec(), end)
+    }
+
+    /// A key of the workload's range that no operation of it uses: the one more put after the faults.
+    pub fn extra_key(&self) -> Key {
+        let mut key = self.range().0;
+        key.extend_from_slice(b"zz-one-more");
+        key
+    }
+
+    /// The keys that split the workload's range into so many parts with about as many keys each.
+    pub fn split_keys(&self, regions: u32) -> Vec<Key> {
+        let mut sorted: Vec<&Key> = self.keys.iter().collect();
+        sorted.sort_unstable();
+        sorted.dedup();
+        let parts = (regions as usize).min(sorted.len());
+        (1..parts).map(|part| sorted[part * sorted.len() / parts].clone()).collect()
+    }
+
+    /// The generator for one worker.
+    pub fn generator(&self, worker: u32) -> Generator {
+        let mut rng = ChaCha12Rng::seed_from_u64(self.seed);
+        rng.set_stream(u64::from(worker) + 1);
+        let chooser = Chooser::new(self.config.distribution, Arc::clone(&self.keys));
+        let kind = match self.config.name {
+            WorkloadName::YcsbA => Kind::YcsbA(YcsbA::new(rng, chooser)),
+            WorkloadName::Register => Kind::Register(Register::new(rng, chooser, self.range())),
+        };
+        let values = Values { client: 0, sequence: 0, length: self.config.value_bytes };
+        Generator { kind, values }
+    }
+}
+
+impl Generator {
+    /// The next operation of this client.
+    pub fn next(&mut self, client: ClientId) -> Operation {
+        self.values.serve(client);
+        match &mut self.kind {
+            Kind::YcsbA(workload) => workload.next(&mut self.values),
+            Kind::Register(workload) => workload.next(&mut self.values),
+        }
+    }
+
+    /// A read, for a client that is mostly idle.
+    pub fn next_read(&mut self) -> Operation {
+        let chooser = match &mut self.kind {
+            Kind::YcsbA(workload) => workload.choose(),
+            Kind::Register(workload) => workload.choose(),
+        };
+        Operation::Get { key: chooser }
+    }
+
+    /// A put of one key, for the load.
+    pub fn put(&mut self, client: ClientId, key: Key) -> Operation {
+        self.values.serve(client);
+        Operation::Put { key, value: self.values.fresh(), ttl_s: None }
+    }
+
+    /// Hears what a client was answered, so that a CAS can expect what is there.
+    pub fn observe(&mut self, operation: &Operation, answer: &Answer) {
+        if let Kind::Register(workload) = &mut self.kind {
+            workload.observe(operation, answer);
+        }
+    }
+}
+
+impl Values {
+    /// From now on values are this client's. A client's numbers never start again: a worker serves one client
+    /// after another, and no client comes back.
+    fn serve(&mut self, client: ClientId) {
+        if self.client != client {
+            self.client = client;
+            self.sequence = 0;
+        }
+    }
+
+    /// A value that nobody else writes: `<client>-<sequence>`, padded with dots.
+    fn fresh(&mut self) -> Value {
+        let mut value = format!("{}-{}", self.client, self.sequence).into_bytes();
+        self.sequence += 1;
+        if value.len() < self.length {
+            value.resize(self.length, b'.');
+        }
+        value
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{ClientName, Distribution};
+    use std::collections::HashSet;
+
+    fn config(name: WorkloadName, distribution: Distribution) -> WorkloadConfig {
+        WorkloadConfig {
+            name,
+            keys: 50,
+            distribution,
+            value_bytes: 20,
+            client: ClientName::Direct,
+            client_retries: false,
+            concurrency: 4,
+            idle_clients: 1,
+            rate: None,
+            op_timeout_ms: 1000,
+        }
+    }
+
+    fn written(operation: &Operation) -> Option<Value> {
+        match operation {
+            Operation::Put { value, .. } => Some(value.clone()),
+            Operation::Cas { new, .. } => Some(new.clone()),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn no_value_is_written_twice_also_over_renewed_clients() {
+        for name in [WorkloadName::YcsbA, WorkloadName::Register] {
+            let workload = Workload::new(&config(name, Distribution::Zipfian), 3);
+            let mut seen = HashSet::new();
+            for worker in 0..4_u32 {
+                let mut generator = workload.generator(worker);
+                for step in 0..400_u64 {
+                    let client = u64::from(worker) + 4 * (step / 100);
+                    if let Some(value) = written(&generator.next(client)) {
+                        assert!(seen.insert(value));
+                    }
+                }
+            }
+            assert!(seen.len() > 400, "{} writes of 1600 operations", seen.len());
+        }
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_operations_and_another_seed_others() {
+        let operations = |seed| {
+            let config = config(WorkloadName::Register, Distribution::Uniform);
+            let mut generator = Workload::new(&config, seed).generator(2);
+            (0..50).map(|_| generator.next(7)).collect::<Vec<_>>()
+        };
+        assert_eq!(operations(1), operations(1));
+        assert_ne!(operations(1), operations(2));
+    }
+
+    #[test]
+    fn every_key_lies_in_the_range_and_the_extra_key_is_none_of_them() {
+        for name in [WorkloadName::YcsbA, WorkloadName::Register] {
+            let workload = Workload::new(&config(name, Distribution::Uniform), 1);
+            let (start, end) = workload.range();
+            let distinct: HashSet<&Key> = workload.keys().iter().collect();
+            assert_eq!(distinct.len(), 50);
+            assert!(workload.keys().iter().all(|key| *key >= start && *key < end));
+            let extra = workload.extra_key();
+            assert!(extra >= start && extra < end && !distinct.contains(&extra));
+        }
+    }
+
+    #[test]
+    fn splits_part_the_keys_evenly() {
+        let workload = Workload::new(&config(WorkloadName::YcsbA, Distribution::Uniform), 1);
+        let splits = workload.split_keys(5);
+        assert_eq!(splits.len(), 4);
+        let mut bounds = vec![workload.range().0];
+        bounds.extend(splits);
+        bounds.push(workload.range().1);
+        for pair in bounds.windows(2) {
+            let inside = workload.keys().iter().filter(|key| **key >= pair[0] && **key < pair[1]);
+            assert_eq!(inside.count(), 10);
+        }
+        assert!(workload.split_keys(1).is_empty());
+        assert_eq!(workload.split_keys(1000).len(), 49, "never more parts than keys");
+    }
+
+    #[test]
+    fn half_of_ycsb_a_are_reads() {
+        let workload = Workload::new(&config(WorkloadName::YcsbA, Distribution::Uniform), 1);
+        let mut generator = workload.generator(0);
+        let reads =
+            (0..2000).filter(|_| matches!(generator.next(1), Operation::Get { .. })).count();
+        assert!((850..=1150).contains(&reads), "{reads} of 2000");
+    }
+}

@@ -1,0 +1,103 @@
+//! Few keys and every kind of operation: get, put, CAS, delete, and a scan over all of them.
+
+use super::{Values, keys::Chooser};
+use histories::{Answer, Key, Operation, Value};
+use rand::RngExt;
+use rand_chacha::ChaCha12Rng;
+use std::collections::BTreeMap;
+
+/// What every key begins with.
+pub const PREFIX: &[u8] = b"register:";
+
+/// How often each operation is drawn, of the sum of all.
+const WEIGHTS: [(Kind, u32); 5] =
+    [(Kind::Get, 8), (Kind::Put, 5), (Kind::Cas, 4), (Kind::Delete, 2), (Kind::Scan, 1)];
+
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Get,
+    Put,
+    Cas,
+    Delete,
+    Scan,
+}
+
+/// Every kind of operation, by weights.
+#[derive(Debug)]
+pub struct Register {
+    rng: ChaCha12Rng,
+    chooser: Chooser,
+    range: (Key, Key),
+    /// What the worker last saw of each key: what a CAS expects.
+    last_seen: BTreeMap<Key, Option<Value>>,
+}
+
+impl Register {
+    pub fn new(rng: ChaCha12Rng, chooser: Chooser, range: (Key, Key)) -> Self {
+        Self { rng, chooser, range, last_seen: BTreeMap::new() }
+    }
+
+    pub fn choose(&mut self) -> Key {
+        self.chooser.choose(&mut self.rng)
+    }
+
+    pub fn next(&mut self, values: &mut Values) -> Operation {
+        let key = self.choose();
+        match self.kind() {
+            Kind::Get => Operation::Get { key },
+            Kind::Put => Operation::Put { key, value: values.fresh(), ttl_s: None },
+            Kind::Cas => {
+                let expected = self.last_seen.get(&key).cloned().unwrap_or_default();
+                Operation::Cas { key, expected, new: values.fresh() }
+            }
+            Kind::Delete => Operation::Delete { key },
+            Kind::Scan => {
+                let (start, end) = self.range.clone();
+                Operation::Scan {
+                    start,
+                    end: Some(end),
+                    limit: 10_240,
+                    reverse: self.rng.random(),
+                    key_only: false,
+                }
+            }
+        }
+    }
+
+    pub fn observe(&mut self, operation: &Operation, answer: &Answer) {
+        let seen = match (operation, answer) {
+            (Operation::Get { key }, Answer::Got(value)) => Some((key, value.clone())),
+            (Operation::Put { key, value, .. }, Answer::Done) => Some((key, Some(value.clone()))),
+            (Operation::Delete { key }, Answer::Done) => Some((key, None)),
+            (Operation::Cas { key, new, .. }, Answer::Cas { swapped: true, .. }) => {
+                Some((key, Some(new.clone())))
+            }
+            (Operation::Cas { key, .. }, Answer::Cas { swapped: false, previous }) => {
+                Some((key, previous.clone()))
+            }
+            _ => None,
+        };
+        if let Some((key, value)) = seen {
+            self.last_seen.insert(key.clone(), value);
+        }
+    }
+
+    fn kind(&mut self) -> Kind {
+        let sum: u32 = WEIGHTS.iter().map(|(_, weight)| weight).sum();
+        let mut drawn = self.rng.random_range(0..sum);
+        for (kind, weight) in WEIGHTS {
+            if drawn < weight {
+                return kind;
+            }
+            drawn -= weight;
+        }
+        unreachable!("the draw is below the sum of the weights")
+    }
+}
+
+/// The name of a numbered key.
+pub fn key(number: u64) -> Key {
+    let mut key = PREFIX.to_vec();
+    key.extend_from_slice(format!("{number:05}").as_bytes());
+    key
+}
