@@ -1,0 +1,156 @@
+//! What each kind of fault does between its beginning and its healing.
+//!
+//! In: an [`Action`] of the plan. Out: calls to the target in the right order, each wait bounded. Stores that are
+//! still down when an action returns are healed by [`Injection`], whatever it returned.
+
+use crate::{
+    field::{Down, Field},
+    injection::{Ended, Injection},
+    schedule::{Action, Whom},
+    select::{choose, choose_new_leader},
+    target::{Region, RegionId, StoreId},
+};
+use serde_json::json;
+use std::{sync::Arc, time::Duration};
+
+/// How long a leader may take to move on request.
+const TRANSFER_PATIENCE: Duration = Duration::from_secs(10);
+/// How long the replicas of all regions may take to be added or removed.
+const REPLICAS_PATIENCE: Duration = Duration::from_mins(1);
+/// How many writes, for each region of the workload, show that a new leader serves.
+const WRITES_PER_REGION: u64 = 4;
+
+impl Injection {
+    pub(crate) async fn act(&mut self, action: Action) -> Result<(), Ended> {
+        match action {
+            Action::Pause { whom, length_ms } => self.down(Down::Stopped, whom, length_ms).await,
+            Action::Kill { whom, length_ms } => self.down(Down::Killed, whom, length_ms).await,
+            Action::TransferLeader => self.transfer_leader().await,
+            Action::MaxReplicas { to } => self.max_replicas(to).await,
+            Action::PauseOverlap { election_wait_ms_max, length_ms } => {
+                self.pause_overlap(election_wait_ms_max, length_ms).await
+            }
+        }
+    }
+
+    async fn down(&mut self, how: Down, whom: Whom, length_ms: u64) -> Result<(), Ended> {
+        let (region, stores) = self.take(how, whom).await?;
+        self.hurt(how, &region, &stores, length_ms).await?;
+        self.hold(length_ms).await
+    }
+
+    /// Finds a region with stores of these roles and takes them.
+    async fn take(&mut self, how: Down, whom: Whom) -> Result<(Region, Vec<StoreId>), Ended> {
+        let pick = |field: &Field, regions: &[Region], random: &mut _| {
+            field.take(how, |down| choose(whom, regions, down, random))
+        };
+        let (region, stores) = self.find(pick).await?;
+        self.taken.extend(stores.iter().map(|store| (*store, how)));
+        Ok((region, stores))
+    }
+
+    async fn transfer_leader(&mut self) -> Result<(), Ended> {
+        let pick = |field: &Field, regions: &[Region], random: &mut _| {
+            choose_new_leader(regions, &field.down(), random)
+        };
+        let (region, to) = self.find(pick).await?;
+        let value = json!({ "region": region.id, "from": region.leader, "to": to });
+        self.begin("transfer-leader", value);
+        let moved = match self.field.target.transfer_leader(region.id, to).await {
+            Ok(()) => self.await_leader(region.id, to).await,
+            Err(error) => Err(error.into()),
+        };
+        self.compare().await;
+        self.complete("transfer-leader", json!({ "regions": self.record.regions }));
+        moved
+    }
+
+    async fn await_leader(&self, region: RegionId, to: StoreId) -> Result<(), Ended> {
+        let field = &self.field;
+        let there = || async move {
+            let regions = field.target.regions().await.ok()?;
+            let now = regions.iter().find(|it| it.id == region)?;
+            (now.leader == Some(to)).then_some(())
+        };
+        // One that did not move in time had no effect, which the comparison will say.
+        field.until(TRANSFER_PATIENCE, there).await?;
+        Ok(())
+    }
+
+    async fn max_replicas(&mut self, to: u32) -> Result<(), Ended> {
+        let field = Arc::clone(&self.field);
+        self.before = field.target.regions().await?;
+        let from = field.want_replicas(to).ok_or_else(|| {
+            Ended::Error("the number of replicas is not known, so it could not be restored".into())
+        })?;
+        self.begin("max-replicas", json!({ "from": from, "to": to }));
+        let settled = match field.target.set_max_replicas(to).await {
+            Ok(()) => self.await_replicas(to).await,
+            Err(error) => Err(error.into()),
+        };
+        self.compare().await;
+        self.complete("max-replicas", json!({ "to": to, "regions": self.record.regions }));
+        settled
+    }
+
+    async fn await_replicas(&self, to: u32) -> Result<(), Ended> {
+        let field = &self.field;
+        let settled = || async move {
+            if field.wanted_replicas() != Some(to) {
+                let reason = format!("another number was wanted before {to} was reached");
+                return Some(Err(Ended::Error(reason)));
+            }
+            let regions = field.target.regions().await.ok()?;
+            let whole =
+                |region: &Region| region.voters.len() == to as usize && region.learners.is_empty();
+            regions.iter().all(whole).then_some(Ok(()))
+        };
+        let late = || {
+            let seconds = REPLICAS_PATIENCE.as_secs();
+            Err(Ended::Error(format!("not every region had {to} voters after {seconds} s")))
+        };
+        field.until(REPLICAS_PATIENCE, settled).await?.unwrap_or_else(late)
+    }
+
+    /// A leader is stopped and another one elected; then the others are stopped and the first runs again, alone.
+    async fn pause_overlap(&mut self, wait_ms_max: u64, length_ms: u64) -> Result<(), Ended> {
+        let (region, first) = self.take(Down::Stopped, Whom::Leader).await?;
+        self.hurt(Down::Stopped, &region, &first, wait_ms_max).await?;
+        let voters = self.await_other_leader(&region, Duration::from_millis(wait_ms_max)).await?;
+        let others = self.field.take(Down::Stopped, |down| {
+            let others: Vec<_> = voters.into_iter().filter(|it| !down.contains(it)).collect();
+            Some(((), others))
+        });
+        let others = others.map_or_else(Vec::new, |((), others)| others);
+        self.taken.extend(others.iter().map(|store| (*store, Down::Stopped)));
+        self.hurt(Down::Stopped, &region, &others, length_ms).await?;
+        self.heal(Down::Stopped, &first).await?;
+        self.record.effects.push(format!(
+            "store {} ran alone with old state after others had acknowledged writes",
+            first.first().copied().unwrap_or_default()
+        ));
+        self.hold(length_ms).await
+    }
+
+    /// Waits until another store leads the region and writes were acknowledged since that was known. Its voters then.
+    async fn await_other_leader(
+        &self,
+        old: &Region,
+        patience: Duration,
+    ) -> Result<Vec<StoreId>, Ended> {
+        let field = &self.field;
+        let none = || Ended::Error("no other leader acknowledged writes in time".into());
+        let elected = || async move {
+            let regions = field.target.regions().await.ok()?;
+            let writes = WRITES_PER_REGION * regions.len() as u64;
+            let now = regions.into_iter().find(|region| region.id == old.id)?;
+            (now.leader.is_some() && now.leader != old.leader).then_some((now.voters, writes))
+        };
+        let (voters, writes) = field.until(patience, elected).await?.ok_or_else(none)?;
+        let enough = field.observer.acknowledged_writes() + writes;
+        let written =
+            || async move { (field.observer.acknowledged_writes() >= enough).then_some(()) };
+        field.until(patience, written).await?.ok_or_else(none)?;
+        Ok(voters)
+    }
+}

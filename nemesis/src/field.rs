@@ -1,0 +1,251 @@
+//! The field on which faults are carried out together: who is down, which faults are in force, how to heal the rest.
+//!
+//! In: what each fault takes and gives back. Out: choices that do not collide, and the final healing. A store belongs
+//! to one fault at a time, so that no fault resumes what another one stopped.
+
+use crate::{
+    record::FaultRecord,
+    run::Observer,
+    select::majority_runs,
+    target::{Region, StoreId, Target, TargetError},
+};
+use histories::What;
+use serde_json::{Value, json};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::{sync::watch, time::Instant};
+
+/// Between two questions to PD.
+pub(crate) const POLL: Duration = Duration::from_millis(100);
+
+/// How often a healing step is tried.
+const HEAL_TRIES: u32 = 3;
+
+/// How a store is down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Down {
+    Stopped,
+    Killed,
+}
+
+/// Where faults meet.
+pub(crate) struct Field {
+    pub target: Arc<dyn Target>,
+    pub observer: Arc<dyn Observer>,
+    stop: watch::Receiver<bool>,
+    books: Mutex<Books>,
+}
+
+#[derive(Default)]
+struct Books {
+    down: BTreeMap<StoreId, Down>,
+    in_force: BTreeMap<usize, InForce>,
+    replicas: Option<Replicas>,
+}
+
+struct InForce {
+    name: &'static str,
+    majority_left: bool,
+}
+
+#[derive(Clone, Copy)]
+struct Replicas {
+    initial: u32,
+    wanted: u32,
+}
+
+impl Field {
+    pub(crate) fn new(
+        target: Arc<dyn Target>,
+        observer: Arc<dyn Observer>,
+        stop: watch::Receiver<bool>,
+    ) -> Self {
+        Self { target, observer, stop, books: Mutex::default() }
+    }
+
+    /// Waits until the run ends.
+    pub(crate) async fn stopped(&self) {
+        let mut stop = self.stop.clone();
+        if stop.wait_for(|stop| *stop).await.is_err() {
+            // Whoever could have thrown the switch is gone and took the run with it.
+            tracing::debug!("the nemesis's switch is gone");
+        }
+    }
+
+    /// Waits so long, or until the run ends. Whether it was cut short.
+    pub(crate) async fn hold(&self, length: Duration) -> bool {
+        tokio::select! {
+            () = tokio::time::sleep(length) => false,
+            () = self.stopped() => true,
+        }
+    }
+
+    /// Asks until there is an answer, the time is over (`Ok(None)`) or the run ends (`Err`).
+    pub(crate) async fn until<T, A: Future<Output = Option<T>>>(
+        &self,
+        patience: Duration,
+        mut ask: impl FnMut() -> A,
+    ) -> Result<Option<T>, CutShort> {
+        let deadline = Instant::now() + patience;
+        loop {
+            if let Some(answer) = ask().await {
+                return Ok(Some(answer));
+            }
+            if Instant::now() >= deadline {
+                return Ok(None);
+            }
+            if self.hold(POLL).await {
+                return Err(CutShort);
+            }
+        }
+    }
+
+    /// Takes stores for a fault, if `choose` finds some among those that are not down.
+    pub(crate) fn take<T>(
+        &self,
+        down: Down,
+        choose: impl FnOnce(&BTreeSet<StoreId>) -> Option<(T, Vec<StoreId>)>,
+    ) -> Option<(T, Vec<StoreId>)> {
+        let mut books = self.books();
+        let (choice, stores) = choose(&books.down.keys().copied().collect())?;
+        books.down.extend(stores.iter().map(|store| (*store, down)));
+        Some((choice, stores))
+    }
+
+    /// Who is down now.
+    pub(crate) fn down(&self) -> BTreeSet<StoreId> {
+        self.books().down.keys().copied().collect()
+    }
+
+    /// Gives stores back: they run again.
+    pub(crate) fn give_back(&self, stores: &[StoreId]) {
+        self.books().down.retain(|store, _| !stores.contains(store));
+    }
+
+    /// A fault is in force from now on, or has just taken more stores. If that leaves a region without majority, it
+    /// concerns every fault in force.
+    pub(crate) fn in_force(&self, record: &FaultRecord, regions: &[Region]) {
+        let mut books = self.books();
+        let fresh = InForce { name: record.name, majority_left: true };
+        books.in_force.entry(record.fault).or_insert(fresh);
+        if !majority_runs(regions, &books.down.keys().copied().collect()) {
+            books.in_force.values_mut().for_each(|fault| fault.majority_left = false);
+        }
+        self.tell(&books);
+    }
+
+    /// A fault is over. Whether a majority was left all the time.
+    pub(crate) fn over(&self, record: &FaultRecord) -> bool {
+        let mut books = self.books();
+        let ended = books.in_force.remove(&record.fault);
+        self.tell(&books);
+        ended.is_none_or(|fault| fault.majority_left)
+    }
+
+    fn tell(&self, books: &Books) {
+        let names: Vec<_> = books.in_force.values().map(|fault| fault.name).collect();
+        self.observer.in_force(&names);
+    }
+
+    /// Notes how many replicas there shall be when all is over.
+    pub(crate) async fn note_initial_replicas(&self) {
+        match self.target.max_replicas().await {
+            Ok(initial) => {
+                self.books().replicas = Some(Replicas { initial, wanted: initial });
+            }
+            Err(error) => tracing::warn!(%error, "the number of replicas is not known"),
+        }
+    }
+
+    /// Notes how many replicas are wanted from now on. How many were before; `None` = nobody knows what to restore.
+    pub(crate) fn want_replicas(&self, replicas: u32) -> Option<u32> {
+        let mut books = self.books();
+        let noted = books.replicas.as_mut()?;
+        Some(std::mem::replace(&mut noted.wanted, replicas))
+    }
+
+    /// How many replicas are wanted now.
+    pub(crate) fn wanted_replicas(&self) -> Option<u32> {
+        self.books().replicas.map(|replicas| replicas.wanted)
+    }
+
+    /// Brings back whatever the faults left: nothing, if each ended in order. What could not be healed.
+    pub(crate) async fn heal(&self) -> Vec<String> {
+        let of = |wanted| {
+            let books = self.books();
+            let down = books.down.iter().filter(|(_, down)| **down == wanted);
+            down.map(|(store, _)| *store).collect::<Vec<_>>()
+        };
+        let mut unhealed = Vec::new();
+        for (f, stores) in [("resume", of(Down::Stopped)), ("start", of(Down::Killed))] {
+            for store in stores {
+                let healed = self
+                    .heal_step(f, json!({ "stores": [{ "id": store }] }), || async move {
+                        let heal = match f {
+                            "resume" => self.target.resume(vec![store]),
+                            _ => self.target.start(vec![store]),
+                        };
+                        heal.await.map(|_| ())
+                    })
+                    .await;
+                match healed {
+                    Ok(()) => self.give_back(&[store]),
+                    Err(error) => {
+                        unhealed.push(format!("store {store} could not be healed: {error}"));
+                    }
+                }
+            }
+        }
+        let replicas = self.books().replicas;
+        if let Some(Replicas { initial, wanted }) = replicas
+            && initial != wanted
+        {
+            let healed = self
+                .heal_step("max-replicas", json!({ "from": wanted, "to": initial }), || {
+                    self.target.set_max_replicas(initial)
+                })
+                .await;
+            match healed {
+                Ok(()) => _ = self.want_replicas(initial),
+                Err(error) => unhealed
+                    .push(format!("max-replicas is {wanted} and could not be set back: {error}")),
+            }
+        }
+        unhealed
+    }
+
+    /// One step of healing, tried a few times, told to the history.
+    async fn heal_step<A: Future<Output = Result<(), TargetError>>>(
+        &self,
+        f: &str,
+        value: Value,
+        step: impl Fn() -> A,
+    ) -> Result<(), TargetError> {
+        self.observer.record(What::FaultInvoke { f: f.into(), value: value.clone() });
+        let mut tries = 1;
+        let healed = loop {
+            match step().await {
+                Err(_) if tries < HEAL_TRIES => tokio::time::sleep(POLL * 5).await,
+                healed => break healed,
+            }
+            tries += 1;
+        };
+        let mut value = value;
+        if let Err(error) = &healed {
+            value["error"] = error.to_string().into();
+        }
+        self.observer.record(What::FaultComplete { f: f.into(), value });
+        healed
+    }
+
+    fn books(&self) -> MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The run ended while a fault waited for something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CutShort;

@@ -1,0 +1,220 @@
+//! One fault from its beginning to its healing: what every kind of fault shares.
+//!
+//! In: a planned fault and the [`Field`]. Out: its [`FaultRecord`], and events told to the observer. Whatever goes
+//! wrong on the way, the stores that this fault took are healed before it ends. What each kind does in between stands
+//! in [`crate::actions`].
+
+use crate::{
+    field::{CutShort, Down, Field, POLL},
+    record::{FaultRecord, Hurt, Role},
+    schedule::PlannedFault,
+    target::{Region, SeenProcess, StoreId, TargetError},
+};
+use histories::What;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use serde_json::{Value, json};
+use std::{sync::Arc, time::Duration};
+use tokio::time::Instant;
+
+/// How long to wait for a region with stores of the wanted roles.
+const CHOICE_PATIENCE: Duration = Duration::from_secs(15);
+
+/// Carries one fault out.
+pub(crate) async fn inject(field: Arc<Field>, fault: usize, planned: PlannedFault) -> FaultRecord {
+    let mut injection = Injection {
+        record: FaultRecord::new(fault, planned.kind.name()),
+        random: ChaCha8Rng::seed_from_u64(planned.draw.into()),
+        taken: Vec::new(),
+        before: Vec::new(),
+        field,
+    };
+    let carried_out = injection.act(planned.what).await;
+    injection.end(carried_out).await
+}
+
+pub(crate) struct Injection {
+    pub(crate) field: Arc<Field>,
+    pub(crate) record: FaultRecord,
+    random: ChaCha8Rng,
+    /// The stores that this fault has down now.
+    pub(crate) taken: Vec<(StoreId, Down)>,
+    /// The workload's regions when it began.
+    pub(crate) before: Vec<Region>,
+}
+
+/// Why a fault ended before its time.
+pub(crate) enum Ended {
+    CutShort,
+    Error(String),
+}
+
+impl From<CutShort> for Ended {
+    fn from(CutShort: CutShort) -> Self {
+        Self::CutShort
+    }
+}
+
+impl From<TargetError> for Ended {
+    fn from(error: TargetError) -> Self {
+        Self::Error(error.to_string())
+    }
+}
+
+impl Injection {
+    /// Looks at the regions until `pick` finds what it wants among them.
+    pub(crate) async fn find<T>(
+        &mut self,
+        mut pick: impl FnMut(&Field, &[Region], &mut ChaCha8Rng) -> Option<T>,
+    ) -> Result<T, Ended> {
+        let deadline = Instant::now() + CHOICE_PATIENCE;
+        loop {
+            let regions = self.field.target.regions().await;
+            if let Ok(regions) = &regions
+                && let Some(found) = pick(&self.field, regions, &mut self.random)
+            {
+                self.before.clone_from(regions);
+                return Ok(found);
+            }
+            if Instant::now() >= deadline {
+                return Err(match regions {
+                    Ok(_) => Ended::Error("no region had such stores up, and a leader".into()),
+                    Err(error) => error.into(),
+                });
+            }
+            if self.field.hold(POLL).await {
+                return Err(Ended::CutShort);
+            }
+        }
+    }
+
+    /// Hurts stores that were taken, and notes what was seen of them.
+    pub(crate) async fn hurt(
+        &mut self,
+        how: Down,
+        region: &Region,
+        stores: &[StoreId],
+        length_ms: u64,
+    ) -> Result<(), Ended> {
+        let known = self.field.target.stores().await?;
+        let role = |store| if region.leader == Some(store) { Role::Leader } else { Role::Follower };
+        let place = self.record.hurt.len();
+        self.record.hurt.extend(stores.iter().map(|&store| {
+            let known = known.iter().find(|known| known.id == store);
+            Hurt {
+                store,
+                address: known.map_or_else(String::new, |known| known.address.clone()),
+                pid: known.and_then(|known| known.pid),
+                role: role(store),
+                state: None,
+            }
+        }));
+        let whom = self.record.hurt[place..].iter().map(Hurt::to_whom).collect::<Value>();
+        let f = if how == Down::Killed { "kill" } else { "pause" };
+        self.begin(f, json!({ "region": region.id, "stores": whom, "length_ms": length_ms }));
+        let done = match how {
+            Down::Stopped => self.field.target.pause(stores.to_vec()).await,
+            Down::Killed => self.field.target.kill(stores.to_vec()).await,
+        };
+        for (hurt, seen) in self.record.hurt[place..].iter_mut().zip(done.iter().flatten()) {
+            hurt.state = Some(seen.state);
+        }
+        self.complete(f, seen(&done));
+        done?;
+        Ok(())
+    }
+
+    /// Heals stores that this fault took.
+    pub(crate) async fn heal(&mut self, how: Down, stores: &[StoreId]) -> Result<(), Ended> {
+        let f = if how == Down::Killed { "start" } else { "resume" };
+        let whom: Value = stores.iter().map(|store| json!({ "id": store })).collect();
+        let value = json!({ "fault": self.record.fault, "stores": whom });
+        self.field.observer.record(What::FaultInvoke { f: f.into(), value });
+        let done = match how {
+            Down::Stopped => self.field.target.resume(stores.to_vec()).await,
+            Down::Killed => self.field.target.start(stores.to_vec()).await,
+        };
+        let mut value = seen(&done);
+        if !self.record.regions.is_empty() {
+            value["regions"] = json!(self.record.regions);
+        }
+        self.complete(f, value);
+        done?;
+        self.field.give_back(stores);
+        self.taken.retain(|(store, _)| !stores.contains(store));
+        Ok(())
+    }
+
+    /// Stays as it is for so long.
+    pub(crate) async fn hold(&self, length_ms: u64) -> Result<(), Ended> {
+        let cut_short = self.field.hold(Duration::from_millis(length_ms)).await;
+        if cut_short { Err(Ended::CutShort) } else { Ok(()) }
+    }
+
+    /// Tells the history what is about to be done. From the first time on the fault is in force.
+    pub(crate) fn begin(&mut self, f: &str, mut value: Value) {
+        value["fault"] = self.record.fault.into();
+        value["name"] = self.record.name.into();
+        let at_ns = self.field.observer.record(What::FaultInvoke { f: f.into(), value });
+        self.record.begun_ns.get_or_insert(at_ns);
+        self.field.in_force(&self.record, &self.before);
+    }
+
+    /// Tells the history what was seen of it.
+    pub(crate) fn complete(&mut self, f: &str, mut value: Value) {
+        value["fault"] = self.record.fault.into();
+        let at_ns = self.field.observer.record(What::FaultComplete { f: f.into(), value });
+        self.record.ended_ns = Some(at_ns);
+    }
+
+    /// Notes how the regions changed since it began.
+    pub(crate) async fn compare(&mut self) {
+        match self.field.target.regions().await {
+            Ok(after) => self.record.compare(&self.before, &after),
+            Err(error) => {
+                let error = format!("its effect could not be seen: {error}");
+                self.record.error.get_or_insert(error);
+            }
+        }
+    }
+
+    /// Notes how the cluster is by now, heals, and closes the record.
+    async fn end(mut self, carried_out: Result<(), Ended>) -> FaultRecord {
+        match carried_out {
+            Ok(()) => {}
+            Err(Ended::CutShort) => self.record.cut_short = true,
+            Err(Ended::Error(error)) => self.record.error = Some(error),
+        }
+        if self.record.begun_ns.is_some() && self.record.regions.is_empty() {
+            self.compare().await;
+        }
+        for how in [Down::Stopped, Down::Killed] {
+            let of = self.taken.iter().filter(|(_, down)| *down == how);
+            let stores: Vec<_> = of.map(|(store, _)| *store).collect();
+            if self.record.begun_ns.is_none() {
+                self.field.give_back(&stores);
+            } else if !stores.is_empty()
+                && let Err(Ended::Error(error)) = self.heal(how, &stores).await
+            {
+                // They stay in the field's books, which tries again at the end.
+                self.record.error.get_or_insert(error);
+            }
+        }
+        self.record.majority_left = self.field.over(&self.record);
+        if !self.record.majority_left {
+            self.record.effects.push("a region had no majority".into());
+        }
+        self.record
+    }
+}
+
+/// What was seen of processes, for a history.
+fn seen(done: &Result<Vec<SeenProcess>, TargetError>) -> Value {
+    match done {
+        Ok(seen) => {
+            let of = |seen: &SeenProcess| json!({ "id": seen.store, "pid": seen.pid, "state": seen.state.name() });
+            json!({ "stores": seen.iter().map(of).collect::<Value>() })
+        }
+        Err(error) => json!({ "error": error.to_string() }),
+    }
+}

@@ -1,0 +1,292 @@
+//! The faults that a user can ask for by name, and what each needs of a cluster.
+//!
+//! In: names from the command line, and what the target can do. Out: [`Faults`], or one sentence that says what is
+//! wrong with them. Pure. Knows nothing of times or stores.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// One kind of fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FaultKind {
+    /// Stops one voter of a region, leader or follower.
+    PauseOne,
+    /// Stops two followers of a region in the same instant, never its leader.
+    PauseTwo,
+    /// Stops two voters of a region in the same instant, the leader perhaps among them.
+    PauseTwoAny,
+    /// Stops the leader of a region.
+    PauseLeader,
+    /// Kills one voter of a region and starts it again.
+    KillOne,
+    /// Kills two voters of a region in the same instant and starts them again.
+    KillTwo,
+    /// Asks PD to move a region's leader.
+    TransferLeader,
+    /// Raises the number of replicas by two, and lowers it again.
+    Replicas,
+    /// Stops a leader; once another leader has acknowledged writes, stops the other voters and resumes the first,
+    /// which now has old state and nobody to tell it; then resumes all.
+    PauseOverlap,
+}
+
+/// What a cluster lets us do. Kinds that need more are refused, or left out of `mix`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Possible {
+    /// Processes can be stopped and resumed.
+    pub pause: bool,
+    /// Processes can be killed and started again.
+    pub kill: bool,
+    /// PD can be asked to move leaders and to change the number of replicas.
+    pub schedule: bool,
+    /// How many stores there are.
+    pub stores: u32,
+    /// How many replicas a region has.
+    pub replicas: u32,
+}
+
+/// The faults of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Faults {
+    /// The kinds, each once, in a fixed order.
+    pub kinds: Vec<FaultKind>,
+    /// Whether they overlap on purpose (`mix`).
+    pub overlap: bool,
+}
+
+/// What is wrong with the faults asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum FaultsError {
+    /// No fault has this name.
+    #[error("there is no nemesis {0:?}; known are {known}", known = Faults::known_names().join(", "))]
+    Unknown(String),
+    /// The cluster is too small for it.
+    #[error("nemesis {name} needs {needs}, there are {there}; {instead}")]
+    TooSmall {
+        /// The fault.
+        name: &'static str,
+        /// What it needs.
+        needs: String,
+        /// What there is.
+        there: u32,
+        /// What to do about it.
+        instead: &'static str,
+    },
+    /// The target cannot do it.
+    #[error("nemesis {name} cannot be used here: this target cannot {what}")]
+    Unsupported {
+        /// The fault.
+        name: &'static str,
+        /// What the target cannot do.
+        what: &'static str,
+    },
+}
+
+impl FaultKind {
+    /// Every kind.
+    pub const ALL: [Self; 9] = [
+        Self::PauseOne,
+        Self::PauseTwo,
+        Self::PauseTwoAny,
+        Self::PauseLeader,
+        Self::KillOne,
+        Self::KillTwo,
+        Self::TransferLeader,
+        Self::Replicas,
+        Self::PauseOverlap,
+    ];
+
+    /// Its name on the command line and in a history.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::PauseOne => "pause-one",
+            Self::PauseTwo => "pause-two",
+            Self::PauseTwoAny => "pause-two-any",
+            Self::PauseLeader => "pause-leader",
+            Self::KillOne => "kill-one",
+            Self::KillTwo => "kill-two",
+            Self::TransferLeader => "transfer-leader",
+            Self::Replicas => "replicas",
+            Self::PauseOverlap => "pause-overlap",
+        }
+    }
+
+    /// How many voters of a region it takes out at once; `None` = all but one.
+    fn voters_taken(self) -> Option<u32> {
+        match self {
+            Self::PauseOne | Self::PauseLeader | Self::KillOne => Some(1),
+            Self::PauseTwo | Self::PauseTwoAny | Self::KillTwo => Some(2),
+            Self::TransferLeader | Self::Replicas => Some(0),
+            Self::PauseOverlap => None,
+        }
+    }
+
+    /// How many replicas a region must have for it to make sense.
+    fn replicas_min(self) -> u32 {
+        match self {
+            Self::PauseOne | Self::PauseLeader | Self::KillOne | Self::Replicas => 1,
+            Self::PauseTwoAny | Self::KillTwo | Self::TransferLeader => 2,
+            Self::PauseTwo | Self::PauseOverlap => 3,
+        }
+    }
+
+    fn fits(self, possible: &Possible, replicas: u32) -> Result<(), FaultsError> {
+        let name = self.name();
+        let missing = match self {
+            Self::TransferLeader | Self::Replicas => {
+                (!possible.schedule).then_some("be told where leaders and replicas shall be")
+            }
+            Self::KillOne | Self::KillTwo => {
+                (!possible.kill).then_some("kill stores and start them again")
+            }
+            _ => (!possible.pause).then_some("stop and resume stores"),
+        };
+        if let Some(what) = missing {
+            return Err(FaultsError::Unsupported { name, what });
+        }
+        if self == Self::Replicas && possible.stores < possible.replicas + 2 {
+            return Err(FaultsError::TooSmall {
+                name,
+                needs: format!("{} stores to raise the replicas by two", possible.replicas + 2),
+                there: possible.stores,
+                instead: "use more --stores or fewer --replicas",
+            });
+        }
+        if replicas < self.replicas_min() {
+            return Err(FaultsError::TooSmall {
+                name,
+                needs: format!("{} replicas", self.replicas_min()),
+                there: replicas,
+                instead: "use more --replicas, or another nemesis",
+            });
+        }
+        Ok(())
+    }
+}
+
+impl Faults {
+    /// Every name that [`Faults::parse`] knows.
+    pub fn known_names() -> Vec<&'static str> {
+        let kinds = FaultKind::ALL.into_iter().map(FaultKind::name);
+        std::iter::once("none").chain(kinds).chain(["mix"]).collect()
+    }
+
+    /// The faults of these names; `none` adds none, `mix` adds all and lets them overlap.
+    pub fn parse<S: AsRef<str>>(names: &[S]) -> Result<Self, FaultsError> {
+        let mut faults = Self { kinds: Vec::new(), overlap: false };
+        for name in names.iter().map(|name| name.as_ref().trim()) {
+            match FaultKind::ALL.into_iter().find(|kind| kind.name() == name) {
+                Some(kind) => faults.kinds.push(kind),
+                None if name == "mix" => {
+                    faults.kinds.extend(FaultKind::ALL);
+                    faults.overlap = true;
+                }
+                None if name == "none" => {}
+                None => return Err(FaultsError::Unknown(name.to_owned())),
+            }
+        }
+        faults.kinds.sort_unstable();
+        faults.kinds.dedup();
+        Ok(faults)
+    }
+
+    /// Refuses what this cluster does not allow. In a `mix`, which names no fault, it is left out instead.
+    pub fn fit(mut self, possible: &Possible) -> Result<Self, FaultsError> {
+        let replicas = self.replicas_during_faults(possible);
+        if self.overlap {
+            self.kinds.retain(|kind| kind.fits(possible, possible.replicas).is_ok());
+        }
+        for kind in &self.kinds {
+            let present = if *kind == FaultKind::Replicas { possible.replicas } else { replicas };
+            kind.fits(possible, present)?;
+        }
+        Ok(self)
+    }
+
+    /// Whether replicas are raised before the other faults and lowered after them: `replicas` in a combination.
+    pub fn raises_replicas_first(&self) -> bool {
+        !self.overlap && self.kinds.len() > 1 && self.kinds.contains(&FaultKind::Replicas)
+    }
+
+    fn replicas_during_faults(&self, possible: &Possible) -> u32 {
+        possible.replicas + if self.raises_replicas_first() { 2 } else { 0 }
+    }
+
+    /// What the user should know before it starts: which faults leave a region without a majority, on purpose.
+    pub fn warnings(&self, possible: &Possible) -> Vec<String> {
+        let replicas = self.replicas_during_faults(possible);
+        let majority = replicas / 2 + 1;
+        let sentence = |kind: &FaultKind| {
+            let taken = kind.voters_taken().unwrap_or(replicas.saturating_sub(1));
+            (taken > 0 && replicas - taken.min(replicas) < majority).then(|| {
+                format!(
+                    "{} takes {taken} of the {replicas} replicas of a region, whose majority is {majority}: \
+                     that makes it unavailable on purpose until they run again",
+                    kind.name()
+                )
+            })
+        };
+        self.kinds.iter().filter_map(sentence).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIX: Possible =
+        Possible { pause: true, kill: true, schedule: true, stores: 6, replicas: 3 };
+
+    fn names(faults: &Faults) -> Vec<&'static str> {
+        faults.kinds.iter().map(|kind| kind.name()).collect()
+    }
+
+    #[test]
+    fn names_become_faults() {
+        for name in Faults::known_names() {
+            assert!(Faults::parse(&[name]).is_ok(), "{name}");
+        }
+        assert!(Faults::parse(&["none"]).expect("known").kinds.is_empty());
+        let both = Faults::parse(&["replicas", "pause-two", "replicas"]).expect("known");
+        assert_eq!(names(&both), ["pause-two", "replicas"]);
+        assert!(both.raises_replicas_first());
+        let mix = Faults::parse(&["mix"]).expect("known");
+        assert_eq!(mix.kinds, FaultKind::ALL);
+        assert!(mix.overlap && !mix.raises_replicas_first());
+    }
+
+    #[test]
+    fn an_unknown_name_is_answered_with_the_known_ones() {
+        let error = Faults::parse(&["pause-too"]).expect_err("unknown").to_string();
+        assert!(error.contains("\"pause-too\"") && error.contains("pause-two,"), "{error}");
+        assert!(error.contains("mix") && error.contains("none"), "{error}");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_or_left_out_of_a_mix() {
+        let four = Possible { stores: 4, ..SIX };
+        let error = Faults::parse(&["replicas"]).expect("known").fit(&four).expect_err("too small");
+        assert!(error.to_string().contains("5 stores"), "{error}");
+        let mix = Faults::parse(&["mix"]).expect("known").fit(&four).expect("fits");
+        assert!(!mix.kinds.contains(&FaultKind::Replicas));
+        let attached = Possible { kill: false, ..SIX };
+        let error = Faults::parse(&["kill-one"]).expect("known").fit(&attached).expect_err("no");
+        assert!(error.to_string().contains("cannot kill"), "{error}");
+        let single = Possible { replicas: 1, ..SIX };
+        assert!(Faults::parse(&["pause-two"]).expect("known").fit(&single).is_err());
+        assert!(Faults::parse(&["pause-two", "replicas"]).expect("known").fit(&single).is_ok());
+        assert!(Faults::parse(&["pause-leader"]).expect("known").fit(&single).is_ok());
+    }
+
+    #[test]
+    fn a_lost_majority_is_said_aloud() {
+        let said = |list: &[&str]| Faults::parse(list).expect("known").warnings(&SIX);
+        let [sentence] = said(&["pause-two"]).try_into().expect("one sentence");
+        assert!(sentence.contains("pause-two takes 2 of the 3 replicas"), "{sentence}");
+        assert!(sentence.contains("unavailable on purpose"), "{sentence}");
+        assert!(said(&["pause-two", "replicas"]).is_empty());
+        assert!(said(&["pause-leader", "transfer-leader"]).is_empty());
+        assert_eq!(said(&["pause-overlap"]).len(), 1);
+    }
+}

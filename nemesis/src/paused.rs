@@ -1,0 +1,158 @@
+//! The local processes that are stopped, and the promise that each runs again.
+//!
+//! In: processes to stop and resume. Out: what was seen of them. Invariants:
+//! - a process is stopped only after the journal says so on disk;
+//! - a process that this stopped is resumed at the latest when this is dropped, which a panic does too;
+//! - only the process meant is signalled, never a later one of its PID.
+//!
+//! Nothing here needs a runtime. Knows nothing of stores.
+
+use crate::{
+    journal::{Journal, JournalError, resume},
+    process::{ProcessIdentity, ProcessState},
+};
+use nix::sys::signal::Signal;
+use std::{
+    collections::BTreeSet,
+    path::Path,
+    sync::{Mutex, MutexGuard, PoisonError, TryLockError},
+    time::{Duration, Instant},
+};
+use thiserror::Error;
+
+/// How long a process may take to stop: a thread in the middle of an fsync stops after it.
+const STOP_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long [`PausedProcesses::resume_all`] waits for somebody else who is stopping or resuming.
+const LOCK_PATIENCE: Duration = Duration::from_secs(6);
+
+/// Stops processes, and sees to it that they run again.
+#[derive(Debug)]
+pub struct PausedProcesses {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    journal: Journal,
+    paused: BTreeSet<ProcessIdentity>,
+    closed: bool,
+}
+
+/// Why a process could not be stopped or resumed.
+#[derive(Debug, Error)]
+pub enum PauseError {
+    /// The journal cannot be written; nothing was stopped.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// Everything was resumed for good.
+    #[error("the run is on its way out, nothing is stopped any more")]
+    Closed,
+    /// The system refused the signal.
+    #[error("{process} cannot be signalled: {reason}")]
+    Refused {
+        /// Which.
+        process: ProcessIdentity,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl PausedProcesses {
+    /// Begins with none stopped and a new journal at `path`.
+    pub fn create(path: &Path) -> Result<Self, JournalError> {
+        let inner =
+            Inner { journal: Journal::create(path)?, paused: BTreeSet::new(), closed: false };
+        Ok(Self { inner: Mutex::new(inner) })
+    }
+
+    /// Stops processes in the same instant, and says what each does afterwards. Blocks until all are seen stopped or
+    /// gone, a few seconds at most. If one cannot be signalled, none stays stopped.
+    pub fn pause(&self, processes: &[ProcessIdentity]) -> Result<Vec<ProcessState>, PauseError> {
+        let mut inner = self.lock();
+        if inner.closed {
+            return Err(PauseError::Closed);
+        }
+        inner.journal.stopping(processes)?;
+        inner.paused.extend(processes.iter().cloned());
+        // Nothing between these signals: that is what makes it one instant.
+        let sent: Vec<_> = processes.iter().map(|it| it.signal(Signal::SIGSTOP)).collect();
+        for (process, sent) in processes.iter().zip(sent) {
+            if let Err(errno) = sent {
+                inner.resume(processes);
+                let reason = errno.to_string();
+                return Err(PauseError::Refused { process: process.clone(), reason });
+            }
+        }
+        let settled = |state| state != ProcessState::Running;
+        Ok(processes.iter().map(|it| it.await_state(settled, STOP_PATIENCE)).collect())
+    }
+
+    /// Resumes processes in the same instant, and says what each does afterwards.
+    pub fn resume(&self, processes: &[ProcessIdentity]) -> Result<Vec<ProcessState>, PauseError> {
+        let seen = self.lock().resume(processes);
+        processes
+            .iter()
+            .zip(seen)
+            .map(|(process, seen)| {
+                seen.map_err(|reason| PauseError::Refused { process: process.clone(), reason })
+            })
+            .collect()
+    }
+
+    /// Resumes everything that is stopped, without runtime, and stops nothing any more: the last way out. Those
+    /// resumed.
+    pub fn resume_all(&self) -> Vec<ProcessIdentity> {
+        let deadline = Instant::now() + LOCK_PATIENCE;
+        let mut inner = loop {
+            match self.inner.try_lock() {
+                Ok(inner) => break inner,
+                Err(TryLockError::Poisoned(poisoned)) => break poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                // Whoever holds it is stuck; the journal lets `heal` do what we cannot.
+                Err(TryLockError::WouldBlock) => return Vec::new(),
+            }
+        };
+        let paused: Vec<_> = inner.paused.iter().cloned().collect();
+        inner.closed = true;
+        inner.resume(&paused);
+        paused
+    }
+
+    /// Those stopped now.
+    pub fn paused(&self) -> Vec<ProcessIdentity> {
+        self.lock().paused.iter().cloned().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Each step leaves `paused` a superset of what is stopped, so it is right also after a panic.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn resume(&mut self, processes: &[ProcessIdentity]) -> Vec<Result<ProcessState, String>> {
+        let seen: Vec<_> = processes.iter().map(resume).collect();
+        let healed: Vec<_> = processes
+            .iter()
+            .zip(&seen)
+            .filter(|(process, seen)| seen.is_ok() && self.paused.remove(process))
+            .map(|(process, _)| process.clone())
+            .collect();
+        // A journal that cannot be written says too many are stopped, which `heal` bears.
+        if !healed.is_empty()
+            && let Err(error) = self.journal.resumed(&healed)
+        {
+            tracing::warn!(%error, "could not note what was resumed");
+        }
+        seen
+    }
+}
+
+impl Drop for PausedProcesses {
+    fn drop(&mut self) {
+        self.resume_all();
+    }
+}

@@ -1,0 +1,142 @@
+//! Carries a schedule out: begins each fault when it is due, ends all of them, heals what is left.
+//!
+//! In: planned faults, a [`Target`], an [`Observer`] (the run), and a switch that ends it early. Out: a
+//! [`NemesisReport`]. Invariants:
+//! - on return every store runs again and the number of replicas is the one found, or the report says what failed;
+//! - if this is dropped or panics, every stopped process is resumed at once;
+//! - every wait also ends when the switch is thrown.
+
+use crate::{
+    field::Field,
+    injection::inject,
+    record::FaultRecord,
+    schedule::{Action, PlannedFault},
+    target::{ResumeOnDrop, Target},
+};
+use histories::What;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use tokio::{
+    sync::watch,
+    task::{Id, JoinSet},
+    time::Instant,
+};
+
+/// Between a fault that took longer than planned and the next one: load without a fault.
+const BREATH: Duration = Duration::from_millis(500);
+
+/// The run that a nemesis is part of.
+pub trait Observer: Send + Sync {
+    /// Notes an event of the nemesis now, and says when that was: nanoseconds since the run's start.
+    fn record(&self, what: What) -> u64;
+
+    /// How many writes of clients have been acknowledged so far. It never falls.
+    fn acknowledged_writes(&self) -> u64;
+
+    /// These faults are in force from now on; for progress lines.
+    fn in_force(&self, names: &[&'static str]) {
+        let _ = names;
+    }
+}
+
+/// What became of a schedule.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct NemesisReport {
+    /// One per planned fault, in the plan's order.
+    pub records: Vec<FaultRecord>,
+    /// What could not be healed, in sentences.
+    pub unhealed: Vec<String>,
+}
+
+/// Carries a schedule out against a target. Returns when its last fault is healed, or soon after `stop` turns true.
+pub async fn run(
+    schedule: &[PlannedFault],
+    target: Arc<dyn Target>,
+    observer: Arc<dyn Observer>,
+    stop: watch::Receiver<bool>,
+) -> NemesisReport {
+    // Declared first, thus dropped last: after the tasks that could still hurt somebody.
+    let guard = ResumeOnDrop::new(Arc::clone(&target));
+    let changes_replicas =
+        schedule.iter().any(|fault| matches!(fault.what, Action::MaxReplicas { .. }));
+    let field = Arc::new(Field::new(target, observer, stop));
+    if changes_replicas {
+        field.note_initial_replicas().await;
+    }
+    let mut faults = Faults::new(Arc::clone(&field));
+    let refused = faults.carry_out(schedule).await;
+    faults.finish_all().await;
+    let mut records = faults.records;
+    for (fault, planned) in schedule.iter().enumerate() {
+        records.entry(fault).or_insert_with(|| {
+            FaultRecord::not_injected(fault, planned.kind.name(), refused.clone())
+        });
+    }
+    let unhealed = field.heal().await;
+    guard.disarm();
+    NemesisReport { records: records.into_values().collect(), unhealed }
+}
+
+/// The faults in force, and the records of those that are over.
+struct Faults {
+    field: Arc<Field>,
+    tasks: JoinSet<FaultRecord>,
+    places: BTreeMap<Id, (usize, &'static str)>,
+    records: BTreeMap<usize, FaultRecord>,
+}
+
+impl Faults {
+    fn new(field: Arc<Field>) -> Self {
+        Self { field, tasks: JoinSet::new(), places: BTreeMap::new(), records: BTreeMap::new() }
+    }
+
+    /// Begins fault after fault. Why those that were not begun were not.
+    async fn carry_out(&mut self, schedule: &[PlannedFault]) -> String {
+        let mut origin = Instant::now();
+        for (fault, planned) in schedule.iter().enumerate() {
+            if !planned.overlaps {
+                self.finish_all().await;
+            }
+            let begin = Duration::from_millis(planned.begin_ms);
+            if !planned.overlaps {
+                // One that took longer than planned moves all later ones; the gaps between them stay.
+                let late = Instant::now().saturating_duration_since(origin + begin);
+                if !late.is_zero() {
+                    origin += late + BREATH;
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep_until(origin + begin) => {}
+                () = self.field.stopped() => return "the run ended before it was due".into(),
+            }
+            let task = self.tasks.spawn(inject(Arc::clone(&self.field), fault, *planned));
+            self.places.insert(task.id(), (fault, planned.kind.name()));
+            if planned.required {
+                self.finish_all().await;
+                let record = self.records.get(&fault);
+                if record.is_none_or(|record| record.error.is_some()) {
+                    return format!("{} before it failed", planned.kind.name());
+                }
+            }
+        }
+        String::new()
+    }
+
+    async fn finish_all(&mut self) {
+        while let Some(ended) = self.tasks.join_next_with_id().await {
+            match ended {
+                Ok((_, record)) => {
+                    self.records.insert(record.fault, record);
+                }
+                // A bug of ours in one fault; what it hurt is still in the field's books and is healed from there.
+                Err(error) => {
+                    if let Some(&(fault, name)) = self.places.get(&error.id()) {
+                        let reason = format!("the nemesis itself failed: {error}");
+                        let record = FaultRecord::not_injected(fault, name, reason);
+                        self.field.over(&record);
+                        self.records.insert(fault, record);
+                    }
+                }
+            }
+        }
+    }
+}

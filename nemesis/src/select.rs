@@ -1,0 +1,134 @@
+//! Who is hurt: from roles to stores, at the moment of injection.
+//!
+//! In: the workload's regions as PD knows them, who is down already, and a seeded source of chance. Out: a region and
+//! stores, or `None` if no region has such stores now. Pure.
+
+use crate::{
+    schedule::Whom,
+    target::{Region, StoreId},
+};
+use rand::{RngExt, seq::SliceRandom};
+use std::collections::BTreeSet;
+
+/// Draws a region and stores of the wanted roles. Stores that are down are not drawn, and a region whose leader is
+/// unknown or down has no roles to draw from.
+pub(crate) fn choose(
+    whom: Whom,
+    regions: &[Region],
+    down: &BTreeSet<StoreId>,
+    random: &mut impl RngExt,
+) -> Option<(Region, Vec<StoreId>)> {
+    let mut order: Vec<&Region> = regions.iter().collect();
+    order.shuffle(random);
+    order.into_iter().find_map(|region| {
+        let leader = region.leader.filter(|leader| !down.contains(leader))?;
+        let mut voters: Vec<StoreId> =
+            region.voters.iter().copied().filter(|store| !down.contains(store)).collect();
+        voters.shuffle(random);
+        let wanted = match whom {
+            Whom::Leader => return Some((region.clone(), vec![leader])),
+            Whom::One => 1,
+            Whom::Two => 2,
+            Whom::TwoFollowers => {
+                voters.retain(|store| *store != leader);
+                // Stores that lead another region of the workload only if there are no others.
+                voters.sort_by_key(|store| {
+                    regions.iter().filter(|region| region.leader == Some(*store)).count()
+                });
+                2
+            }
+        };
+        voters.truncate(wanted);
+        (voters.len() == wanted).then(|| (region.clone(), voters))
+    })
+}
+
+/// Draws a region and the voter to which its leader shall move.
+pub(crate) fn choose_new_leader(
+    regions: &[Region],
+    down: &BTreeSet<StoreId>,
+    random: &mut impl RngExt,
+) -> Option<(Region, StoreId)> {
+    let mut order: Vec<&Region> = regions.iter().collect();
+    order.shuffle(random);
+    order.into_iter().find_map(|region| {
+        let leader = region.leader.filter(|leader| !down.contains(leader))?;
+        let mut others: Vec<StoreId> = region.voters.clone();
+        others.retain(|store| *store != leader && !down.contains(store));
+        others.shuffle(random);
+        Some((region.clone(), *others.first()?))
+    })
+}
+
+/// Whether every region has a majority of voters that are not down.
+pub(crate) fn majority_runs(regions: &[Region], down: &BTreeSet<StoreId>) -> bool {
+    regions.iter().all(|region| {
+        let running = region.voters.iter().filter(|store| !down.contains(store)).count();
+        running > region.voters.len() / 2
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    fn region(id: u64, leader: StoreId, voters: &[StoreId]) -> Region {
+        Region { id, leader: Some(leader), voters: voters.to_vec(), learners: Vec::new() }
+    }
+
+    fn draws(
+        whom: Whom,
+        regions: &[Region],
+        down: &[StoreId],
+    ) -> Vec<Option<(Region, Vec<StoreId>)>> {
+        let down = down.iter().copied().collect();
+        (0..50)
+            .map(|seed| choose(whom, regions, &down, &mut ChaCha8Rng::seed_from_u64(seed)))
+            .collect()
+    }
+
+    #[test]
+    fn roles_are_kept() {
+        let regions = [region(1, 10, &[10, 11, 12, 13, 14])];
+        for (_, stores) in draws(Whom::TwoFollowers, &regions, &[]).into_iter().flatten() {
+            assert_eq!(stores.len(), 2);
+            assert!(!stores.contains(&10) && stores[0] != stores[1]);
+        }
+        for (_, stores) in draws(Whom::Leader, &regions, &[]).into_iter().flatten() {
+            assert_eq!(stores, [10]);
+        }
+        let any: BTreeSet<_> =
+            draws(Whom::Two, &regions, &[]).into_iter().flatten().flat_map(|it| it.1).collect();
+        assert_eq!(any.into_iter().collect::<Vec<_>>(), [10, 11, 12, 13, 14], "all are drawn");
+    }
+
+    #[test]
+    fn who_is_down_is_not_hurt_again() {
+        let regions = [region(1, 10, &[10, 11, 12])];
+        assert!(draws(Whom::One, &regions, &[10]).iter().all(Option::is_none), "no leader runs");
+        assert!(draws(Whom::TwoFollowers, &regions, &[11]).iter().all(Option::is_none));
+        for (_, stores) in draws(Whom::Two, &regions, &[11]).into_iter().flatten() {
+            assert!(!stores.contains(&11));
+        }
+        let two = [region(1, 10, &[10, 11, 12]), region(2, 20, &[20, 21, 22])];
+        assert!(draws(Whom::Leader, &two, &[10]).iter().flatten().all(|it| it.0.id == 2));
+    }
+
+    #[test]
+    fn followers_that_lead_nothing_come_first() {
+        let regions = [region(1, 10, &[10, 11, 12, 13]), region(2, 11, &[11, 12, 13])];
+        let of_first = draws(Whom::TwoFollowers, &regions, &[]).into_iter().flatten();
+        for (_, stores) in of_first.filter(|(region, _)| region.id == 1) {
+            assert!(!stores.contains(&11), "{stores:?}");
+        }
+    }
+
+    #[test]
+    fn majorities_are_counted() {
+        let regions = [region(1, 10, &[10, 11, 12]), region(2, 20, &[10, 20, 21, 22, 23])];
+        let runs = |down: &[StoreId]| majority_runs(&regions, &down.iter().copied().collect());
+        assert!(runs(&[]) && runs(&[10, 20]) && !runs(&[10, 11]) && !runs(&[20, 21, 22]));
+    }
+}
