@@ -2,9 +2,20 @@
 //!
 //! In: what clients and the nemesis did. Out: `history.jsonl`, and histories read back from it or imported.
 //! This crate knows nothing of verdicts, of a network, or of TiKV.
+//!
+//! - [`Recorder`] appends events to a file while a run goes, from many threads, without making them wait for
+//!   the disk.
+//! - [`jsonl`] is the format: its specification, [`jsonl::Writer`] and [`jsonl::Reader`].
+//! - [`order`] holds the rules every history obeys, whichever format it came in.
 
+pub mod error;
 pub mod event;
+pub mod jsonl;
 pub mod operation;
+pub mod order;
+pub mod recorder;
 
+pub use error::{MalformedReason, ReadError};
 pub use event::{Attempt, ClientId, Event, Header, Outcome, Process, What};
 pub use operation::{Answer, Key, Operation, Value};
+pub use recorder::{Record, RecordError, Recorder, RecorderHandle};

@@ -1,0 +1,93 @@
+//! Why a file is not read as a history: [`ReadError`], each variant one clear sentence with a line number.
+//!
+//! In: what the readers met. Out: an error that the caller shows as it is. A malformed history is an error and
+//! never a verdict. This file does not know which format was read.
+
+use std::io;
+
+use crate::event::ClientId;
+
+/// Why a history could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The file could not be opened or read.
+    #[error("cannot read the history: {0}")]
+    Io(#[from] io::Error),
+    /// The file is something else.
+    #[error("not a history: {reason}")]
+    Foreign {
+        /// What was expected and what is there.
+        reason: String,
+    },
+    /// The format is ours, the version is not.
+    #[error("history format version {found} is not supported (this build reads version 1)")]
+    Version {
+        /// The version that the header names.
+        found: u64,
+    },
+    /// The last line is incomplete: the writer was killed in the middle of it. Every event before it was read,
+    /// and the caller decides whether they are worth anything without the rest.
+    #[error(
+        "line {line}: the history ends in the middle of a line (its writer was killed, or the copy is incomplete)"
+    )]
+    TornTail {
+        /// The line that is torn, counted from 1.
+        line: u64,
+    },
+    /// A line breaks the format or a rule that every history obeys.
+    #[error("line {line}: {reason}")]
+    Malformed {
+        /// The line, counted from 1.
+        line: u64,
+        /// What is wrong with it.
+        reason: MalformedReason,
+    },
+}
+
+/// What is wrong with one line of a history.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MalformedReason {
+    /// The line does not parse, or a value has the wrong shape.
+    #[error("{0}")]
+    Shape(String),
+    /// An event's `type` is none of the four.
+    #[error("unknown type \"{0}\" (known: invoke, ok, fail, info)")]
+    UnknownType(String),
+    /// An operation that we do not know.
+    #[error("unknown operation \"{0}\"")]
+    UnknownOperation(String),
+    /// Indexes must be 0, 1, 2 … .
+    #[error("index {found} where {expected} is due")]
+    Index {
+        /// The index that is due.
+        expected: u64,
+        /// The index that stands there.
+        found: u64,
+    },
+    /// A completion without an open operation.
+    #[error("client {0} returns from an operation that it did not invoke")]
+    ReturnWithoutInvoke(ClientId),
+    /// A client invokes while another operation of it is open.
+    #[error("client {0} invokes an operation while another one of it is open")]
+    TwoOpenOperations(ClientId),
+    /// A client's events must not go back in time.
+    #[error("the time of client {client} runs backwards, from {before_ns} to {now_ns} ns")]
+    TimeBackwards {
+        /// The client.
+        client: ClientId,
+        /// The time of its previous event.
+        before_ns: u64,
+        /// The time of this event.
+        now_ns: u64,
+    },
+    /// A completion names another operation, key or value than its invocation.
+    #[error("client {client} returns from {returned}, but its open operation is {open}")]
+    OtherOperation {
+        /// The client.
+        client: ClientId,
+        /// What the completion says.
+        returned: String,
+        /// What was invoked.
+        open: String,
+    },
+}

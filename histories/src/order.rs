@@ -1,0 +1,115 @@
+//! The rules that every history obeys, whichever format it came in.
+//!
+//! - Indexes are 0, 1, 2 … in the order of recording.
+//! - A client has at most one open operation; a completion belongs to it.
+//! - Within one client time never runs backwards; across clients it may run behind the index.
+//!
+//! In: events in order. Out: nothing, or the first rule broken. It keeps one small entry per client. It knows
+//! neither files nor lines: the caller adds the line number. Faults obey none of these rules but the index: they
+//! overlap on purpose.
+
+use std::collections::HashMap;
+
+use crate::error::MalformedReason;
+use crate::event::{ClientId, Event, Process, What};
+use crate::operation::Operation;
+
+/// Checks events one by one, and remembers which operation each client has open.
+#[derive(Debug, Default)]
+pub struct Order {
+    next_index: u64,
+    clients: HashMap<ClientId, Client>,
+}
+
+#[derive(Debug, Default)]
+struct Client {
+    last_ns: u64,
+    open: Option<Operation>,
+}
+
+impl Order {
+    /// An empty history.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The index that the next event must have, which is also the number of events seen.
+    pub fn next_index(&self) -> u64 {
+        self.next_index
+    }
+
+    /// Takes the next event's index.
+    pub fn index(&mut self, found: u64) -> Result<(), MalformedReason> {
+        if found != self.next_index {
+            return Err(MalformedReason::Index { expected: self.next_index, found });
+        }
+        self.next_index += 1;
+        Ok(())
+    }
+
+    /// Takes an invocation.
+    pub fn invoke(
+        &mut self,
+        client: ClientId,
+        time_ns: u64,
+        operation: Operation,
+    ) -> Result<(), MalformedReason> {
+        let entry = self.at(client, time_ns)?;
+        if entry.open.is_some() {
+            return Err(MalformedReason::TwoOpenOperations(client));
+        }
+        entry.open = Some(operation);
+        Ok(())
+    }
+
+    /// Takes a completion and gives back the operation that it completes.
+    pub fn complete(
+        &mut self,
+        client: ClientId,
+        time_ns: u64,
+    ) -> Result<Operation, MalformedReason> {
+        let entry = self.at(client, time_ns)?;
+        entry.open.take().ok_or(MalformedReason::ReturnWithoutInvoke(client))
+    }
+
+    /// Takes a whole event, as a producer of histories has it.
+    pub fn event(&mut self, event: &Event) -> Result<(), MalformedReason> {
+        self.index(event.index)?;
+        match (&event.process, &event.what) {
+            (Process::Client(client), What::Invoke(operation)) => {
+                self.invoke(*client, event.time_ns, operation.clone())
+            }
+            (Process::Client(client), What::Complete(operation, _)) => {
+                let open = self.complete(*client, event.time_ns)?;
+                if open == *operation {
+                    return Ok(());
+                }
+                Err(MalformedReason::OtherOperation {
+                    client: *client,
+                    returned: operation.name().to_owned(),
+                    open: open.name().to_owned(),
+                })
+            }
+            (Process::Nemesis, What::FaultInvoke { .. } | What::FaultComplete { .. }) => Ok(()),
+            (Process::Client(_), _) => {
+                Err(MalformedReason::Shape("a fault that a client reports".to_owned()))
+            }
+            (Process::Nemesis, _) => {
+                Err(MalformedReason::Shape("an operation by the nemesis".to_owned()))
+            }
+        }
+    }
+
+    fn at(&mut self, client: ClientId, time_ns: u64) -> Result<&mut Client, MalformedReason> {
+        let entry = self.clients.entry(client).or_default();
+        if time_ns < entry.last_ns {
+            return Err(MalformedReason::TimeBackwards {
+                client,
+                before_ns: entry.last_ns,
+                now_ns: time_ns,
+            });
+        }
+        entry.last_ns = time_ns;
+        Ok(entry)
+    }
+}

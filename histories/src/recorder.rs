@@ -1,0 +1,267 @@
+//! Records a run: appends events to `history.jsonl` while clients work, without making them wait for the disk.
+//!
+//! In: events from many threads through [`RecorderHandle::record`], each with the time that its own thread took
+//! (before the request is sent, after the reply is there). Out: the file, and a [`RecordError`] where the disk
+//! gave up. It does not know clocks: times are handed in.
+//!
+//! - Workers push into a queue and never wait. One thread gives the indexes, in the order of the queue, formats
+//!   and writes. Since one client's events come from one thread at a time, they keep their order.
+//! - The thread wakes every [`POLL`] and takes what is there, so that pushing costs no wake-up call.
+//! - Whole lines only are handed to the file, at least every [`FLUSH`]; the file is append-only: after a crash at
+//!   any byte it is a readable prefix, at most with a torn last line.
+//! - The queue is bounded: when [`PENDING_MAX`] events wait, the disk is no disk to record on. The recorder then
+//!   fails, as it does on a write error, and says so through [`RecorderHandle::failure`]; it never blocks.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
+use std::sync::{Arc, OnceLock};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crate::event::{Attempt, Event, Header, Process, What};
+use crate::jsonl::Writer;
+
+/// How long the writing thread sleeps when nothing waits.
+pub const POLL: Duration = Duration::from_millis(2);
+/// What was recorded is in the file at most this much later.
+pub const FLUSH: Duration = Duration::from_millis(50);
+/// Events that may wait for the disk; about half a gigabyte, and minutes of a fast run.
+pub const PENDING_MAX: u64 = 2_000_000;
+
+const BUFFER_BYTES: usize = 256 << 10;
+
+/// Why the history is not whole.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum RecordError {
+    /// The file could not be created.
+    #[error("cannot create the history {path}: {reason}")]
+    Create {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        reason: String,
+    },
+    /// The disk refused a write.
+    #[error("cannot write the history {path}: {reason}")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        reason: String,
+    },
+    /// The disk is too slow.
+    #[error("the disk under {path} is too slow: {PENDING_MAX} events wait to be written")]
+    Behind {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// One event as a worker has it: everything but the index.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// Nanoseconds since the run's start.
+    pub time_ns: u64,
+    /// Who.
+    pub process: Process,
+    /// What.
+    pub what: What,
+    /// The error's text, for `fail` and `info`.
+    pub error: Option<String>,
+    /// The tries behind a completion.
+    pub attempts: Vec<Attempt>,
+}
+
+impl Record {
+    /// A record without an error and without attempts.
+    pub fn new(time_ns: u64, process: Process, what: What) -> Self {
+        Self { time_ns, process, what, error: None, attempts: Vec::new() }
+    }
+}
+
+/// Owns the file and the thread that writes it. Dropped without [`finish`](Recorder::finish), it still writes
+/// everything that was recorded before the last handle went.
+#[derive(Debug)]
+pub struct Recorder {
+    handle: Option<RecorderHandle>,
+    thread: Option<JoinHandle<()>>,
+    shared: Arc<Shared>,
+}
+
+/// Records events; one per worker, or shared.
+#[derive(Debug, Clone)]
+pub struct RecorderHandle {
+    sender: Sender<Message>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+enum Message {
+    Record(Record),
+    Finish,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    path: PathBuf,
+    pending: AtomicU64,
+    recorded: AtomicU64,
+    failure: OnceLock<RecordError>,
+}
+
+impl Recorder {
+    /// Creates the file, which must not exist yet, and writes the header to it.
+    pub fn create(path: &Path, header: &Header) -> Result<Self, RecordError> {
+        let failed = |error: io::Error| RecordError::Create {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        };
+        let file = OpenOptions::new().append(true).create_new(true).open(path).map_err(failed)?;
+        let buffer = BufWriter::with_capacity(BUFFER_BYTES, file);
+        let mut writer = Writer::new(buffer, header).map_err(failed)?;
+        writer.flush().map_err(failed)?;
+        Self::start(path, writer).map_err(failed)
+    }
+
+    fn start(path: &Path, writer: Writer<BufWriter<File>>) -> io::Result<Self> {
+        let shared = Arc::new(Shared { path: path.to_owned(), ..Shared::default() });
+        let (sender, receiver) = mpsc::channel();
+        let thread = thread::Builder::new().name("recorder".to_owned()).spawn({
+            let shared = Arc::clone(&shared);
+            move || write_all(&receiver, writer, &shared)
+        })?;
+        let handle = RecorderHandle { sender, shared: Arc::clone(&shared) };
+        Ok(Self { handle: Some(handle), thread: Some(thread), shared })
+    }
+
+    /// A handle for a worker.
+    pub fn handle(&self) -> RecorderHandle {
+        self.handle.clone().expect("the handle is there until the recorder is finished")
+    }
+
+    /// What went wrong so far.
+    pub fn failure(&self) -> Option<RecordError> {
+        self.shared.failure.get().cloned()
+    }
+
+    /// Writes what waits, makes the disk keep it, and says how many events the file holds. Events recorded after
+    /// this, through handles that still exist, are dropped.
+    pub fn finish(mut self) -> Result<u64, RecordError> {
+        self.stop();
+        match self.failure() {
+            Some(failure) => Err(failure),
+            None => Ok(self.shared.recorded.load(Ordering::Acquire)),
+        }
+    }
+
+    fn stop(&mut self) {
+        if let Some(handle) = self.handle.take() {
+            // A send fails only when the thread is gone, and then there is nothing to tell it.
+            let _ = handle.sender.send(Message::Finish);
+        }
+        if let Some(thread) = self.thread.take() {
+            thread.join().expect("the recorder's thread does not panic");
+        }
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl RecorderHandle {
+    /// Hands an event over. Never waits; after a failure events are dropped, since the run is lost anyway.
+    pub fn record(&self, record: Record) {
+        if self.shared.pending.fetch_add(1, Ordering::Relaxed) >= PENDING_MAX {
+            self.shared.fail(RecordError::Behind { path: self.shared.path.clone() });
+        }
+        if self.shared.failure.get().is_none() {
+            // A send fails only after `finish`, which says that later events are dropped.
+            let _ = self.sender.send(Message::Record(record));
+        }
+    }
+
+    /// What went wrong so far; look at it now and then, and end the run.
+    pub fn failure(&self) -> Option<RecordError> {
+        self.shared.failure.get().cloned()
+    }
+}
+
+impl Shared {
+    fn fail(&self, failure: RecordError) {
+        // The first failure stands.
+        let _ = self.failure.set(failure);
+    }
+}
+
+/// The recorder's thread: takes everything that waits, writes it, sleeps; until told to finish.
+fn write_all(receiver: &Receiver<Message>, mut writer: Writer<BufWriter<File>>, shared: &Shared) {
+    let mut index = 0;
+    let mut flushed = Instant::now();
+    let failed = |error: io::Error| {
+        shared.fail(RecordError::Write { path: shared.path.clone(), reason: error.to_string() });
+    };
+    loop {
+        let message = receiver.try_recv();
+        match message {
+            Ok(Message::Record(record)) => {
+                shared.pending.fetch_sub(1, Ordering::Relaxed);
+                if shared.failure.get().is_some() {
+                    continue;
+                }
+                let event = Event {
+                    index,
+                    time_ns: record.time_ns,
+                    process: record.process,
+                    what: record.what,
+                    error: record.error,
+                    attempts: record.attempts,
+                };
+                match writer.write(&event) {
+                    Ok(()) => index += 1,
+                    Err(error) => failed(error),
+                }
+            }
+            Err(TryRecvError::Empty) => {
+                if flushed.elapsed() >= FLUSH {
+                    writer.flush().unwrap_or_else(failed);
+                    flushed = Instant::now();
+                }
+                thread::sleep(POLL);
+            }
+            Ok(Message::Finish) | Err(TryRecvError::Disconnected) => break,
+        }
+    }
+    let finished = writer.finish().and_then(|mut buffer| {
+        buffer.flush()?;
+        buffer.get_ref().sync_all()
+    });
+    finished.unwrap_or_else(failed);
+    shared.recorded.store(index, Ordering::Release);
+}
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use super::*;
+    use crate::operation::Operation;
+
+    #[test]
+    fn full_disk_fails_the_recording_and_nothing_panics() {
+        let path = Path::new("/dev/full");
+        let file = OpenOptions::new().append(true).open(path).expect("Linux has /dev/full");
+        let buffer = BufWriter::with_capacity(BUFFER_BYTES, file);
+        let writer = Writer::new(buffer, &Header::default()).expect("the buffer takes the header");
+        let recorder = Recorder::start(path, writer).expect("a thread");
+        let handle = recorder.handle();
+        let get = What::Invoke(Operation::Get { key: b"k".to_vec() });
+        handle.record(Record::new(0, Process::Client(0), get));
+        assert!(matches!(recorder.finish(), Err(RecordError::Write { .. })));
+        assert!(matches!(handle.failure(), Some(RecordError::Write { .. })));
+    }
+}
