@@ -1,7 +1,24 @@
 //! A store: regions as Raft groups, their data on disk, TiKV's gRPC in front.
+//!
+//! [`run`] is a whole store process but for its arguments. The logic is in `node`, without clocks and sockets;
+//! around it: `engine` and `writer` (disk), `transport` (other stores), `pd_client`, `service` and `status` (those who
+//! ask), and `driver`, which turns what these report into the node's steps.
+
+mod driver;
+mod engine;
+mod metrics;
+mod node;
+mod pd_client;
+mod service;
+mod startup;
+mod status;
+mod transport;
+mod writer;
 
 use crate::{defects::Defects, profile::Profile};
 use std::{net::SocketAddr, path::PathBuf};
+
+pub use startup::run;
 
 /// What one store process needs to know.
 #[derive(Debug, Clone)]
@@ -18,4 +35,59 @@ pub struct StoreConfig {
     pub profile: Profile,
     /// How it is wrong on purpose.
     pub defects: Defects,
+}
+
+/// Why a store stopped, or did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The runtime did not start.
+    #[error("the store cannot start its runtime: {0}")]
+    Runtime(std::io::Error),
+    /// A thread did not start.
+    #[error("the store cannot start its writer thread: {0}")]
+    Thread(std::io::Error),
+    /// An address is taken or not ours.
+    #[error("the store cannot listen on {addr}: {source}")]
+    Bind {
+        /// The address.
+        addr: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The data directory cannot be used.
+    #[error("the store cannot use its data directory {}: {reason}", path.display())]
+    DataDir {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// What is on disk does not make sense.
+    #[error("the store's data is corrupt, and it does not start on it: {0}")]
+    Corrupt(String),
+    /// A write failed; what is on disk is what was acknowledged before.
+    #[error("the store cannot write to {} and stops: {reason}", path.display())]
+    Disk {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The writer thread is gone.
+    #[error("the store's writer thread has stopped")]
+    Writer,
+    /// PD refuses us or does not answer.
+    #[error("the store cannot go on without PD: {0}")]
+    Pd(String),
+    /// The data directory belongs elsewhere.
+    #[error("the data directory belongs to cluster {found}, but PD is of cluster {expected}")]
+    ForeignCluster {
+        /// The directory's cluster.
+        found: u64,
+        /// PD's.
+        expected: u64,
+    },
+    /// A server ended by itself.
+    #[error("the store's server failed: {0}")]
+    Server(String),
 }

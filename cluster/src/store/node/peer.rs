@@ -1,0 +1,439 @@
+//! One peer of a region: its Raft group member, and what waits for it.
+//!
+//! In: messages, ticks, proposals, reads. Out: messages, disk writes and answers, into [`Shared`]. Invariants:
+//! - what a message promises (a vote, an append) is on disk before the message leaves;
+//! - every request taken in is answered exactly once, and never with "not leader" once it was proposed;
+//! - a read is served from data at least as recent as the moment at which a quorum confirmed our leadership
+//!   after the read came in.
+//!
+//! How entries are applied stands in `apply`, how reads wait in `read_queue`, what PD wants in `operators`.
+
+use super::{
+    command::{Action, Command},
+    disk,
+    effects::{Outgoing, Shared, Waiter},
+    peer_storage::PeerStorage,
+    read_queue::ReadQueue,
+    region_errors::{self, Refusal},
+    requests::{RawRequest, RequestKind},
+};
+use prost::Message as _;
+use proto::{
+    metapb::{self, Region},
+    raft_serverpb::RaftMessage,
+};
+use raft::{
+    Config, RawNode, ReadOnlyOption, SnapshotStatus, StateRole, Storage,
+    eraftpb::{Entry, Message, MessageType},
+};
+use std::collections::{BTreeMap, VecDeque};
+
+/// A log entry, larger than which TiKV takes none.
+const ENTRY_BYTES_MAX: usize = 8 << 20;
+/// The most that one append message carries.
+const APPEND_BYTES_MAX: u64 = 1 << 20;
+const APPENDS_IN_FLIGHT_MAX: usize = 256;
+
+/// A write that is in the log, though perhaps not for long.
+#[derive(Debug)]
+pub(super) struct Proposal {
+    pub index: u64,
+    pub term: u64,
+    pub request_id: u64,
+    pub kind: RequestKind,
+}
+
+/// A region's peer on this store.
+pub struct Peer {
+    pub(super) raw: RawNode<PeerStorage>,
+    pub(super) proposals: VecDeque<Proposal>,
+    pub(super) reads: ReadQueue,
+    /// When each other peer was last heard of.
+    pub(super) heard_ms: BTreeMap<u64, u64>,
+    /// Peers that wrote to us before we knew them from the region.
+    strangers: BTreeMap<u64, metapb::Peer>,
+    pub(super) next_heartbeat_ms: u64,
+    /// What PD knows of peers that wait for a snapshot.
+    pub(super) pending_told: Vec<u64>,
+    /// Whether PD shall hear of the region at the end of this step.
+    pub(super) tell_pd: bool,
+    /// When we last knew a leader.
+    pub(super) leader_seen_ms: u64,
+    /// The last batch with something of ours that must be synced.
+    unsynced_seq: u64,
+    /// The last batch with a new term or vote of ours.
+    unsynced_term_seq: u64,
+    role: StateRole,
+    elections: u64,
+    /// The peer was removed from its region and only waits to be destroyed.
+    pub(super) gone: bool,
+}
+
+impl Peer {
+    /// A peer over its state, be it new or found on disk.
+    pub fn new(storage: PeerStorage, shared: &Shared) -> Self {
+        let timing = &shared.config.timing;
+        let config = Config {
+            id: storage.peer_id,
+            applied: storage.applied_index(),
+            election_tick: timing.election_ticks_min,
+            min_election_tick: timing.election_ticks_min,
+            max_election_tick: timing.election_ticks_max,
+            heartbeat_tick: timing.heartbeat_ticks,
+            max_size_per_msg: APPEND_BYTES_MAX,
+            max_inflight_msgs: APPENDS_IN_FLIGHT_MAX,
+            check_quorum: true,
+            pre_vote: true,
+            read_only_option: ReadOnlyOption::Safe,
+            batch_append: true,
+            ..Config::default()
+        };
+        let logger = slog::Logger::root(slog::Discard, slog::o!());
+        let raw = RawNode::new(&config, storage, &logger)
+            .expect("the configuration is ours and the state was checked when it was loaded");
+        let mut peer = Self {
+            raw,
+            proposals: VecDeque::new(),
+            reads: ReadQueue::default(),
+            heard_ms: BTreeMap::new(),
+            strangers: BTreeMap::new(),
+            next_heartbeat_ms: 0,
+            pending_told: Vec::new(),
+            tell_pd: false,
+            leader_seen_ms: shared.now.monotonic_ms,
+            unsynced_seq: 0,
+            unsynced_term_seq: 0,
+            role: StateRole::Follower,
+            elections: 0,
+            gone: false,
+        };
+        peer.fix_election_timeout(shared);
+        peer
+    }
+
+    /// The region as of the applied index.
+    pub fn region(&self) -> &Region {
+        &self.raw.store().region
+    }
+
+    /// Our peer's id.
+    pub fn peer_id(&self) -> u64 {
+        self.raw.store().peer_id
+    }
+
+    /// Whether it has a region yet.
+    pub fn is_initialized(&self) -> bool {
+        self.raw.store().is_initialized()
+    }
+
+    /// Whether it leads, as far as it knows.
+    pub fn is_leader(&self) -> bool {
+        self.raw.raft.state == StateRole::Leader
+    }
+
+    /// Raft's term.
+    pub fn term(&self) -> u64 {
+        self.raw.raft.term
+    }
+
+    /// Who leads, as far as it knows.
+    pub fn leader(&self) -> Option<metapb::Peer> {
+        self.find(self.raw.raft.leader_id)
+    }
+
+    /// Our peer as the region lists it.
+    pub(super) fn me(&self, shared: &Shared) -> metapb::Peer {
+        self.find(self.peer_id()).unwrap_or(metapb::Peer {
+            id: self.peer_id(),
+            store_id: shared.config.store_id,
+            ..Default::default()
+        })
+    }
+
+    pub(super) fn find(&self, peer_id: u64) -> Option<metapb::Peer> {
+        self.region()
+            .peers
+            .iter()
+            .find(|peer| peer.id == peer_id)
+            .or_else(|| self.strangers.get(&peer_id))
+            .copied()
+    }
+
+    /// Stands for election at once: the only voter of a new region, or the leader's part of a split.
+    pub fn campaign(&mut self, shared: &Shared) {
+        // It fails where the group has a leader, and then there is nothing to do.
+        let _ = self.raw.campaign();
+        self.fix_election_timeout(shared);
+    }
+
+    /// One tick of Raft's clock.
+    pub fn tick(&mut self, shared: &mut Shared) {
+        // A disk that hangs must not make a candidate of us: what we would stand for is not safe yet.
+        if self.is_leader() || self.unsynced_seq <= shared.persisted_seq {
+            self.raw.tick();
+        }
+        self.fix_election_timeout(shared);
+        let kept = shared.config.log_entries_kept;
+        let storage = self.raw.mut_store();
+        if storage.log_len() as u64 > 2 * kept {
+            let index = storage.applied_index().saturating_sub(kept);
+            storage.compact(index, &mut shared.batch);
+        }
+        if self.raw.raft.leader_id != raft::INVALID_ID {
+            self.leader_seen_ms = shared.now.monotonic_ms;
+        }
+    }
+
+    /// Takes in another peer's message.
+    pub fn receive(&mut self, from: metapb::Peer, message: Message, shared: &mut Shared) {
+        self.heard_ms.insert(from.id, shared.now.monotonic_ms);
+        if !self.region().peers.contains(&from) {
+            self.strangers.insert(from.id, from);
+        }
+        if let Err(error) = self.raw.step(message) {
+            shared.out.notes.push(format!("region {}: raft: {error}", self.region().id));
+        }
+        self.fix_election_timeout(shared);
+    }
+
+    /// Messages to that store were lost.
+    pub fn unreachable(&mut self, store_id: u64) {
+        let lost = self.region().peers.iter().find(|peer| peer.store_id == store_id);
+        if let Some(peer_id) = lost.map(|peer| peer.id) {
+            self.raw.report_unreachable(peer_id);
+        }
+    }
+
+    /// A snapshot has arrived, or has not.
+    pub fn snapshot_sent(&mut self, peer_id: u64, ok: bool) {
+        let status = if ok { SnapshotStatus::Finish } else { SnapshotStatus::Failure };
+        self.raw.report_snapshot(peer_id, status);
+    }
+
+    /// Takes up a client's request that passed all checks of region, epoch and keys.
+    pub fn take_up(&mut self, request_id: u64, request: RawRequest, shared: &mut Shared) {
+        let kind = request.kind();
+        let Some(action) = request.action(shared.now.unix_s()) else {
+            self.take_up_read(request_id, request, shared);
+            return;
+        };
+        let refusal = if shared.disk_full {
+            Some(region_errors::disk_full(shared.config.store_id))
+        } else if self.proposals.len() >= shared.config.waiting_max {
+            Some(region_errors::server_is_busy("too many writes wait in this region"))
+        } else {
+            self.propose(action, shared).err()
+        };
+        if let Some(error) = refusal {
+            shared.reply(request_id, kind.refuse(error));
+            return;
+        }
+        let (index, term) = (self.raw.raft.raft_log.last_index(), self.term());
+        self.proposals.push_back(Proposal { index, term, request_id, kind });
+    }
+
+    /// Puts an action into the log.
+    pub(super) fn propose(&mut self, action: Action, shared: &Shared) -> Result<(), Refusal> {
+        let version = self.region().region_epoch.unwrap_or_default().version;
+        let command = Command { version, unix_s: shared.now.unix_s(), action: Some(action) };
+        let data = command.encode_to_vec();
+        if data.len() > ENTRY_BYTES_MAX {
+            let (region_id, entry_size) = (self.region().id, data.len() as u64);
+            return Err(region_errors::entry_too_large(region_id, entry_size));
+        }
+        self.raw.propose(Vec::new(), data).map_err(|_| region_errors::proposal_dropped())
+    }
+
+    /// Does what Raft has ready: entries and states to disk, messages out, committed entries into the data.
+    pub fn handle_ready(&mut self, shared: &mut Shared) {
+        loop {
+            self.ask_for_read_index(shared);
+            if self.gone || !self.raw.has_ready() {
+                break;
+            }
+            self.handle_one_ready(shared);
+        }
+        self.note_role(shared);
+        self.answer_reads(shared);
+    }
+
+    fn handle_one_ready(&mut self, shared: &mut Shared) {
+        let mut ready = self.raw.ready();
+        let must_sync = ready.must_sync();
+        let snapshot_index = ready.snapshot().get_metadata().index;
+        if snapshot_index != 0 {
+            self.raw.mut_store().restore(ready.snapshot(), &mut shared.batch);
+            self.fail_proposals_before(snapshot_index + 1, shared);
+        }
+        self.raw.mut_store().append(ready.take_entries(), &mut shared.batch);
+        if let Some(state) = ready.hs() {
+            let old = self.raw.store().hard_state();
+            if (old.term, old.vote) != (state.term, state.vote) {
+                self.unsynced_term_seq = shared.seq;
+            }
+            self.raw.mut_store().set_hard_state(state.clone(), &mut shared.batch);
+        }
+        if must_sync {
+            shared.batch.must_sync = true;
+            self.unsynced_seq = shared.seq;
+        }
+        let at_once = ready.take_messages();
+        let promises = ready.take_persisted_messages();
+        let committed = ready.take_committed_entries();
+        let read_states = ready.take_read_states();
+        let number = ready.number();
+        self.raw.advance_append_async(ready);
+
+        let mut held = Vec::new();
+        for message in at_once {
+            // A sole voter leads as soon as it has voted for itself; its term must be down before others see it.
+            let wait = self.unsynced_term_seq > shared.persisted_seq;
+            self.dispatch(message, wait, &mut held, shared);
+        }
+        for message in promises {
+            // An answer to a heartbeat says no more than the term, so it need not wait for entries: reads, which
+            // wait for such answers, stay off the disk's path.
+            let waits_for = match message.get_msg_type() {
+                MessageType::MsgHeartbeatResponse => self.unsynced_term_seq,
+                _ => self.unsynced_seq,
+            };
+            self.dispatch(message, waits_for > shared.persisted_seq, &mut held, shared);
+        }
+        if self.unsynced_seq > shared.persisted_seq || !held.is_empty() {
+            let waiter = Waiter {
+                region_id: self.region().id,
+                peer_id: self.peer_id(),
+                ready: number,
+                snapshot_index,
+                messages: held,
+            };
+            shared.waiting.entry(self.unsynced_seq).or_default().push(waiter);
+        } else {
+            self.raw.on_persist_ready(number);
+        }
+        self.apply(committed, shared);
+        self.note_read_states(read_states);
+    }
+
+    /// A ready of ours is on disk.
+    pub fn persisted(&mut self, ready: u64, snapshot_index: u64) {
+        self.raw.on_persist_ready(ready);
+        if snapshot_index != 0 {
+            self.raw.advance_apply_to(snapshot_index);
+        }
+    }
+
+    fn apply(&mut self, entries: Vec<Entry>, shared: &mut Shared) {
+        let Some(last) = entries.last().map(|entry| entry.index) else { return };
+        for entry in entries {
+            self.apply_entry(&entry, shared);
+            if self.gone {
+                return;
+            }
+        }
+        self.raw.store().note_applied(&mut shared.batch);
+        self.raw.advance_apply_to(last);
+    }
+
+    /// Answers proposals that can no longer be what is applied at their index.
+    pub(super) fn fail_proposals_before(&mut self, index: u64, shared: &mut Shared) {
+        while let Some(proposal) = self.proposals.pop_front_if(|first| first.index < index) {
+            let response = proposal.kind.refuse(region_errors::stale_command());
+            shared.reply(proposal.request_id, response);
+        }
+    }
+
+    fn note_role(&mut self, shared: &mut Shared) {
+        let role = self.raw.raft.state;
+        if role == self.role {
+            return;
+        }
+        if role == StateRole::Leader {
+            self.tell_pd = true;
+            self.heard_ms.clear();
+            for peer in &self.raw.store().region.peers {
+                self.heard_ms.insert(peer.id, shared.now.monotonic_ms);
+            }
+        }
+        if matches!(role, StateRole::PreCandidate | StateRole::Candidate) {
+            self.elections += 1;
+        }
+        self.role = role;
+        let (region_id, term) = (self.region().id, self.term());
+        shared.out.notes.push(format!("region {region_id}: {role:?} in term {term}"));
+    }
+
+    /// Raft draws its election timeouts from the thread's random numbers; we replace them by our own, which follow
+    /// from the seed, so that a simulation repeats.
+    fn fix_election_timeout(&mut self, shared: &Shared) {
+        let timing = &shared.config.timing;
+        let (min, max) = (timing.election_ticks_min, timing.election_ticks_max);
+        let draw = [self.peer_id(), self.term(), self.elections]
+            .into_iter()
+            .fold(shared.config.seed, |state, part| mix(state ^ part));
+        let timeout = min + (draw % (max - min) as u64) as usize;
+        self.raw.raft.set_randomized_election_timeout(timeout);
+    }
+
+    fn dispatch(
+        &mut self,
+        mut message: Message,
+        wait: bool,
+        held: &mut Vec<Outgoing>,
+        shared: &mut Shared,
+    ) {
+        let Some(to) = self.find(message.to) else { return };
+        let kind = message.get_msg_type();
+        let snapshot = (kind == MessageType::MsgSnapshot)
+            .then(|| std::mem::take(&mut message.mut_snapshot().data).to_vec());
+        let mut envelope = self.envelope(to, shared);
+        // By the keys, a store that does not have the region tells a new region from a split it has yet to apply.
+        if may_create_peer(&message) {
+            envelope.start_key.clone_from(&self.region().start_key);
+            envelope.end_key.clone_from(&self.region().end_key);
+        }
+        envelope.message = disk::encode(&message);
+        let outgoing = Outgoing { message: envelope, snapshot };
+        if wait {
+            held.push(outgoing);
+        } else {
+            shared.out.messages.push(outgoing);
+        }
+    }
+
+    /// An empty message to another peer of the region.
+    pub(super) fn envelope(&self, to: metapb::Peer, shared: &Shared) -> RaftMessage {
+        RaftMessage {
+            region_id: self.region().id,
+            from_peer: Some(self.me(shared)),
+            to_peer: Some(to),
+            region_epoch: Some(self.region().region_epoch.unwrap_or_default()),
+            ..Default::default()
+        }
+    }
+
+    /// Whether the peer's log reaches what a peer that lags would need.
+    pub(super) fn needs_snapshot(&self, peer_id: u64) -> bool {
+        let progress = self.raw.raft.prs().get(peer_id);
+        progress.is_some_and(|progress| {
+            progress.matched < self.raw.store().first_index().unwrap_or_default() - 1
+        })
+    }
+}
+
+/// Whether a store without the region may create a peer on such a message: the first that a new peer hears.
+pub fn may_create_peer(message: &Message) -> bool {
+    match message.get_msg_type() {
+        MessageType::MsgRequestVote | MessageType::MsgRequestPreVote => true,
+        MessageType::MsgHeartbeat => message.commit == raft::INVALID_INDEX,
+        _ => false,
+    }
+}
+
+/// One step of the `SplitMix64` generator.
+fn mix(state: u64) -> u64 {
+    let mut z = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}

@@ -1,0 +1,129 @@
+//! Reads on their way: waiting for a leader that may answer, for a quorum's confirmation, for the data to catch up.
+//!
+//! All reads of one step share one `ReadIndex` round. A read that has not been confirmed when leadership ends is
+//! refused, which is honest: reads have no effects.
+
+use super::{
+    effects::Shared,
+    peer::Peer,
+    reads, region_errors,
+    requests::{RawRequest, RawResponse},
+};
+use crate::defects::Defect;
+use raft::ReadState;
+use std::collections::VecDeque;
+
+/// One read.
+#[derive(Debug)]
+pub struct Read {
+    id: u64,
+    request: RawRequest,
+}
+
+/// The reads of one region.
+#[derive(Debug, Default)]
+pub struct ReadQueue {
+    /// Not yet put to a quorum.
+    waiting: Vec<Read>,
+    /// Put to a quorum: round, term, reads.
+    confirming: VecDeque<(u64, u64, Vec<Read>)>,
+    /// Confirmed: the index that must be applied, reads.
+    applying: VecDeque<(u64, Vec<Read>)>,
+    rounds: u64,
+    len: usize,
+}
+
+impl Peer {
+    pub(super) fn take_up_read(&mut self, id: u64, request: RawRequest, shared: &mut Shared) {
+        if shared.config.defects.has(Defect::StaleRead) {
+            let read = Read { id, request };
+            self.serve(&read, shared);
+            return;
+        }
+        if self.reads.len >= shared.config.waiting_max {
+            let error = region_errors::server_is_busy("too many reads wait in this region");
+            shared.reply(id, request.kind().refuse(error));
+            return;
+        }
+        self.reads.len += 1;
+        self.reads.waiting.push(Read { id, request });
+    }
+
+    /// Puts waiting reads to a quorum, all in one round.
+    pub(super) fn ask_for_read_index(&mut self, shared: &mut Shared) {
+        let (leads, term) = (self.is_leader(), self.term());
+        let queue = &mut self.reads;
+        let mut lost = Vec::new();
+        if leads {
+            while let Some(round) = queue.confirming.pop_front_if(|(_, asked, _)| *asked != term) {
+                lost.extend(round.2);
+            }
+        } else {
+            lost.append(&mut queue.waiting);
+            lost.extend(queue.confirming.drain(..).flat_map(|(_, _, reads)| reads));
+        }
+        queue.len -= lost.len();
+        for read in lost {
+            let error = region_errors::not_leader(self.region().id, self.leader());
+            shared.reply(read.id, read.request.kind().refuse(error));
+        }
+        // Before its first commit in this term a leader does not know what is committed, and raft drops the request.
+        if leads && !self.reads.waiting.is_empty() && self.raw.raft.commit_to_current_term() {
+            self.reads.rounds += 1;
+            let round = self.reads.rounds;
+            let reads = std::mem::take(&mut self.reads.waiting);
+            self.reads.confirming.push_back((round, term, reads));
+            self.raw.read_index(round.to_be_bytes().to_vec());
+        }
+    }
+
+    pub(super) fn note_read_states(&mut self, states: Vec<ReadState>) {
+        for state in states {
+            let queue = &mut self.reads;
+            let position = queue
+                .confirming
+                .iter()
+                .position(|(round, _, _)| round.to_be_bytes()[..] == state.request_ctx[..]);
+            if let Some((_, _, reads)) = position.and_then(|at| queue.confirming.remove(at)) {
+                queue.applying.push_back((state.index, reads));
+            }
+        }
+    }
+
+    pub(super) fn answer_reads(&mut self, shared: &mut Shared) {
+        let applied = self.raw.store().applied_index();
+        while let Some((_, reads)) =
+            self.reads.applying.pop_front_if(|(index, _)| *index <= applied)
+        {
+            self.reads.len -= reads.len();
+            for read in reads {
+                self.serve(&read, shared);
+            }
+        }
+    }
+
+    /// Refuses every read: the peer goes away.
+    pub(super) fn fail_reads(&mut self, shared: &mut Shared) {
+        let queue = std::mem::take(&mut self.reads);
+        let confirming = queue.confirming.into_iter().flat_map(|(_, _, reads)| reads);
+        let applying = queue.applying.into_iter().flat_map(|(_, reads)| reads);
+        for read in queue.waiting.into_iter().chain(confirming).chain(applying) {
+            let error = region_errors::region_not_found(self.region().id);
+            shared.reply(read.id, read.request.kind().refuse(error));
+        }
+    }
+
+    fn serve(&self, read: &Read, shared: &mut Shared) {
+        let (region, kind) = (self.region(), read.request.kind());
+        let context = read.request.context().cloned().unwrap_or_default();
+        // A split may have been applied since the request was checked.
+        let response: RawResponse = if region_errors::version_matches(&context, region) {
+            let now = shared.now.unix_s();
+            reads::serve(&read.request, region, &self.raw.store().data, now)
+                .expect("only reads come into the read queue")
+        } else {
+            kind.refuse(region_errors::epoch_not_match(vec![region.clone()]))
+        };
+        shared.reply(read.id, response);
+    }
+}

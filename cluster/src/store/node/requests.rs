@@ -1,0 +1,153 @@
+//! The raw API's calls as data: one request, one response, and the pairing of both.
+//!
+//! In: what the wire delivered. Out: the same under one type each, so that a queue can hold them. It deliberately
+//! does not know how a request is served.
+
+use super::command::{Action, CompareAndSwap, DeleteRange, Mutation, Write};
+use super::region_errors::Refusal;
+use proto::kvrpcpb;
+
+macro_rules! raw_api {
+    ($($name:ident: $request:ident -> $response:ident;)*) => {
+        /// A client's request.
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum RawRequest {
+            $(#[doc = concat!("`Raw", stringify!($name), "`.")] $name(kvrpcpb::$request),)*
+        }
+
+        /// The answer to a [`RawRequest`] of the same name.
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum RawResponse {
+            $(#[doc = concat!("`Raw", stringify!($name), "`.")] $name(kvrpcpb::$response),)*
+        }
+
+        /// Which call a request is.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum RequestKind {
+            $(#[doc = concat!("`Raw", stringify!($name), "`.")] $name,)*
+        }
+
+        impl RawRequest {
+            /// Where the client believes its keys to be.
+            pub fn context(&self) -> Option<&kvrpcpb::Context> {
+                match self {
+                    $(Self::$name(request) => request.context.as_ref(),)*
+                }
+            }
+
+            /// Which call this is.
+            pub fn kind(&self) -> RequestKind {
+                match self {
+                    $(Self::$name(_) => RequestKind::$name,)*
+                }
+            }
+        }
+
+        impl RequestKind {
+            /// The answer that says only why the request was not served.
+            pub fn refuse(self, error: Refusal) -> RawResponse {
+                match self {
+                    $(Self::$name => RawResponse::$name(kvrpcpb::$response {
+                        region_error: Some(*error),
+                        ..Default::default()
+                    }),)*
+                }
+            }
+        }
+
+        $(impl From<kvrpcpb::$request> for RawRequest {
+            fn from(request: kvrpcpb::$request) -> Self {
+                Self::$name(request)
+            }
+        })*
+    };
+}
+
+raw_api! {
+    Get: RawGetRequest -> RawGetResponse;
+    BatchGet: RawBatchGetRequest -> RawBatchGetResponse;
+    Put: RawPutRequest -> RawPutResponse;
+    BatchPut: RawBatchPutRequest -> RawBatchPutResponse;
+    Delete: RawDeleteRequest -> RawDeleteResponse;
+    BatchDelete: RawBatchDeleteRequest -> RawBatchDeleteResponse;
+    Scan: RawScanRequest -> RawScanResponse;
+    BatchScan: RawBatchScanRequest -> RawBatchScanResponse;
+    DeleteRange: RawDeleteRangeRequest -> RawDeleteRangeResponse;
+    KeyTtl: RawGetKeyTtlRequest -> RawGetKeyTtlResponse;
+    CompareAndSwap: RawCasRequest -> RawCasResponse;
+}
+
+impl RawRequest {
+    /// What a write asks the log for; none if this is a read. Expiries count from `unix_s`, the leader's clock.
+    pub fn action(&self, unix_s: u64) -> Option<Action> {
+        let expiry = |ttl_s: u64| if ttl_s == 0 { 0 } else { unix_s.saturating_add(ttl_s) };
+        let delete = |key: &Vec<u8>| Mutation { key: key.clone(), value: None, expires_unix_s: 0 };
+        match self {
+            Self::Get(_)
+            | Self::BatchGet(_)
+            | Self::Scan(_)
+            | Self::BatchScan(_)
+            | Self::KeyTtl(_) => None,
+            Self::Put(request) => Some(Action::Write(Write {
+                mutations: vec![Mutation {
+                    key: request.key.clone(),
+                    value: Some(request.value.clone()),
+                    expires_unix_s: expiry(request.ttl),
+                }],
+            })),
+            Self::BatchPut(request) => {
+                // `ttls` has one for each pair, or one for all; without any, the older field holds.
+                let ttl_s = |position: usize| match request.ttls.as_slice() {
+                    [] => request.ttl,
+                    [all] => *all,
+                    each => each.get(position).copied().unwrap_or(request.ttl),
+                };
+                let mutations = request.pairs.iter().enumerate().map(|(position, pair)| Mutation {
+                    key: pair.key.clone(),
+                    value: Some(pair.value.clone()),
+                    expires_unix_s: expiry(ttl_s(position)),
+                });
+                Some(Action::Write(Write { mutations: mutations.collect() }))
+            }
+            Self::Delete(request) => {
+                Some(Action::Write(Write { mutations: vec![delete(&request.key)] }))
+            }
+            Self::BatchDelete(request) => {
+                Some(Action::Write(Write { mutations: request.keys.iter().map(delete).collect() }))
+            }
+            Self::DeleteRange(request) => Some(Action::DeleteRange(DeleteRange {
+                start: request.start_key.clone(),
+                end: request.end_key.clone(),
+            })),
+            Self::CompareAndSwap(request) => Some(Action::CompareAndSwap(CompareAndSwap {
+                key: request.key.clone(),
+                expected: (!request.previous_not_exist).then(|| request.previous_value.clone()),
+                value: request.value.clone(),
+                expires_unix_s: expiry(request.ttl),
+            })),
+        }
+    }
+
+    /// The keys that must lie in the region.
+    pub fn keys(&self) -> Vec<&[u8]> {
+        match self {
+            Self::Get(request) => vec![&request.key],
+            Self::BatchGet(request) => request.keys.iter().map(Vec::as_slice).collect(),
+            Self::Put(request) => vec![&request.key],
+            Self::BatchPut(request) => {
+                request.pairs.iter().map(|pair| pair.key.as_slice()).collect()
+            }
+            Self::Delete(request) => vec![&request.key],
+            Self::BatchDelete(request) => request.keys.iter().map(Vec::as_slice).collect(),
+            // A scan's first key; where it goes downwards, that bound is exclusive and may be the region's end.
+            Self::Scan(request) if !request.reverse => vec![&request.start_key],
+            Self::BatchScan(request) if !request.reverse => {
+                request.ranges.iter().map(|range| range.start_key.as_slice()).collect()
+            }
+            Self::Scan(_) | Self::BatchScan(_) => Vec::new(),
+            Self::DeleteRange(request) => vec![&request.start_key],
+            Self::KeyTtl(request) => vec![&request.key],
+            Self::CompareAndSwap(request) => vec![&request.key],
+        }
+    }
+}

@@ -1,0 +1,359 @@
+//! Several nodes in one test: messages, disks and time are the test's.
+//!
+//! A store's disk is a map that survives [`Stores::restart`]; a stopped store neither hears nor ticks, and gets what
+//! was sent to it meanwhile when it goes on, as a process does after SIGSTOP and SIGCONT.
+
+mod faults;
+mod membership;
+mod serving;
+
+use super::{
+    Node, disk,
+    effects::{Input, NodeConfig, Now, Outgoing, Outputs},
+    requests::{RawRequest, RawResponse},
+};
+use crate::{
+    defects::{Defect, Defects},
+    profile::Profile,
+};
+use proto::{
+    errorpb, kvrpcpb as kv,
+    metapb::{Peer, Region, RegionEpoch},
+    pdpb,
+};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// The first region's id. Its peer on store n has the id 100 + n.
+pub const REGION: u64 = 1;
+const LOG_ENTRIES_KEPT: u64 = 16;
+
+/// A cluster in a test.
+pub struct Stores {
+    pub nodes: BTreeMap<u64, Node>,
+    pub disks: BTreeMap<u64, BTreeMap<Vec<u8>, Vec<u8>>>,
+    pub now: Now,
+    pub stopped: BTreeSet<u64>,
+    /// Disks that take writes but never report them done; what they took is lost at a restart.
+    pub hung: BTreeSet<u64>,
+    pub cut: BTreeSet<(u64, u64)>,
+    /// What leaders have told of their regions last.
+    pub regions: BTreeMap<u64, pdpb::RegionHeartbeatRequest>,
+    pub asked_regions: BTreeSet<u64>,
+    pub splits_done: Vec<Vec<Region>>,
+    inputs: BTreeMap<u64, VecDeque<Input>>,
+    replies: BTreeMap<u64, RawResponse>,
+    next_request: u64,
+    next_id: u64,
+    config: NodeConfig,
+}
+
+impl Stores {
+    /// Stores 1 to `stores`, with one region whose voters are on the first `replicas` of them.
+    pub fn new(stores: u64, replicas: u64, defects: &[Defect]) -> Self {
+        let config = NodeConfig {
+            store_id: 0,
+            timing: Profile::Fast.timing(),
+            defects: defects.iter().copied().collect::<Defects>(),
+            seed: 1,
+            log_entries_kept: LOG_ENTRIES_KEPT,
+            waiting_max: 64,
+        };
+        let mut cluster = Self {
+            nodes: BTreeMap::new(),
+            disks: BTreeMap::new(),
+            now: Now { monotonic_ms: 0, unix_ms: 1_000_000 },
+            stopped: BTreeSet::new(),
+            hung: BTreeSet::new(),
+            cut: BTreeSet::new(),
+            regions: BTreeMap::new(),
+            asked_regions: BTreeSet::new(),
+            splits_done: Vec::new(),
+            inputs: BTreeMap::new(),
+            replies: BTreeMap::new(),
+            next_request: 0,
+            next_id: 1_000,
+            config,
+        };
+        for store_id in 1..=stores {
+            cluster.disks.insert(store_id, BTreeMap::new());
+            cluster.start(store_id);
+        }
+        let region = Region {
+            id: REGION,
+            region_epoch: Some(RegionEpoch { conf_ver: 1, version: 1 }),
+            peers: vec![peer(1)],
+            ..Region::default()
+        };
+        cluster.put_in(1, Input::Bootstrap { region });
+        cluster.run_ms(100);
+        for store_id in 2..=replicas {
+            cluster.change(REGION, proto::eraftpb::ConfChangeType::AddLearnerNode, peer(store_id));
+            cluster.change(REGION, proto::eraftpb::ConfChangeType::AddNode, peer(store_id));
+        }
+        cluster
+    }
+
+    /// (Re)starts a store on its disk.
+    pub fn start(&mut self, store_id: u64) {
+        let pairs = self.disks[&store_id].clone();
+        let stored = disk::load(pairs).expect("the test's disk is sound");
+        let config = NodeConfig { store_id, seed: store_id, ..self.config.clone() };
+        self.nodes.insert(store_id, Node::new(config, stored, self.now));
+        self.inputs.insert(store_id, VecDeque::new());
+    }
+
+    /// Kills and restarts a store.
+    pub fn restart(&mut self, store_id: u64) {
+        self.hung.remove(&store_id);
+        self.stopped.remove(&store_id);
+        self.start(store_id);
+    }
+
+    pub fn put_in(&mut self, store_id: u64, input: Input) {
+        self.inputs.get_mut(&store_id).expect("the store exists").push_back(input);
+    }
+
+    /// Lets time pass.
+    pub fn run_ms(&mut self, ms: u64) {
+        const STEP_MS: u64 = 10;
+        for _ in 0..ms.div_ceil(STEP_MS) {
+            self.settle();
+            self.now.monotonic_ms += STEP_MS;
+            self.now.unix_ms += STEP_MS;
+        }
+        self.settle();
+    }
+
+    /// Delivers everything that can be delivered now.
+    fn settle(&mut self) {
+        loop {
+            let mut quiet = true;
+            for store_id in self.nodes.keys().copied().collect::<Vec<_>>() {
+                if self.stopped.contains(&store_id) {
+                    continue;
+                }
+                let inputs = std::mem::take(self.inputs.get_mut(&store_id).expect("it exists"));
+                let node = self.nodes.get_mut(&store_id).expect("it exists");
+                if inputs.is_empty() && node.wakes_at_ms() > self.now.monotonic_ms {
+                    continue;
+                }
+                quiet = false;
+                let outputs = node.step(self.now, inputs);
+                self.carry_out(store_id, outputs);
+            }
+            if quiet {
+                return;
+            }
+        }
+    }
+
+    fn carry_out(&mut self, store_id: u64, outputs: Outputs) {
+        if let Some(persist) = outputs.persist
+            && !self.hung.contains(&store_id)
+        {
+            let disk = self.disks.get_mut(&store_id).expect("it exists");
+            for (key, value) in persist.batch.writes {
+                match value {
+                    Some(value) => disk.insert(key, value),
+                    None => disk.remove(&key),
+                };
+            }
+            self.put_in(store_id, Input::Persisted { seq: persist.seq });
+        }
+        for Outgoing { message, snapshot } in outputs.messages {
+            let to = message.to_peer.as_ref().expect("messages have receivers");
+            let (to, peer_id) = (to.store_id, to.id);
+            let arrives = !self.cut.contains(&(store_id, to)) && self.nodes.contains_key(&to);
+            if snapshot.is_some() {
+                let region_id = message.region_id;
+                self.put_in(store_id, Input::SnapshotSent { region_id, peer_id, ok: arrives });
+            }
+            if arrives {
+                self.put_in(to, Input::Raft { message, snapshot });
+            }
+        }
+        for heartbeat in outputs.heartbeats {
+            let region_id = heartbeat.region.as_ref().expect("it is about a region").id;
+            self.regions.insert(region_id, heartbeat);
+        }
+        for (region, keys) in outputs.ask_split {
+            let parts = keys.into_iter().map(|end| {
+                let mut id = || {
+                    self.next_id += 1;
+                    self.next_id
+                };
+                super::command::SplitPart {
+                    end,
+                    region_id: id(),
+                    peer_ids: region.peers.iter().map(|_| id()).collect(),
+                }
+            });
+            let parts = parts.collect();
+            self.put_in(store_id, Input::SplitIds { region, parts });
+        }
+        self.splits_done.extend(outputs.splits_done);
+        self.asked_regions.extend(outputs.ask_region);
+        self.replies.extend(outputs.replies);
+    }
+
+    /// The region as its last leader told it.
+    pub fn region(&self, region_id: u64) -> Region {
+        self.regions[&region_id].region.clone().expect("a heartbeat has its region")
+    }
+
+    /// The store whose peer leads, as far as it knows; the one with the highest term, if there are several.
+    pub fn leader(&self, region_id: u64) -> Option<u64> {
+        let leads = |id: &&u64| {
+            let peer = self.nodes[*id].peers.get(&region_id);
+            peer.is_some_and(super::peer::Peer::is_leader)
+        };
+        self.nodes
+            .keys()
+            .filter(leads)
+            .max_by_key(|id| self.nodes[*id].peers[&region_id].term())
+            .copied()
+    }
+
+    /// Lets time pass until somebody leads who may answer; ten seconds at most.
+    pub fn await_leader(&mut self, region_id: u64) -> u64 {
+        for _ in 0..100 {
+            self.run_ms(100);
+            if let Some(leader) = self.leader(region_id)
+                && !self.stopped.contains(&leader)
+                && self.get_at(leader, region_id, "any").is_some_and(|r| error_of(&r).is_none())
+            {
+                return leader;
+            }
+        }
+        panic!("nobody leads region {region_id}");
+    }
+
+    /// Follows one wish of PD and waits for it.
+    pub fn change(&mut self, region_id: u64, kind: proto::eraftpb::ConfChangeType, peer: Peer) {
+        let change = pdpb::ChangePeer { peer: Some(peer), change_type: kind as i32 };
+        self.operate(
+            region_id,
+            pdpb::RegionHeartbeatResponse { change_peer: Some(change), ..Default::default() },
+        );
+    }
+
+    /// Sends PD's wish to the leader and lets some time pass.
+    pub fn operate(&mut self, region_id: u64, wish: pdpb::RegionHeartbeatResponse) {
+        let leader = self.leader(region_id).expect("the region has a leader");
+        let region_epoch = self.nodes[&leader].peers[&region_id].region().region_epoch;
+        let wish = pdpb::RegionHeartbeatResponse { region_id, region_epoch, ..wish };
+        self.put_in(leader, Input::Operator(Box::new(wish)));
+        self.run_ms(300);
+    }
+
+    /// Sends a request to a store; the answer comes with [`Self::reply`].
+    pub fn send(&mut self, store_id: u64, request: impl Into<RawRequest>) -> u64 {
+        self.next_request += 1;
+        let (id, request) = (self.next_request, request.into());
+        self.put_in(store_id, Input::Request { id, request });
+        id
+    }
+
+    /// The answer to a request, if there is one yet.
+    pub fn reply(&mut self, request: u64) -> Option<RawResponse> {
+        self.replies.remove(&request)
+    }
+
+    /// A context as a client would have it that knows the store's peer of the region.
+    pub fn context(&self, store_id: u64, region_id: u64) -> kv::Context {
+        let peer = self.nodes[&store_id].peers.get(&region_id);
+        let region = peer.map_or_else(Region::default, |peer| peer.region().clone());
+        let member = region.peers.iter().find(|peer| peer.store_id == store_id);
+        kv::Context {
+            region_id,
+            region_epoch: region.region_epoch,
+            peer: member.copied().or(Some(Peer { store_id, ..Peer::default() })),
+            ..Default::default()
+        }
+    }
+
+    pub fn put_at(&mut self, store: u64, region: u64, key: &str, value: &str) -> u64 {
+        let context = Some(self.context(store, region));
+        let (key, value) = (key.into(), value.into());
+        self.send(store, kv::RawPutRequest { context, key, value, ..Default::default() })
+    }
+
+    pub fn ask_get_at(&mut self, store: u64, region: u64, key: &str) -> u64 {
+        let context = Some(self.context(store, region));
+        self.send(store, kv::RawGetRequest { context, key: key.into(), ..Default::default() })
+    }
+
+    fn get_at(&mut self, store: u64, region: u64, key: &str) -> Option<RawResponse> {
+        let id = self.ask_get_at(store, region, key);
+        self.run_ms(50);
+        self.reply(id)
+    }
+
+    /// Puts through the leader; the write must succeed.
+    pub fn put(&mut self, region: u64, key: &str, value: &str) {
+        let leader = self.leader(region).expect("the region has a leader");
+        let id = self.put_at(leader, region, key, value);
+        self.run_ms(50);
+        let reply = self.reply(id).expect("a put is answered within 50 ms");
+        assert_eq!(error_of(&reply), None, "put {key}");
+    }
+
+    /// Gets through the leader; the read must succeed.
+    pub fn get(&mut self, region: u64, key: &str) -> Option<String> {
+        let leader = self.leader(region).expect("the region has a leader");
+        let reply = self.get_at(leader, region, key).expect("a get is answered within 50 ms");
+        assert_eq!(error_of(&reply), None, "get {key}");
+        value_of(&reply)
+    }
+
+    /// What a store has of a key, without asking anybody whether that is still so.
+    pub fn copy(&self, store: u64, region: u64, key: &str) -> Option<String> {
+        let storage = self.nodes[&store].peers.get(&region)?.raw.store();
+        let record = storage.data.get(key.as_bytes(), self.now.unix_s())?;
+        Some(String::from_utf8_lossy(&record.value).into_owned())
+    }
+}
+
+/// The peer of the first region on a store.
+pub fn peer(store_id: u64) -> Peer {
+    Peer { id: 100 + store_id, store_id, ..Peer::default() }
+}
+
+/// The value of a get's answer.
+pub fn value_of(reply: &RawResponse) -> Option<String> {
+    match reply {
+        RawResponse::Get(get) if get.not_found => None,
+        RawResponse::Get(get) => Some(String::from_utf8_lossy(&get.value).into_owned()),
+        other => panic!("{other:?} is no answer to a get"),
+    }
+}
+
+/// The region error of an answer, by its name; "message" for one without details.
+pub fn error_of(reply: &RawResponse) -> Option<&'static str> {
+    let error = match reply {
+        RawResponse::Get(r) => r.region_error.as_ref(),
+        RawResponse::Put(r) => r.region_error.as_ref(),
+        RawResponse::Scan(r) => r.region_error.as_ref(),
+        RawResponse::CompareAndSwap(r) => r.region_error.as_ref(),
+        RawResponse::KeyTtl(r) => r.region_error.as_ref(),
+        other => panic!("the tests do not use {other:?}"),
+    }?;
+    Some(name_of(error))
+}
+
+fn name_of(error: &errorpb::Error) -> &'static str {
+    [
+        (error.not_leader.is_some(), "not leader"),
+        (error.region_not_found.is_some(), "region not found"),
+        (error.key_not_in_region.is_some(), "key not in region"),
+        (error.epoch_not_match.is_some(), "epoch not match"),
+        (error.server_is_busy.is_some(), "server is busy"),
+        (error.stale_command.is_some(), "stale command"),
+        (error.store_not_match.is_some(), "store not match"),
+        (error.mismatch_peer_id.is_some(), "mismatch peer id"),
+        (error.disk_full.is_some(), "disk full"),
+    ]
+    .into_iter()
+    .find_map(|(is, name)| is.then_some(name))
+    .unwrap_or("message")
+}

@@ -1,0 +1,162 @@
+//! Messages to other stores: one stream for each store, snapshots apart in pieces.
+//!
+//! In: the node's outgoing messages. Out: the same on the wire, and reports of what was lost. Raft bears loss, so
+//! nothing is kept: a queue that is full or a connection that is down drops what comes, says so, and goes on.
+
+use super::{
+    driver::Event,
+    node::effects::{Input, Outgoing},
+    pd_client::Pd,
+};
+use proto::{
+    raft_serverpb::{RaftMessage, SnapshotChunk},
+    tikvpb::{BatchRaftMessage, tikv_client::TikvClient},
+};
+use std::{collections::HashMap, sync::Arc, time::Duration};
+use tokio::{
+    sync::{Semaphore, mpsc},
+    time::{self, Instant},
+};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::{Channel, Endpoint};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+const SNAPSHOT_TIMEOUT: Duration = Duration::from_mins(1);
+const BACKOFF_MIN: Duration = Duration::from_millis(50);
+const BACKOFF_MAX: Duration = Duration::from_secs(1);
+/// Losses are reported this often at most: each report makes leaders probe anew.
+const REPORT_PAUSE: Duration = Duration::from_millis(200);
+const QUEUE_MAX: usize = 4_096;
+const BATCH_MAX: usize = 128;
+const CHUNK_BYTES: usize = 256 << 10;
+const SNAPSHOTS_AT_ONCE_MAX: usize = 8;
+
+/// The streams to other stores.
+pub struct Transport {
+    pd: Pd,
+    events: mpsc::Sender<Event>,
+    streams: HashMap<u64, Stream>,
+    snapshots: Arc<Semaphore>,
+}
+
+struct Stream {
+    queue: mpsc::Sender<RaftMessage>,
+    reported: Option<Instant>,
+}
+
+impl Transport {
+    /// Streams that report to `events` and ask `pd` for addresses.
+    pub fn new(pd: Pd, events: mpsc::Sender<Event>) -> Self {
+        let snapshots = Arc::new(Semaphore::new(SNAPSHOTS_AT_ONCE_MAX));
+        Self { pd, events, streams: HashMap::new(), snapshots }
+    }
+
+    /// Sends a message, or drops it; never waits.
+    pub fn send(&mut self, outgoing: Outgoing) {
+        let Some(store_id) = outgoing.message.to_peer.as_ref().map(|peer| peer.store_id) else {
+            return;
+        };
+        if let Some(data) = outgoing.snapshot {
+            self.send_snapshot(store_id, outgoing.message, data);
+            return;
+        }
+        let stream = self.streams.entry(store_id).or_insert_with(|| {
+            let (queue, messages) = mpsc::channel(QUEUE_MAX);
+            tokio::spawn(run_stream(store_id, self.pd.clone(), self.events.clone(), messages));
+            Stream { queue, reported: None }
+        });
+        let quiet = stream.reported.is_none_or(|at| at.elapsed() > REPORT_PAUSE);
+        if stream.queue.try_send(outgoing.message).is_err() && quiet {
+            stream.reported = Some(Instant::now());
+            // The node's own queue may be full as well; then it learns by the next loss.
+            let _ = self.events.try_send(Event::Input(Input::Unreachable { store_id }));
+        }
+    }
+
+    fn send_snapshot(&self, store_id: u64, message: RaftMessage, data: Vec<u8>) {
+        let (pd, events, permits) = (self.pd.clone(), self.events.clone(), self.snapshots.clone());
+        let region_id = message.region_id;
+        let peer_id = message.to_peer.as_ref().map_or(0, |peer| peer.id);
+        tokio::spawn(async move {
+            let transfer = async {
+                let _permit = permits.acquire().await.ok()?;
+                let channel = connect(&pd, store_id, &mut None).await?;
+                transfer_snapshot(channel, message, data).await
+            };
+            let ok = matches!(time::timeout(SNAPSHOT_TIMEOUT, transfer).await, Ok(Some(())));
+            let input = Input::SnapshotSent { region_id, peer_id, ok };
+            let _ = events.send(Event::Input(input)).await;
+        });
+    }
+}
+
+async fn transfer_snapshot(channel: Channel, message: RaftMessage, data: Vec<u8>) -> Option<()> {
+    let (sender, chunks) = mpsc::channel(2);
+    let mut client = TikvClient::new(channel);
+    let feed = async move {
+        let first = SnapshotChunk { message: Some(message), data: Vec::new() };
+        sender.send(first).await.ok()?;
+        for piece in data.chunks(CHUNK_BYTES) {
+            sender.send(SnapshotChunk { message: None, data: piece.to_vec() }).await.ok()?;
+        }
+        Some(())
+    };
+    let (all_sent, answer) = tokio::join!(feed, client.snapshot(ReceiverStream::new(chunks)));
+    all_sent.and(answer.ok().map(drop))
+}
+
+/// A connection to a store. Its address may have changed; if PD does not answer, the last one has to do.
+async fn connect(pd: &Pd, store_id: u64, last: &mut Option<String>) -> Option<Channel> {
+    if let Some(address) = pd.store_address(store_id).await {
+        *last = Some(address);
+    }
+    let url = format!("http://{}", last.as_ref()?);
+    let endpoint = Endpoint::from_shared(url).ok()?;
+    endpoint.connect_timeout(CONNECT_TIMEOUT).tcp_nodelay(true).connect().await.ok()
+}
+
+async fn run_stream(
+    store_id: u64,
+    pd: Pd,
+    events: mpsc::Sender<Event>,
+    mut messages: mpsc::Receiver<RaftMessage>,
+) {
+    let mut backoff = BACKOFF_MIN;
+    let mut address = None;
+    while !messages.is_closed() {
+        let opened = Instant::now();
+        if let Some(channel) = connect(&pd, store_id, &mut address).await {
+            pump(channel, &mut messages).await;
+        }
+        if opened.elapsed() > BACKOFF_MAX {
+            backoff = BACKOFF_MIN;
+        }
+        if events.send(Event::Input(Input::Unreachable { store_id })).await.is_err() {
+            return;
+        }
+        time::sleep(backoff).await;
+        backoff = (backoff * 2).min(BACKOFF_MAX);
+        // Old messages are worse than none: raft has sent newer ones of the same content since.
+        while messages.try_recv().is_ok() {}
+    }
+}
+
+/// Feeds one stream until it breaks.
+async fn pump(channel: Channel, messages: &mut mpsc::Receiver<RaftMessage>) {
+    let (sender, batches) = mpsc::channel(4);
+    let mut client = TikvClient::new(channel);
+    let call = client.batch_raft(ReceiverStream::new(batches));
+    let feed = async move {
+        let mut msgs = Vec::with_capacity(BATCH_MAX);
+        while messages.recv_many(&mut msgs, BATCH_MAX).await > 0 {
+            let batch = BatchRaftMessage { msgs: std::mem::take(&mut msgs) };
+            if sender.send(batch).await.is_err() {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        _ = call => {}
+        () = feed => {}
+    }
+}
