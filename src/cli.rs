@@ -25,12 +25,20 @@ pub struct Cli {
 pub enum Command {
     /// Run clients and faults against a cluster, then judge what the clients saw
     Test(Box<TestArgs>),
+    /// Start an embedded cluster for other clients, and keep it until Ctrl-C
+    Cluster(ClusterArgs),
     /// Judge recorded histories again, offline
     Check(CheckArgs),
     /// Resume processes that a killed tester left stopped, and end those it left running
     Heal(HealArgs),
     /// List the embedded cluster's defects: what each breaks
     Defects,
+    /// Serve as a PD of the embedded cluster
+    #[command(hide = true)]
+    InternalPd(crate::internal::PdArgs),
+    /// Serve as a store of the embedded cluster
+    #[command(hide = true)]
+    InternalStore(crate::internal::StoreArgs),
 }
 
 /// On or off.
@@ -103,33 +111,54 @@ pub struct TestArgs {
     /// How long one operation may take (seconds, or with a unit: 500ms)
     #[arg(long, default_value = "2", value_parser = parse_ms, help_heading = "Workload")]
     pub op_timeout: u64,
-    /// How many stores
-    #[arg(long, default_value_t = 6, help_heading = "Embedded cluster")]
-    pub stores: u32,
-    /// How many replicas a region has
-    #[arg(long, default_value_t = 3, help_heading = "Embedded cluster")]
-    pub replicas: u32,
-    /// Into how many regions the workload's keys are split
-    #[arg(long, default_value_t = 1, help_heading = "Embedded cluster")]
-    pub regions: u32,
-    /// How fast time passes
-    #[arg(long, value_enum, default_value = "fast", help_heading = "Embedded cluster")]
-    pub profile: ProfileName,
-    /// PD's port; 0 = pick one
-    #[arg(long, default_value_t = 0, help_heading = "Embedded cluster")]
-    pub pd_port: u16,
-    /// The first store's port, the others follow; 0 = pick them
-    #[arg(long, default_value_t = 0, help_heading = "Embedded cluster")]
-    pub store_port: u16,
-    /// Make the cluster wrong on purpose (see `jepsen-tikv defects`)
-    #[arg(long, value_delimiter = ',', help_heading = "Embedded cluster")]
-    pub defect: Vec<String>,
+    /// The embedded cluster's shape
+    #[command(flatten)]
+    pub shape: ShapeArgs,
     /// Where run directories go
     #[arg(long, default_value = "runs")]
     pub runs_dir: PathBuf,
     /// The test's name [default: workload and faults]
     #[arg(long)]
     pub name: Option<String>,
+}
+
+/// The flags of the embedded cluster's shape.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Embedded cluster")]
+pub struct ShapeArgs {
+    /// How many stores
+    #[arg(long, default_value_t = 6)]
+    pub stores: u32,
+    /// How many replicas a region has
+    #[arg(long, default_value_t = 3)]
+    pub replicas: u32,
+    /// Into how many regions the workload's keys are split
+    #[arg(long, default_value_t = 1)]
+    pub regions: u32,
+    /// How fast time passes
+    #[arg(long, value_enum, default_value = "fast")]
+    pub profile: ProfileName,
+    /// PD's port; 0 = pick one
+    #[arg(long, default_value_t = 0)]
+    pub pd_port: u16,
+    /// The first store's port, the others follow; 0 = pick them
+    #[arg(long, default_value_t = 0)]
+    pub store_port: u16,
+    /// Make the cluster wrong on purpose (see `jepsen-tikv defects`)
+    #[arg(long, value_delimiter = ',')]
+    pub defect: Vec<String>,
+}
+
+/// The flags of `cluster`.
+#[derive(Debug, Args)]
+#[command(after_help = Exit::table())]
+pub struct ClusterArgs {
+    /// The embedded cluster's shape
+    #[command(flatten)]
+    pub shape: ShapeArgs,
+    /// Where run directories go
+    #[arg(long, default_value = "runs")]
+    pub runs_dir: PathBuf,
 }
 
 /// The flags of `check`.
@@ -176,10 +205,36 @@ fn fault_times_ms(profile: ProfileName) -> (u64, u64, u64) {
     }
 }
 
+impl ShapeArgs {
+    fn shape(&self) -> ClusterShape {
+        ClusterShape {
+            stores: self.stores,
+            replicas: self.replicas,
+            regions: self.regions,
+            profile: match self.profile {
+                ProfileName::Fast => "fast".into(),
+                ProfileName::Tikv => "tikv".into(),
+            },
+            pd_port: self.pd_port,
+            store_port: self.store_port,
+            defects: self.defect.clone(),
+        }
+    }
+}
+
+impl ClusterArgs {
+    /// The checked shape.
+    pub fn checked_shape(&self) -> Result<ClusterShape, Failure> {
+        let shape = self.shape.shape();
+        shape.check()?;
+        Ok(shape)
+    }
+}
+
 impl TestArgs {
     /// The checked configuration, with a seed drawn if none was given.
     pub fn config(&self) -> Result<Config, Failure> {
-        let (pause_ms_min, pause_ms_max, interval_ms) = fault_times_ms(self.profile);
+        let (pause_ms_min, pause_ms_max, interval_ms) = fault_times_ms(self.shape.profile);
         let faults: Vec<String> =
             self.nemesis.iter().filter(|name| *name != "none").cloned().collect();
         let workload_name = match self.workload {
@@ -198,18 +253,7 @@ impl TestArgs {
         let config = Config {
             name: checked_name(self.name.clone().unwrap_or(default_name))?,
             seed: self.seed.unwrap_or_else(|| u64::from(rand::random::<u32>())),
-            cluster: ClusterShape {
-                stores: self.stores,
-                replicas: self.replicas,
-                regions: self.regions,
-                profile: match self.profile {
-                    ProfileName::Fast => "fast".into(),
-                    ProfileName::Tikv => "tikv".into(),
-                },
-                pd_port: self.pd_port,
-                store_port: self.store_port,
-                defects: self.defect.clone(),
-            },
+            cluster: self.shape.shape(),
             workload: WorkloadConfig {
                 name: self.workload,
                 keys: self.keys.unwrap_or(default_keys),

@@ -114,42 +114,51 @@ pub struct NemesisConfig {
     pub pause_ms_max: u64,
 }
 
-impl Config {
-    /// Refuses what cannot be run, in one sentence that says what to change.
+impl ClusterShape {
+    /// Refuses what cannot be started, in one sentence that says what to change.
     pub fn check(&self) -> Result<(), Failure> {
         let refuse = |sentence: String| Err(Failure::usage(sentence));
-        let shape = &self.cluster;
-        if self.time_ms == 0 {
-            return refuse("--time is 0: give the run at least a second, e.g. --time 60".into());
-        }
-        if shape.stores == 0 {
+        if self.stores == 0 {
             return refuse("--stores is 0: a cluster needs at least one store".into());
         }
-        if shape.replicas == 0 {
+        if self.replicas == 0 {
             return refuse("--replicas is 0: a region needs at least one replica".into());
         }
-        if shape.replicas > shape.stores {
+        if self.replicas > self.stores {
             return refuse(format!(
                 "--replicas {} is more than --stores {}: a store holds one replica of a region at most; \
                  use more stores or fewer replicas",
-                shape.replicas, shape.stores
+                self.replicas, self.stores
             ));
         }
-        if shape.stores > 100 {
+        if self.stores > 100 {
             return refuse(format!(
                 "--stores {} is too many for one machine: use 100 or fewer",
-                shape.stores
+                self.stores
             ));
         }
-        if shape.regions == 0 || shape.regions > 1000 {
-            return refuse(format!("--regions is {}: use 1 to 1000", shape.regions));
+        if self.regions == 0 || self.regions > 1000 {
+            return refuse(format!("--regions is {}: use 1 to 1000", self.regions));
         }
-        if shape.store_port != 0 && u32::from(shape.store_port) + shape.stores > 65_536 {
+        if self.store_port != 0 && u32::from(self.store_port) + self.stores > 65_536 {
             return refuse(format!(
                 "--store-port {} leaves no room for {} ports below 65536",
-                shape.store_port, shape.stores
+                self.store_port, self.stores
             ));
         }
+        crate::internal::defects(&self.defects).map(|_| ())
+    }
+}
+
+impl Config {
+    /// Refuses what cannot be run, in one sentence that says what to change.
+    pub fn check(&self) -> Result<(), Failure> {
+        if self.time_ms == 0 {
+            return Err(Failure::usage(
+                "--time is 0: give the run at least a second, e.g. --time 60",
+            ));
+        }
+        self.cluster.check()?;
         self.check_workload()?;
         self.check_nemesis()
     }

@@ -6,10 +6,12 @@
 mod cli;
 mod config;
 mod exit;
+mod internal;
 mod interrupt;
 mod measurement;
 mod progress;
 mod run_directory;
+mod targets;
 mod workload;
 
 use exit::{Exit, Failure};
@@ -33,6 +35,8 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
             }
             Ok(Exit::Valid)
         }
+        cli::Command::InternalPd(args) => args.run(),
+        cli::Command::InternalStore(args) => args.run(),
         _ => Err(Failure::software("not wired yet")),
     }
 }

@@ -1,0 +1,163 @@
+//! The hidden subcommands: this binary serves as one process of the embedded cluster.
+//!
+//! In: flags that only [`crate::targets`] writes. Out: a process that serves until it is told to end. Both sides
+//! of the flags stand here, so that they cannot disagree. stdout carries the one line that says it serves, stderr
+//! is the log.
+
+use crate::exit::{Exit, Failure};
+use clap::Args;
+use cluster::{
+    defects::{Defect, Defects},
+    pd::PdConfig,
+    profile::Profile,
+    store::StoreConfig,
+};
+use std::{net::SocketAddr, path::PathBuf};
+
+/// The flags of `internal-pd`.
+#[derive(Debug, Clone, Args)]
+pub struct PdArgs {
+    /// The process that must live for this one to live.
+    #[arg(long)]
+    pub parent_pid: u32,
+    /// PD's name.
+    #[arg(long)]
+    pub name: String,
+    /// Where it keeps its data.
+    #[arg(long)]
+    pub data_dir: PathBuf,
+    /// Where it serves; port 0 = pick one.
+    #[arg(long)]
+    pub client_addr: SocketAddr,
+    /// How fast time passes.
+    #[arg(long)]
+    pub profile: String,
+    /// How many replicas a region shall have, at first.
+    #[arg(long)]
+    pub max_replicas: u32,
+}
+
+/// The flags of `internal-store`.
+#[derive(Debug, Clone, Args)]
+pub struct StoreArgs {
+    /// The process that must live for this one to live.
+    #[arg(long)]
+    pub parent_pid: u32,
+    /// PD's address.
+    #[arg(long)]
+    pub pd_endpoint: String,
+    /// Where it serves; port 0 = pick one.
+    #[arg(long)]
+    pub addr: SocketAddr,
+    /// Where it serves its status; port 0 = pick one.
+    #[arg(long)]
+    pub status_addr: SocketAddr,
+    /// Where it keeps its data.
+    #[arg(long)]
+    pub data_dir: PathBuf,
+    /// How fast time passes.
+    #[arg(long)]
+    pub profile: String,
+    /// How it is wrong on purpose.
+    #[arg(long)]
+    pub defect: Vec<String>,
+}
+
+impl PdArgs {
+    /// The arguments that parse to this.
+    pub fn to_arguments(&self) -> Vec<String> {
+        vec![
+            "internal-pd".into(),
+            format!("--parent-pid={}", self.parent_pid),
+            format!("--name={}", self.name),
+            format!("--data-dir={}", self.data_dir.display()),
+            format!("--client-addr={}", self.client_addr),
+            format!("--profile={}", self.profile),
+            format!("--max-replicas={}", self.max_replicas),
+        ]
+    }
+
+    /// Serves until told to end.
+    pub fn run(self) -> Result<Exit, Failure> {
+        begin(self.parent_pid)?;
+        let config = PdConfig {
+            name: self.name,
+            data_dir: self.data_dir,
+            client_addr: self.client_addr,
+            profile: profile(&self.profile)?,
+            max_replicas: self.max_replicas,
+        };
+        cluster::pd::run(config).map_err(|error| ended("PD", error))
+    }
+}
+
+impl StoreArgs {
+    /// The arguments that parse to this.
+    pub fn to_arguments(&self) -> Vec<String> {
+        let mut arguments = vec![
+            "internal-store".into(),
+            format!("--parent-pid={}", self.parent_pid),
+            format!("--pd-endpoint={}", self.pd_endpoint),
+            format!("--addr={}", self.addr),
+            format!("--status-addr={}", self.status_addr),
+            format!("--data-dir={}", self.data_dir.display()),
+            format!("--profile={}", self.profile),
+        ];
+        arguments.extend(self.defect.iter().map(|name| format!("--defect={name}")));
+        arguments
+    }
+
+    /// Serves until told to end.
+    pub fn run(self) -> Result<Exit, Failure> {
+        begin(self.parent_pid)?;
+        let config = StoreConfig {
+            pd_endpoint: self.pd_endpoint,
+            addr: self.addr,
+            status_addr: self.status_addr,
+            data_dir: self.data_dir,
+            profile: profile(&self.profile)?,
+            defects: defects(&self.defect)?,
+        };
+        cluster::store::run(config).map_err(|error| ended("the store", error))
+    }
+}
+
+/// The defects of those names; a wrong name is answered with the known ones.
+pub fn defects(names: &[String]) -> Result<Defects, Failure> {
+    let known = || Defect::ALL.map(Defect::name).join(", ");
+    names
+        .iter()
+        .map(|name| {
+            Defect::from_name(name).ok_or_else(|| {
+                Failure::usage(format!(
+                    "there is no defect {name:?}; the known ones are: {}",
+                    known()
+                ))
+            })
+        })
+        .collect()
+}
+
+fn profile(name: &str) -> Result<Profile, Failure> {
+    Profile::from_name(name)
+        .ok_or_else(|| Failure::usage(format!("there is no profile {name:?}: use fast or tikv")))
+}
+
+/// What comes before everything else: never outlive the tester, and log to stderr.
+fn begin(parent_pid: u32) -> Result<(), Failure> {
+    cluster::process::die_with_parent(parent_pid).map_err(Failure::software)?;
+    tracing_subscriber::fmt()
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_env("JEPSEN_TIKV_LOG")
+                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info")),
+        )
+        .with_ansi(false)
+        .with_writer(std::io::stderr)
+        .init();
+    Ok(())
+}
+
+/// An embedded process that ended with an error: logged by the process itself, reported by the tester.
+fn ended(who: &str, error: impl std::fmt::Display) -> Failure {
+    Failure::target_or_disk(format!("{who} cannot go on: {error}"))
+}

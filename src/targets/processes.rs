@@ -1,0 +1,235 @@
+//! The operating-system processes of the embedded cluster: started, watched, ended, and reaped.
+//!
+//! In: a command and where its log goes. Out: a [`Process`] that serves. Knows nothing of what the processes
+//! serve. Invariants:
+//! - A process is forked by one thread that lives as long as the [`Spawner`]: the kernel sends the parent-death
+//!   signal when the forking *thread* ends.
+//! - Whatever was started is ended and reaped, at the latest when the [`Process`] is dropped, stopped or not.
+
+use cluster::process::Ready;
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use std::{
+    fs::{File, OpenOptions},
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::mpsc,
+    time::{Duration, Instant},
+};
+
+/// How long a process may take until it serves.
+const READY_WITHIN: Duration = Duration::from_secs(30);
+/// How long a process may take to end in order before it is killed.
+const END_WITHIN: Duration = Duration::from_secs(3);
+/// How often a wait looks again.
+const POLL_EVERY: Duration = Duration::from_millis(10);
+
+/// Why a process could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The operating system refused.
+    #[error("cannot start {name}: {error}")]
+    Refused {
+        /// The process's name.
+        name: String,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// It ended before it served.
+    #[error("{name} ended at its start ({status}): {last_words}; its log is {log}")]
+    Ended {
+        /// The process's name.
+        name: String,
+        /// How it ended.
+        status: ExitStatus,
+        /// The last line of its log.
+        last_words: String,
+        /// Its log.
+        log: PathBuf,
+    },
+    /// It did not serve in time.
+    #[error("{name} did not serve within {within_s} s; its log is {log}")]
+    Late {
+        /// The process's name.
+        name: String,
+        /// How long it was waited for, seconds.
+        within_s: u64,
+        /// Its log.
+        log: PathBuf,
+    },
+}
+
+/// Forks processes from one long-lived thread.
+#[derive(Debug)]
+pub struct Spawner {
+    requests: mpsc::Sender<(Command, mpsc::Sender<std::io::Result<Child>>)>,
+}
+
+/// A process that was started, and serves.
+#[derive(Debug)]
+pub struct Process {
+    name: String,
+    child: Child,
+    ready: Ready,
+    log: PathBuf,
+    reaped: bool,
+}
+
+impl Spawner {
+    /// Starts the thread. It ends when the spawner is dropped, and its processes with it.
+    pub fn new() -> std::io::Result<Self> {
+        let (requests, inbox) = mpsc::channel::<(Command, mpsc::Sender<std::io::Result<Child>>)>();
+        std::thread::Builder::new().name("spawner".into()).spawn(move || {
+            for (mut command, reply) in inbox {
+                if let Err(mpsc::SendError(Ok(mut orphan))) = reply.send(command.spawn()) {
+                    // Nobody waits for it any more.
+                    let _ = orphan.kill();
+                    let _ = orphan.wait();
+                }
+            }
+        })?;
+        Ok(Self { requests })
+    }
+
+    /// Starts this binary with these arguments, and waits until it says that it serves.
+    pub fn start(
+        &self,
+        name: &str,
+        arguments: &[String],
+        log: &Path,
+    ) -> Result<Process, StartError> {
+        let refused = |error| StartError::Refused { name: name.to_owned(), error };
+        let log_file = OpenOptions::new().create(true).append(true).open(log).map_err(refused)?;
+        let mut command = Command::new(std::env::current_exe().map_err(refused)?);
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log_file);
+        let (reply, answer) = mpsc::channel();
+        let gone = || refused(std::io::Error::other("the spawner thread is gone"));
+        self.requests.send((command, reply)).map_err(|_| gone())?;
+        let mut child = answer.recv().map_err(|_| gone())?.map_err(refused)?;
+        match wait_until_ready(&mut child) {
+            Some(ready) => Ok(Process {
+                name: name.to_owned(),
+                child,
+                ready,
+                log: log.to_owned(),
+                reaped: false,
+            }),
+            None => Err(explain(name, child, log)),
+        }
+    }
+}
+
+/// Reads the one line that says that a process serves; `None` if it ended or took too long.
+fn wait_until_ready(child: &mut Child) -> Option<Ready> {
+    let stdout = child.stdout.take()?;
+    let (sender, line) = mpsc::channel();
+    // Reads on after the line, so that the process never blocks on a full pipe; ends with the process.
+    std::thread::spawn(move || {
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            let _ = sender.send(line);
+        }
+    });
+    let until = Instant::now() + READY_WITHIN;
+    loop {
+        let line = line.recv_timeout(until.saturating_duration_since(Instant::now())).ok()?;
+        if let Ok(ready) = serde_json::from_str(&line) {
+            return Some(ready);
+        }
+    }
+}
+
+fn explain(name: &str, mut child: Child, log: &Path) -> StartError {
+    // Its stdout may close a moment before it can be reaped.
+    let status = wait_for_end(&mut child, END_WITHIN);
+    if let Some(status) = status {
+        let last_words = last_line(log).unwrap_or_else(|| "it said nothing".into());
+        return StartError::Ended { name: name.into(), status, last_words, log: log.into() };
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+    StartError::Late { name: name.into(), within_s: READY_WITHIN.as_secs(), log: log.into() }
+}
+
+/// The last line of a log that is not empty.
+fn last_line(log: &Path) -> Option<String> {
+    let lines = BufReader::new(File::open(log).ok()?).lines();
+    let line = lines.map_while(Result::ok).filter(|line| !line.trim().is_empty()).last()?;
+    Some(line.trim_start_matches("jepsen-tikv: ").to_owned())
+}
+
+fn wait_for_end(child: &mut Child, within: Duration) -> Option<ExitStatus> {
+    let until = Instant::now() + within;
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) => return Some(status),
+            Ok(None) if Instant::now() < until => std::thread::sleep(POLL_EVERY),
+            Ok(None) | Err(_) => return None,
+        }
+    }
+}
+
+impl Process {
+    /// What the process said of itself.
+    pub fn ready(&self) -> &Ready {
+        &self.ready
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Its log.
+    pub fn log(&self) -> &Path {
+        &self.log
+    }
+
+    /// Kills it at once (SIGKILL) and reaps it: afterwards its PID is free.
+    pub fn kill(&mut self) {
+        if !self.reaped {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+            self.reaped = true;
+        }
+    }
+
+    /// Whether it still runs. A process that ended by itself is reaped, and how it ended is told once.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        if self.reaped {
+            return None;
+        }
+        let status = self.child.try_wait().ok().flatten();
+        self.reaped = status.is_some();
+        status
+    }
+
+    /// Asks it to end (SIGCONT, SIGTERM). [`Process::kill`] afterwards makes sure.
+    pub fn ask_to_end(&self) {
+        if !self.reaped {
+            let pid = Pid::from_raw(self.child.id().cast_signed());
+            let _ = kill(pid, Signal::SIGCONT);
+            let _ = kill(pid, Signal::SIGTERM);
+        }
+    }
+
+    /// Waits until it ended, kills it if that takes too long.
+    pub fn end(&mut self) {
+        if !self.reaped {
+            self.ask_to_end();
+            self.reaped = wait_for_end(&mut self.child, END_WITHIN).is_some();
+            if !self.reaped {
+                tracing::warn!(name = self.name, "did not end in time and was killed");
+                self.kill();
+            }
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
