@@ -12,6 +12,7 @@ mod measurement;
 mod progress;
 mod run_directory;
 mod targets;
+mod traffic;
 mod workload;
 
 use exit::{Exit, Failure};

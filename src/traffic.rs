@@ -1,0 +1,183 @@
+//! What clients did, counted: how many operations of each kind ended how, and when nothing succeeded.
+//!
+//! In: the events of a history. Out: counts, and the longest time without a success inside a window. "Unavailable"
+//! and "wrong" are different findings; this is the first of the two.
+
+use histories::{Event, Outcome, Process, What};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// How the operations of one kind ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Took effect.
+    pub ok: u64,
+    /// Certainly took no effect.
+    pub fail: u64,
+    /// Unknown, those never completed among them.
+    pub info: u64,
+}
+
+/// A stretch of time, nanoseconds since the run's start, both ends included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Window {
+    /// Its beginning.
+    pub begin_ns: u64,
+    /// Its end.
+    pub end_ns: u64,
+}
+
+/// What clients did.
+#[derive(Debug, Clone, Default)]
+pub struct Traffic {
+    by_kind: BTreeMap<&'static str, Counts>,
+    /// When each operation that succeeded was invoked and when it completed, in the order of completion.
+    successes: Vec<(u64, u64)>,
+    open: BTreeMap<u64, (&'static str, u64)>,
+}
+
+impl Traffic {
+    /// Hears one event of the history, in order.
+    pub fn hear(&mut self, event: &Event) {
+        let Process::Client(client) = event.process else { return };
+        match &event.what {
+            What::Invoke(operation) => {
+                self.by_kind.entry(operation.name()).or_default().info += 1;
+                self.open.insert(client, (operation.name(), event.time_ns));
+            }
+            What::Complete(_, outcome) => {
+                let Some((kind, invoked_ns)) = self.open.remove(&client) else { return };
+                let counts = self.by_kind.entry(kind).or_default();
+                match outcome {
+                    Outcome::Ok(_) => {
+                        counts.info -= 1;
+                        counts.ok += 1;
+                        self.successes.push((invoked_ns, event.time_ns));
+                    }
+                    Outcome::Fail => {
+                        counts.info -= 1;
+                        counts.fail += 1;
+                    }
+                    Outcome::Info => {}
+                }
+            }
+            What::FaultInvoke { .. } | What::FaultComplete { .. } => {}
+        }
+    }
+
+    /// Ends the hearing: completions are put in order of time, which recording need not have kept.
+    pub fn finish(mut self) -> Self {
+        self.successes.sort_unstable_by_key(|(_, completed_ns)| *completed_ns);
+        self.open.clear();
+        self
+    }
+
+    /// How the operations of each kind ended.
+    pub fn by_kind(&self) -> &BTreeMap<&'static str, Counts> {
+        &self.by_kind
+    }
+
+    /// How all operations ended.
+    pub fn total(&self) -> Counts {
+        self.by_kind.values().fold(Counts::default(), |sum, counts| Counts {
+            ok: sum.ok + counts.ok,
+            fail: sum.fail + counts.fail,
+            info: sum.info + counts.info,
+        })
+    }
+
+    /// How many operations of these kinds succeeded.
+    pub fn ok_of(&self, kinds: &[&str]) -> u64 {
+        kinds.iter().filter_map(|kind| self.by_kind.get(kind)).map(|counts| counts.ok).sum()
+    }
+
+    /// How many operations that succeeded were at least partly inside a window.
+    pub fn ok_during(&self, window: Window) -> u64 {
+        self.successes
+            .iter()
+            .filter(|(invoked, completed)| {
+                *completed >= window.begin_ns && *invoked <= window.end_ns
+            })
+            .count() as u64
+    }
+
+    /// The longest time between two successes that touches a window, nanoseconds; from the window's begin on if
+    /// nothing succeeded before it, and to its end if nothing did after it.
+    pub fn longest_gap_ns(&self, window: Window) -> u64 {
+        let first = self.successes.partition_point(|(_, completed)| *completed < window.begin_ns);
+        let last = self.successes.partition_point(|(_, completed)| *completed <= window.end_ns);
+        let before = first.checked_sub(1).map_or(window.begin_ns, |index| self.successes[index].1);
+        let after = self.successes.get(last).map_or(window.end_ns, |(_, completed)| *completed);
+        let inside = self.successes[first..last].iter().map(|(_, completed)| *completed);
+        let mut previous = before;
+        let mut longest = 0;
+        for completed in inside.chain([after]) {
+            longest = longest.max(completed.saturating_sub(previous));
+            previous = completed;
+        }
+        longest
+    }
+
+    /// When the first operation that was invoked after a moment succeeded.
+    pub fn first_success_invoked_after(&self, moment_ns: u64) -> Option<u64> {
+        self.successes
+            .iter()
+            .filter(|(invoked, _)| *invoked >= moment_ns)
+            .map(|(_, completed)| *completed)
+            .min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use histories::{Answer, Operation};
+
+    fn operation() -> Operation {
+        Operation::Get { key: b"a".to_vec() }
+    }
+
+    fn event(client: u64, time_ns: u64, what: What) -> Event {
+        let process = Process::Client(client);
+        Event { index: 0, time_ns, process, what, error: None, attempts: vec![] }
+    }
+
+    /// Each client's one operation: invoked, completed (0 = never), whether it succeeded.
+    fn traffic(operations: &[(u64, u64, bool)]) -> Traffic {
+        let mut traffic = Traffic::default();
+        for (client, (invoked, completed, ok)) in (0..).zip(operations) {
+            traffic.hear(&event(client, *invoked, What::Invoke(operation())));
+            let outcome = if *ok { Outcome::Ok(Answer::Got(None)) } else { Outcome::Fail };
+            if *completed > 0 {
+                traffic.hear(&event(client, *completed, What::Complete(operation(), outcome)));
+            }
+        }
+        traffic.finish()
+    }
+
+    #[test]
+    fn an_operation_that_never_completes_is_unknown() {
+        let traffic = traffic(&[(1, 2, true), (1, 3, false), (1, 0, true)]);
+        assert_eq!(traffic.total(), Counts { ok: 1, fail: 1, info: 1 });
+        assert_eq!(traffic.ok_of(&["get"]), 1);
+        assert_eq!(traffic.ok_of(&["put"]), 0);
+    }
+
+    #[test]
+    fn the_gap_reaches_over_the_windows_edges() {
+        let traffic = traffic(&[(0, 10, true), (0, 20, true), (0, 90, true), (0, 100, true)]);
+        assert_eq!(traffic.longest_gap_ns(Window { begin_ns: 30, end_ns: 40 }), 70);
+        assert_eq!(traffic.longest_gap_ns(Window { begin_ns: 12, end_ns: 15 }), 10);
+        assert_eq!(traffic.longest_gap_ns(Window { begin_ns: 95, end_ns: 150 }), 50);
+        assert_eq!(traffic.longest_gap_ns(Window { begin_ns: 0, end_ns: 10 }), 10);
+    }
+
+    #[test]
+    fn an_operation_counts_as_during_a_window_if_it_touches_it() {
+        let traffic = traffic(&[(0, 10, true), (5, 30, true), (41, 50, true)]);
+        let window = Window { begin_ns: 20, end_ns: 40 };
+        assert_eq!(traffic.ok_during(window), 1);
+        assert_eq!(traffic.first_success_invoked_after(5), Some(30));
+        assert_eq!(traffic.first_success_invoked_after(42), None);
+    }
+}
