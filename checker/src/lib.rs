@@ -1,1 +1,3 @@
-//! History + Model + Budget -> Verdict: linearizability, key count, counterexamples
+//! History + Model + Budget -> Verdict: linearizability, key count, counterexamples.
+
+pub mod near_linear;
