@@ -87,7 +87,7 @@ impl PdArgs {
             profile: profile(&self.profile)?,
             max_replicas: self.max_replicas,
         };
-        cluster::pd::run(config).map_err(|error| ended("PD", error))
+        cluster::pd::run(config).map_err(|error| ended("PD", error)).map(|()| Exit::Valid)
     }
 }
 
@@ -118,7 +118,7 @@ impl StoreArgs {
             profile: profile(&self.profile)?,
             defects: defects(&self.defect)?,
         };
-        cluster::store::run(config).map_err(|error| ended("the store", error))
+        cluster::store::run(config).map_err(|error| ended("the store", error)).map(|()| Exit::Valid)
     }
 }
 
