@@ -1,0 +1,228 @@
+//! PD's admin API over HTTP (`/pd/api/v1/`): what the cluster looks like, and the wishes that one can have.
+//!
+//! In: a member's address. Out: typed answers, keys as plain bytes. Every call ends within the timeout and says in
+//! one line what went wrong. It does not know why anybody asks.
+
+mod answers;
+
+pub use answers::{Epoch, Member, MemberHealth, Peer, PeerRole, Region, Store};
+
+use answers::{MembersAnswer, RegionsAnswer, ReplicationAnswer, StoresAnswer};
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use std::time::Duration;
+
+/// Why PD did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum PdHttpError {
+    /// No answer, or none in time.
+    #[error("PD does not answer at {url}: {reason}")]
+    Unreachable {
+        /// What was asked for.
+        url: String,
+        /// The transport's words.
+        reason: String,
+    },
+    /// PD refused.
+    #[error("PD refused {url} with HTTP {status}: {message}")]
+    Refused {
+        /// What was asked for.
+        url: String,
+        /// The HTTP status.
+        status: u16,
+        /// PD's words.
+        message: String,
+    },
+    /// PD's answer is not what it should be.
+    #[error("PD's answer to {url} cannot be read: {reason}")]
+    Unreadable {
+        /// What was asked for.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// A client of PD's admin API.
+#[derive(Debug, Clone)]
+pub struct PdHttp {
+    http: reqwest::Client,
+    base: String,
+}
+
+impl PdHttp {
+    /// A client for the PD at an address (`host:port`, with or without `http://`). Does not connect yet.
+    pub fn new(address: &str, timeout: Duration) -> Result<Self, PdHttpError> {
+        let address = address.strip_prefix("http://").unwrap_or(address).trim_end_matches('/');
+        let base = format!("http://{address}/pd/api/v1");
+        // A proxy of the environment has no business between us and the cluster.
+        let http = reqwest::Client::builder()
+            .timeout(timeout)
+            .no_proxy()
+            .build()
+            .map_err(|e| PdHttpError::Unreachable { url: base.clone(), reason: reason(&e) })?;
+        Ok(Self { http, base })
+    }
+
+    /// All stores that are not tombstones, by id.
+    pub async fn stores(&self) -> Result<Vec<Store>, PdHttpError> {
+        let answer: StoresAnswer = self.get("stores").await?;
+        let mut stores: Vec<Store> = answer.stores.into_iter().map(Store::from).collect();
+        stores.sort_by_key(|store| store.id);
+        Ok(stores)
+    }
+
+    /// All regions, by lower bound.
+    pub async fn regions(&self) -> Result<Vec<Region>, PdHttpError> {
+        let answer: RegionsAnswer = self.get("regions").await?;
+        let mut regions = self.decoded("regions", answer.regions)?;
+        regions.sort_by(|a, b| a.start_key.cmp(&b.start_key));
+        Ok(regions)
+    }
+
+    /// The regions that hold keys of `[start, end)` (`None` = no bound), by lower bound.
+    pub async fn regions_of_range(
+        &self,
+        start: &[u8],
+        end: Option<&[u8]>,
+    ) -> Result<Vec<Region>, PdHttpError> {
+        let mut regions = self.regions().await?;
+        regions.retain(|region| region.overlaps(start, end));
+        Ok(regions)
+    }
+
+    /// A region by id, if PD knows it.
+    pub async fn region(&self, id: u64) -> Result<Option<Region>, PdHttpError> {
+        self.one_region(&format!("region/id/{id}")).await
+    }
+
+    /// The region that holds a key, if PD knows one.
+    pub async fn region_of_key(&self, key: &[u8]) -> Result<Option<Region>, PdHttpError> {
+        self.one_region(&format!("region/key/{}", percent_encoded(key))).await
+    }
+
+    /// How many replicas PD wants a region to have.
+    pub async fn max_replicas(&self) -> Result<u64, PdHttpError> {
+        let answer: ReplicationAnswer = self.get("config/replicate").await?;
+        Ok(answer.max_replicas)
+    }
+
+    /// Tells PD how many replicas a region shall have. It takes PD some time to get there.
+    pub async fn set_max_replicas(&self, replicas: u64) -> Result<(), PdHttpError> {
+        self.post("config", &json!({"max-replicas": replicas})).await
+    }
+
+    /// Asks PD to move a region's leader to another store. It may happen later, or not at all.
+    pub async fn transfer_leader(&self, region: u64, to_store: u64) -> Result<(), PdHttpError> {
+        let operator =
+            json!({"name": "transfer-leader", "region_id": region, "to_store_id": to_store});
+        self.post("operators", &operator).await
+    }
+
+    /// Asks PD to split a region at keys inside it. It happens later, or not at all.
+    pub async fn split_region(&self, region: u64, keys: &[Vec<u8>]) -> Result<(), PdHttpError> {
+        let keys: Vec<String> = keys.iter().map(|key| answers::to_hex(key)).collect();
+        let operator = json!({
+            "name": "split-region", "region_id": region, "policy": "usekey", "keys": keys,
+        });
+        self.post("operators", &operator).await
+    }
+
+    /// PD's members.
+    pub async fn members(&self) -> Result<Vec<Member>, PdHttpError> {
+        let answer: MembersAnswer = self.get("members").await?;
+        Ok(answer.members)
+    }
+
+    /// The health of PD's members.
+    pub async fn health(&self) -> Result<Vec<MemberHealth>, PdHttpError> {
+        self.get("health").await
+    }
+
+    async fn one_region(&self, path: &str) -> Result<Option<Region>, PdHttpError> {
+        let answer: answers::RegionAnswer = self.get(path).await?;
+        // PD's word for "no such region" is a region with the id 0.
+        if answer.id == 0 {
+            return Ok(None);
+        }
+        Ok(self.decoded(path, vec![answer])?.pop())
+    }
+
+    fn decoded(
+        &self,
+        path: &str,
+        regions: Vec<answers::RegionAnswer>,
+    ) -> Result<Vec<Region>, PdHttpError> {
+        regions.into_iter().map(Region::try_from).collect::<Result<_, _>>().map_err(|reason| {
+            PdHttpError::Unreadable { url: format!("{}/{path}", self.base), reason }
+        })
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, PdHttpError> {
+        let url = format!("{}/{path}", self.base);
+        let text = self.text(&url, self.http.get(&url)).await?;
+        serde_json::from_str(&text)
+            .map_err(|error| PdHttpError::Unreadable { url, reason: error.to_string() })
+    }
+
+    async fn post(&self, path: &str, body: &serde_json::Value) -> Result<(), PdHttpError> {
+        let url = format!("{}/{path}", self.base);
+        self.text(&url, self.http.post(&url).json(body)).await.map(|_| ())
+    }
+
+    async fn text(
+        &self,
+        url: &str,
+        request: reqwest::RequestBuilder,
+    ) -> Result<String, PdHttpError> {
+        let unreachable = |error: reqwest::Error| PdHttpError::Unreachable {
+            url: url.to_owned(),
+            reason: reason(&error),
+        };
+        let response = request.send().await.map_err(unreachable)?;
+        let status = response.status();
+        let text = response.text().await.map_err(unreachable)?;
+        if status.is_success() {
+            return Ok(text);
+        }
+        let message = text.trim().trim_matches('"').to_owned();
+        Err(PdHttpError::Refused { url: url.to_owned(), status: status.as_u16(), message })
+    }
+}
+
+/// The innermost reason, which is the operating system's; the outer ones only repeat the URL.
+fn reason(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "no answer in time".into();
+    }
+    let mut innermost: &dyn std::error::Error = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
+
+/// A key as a segment of a path. PD decodes it once, so every byte that is not plain is written in hex.
+fn percent_encoded(key: &[u8]) -> String {
+    use std::fmt::Write;
+    let mut encoded = String::with_capacity(key.len() * 3);
+    for byte in key {
+        if byte.is_ascii_alphanumeric() {
+            encoded.push(char::from(*byte));
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_survives_the_path() {
+        assert_eq!(percent_encoded(b"user:1/ \xff"), "user%3A1%2F%20%FF");
+    }
+}
