@@ -6,6 +6,7 @@
 mod cli;
 mod config;
 mod exit;
+mod heal;
 mod internal;
 mod interrupt;
 mod measurement;
@@ -36,6 +37,7 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
             }
             Ok(Exit::Valid)
         }
+        cli::Command::Heal(args) => heal::command(&args.runs_dir),
         cli::Command::InternalPd(args) => args.run(),
         cli::Command::InternalStore(args) => args.run(),
         _ => Err(Failure::software("not wired yet")),

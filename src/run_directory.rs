@@ -39,6 +39,11 @@ impl RunDirectory {
         run.history().is_file().then_some(run)
     }
 
+    /// The run in this directory, whatever it holds.
+    pub fn at(path: PathBuf) -> Self {
+        Self { path }
+    }
+
     /// The directory itself.
     pub fn path(&self) -> &Path {
         &self.path
@@ -52,6 +57,16 @@ impl RunDirectory {
     /// What clients and nemesis did.
     pub fn history(&self) -> PathBuf {
         self.path.join("history.jsonl")
+    }
+
+    /// What runs where.
+    pub fn cluster(&self) -> PathBuf {
+        self.path.join("cluster.json")
+    }
+
+    /// Which processes the nemesis has stopped.
+    pub fn journal(&self) -> PathBuf {
+        self.path.join("nemesis.journal")
     }
 
     /// What is judged of it.

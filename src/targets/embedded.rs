@@ -12,6 +12,7 @@ use crate::{
     run_directory::write_whole,
 };
 use cluster::process::Ready;
+use nemesis::ProcessIdentity;
 use serde::Serialize;
 use std::{
     collections::BTreeMap,
@@ -24,6 +25,7 @@ use std::{
 pub struct EmbeddedCluster {
     shape: ClusterShape,
     run_path: PathBuf,
+    tester: ProcessIdentity,
     spawner: Spawner,
     pd: Slot,
     /// By store id.
@@ -41,7 +43,7 @@ struct Slot {
     process: Option<Process>,
 }
 
-/// One process, as `cluster.json` describes it. `pid` is absent while it does not run.
+/// One process, as `cluster.json` describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct ProcessEntry {
@@ -50,9 +52,9 @@ pub struct ProcessEntry {
     /// A store's id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub store_id: Option<u64>,
-    /// Its process id.
+    /// Its process; absent while it does not run.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub pid: Option<u32>,
+    pub process: Option<ProcessIdentity>,
     /// Where it serves.
     pub addr: SocketAddr,
     /// Where a store serves its status.
@@ -71,7 +73,7 @@ pub struct ClusterFile {
     /// Always `embedded`.
     pub target: String,
     /// The tester that started it.
-    pub tester_pid: u32,
+    pub tester: ProcessIdentity,
     /// PD.
     pub pd: ProcessEntry,
     /// The stores by id.
@@ -83,7 +85,7 @@ impl Slot {
         ProcessEntry {
             name: self.name.clone(),
             store_id,
-            pid: self.process.as_ref().map(Process::pid),
+            process: self.process.as_ref().map(|process| process.identity().clone()),
             addr: self.addr,
             status_addr: self.status_addr,
             data_dir: self.data_dir.clone(),
@@ -103,6 +105,8 @@ fn cannot_start(error: StartError) -> Failure {
 impl EmbeddedCluster {
     /// Starts PD and then the stores. They serve when this returns; their regions may still find their leaders.
     pub fn start(shape: &ClusterShape, run_path: &Path) -> Result<Self, Failure> {
+        let no_proc = || Failure::software("/proc says nothing about this process");
+        let tester = ProcessIdentity::own().ok_or_else(no_proc)?;
         let spawner = Spawner::new().map_err(Failure::software)?;
         let mut pd = Slot {
             name: "pd1".into(),
@@ -116,6 +120,7 @@ impl EmbeddedCluster {
         let mut cluster = Self {
             shape: shape.clone(),
             run_path: run_path.to_owned(),
+            tester,
             spawner,
             pd,
             stores: BTreeMap::new(),
@@ -132,17 +137,7 @@ impl EmbeddedCluster {
         let (shape, spawner, pd_addr) = (&self.shape, &self.spawner, self.pd.addr);
         let Some((first, others)) = slots.split_first_mut() else { return Ok(()) };
         start_store(shape, spawner, pd_addr, first)?;
-        std::thread::scope(|scope| {
-            let starts: Vec<_> = others
-                .iter_mut()
-                .map(|slot| scope.spawn(move || start_store(shape, spawner, pd_addr, slot)))
-                .collect();
-            starts.into_iter().try_for_each(|start| {
-                start
-                    .join()
-                    .unwrap_or_else(|_| Err(Failure::software("a start-up thread panicked")))
-            })
-        })?;
+        start_side_by_side(shape, spawner, pd_addr, others.iter_mut())?;
         for slot in slots {
             if let Some(Ready::Store { id, .. }) = slot.process.as_ref().map(Process::ready) {
                 self.stores.insert(*id, slot);
@@ -176,32 +171,34 @@ impl EmbeddedCluster {
     pub fn describe(&self) -> ClusterFile {
         ClusterFile {
             target: "embedded".into(),
-            tester_pid: std::process::id(),
+            tester: self.tester.clone(),
             pd: self.pd.entry(None),
             stores: self.stores.iter().map(|(id, slot)| slot.entry(Some(*id))).collect(),
         }
     }
 
-    /// Kills a store at once (SIGKILL) and reaps it.
-    pub fn kill_store(&mut self, id: u64) -> Result<(), Failure> {
-        let slot = self.slot_mut(id)?;
-        if let Some(mut process) = slot.process.take() {
+    /// Kills stores in the same instant (SIGKILL) and reaps them.
+    pub fn kill_stores(&mut self, ids: &[u64]) -> Result<(), Failure> {
+        let chosen = self.stores.iter_mut().filter(|(id, _)| ids.contains(id));
+        let mut slots: Vec<&mut Slot> = chosen.map(|(_, slot)| slot).collect();
+        slots.iter_mut().filter_map(|slot| slot.process.as_mut()).for_each(Process::strike);
+        for mut process in slots.into_iter().filter_map(|slot| slot.process.take()) {
             process.kill();
         }
         self.write_cluster_file()
     }
 
-    /// Starts a killed store again: same port, same data.
-    pub fn start_killed_store(&mut self, id: u64) -> Result<(), Failure> {
-        let (shape, pd_addr) = (self.shape.clone(), self.pd.addr);
-        let slot = self
+    /// Starts killed stores again, side by side: same port, same data. Those that run are left as they are.
+    pub fn start_killed_stores(&mut self, ids: &[u64]) -> Result<(), Failure> {
+        let (shape, spawner, pd_addr) = (&self.shape, &self.spawner, self.pd.addr);
+        let killed = self
             .stores
-            .get_mut(&id)
-            .ok_or_else(|| Failure::software(format!("there is no store {id}")))?;
-        if slot.process.is_none() {
-            start_store(&shape, &self.spawner, pd_addr, slot)?;
-        }
-        self.write_cluster_file()
+            .iter_mut()
+            .filter(|(id, slot)| ids.contains(id) && slot.process.is_none())
+            .map(|(_, slot)| slot);
+        let started = start_side_by_side(shape, spawner, pd_addr, killed);
+        self.write_cluster_file()?;
+        started
     }
 
     /// The processes that ended though nobody killed them, in words.
@@ -235,11 +232,6 @@ impl EmbeddedCluster {
         }
     }
 
-    fn slot_mut(&mut self, id: u64) -> Result<&mut Slot, Failure> {
-        let no_such = || Failure::software(format!("there is no store {id}"));
-        self.stores.get_mut(&id).ok_or_else(no_such)
-    }
-
     fn write_cluster_file(&self) -> Result<(), Failure> {
         let text = serde_json::to_vec_pretty(&self.describe()).map_err(Failure::software)?;
         write_whole(&self.run_path.join("cluster.json"), &text)
@@ -268,6 +260,21 @@ fn start_pd(shape: &ClusterShape, spawner: &Spawner, slot: &mut Slot) -> Result<
     }
     slot.process = Some(process);
     Ok(())
+}
+
+/// Starts stores at the same time, and waits until all serve or one failed.
+fn start_side_by_side<'a>(
+    shape: &ClusterShape,
+    spawner: &Spawner,
+    pd_addr: SocketAddr,
+    slots: impl Iterator<Item = &'a mut Slot>,
+) -> Result<(), Failure> {
+    std::thread::scope(|scope| {
+        let start = |slot| scope.spawn(move || start_store(shape, spawner, pd_addr, slot));
+        let starts: Vec<_> = slots.map(start).collect();
+        let panicked = |_| Err(Failure::software("a start-up thread panicked"));
+        starts.into_iter().try_for_each(|start| start.join().unwrap_or_else(panicked))
+    })
 }
 
 fn start_store(

@@ -1,4 +1,7 @@
-//! The systems under test. `embedded` starts its own; others will be given.
+//! The systems under test. [`under_test`] is what a run sees of one, whoever started it; [`embedded`] starts its own
+//! out of [`processes`]. Others (binaries, a playground, a cluster that runs already) will be given.
 
 pub mod embedded;
 pub mod processes;
+pub mod under_test;
+pub mod wholeness;

@@ -7,6 +7,7 @@
 //! - Whatever was started is ended and reaped, at the latest when the [`Process`] is dropped, stopped or not.
 
 use cluster::process::Ready;
+use nemesis::ProcessIdentity;
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -73,6 +74,7 @@ pub struct Spawner {
 pub struct Process {
     name: String,
     child: Child,
+    identity: ProcessIdentity,
     ready: Ready,
     log: PathBuf,
     reaped: bool,
@@ -109,10 +111,13 @@ impl Spawner {
         let gone = || refused(std::io::Error::other("the spawner thread is gone"));
         self.requests.send((command, reply)).map_err(|_| gone())?;
         let mut child = answer.recv().map_err(|_| gone())?.map_err(refused)?;
-        match wait_until_ready(&mut child) {
-            Some(ready) => Ok(Process {
+        let ready = wait_until_ready(&mut child);
+        // As long as it is not reaped, nobody else has its PID.
+        match ready.zip(ProcessIdentity::of(child.id())) {
+            Some((ready, identity)) => Ok(Process {
                 name: name.to_owned(),
                 child,
+                identity,
                 ready,
                 log: log.to_owned(),
                 reaped: false,
@@ -177,9 +182,9 @@ impl Process {
         &self.ready
     }
 
-    /// Its process id.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
+    /// Which process it is.
+    pub fn identity(&self) -> &ProcessIdentity {
+        &self.identity
     }
 
     /// Its log.
@@ -187,10 +192,17 @@ impl Process {
         &self.log
     }
 
+    /// Kills it at once (SIGKILL). It is not gone before [`Process::kill`] or [`Process::end`] returned.
+    pub fn strike(&mut self) {
+        if !self.reaped {
+            let _ = self.child.kill();
+        }
+    }
+
     /// Kills it at once (SIGKILL) and reaps it: afterwards its PID is free.
     pub fn kill(&mut self) {
         if !self.reaped {
-            let _ = self.child.kill();
+            self.strike();
             let _ = self.child.wait();
             self.reaped = true;
         }
