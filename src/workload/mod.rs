@@ -8,6 +8,7 @@ mod register;
 mod ycsb;
 
 use crate::config::{WorkloadConfig, WorkloadName};
+use rand::RngExt;
 use histories::{Answer, ClientId, Key, Operation, Value};
 use keys::Chooser;
 use rand_chacha::ChaCha12Rng;
@@ -29,6 +30,8 @@ pub struct Workload {
 pub struct Generator {
     kind: Kind,
     values: Values,
+    /// For draws that are not about operations.
+    random: ChaCha12Rng,
 }
 
 #[derive(Debug)]
@@ -110,7 +113,9 @@ impl Workload {
             WorkloadName::Register => Kind::Register(Register::new(rng, chooser, self.range())),
         };
         let values = Values { client: 0, sequence: 0, length: self.config.value_bytes };
-        Generator { kind, values }
+        let mut random = ChaCha12Rng::seed_from_u64(!self.seed);
+        random.set_stream(u64::from(worker) + 1);
+        Generator { kind, values, random }
     }
 }
 
@@ -131,6 +136,11 @@ impl Generator {
             Kind::Register(workload) => workload.choose(),
         };
         Operation::Get { key: chooser }
+    }
+
+    /// A number between these two, both included: how long a client is idle.
+    pub fn between(&mut self, least: u64, most: u64) -> u64 {
+        self.random.random_range(least..=most)
     }
 
     /// A put of one key, for the load.

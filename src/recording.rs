@@ -1,0 +1,190 @@
+//! One client's operation, recorded: invoked before it is sent, completed after it is answered.
+//!
+//! In: an operation, and the client library that executes it. Out: the reply, and two events of the history. This is
+//! the only place where the libraries' words (requests, responses, fates) become those of a history, and the only one
+//! that gives client ids out.
+
+use crate::{clock::Clock, measurement::Measurement};
+use client::{RawKv, Request, Response};
+use histories::{
+    Answer, Attempt, ClientId, Operation, Outcome, Process, Record, RecorderHandle, What,
+};
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+/// What all clients of a run share.
+#[derive(Debug)]
+pub struct Recording {
+    clock: Clock,
+    recorder: RecorderHandle,
+    next_client: AtomicU64,
+    completed: AtomicU64,
+    acknowledged_writes: AtomicU64,
+    measurement: Mutex<Measurement>,
+}
+
+/// A logical client: sequential, retired after an operation of unknown outcome.
+#[derive(Debug)]
+pub struct Client {
+    shared: Arc<Recording>,
+    id: ClientId,
+}
+
+impl Recording {
+    /// Records to this recorder.
+    pub fn new(clock: Clock, recorder: RecorderHandle) -> Arc<Self> {
+        Arc::new(Self {
+            clock,
+            recorder,
+            next_client: AtomicU64::new(0),
+            completed: AtomicU64::new(0),
+            acknowledged_writes: AtomicU64::new(0),
+            measurement: Mutex::default(),
+        })
+    }
+
+    /// A client with a fresh id.
+    pub fn client(self: &Arc<Self>) -> Client {
+        Client { id: self.fresh_id(), shared: Arc::clone(self) }
+    }
+
+    /// The run's clock.
+    pub fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// Operations completed so far, however they ended.
+    pub fn completed(&self) -> u64 {
+        self.completed.load(Ordering::Relaxed)
+    }
+
+    /// Writes acknowledged so far.
+    pub fn acknowledged_writes(&self) -> u64 {
+        self.acknowledged_writes.load(Ordering::Relaxed)
+    }
+
+    /// Takes what was measured since the last time.
+    pub fn take_measurement(&self) -> Measurement {
+        std::mem::take(&mut self.lock())
+    }
+
+    /// go-ycsb's lines of what was measured so far.
+    pub fn measurement_lines(&self, elapsed: Duration) -> Vec<String> {
+        self.lock().lines(elapsed)
+    }
+
+    /// Notes an event of the nemesis now, and says when that was.
+    pub fn nemesis(&self, what: What) -> u64 {
+        let now_ns = self.clock.now_ns();
+        self.recorder.record(Record::new(now_ns, Process::Nemesis, what));
+        now_ns
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Measurement> {
+        self.measurement.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn fresh_id(&self) -> ClientId {
+        self.next_client.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+impl Client {
+    /// The id that the next operation will carry.
+    pub fn id(&self) -> ClientId {
+        self.id
+    }
+
+    /// Executes an operation and records it. `kind` is what go-ycsb would call it.
+    pub async fn execute(
+        &mut self,
+        library: &dyn RawKv,
+        kind: &str,
+        operation: Operation,
+        timeout: Duration,
+    ) -> (Operation, Outcome) {
+        let shared = Arc::clone(&self.shared);
+        let request = to_request(&operation);
+        let process = Process::Client(self.id);
+        let invoked_ns = shared.clock.now_ns();
+        let invoke = What::Invoke(operation.clone());
+        shared.recorder.record(Record::new(invoked_ns, process, invoke));
+
+        let reply = library.execute(&request, timeout).await;
+
+        let returned_ns = shared.clock.now_ns();
+        let (outcome, error) = match reply.outcome {
+            client::Outcome::Ok(response) => (Outcome::Ok(to_answer(response)), None),
+            client::Outcome::NotApplied(error) => (Outcome::Fail, Some(error.message)),
+            client::Outcome::Unknown(error) => (Outcome::Info, Some(error.message)),
+        };
+        let clock = shared.clock;
+        let attempts = reply.attempts.into_iter().map(|attempt| to_attempt(clock, attempt));
+        shared.recorder.record(Record {
+            time_ns: returned_ns,
+            process,
+            what: What::Complete(operation.clone(), outcome.clone()),
+            // A first attempt that succeeded says nothing that the event does not say.
+            attempts: if error.is_some() { attempts.collect() } else { Vec::new() },
+            error,
+        });
+
+        let latency = Duration::from_nanos(returned_ns - invoked_ns);
+        match &outcome {
+            Outcome::Ok(_) => shared.lock().record(kind, latency),
+            Outcome::Fail | Outcome::Info => {
+                shared.lock().record(&format!("{kind}_ERROR"), latency);
+            }
+        }
+        shared.completed.fetch_add(1, Ordering::Relaxed);
+        if matches!(outcome, Outcome::Ok(_)) && !request.is_read() {
+            shared.acknowledged_writes.fetch_add(1, Ordering::Relaxed);
+        }
+        if outcome == Outcome::Info {
+            self.id = shared.fresh_id();
+        }
+        (operation, outcome)
+    }
+}
+
+fn to_request(operation: &Operation) -> Request {
+    match operation.clone() {
+        Operation::Get { key } => Request::Get { key },
+        Operation::Put { key, value, ttl_s } => Request::Put { key, value, ttl_s },
+        Operation::Delete { key } => Request::Delete { key },
+        Operation::Cas { key, expected, new } => Request::Cas { key, expected, new },
+        Operation::BatchGet { keys } => Request::BatchGet { keys },
+        Operation::BatchPut { pairs } => Request::BatchPut { pairs },
+        Operation::BatchDelete { keys } => Request::BatchDelete { keys },
+        Operation::Scan { start, end, limit, reverse, key_only } => {
+            Request::Scan { start, end, limit, reverse, key_only }
+        }
+        Operation::DeleteRange { start, end } => Request::DeleteRange { start, end },
+    }
+}
+
+fn to_answer(response: Response) -> Answer {
+    match response {
+        Response::Got(value) => Answer::Got(value),
+        Response::Done => Answer::Done,
+        Response::Cas { swapped, previous } => Answer::Cas { swapped, previous },
+        Response::GotBatch(pairs) => Answer::GotBatch(pairs),
+        Response::Scanned(pairs) => Answer::Scanned(pairs),
+        Response::ScannedKeys(keys) => Answer::ScannedKeys(keys),
+    }
+}
+
+fn to_attempt(clock: Clock, attempt: client::Attempt) -> Attempt {
+    Attempt {
+        store: attempt.store,
+        region: attempt.region,
+        begin_ns: clock.at_ns(attempt.begun),
+        end_ns: clock.at_ns(attempt.ended),
+        error: attempt.error,
+    }
+}

@@ -1,0 +1,191 @@
+//! The tasks that drive clients: busy ones that load and then work without pause, and mostly idle ones.
+//!
+//! In: a workload, client libraries, and a switch that ends the work. Out: recorded operations. Every operation has a
+//! deadline, so every worker ends soon after the switch is thrown. The idle clients have a connection and a region
+//! cache of their own and a deadline longer than any pause: only such clients still send to an old leader after
+//! others have moved on, and wait for what it says when it runs again.
+
+use crate::{
+    recording::{Client, Recording},
+    workload::{Generator, Workload},
+};
+use client::RawKv;
+use histories::{Key, Operation, Outcome};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{sync::watch, task::JoinSet, time::Instant};
+
+/// After an operation that did not succeed, a client waits so long: a store that refuses is not stormed.
+const AFTER_FAILURE: Duration = Duration::from_millis(20);
+/// How often one key is tried in the load before the load gives up.
+const LOAD_TRIES_MAX: u32 = 50;
+/// An idle client is idle for so long, milliseconds.
+const IDLE_MS_MIN: u64 = 100;
+const IDLE_MS_MAX: u64 = 1_200;
+
+/// Everything that workers need.
+#[derive(Clone)]
+pub struct Workers {
+    /// What is asked.
+    pub workload: Workload,
+    /// Where it is recorded.
+    pub recording: Arc<Recording>,
+    /// What the busy clients share.
+    pub busy_library: Arc<dyn RawKv>,
+    /// What each idle client has for itself.
+    pub idle_libraries: Vec<Arc<dyn RawKv>>,
+    /// How many busy clients.
+    pub busy_clients: u32,
+    /// How long one operation of a busy client may take.
+    pub op_timeout: Duration,
+    /// How long one of an idle client may take.
+    pub idle_op_timeout: Duration,
+    /// Operations a second over all busy clients; `None` = unlimited.
+    pub rate: Option<u64>,
+}
+
+impl Workers {
+    /// Loads every key once, all busy clients together. The keys that could not be loaded, if any.
+    pub async fn load(&self, stop: &watch::Receiver<bool>) -> Vec<Key> {
+        let next = Arc::new(AtomicUsize::new(0));
+        let mut tasks = JoinSet::new();
+        for worker in 0..self.busy_clients {
+            let (workers, next, stop) = (self.clone(), Arc::clone(&next), stop.clone());
+            tasks.spawn(async move { workers.load_some(worker, &next, &stop).await });
+        }
+        tasks.join_all().await.concat()
+    }
+
+    async fn load_some(
+        &self,
+        worker: u32,
+        next: &AtomicUsize,
+        stop: &watch::Receiver<bool>,
+    ) -> Vec<Key> {
+        let mut client = self.recording.client();
+        let mut generator = self.workload.generator(worker);
+        let mut missing = Vec::new();
+        while let Some(key) = self.workload.keys().get(next.fetch_add(1, Ordering::Relaxed)) {
+            let mut tries = 0;
+            loop {
+                let put = generator.put(client.id(), key.clone());
+                let (_, outcome) = client
+                    .execute(self.busy_library.as_ref(), "INSERT", put, self.op_timeout)
+                    .await;
+                tries += 1;
+                if matches!(outcome, Outcome::Ok(_)) {
+                    break;
+                }
+                if tries == LOAD_TRIES_MAX || *stop.borrow() {
+                    missing.push(key.clone());
+                    break;
+                }
+                tokio::time::sleep(AFTER_FAILURE * tries).await;
+            }
+            if *stop.borrow() {
+                break;
+            }
+        }
+        missing
+    }
+
+    /// Works until the switch is thrown and every operation has ended.
+    pub async fn work(&self, stop: &watch::Receiver<bool>) {
+        let mut tasks = JoinSet::new();
+        for worker in 0..self.busy_clients {
+            let (workers, stop) = (self.clone(), stop.clone());
+            tasks.spawn(async move { workers.be_busy(worker, &stop).await });
+        }
+        for (worker, library) in (self.busy_clients..).zip(self.idle_libraries.clone()) {
+            let (workers, stop) = (self.clone(), stop.clone());
+            tasks.spawn(async move { workers.be_idle(worker, library.as_ref(), stop).await });
+        }
+        while tasks.join_next().await.is_some() {}
+    }
+
+    async fn be_busy(&self, worker: u32, stop: &watch::Receiver<bool>) {
+        let mut client = self.recording.client();
+        // The load drew from the first streams already.
+        let mut generator = self.workload.generator(1_000 + worker);
+        let mut pace = self.rate.map(|rate| Pace::new(rate, self.busy_clients, worker));
+        while !*stop.borrow() {
+            if let Some(pace) = &mut pace {
+                pace.wait().await;
+            }
+            let operation = generator.next(client.id());
+            let outcome =
+                self.execute(&mut client, &mut generator, operation, self.op_timeout).await;
+            if !matches!(outcome, Outcome::Ok(_)) {
+                tokio::time::sleep(AFTER_FAILURE).await;
+            }
+        }
+    }
+
+    async fn execute(
+        &self,
+        client: &mut Client,
+        generator: &mut Generator,
+        operation: Operation,
+        timeout: Duration,
+    ) -> Outcome {
+        let kind = kind(&operation);
+        let library = self.busy_library.as_ref();
+        let (operation, outcome) = client.execute(library, kind, operation, timeout).await;
+        if let Outcome::Ok(answer) = &outcome {
+            generator.observe(&operation, answer);
+        }
+        outcome
+    }
+
+    async fn be_idle(&self, worker: u32, library: &dyn RawKv, mut stop: watch::Receiver<bool>) {
+        let mut client = self.recording.client();
+        let mut generator = self.workload.generator(1_000 + worker);
+        loop {
+            let idle_ms = generator.between(IDLE_MS_MIN, IDLE_MS_MAX);
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_millis(idle_ms)) => {}
+                _ = stop.wait_for(|stop| *stop) => return,
+            }
+            let read = generator.next_read();
+            client.execute(library, kind(&read), read, self.idle_op_timeout).await;
+        }
+    }
+}
+
+/// What go-ycsb calls an operation.
+fn kind(operation: &Operation) -> &'static str {
+    match operation {
+        Operation::Get { .. } => "READ",
+        Operation::Put { .. } => "UPDATE",
+        Operation::Delete { .. } => "DELETE",
+        Operation::Cas { .. } => "CAS",
+        Operation::BatchGet { .. } => "BATCH_READ",
+        Operation::BatchPut { .. } => "BATCH_UPDATE",
+        Operation::BatchDelete { .. } => "BATCH_DELETE",
+        Operation::Scan { .. } => "SCAN",
+        Operation::DeleteRange { .. } => "DELETE_RANGE",
+    }
+}
+
+/// Spreads a rate evenly: each worker has its turns, and lost turns are not made up for.
+struct Pace {
+    next: Instant,
+    every: Duration,
+}
+
+impl Pace {
+    fn new(rate: u64, workers: u32, worker: u32) -> Self {
+        let every = Duration::from_secs_f64(f64::from(workers) / rate as f64);
+        Self { next: Instant::now() + every.mul_f64(f64::from(worker) / f64::from(workers)), every }
+    }
+
+    async fn wait(&mut self) {
+        tokio::time::sleep_until(self.next).await;
+        self.next = (self.next + self.every).max(Instant::now());
+    }
+}
