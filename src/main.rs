@@ -4,16 +4,20 @@
 //! Every stage's output is a file in the run directory, so that every stage can be run alone.
 
 mod cli;
+mod clock;
 mod config;
 mod exit;
 mod heal;
 mod internal;
 mod interrupt;
 mod measurement;
+mod plan;
 mod progress;
+mod recording;
 mod run_directory;
 mod targets;
 mod traffic;
+mod workers;
 mod workload;
 
 use exit::{Exit, Failure};

@@ -5,11 +5,7 @@
 //! faults in the order of their beginnings). Its hash stands in the history's header.
 
 use crate::{config::Config, exit::Failure};
-use nemesis::{
-    kind::{Faults, Possible},
-    schedule::{PlannedFault, ScheduleConfig, schedule},
-    target::Capabilities,
-};
+use nemesis::{Capabilities, Faults, PlannedFault, Possible, ScheduleConfig, schedule};
 use serde::{Deserialize, Serialize};
 
 /// The format's name.

@@ -8,9 +8,9 @@ mod register;
 mod ycsb;
 
 use crate::config::{WorkloadConfig, WorkloadName};
-use rand::RngExt;
 use histories::{Answer, ClientId, Key, Operation, Value};
 use keys::Chooser;
+use rand::RngExt;
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::SeedableRng;
 use register::Register;
