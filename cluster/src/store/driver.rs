@@ -136,15 +136,6 @@ impl Driver {
         }
     }
 
-    /// Writes what has come up and ends the writer.
-    pub fn stop(mut self) {
-        self.writer.take();
-        if let Some(thread) = self.writer_thread.take() {
-            // A panic there has been reported by the loop already.
-            let _ = thread.join();
-        }
-    }
-
     fn as_input(&mut self, event: Event) -> Input {
         match event {
             Event::Input(input) => input,
@@ -186,6 +177,17 @@ impl Driver {
             tracing::info!("{note}");
         }
         Ok(())
+    }
+}
+
+/// What has come up is written, and the directory is free for the next one.
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.writer.take();
+        if let Some(thread) = self.writer_thread.take() {
+            // A panic there has been reported by the loop already.
+            let _ = thread.join();
+        }
     }
 }
 

@@ -12,6 +12,8 @@ mod pd_client;
 mod service;
 mod startup;
 mod status;
+#[cfg(test)]
+mod tests;
 mod transport;
 mod writer;
 

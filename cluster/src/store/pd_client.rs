@@ -163,15 +163,21 @@ impl Pd {
 
     /// Asks what has become of a region; tells the node.
     pub async fn ask_region(self, region_id: u64, events: mpsc::Sender<Event>) {
+        if let Ok(Some(region)) = self.region(region_id).await {
+            let _ = events.send(Event::Input(Input::RegionFromPd { region })).await;
+        }
+    }
+
+    /// A region as PD knows it.
+    pub async fn region(&self, region_id: u64) -> Result<Option<Region>, StoreError> {
         let request = pdpb::GetRegionByIdRequest {
             header: Some(self.header()),
             region_id,
             ..Default::default()
         };
-        let Ok(response) = self.client.clone().get_region_by_id(request).await else { return };
-        if let Some(region) = response.into_inner().region {
-            let _ = events.send(Event::Input(Input::RegionFromPd { region })).await;
-        }
+        let response =
+            self.client.clone().get_region_by_id(request).await.map_err(|e| failed(&e))?;
+        Ok(response.into_inner().region)
     }
 
     /// Keeps the stream of region heartbeats open. What is put into the sender goes to PD; when the queue is full,

@@ -5,12 +5,13 @@
 
 use super::{
     StoreConfig, StoreError,
-    driver::{self, Clock, Driver, EVENTS_WAITING_MAX, Event},
+    driver::{self, Clock, Driver, EVENTS_WAITING_MAX},
     engine::{Engine, Identity},
     metrics::Metrics,
     node::{
-        Node, disk,
-        effects::{Input, NodeConfig},
+        Node,
+        disk::{self, StoredRegion},
+        effects::NodeConfig,
     },
     pd_client::Pd,
     service::Service,
@@ -24,7 +25,7 @@ use proto::{
     tikvpb::tikv_server::TikvServer,
 };
 use serde_json::json;
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -42,14 +43,29 @@ const LOG_ENTRIES_KEPT: u64 = 4_096;
 /// Runs a store until it is told to stop. Blocks; brings its own runtime.
 pub fn run(config: StoreConfig) -> Result<(), StoreError> {
     // One thread: a cluster has more processes than the machine has cores, and the disk has a thread of its own.
-    tokio::runtime::Builder::new_current_thread()
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(StoreError::Runtime)?
-        .block_on(serve(config))
+        .map_err(StoreError::Runtime)?;
+    runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate()).map_err(StoreError::Runtime)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(StoreError::Runtime)?;
+        let stop = async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
+        serve(config, |ready| ready.announce(), stop).await
+    })
 }
 
-async fn serve(config: StoreConfig) -> Result<(), StoreError> {
+/// Serves until `stop` is ready. `announce` is called once, when the store serves.
+pub(super) async fn serve(
+    config: StoreConfig,
+    announce: impl FnOnce(Ready) -> std::io::Result<()>,
+    stop: impl Future<Output = ()>,
+) -> Result<(), StoreError> {
     let timing = config.profile.timing();
     let clock = Clock::start();
     let (listener, addr) = bind(config.addr).await?;
@@ -57,8 +73,6 @@ async fn serve(config: StoreConfig) -> Result<(), StoreError> {
     let engine = Engine::open(&config.data_dir)?;
     let pd = Pd::connect(&config.pd_endpoint).await?;
     let identity = identify(&engine, &pd).await?;
-    let stored = disk::load(engine.pairs()?)
-        .map_err(|error| StoreError::Corrupt(format!("{}: {error}", config.data_dir.display())))?;
     let about = Store {
         id: identity.store_id,
         address: addr.to_string(),
@@ -69,10 +83,7 @@ async fn serve(config: StoreConfig) -> Result<(), StoreError> {
         deploy_path: config.data_dir.display().to_string(),
         ..Default::default()
     };
-    let mut first_region = None;
-    if stored.is_empty() {
-        first_region = bootstrap(&pd, &about).await?;
-    }
+    let stored = begin(&engine, &pd, &about).await?;
     register(&pd, &about).await?;
 
     let node_config = NodeConfig {
@@ -89,11 +100,6 @@ async fn serve(config: StoreConfig) -> Result<(), StoreError> {
     let (events, queue) = mpsc::channel(EVENTS_WAITING_MAX);
     let mut driver =
         Driver::new(node, clock, engine, pd.clone(), (events.clone(), queue), metrics.clone())?;
-    if let Some(region) = first_region {
-        // The queue is new and nobody else writes to it yet.
-        let _ = events.try_send(Event::Input(Input::Bootstrap { region }));
-    }
-
     let service = Service { events: events.clone(), metrics: metrics.clone() };
     let server = tonic::transport::Server::builder()
         .tcp_nodelay(true)
@@ -110,23 +116,17 @@ async fn serve(config: StoreConfig) -> Result<(), StoreError> {
     });
     let pages = status::pages(metrics.clone(), identity.store_id, shown);
     let status_server = axum::serve(status_listener, pages);
-    let mut terminate = signal(SignalKind::terminate()).map_err(StoreError::Runtime)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(StoreError::Runtime)?;
 
     tokio::spawn(heartbeat(pd, identity.store_id, config.data_dir.clone(), timing, metrics));
     tokio::spawn(driver::watch_disk(config.data_dir, events));
-    Ready::Store { id: identity.store_id, addr, status_addr }
-        .announce()
+    announce(Ready::Store { id: identity.store_id, addr, status_addr })
         .map_err(|error| StoreError::Server(format!("nobody reads our readiness: {error}")))?;
-    let ended = tokio::select! {
+    tokio::select! {
         result = driver.run() => result,
         result = server => Err(StoreError::Server(ended(result.err()))),
         result = status_server => Err(StoreError::Server(ended(result.err()))),
-        _ = terminate.recv() => Ok(()),
-        _ = interrupt.recv() => Ok(()),
-    };
-    driver.stop();
-    ended
+        () = stop => Ok(()),
+    }
 }
 
 fn ended(error: Option<impl std::error::Error>) -> String {
@@ -159,20 +159,40 @@ async fn identify(engine: &Engine, pd: &Pd) -> Result<Identity, StoreError> {
     }
 }
 
-/// Begins the cluster, unless it has begun; gives the first region if it is ours.
-async fn bootstrap(pd: &Pd, about: &Store) -> Result<Option<Region>, StoreError> {
-    if pd.is_bootstrapped().await? {
-        return Ok(None);
-    }
-    let (region_id, peer_id) = (pd.alloc_id().await?, pd.alloc_id().await?);
-    let region = Region {
-        id: region_id,
-        region_epoch: Some(RegionEpoch { conf_ver: 1, version: 1 }),
-        peers: vec![Peer { id: peer_id, store_id: about.id, ..Default::default() }],
-        ..Default::default()
+/// What is on disk, after the cluster has begun: with our first region, if PD took it.
+async fn begin(
+    engine: &Engine,
+    pd: &Pd,
+    about: &Store,
+) -> Result<BTreeMap<u64, StoredRegion>, StoreError> {
+    let stored = load(engine)?;
+    // A store that crashed between writing the region and PD's answer takes up where it was.
+    let known = stored.values().find_map(|stored| stored.as_first_region().cloned());
+    let region = match known {
+        Some(region) if pd.region(region.id).await?.is_some() => return Ok(stored),
+        Some(region) => region,
+        None if !stored.is_empty() || pd.is_bootstrapped().await? => return Ok(stored),
+        None => {
+            let (region_id, peer_id) = (pd.alloc_id().await?, pd.alloc_id().await?);
+            let region = Region {
+                id: region_id,
+                region_epoch: Some(RegionEpoch { conf_ver: 1, version: 1 }),
+                peers: vec![Peer { id: peer_id, store_id: about.id, ..Default::default() }],
+                ..Default::default()
+            };
+            engine.write(&[disk::first_region(&region, peer_id)])?;
+            region
+        }
     };
-    let ours = pd.bootstrap(about.clone(), region.clone()).await?;
-    Ok(ours.then_some(region))
+    let region_id = region.id;
+    if !pd.bootstrap(about.clone(), region).await? {
+        engine.write(&[disk::without_first_region(region_id)])?;
+    }
+    load(engine)
+}
+
+fn load(engine: &Engine) -> Result<BTreeMap<u64, StoredRegion>, StoreError> {
+    disk::load(engine.pairs()?).map_err(|error| StoreError::Corrupt(error.0))
 }
 
 /// Registers the store. A PD that is down or frozen at a restart is waited for only so long: the store serves

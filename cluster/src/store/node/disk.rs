@@ -11,8 +11,10 @@
 use super::{
     command::{AppliedRecord, RegionRecord},
     data::{Record, RegionData},
+    peer_storage::{INITIAL_INDEX, PeerStorage},
 };
 use prost::Message as _;
+use proto::metapb::{Region, RegionEpoch};
 use protobuf::Message as _;
 use raft::eraftpb::{Entry, HardState};
 use std::collections::{BTreeMap, VecDeque};
@@ -32,7 +34,7 @@ pub struct Batch {
 
 /// What is on disk does not make sense.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("the store's data is corrupt: {0}")]
+#[error("{0}")]
 pub struct Corrupt(pub String);
 
 /// One region as it was found on disk.
@@ -163,6 +165,35 @@ fn check(region_id: u64, stored: &StoredRegion) -> Result<(), Corrupt> {
         ));
     }
     Ok(())
+}
+
+/// What a store writes before it offers PD a first region, so that a crash in between leaves it whole.
+pub fn first_region(region: &Region, peer_id: u64) -> Batch {
+    let mut batch = Batch { must_sync: true, ..Batch::default() };
+    PeerStorage::initial(region.clone(), peer_id, RegionData::default(), None, &mut batch);
+    batch
+}
+
+/// What removes a first region that PD did not take.
+pub fn without_first_region(region_id: u64) -> Batch {
+    let mut batch = Batch { must_sync: true, ..Batch::default() };
+    batch.delete_states(region_id);
+    batch.writes.push((state_key(region_id, b'r'), None));
+    batch
+}
+
+impl StoredRegion {
+    /// The region, if it may be a first region that PD has yet to hear of.
+    pub fn as_first_region(&self) -> Option<&Region> {
+        let untouched = self.applied.applied == INITIAL_INDEX
+            && self.entries.is_empty()
+            && !self.record.tombstone;
+        self.record.region.as_ref().filter(|region| {
+            untouched
+                && region.peers.len() == 1
+                && region.region_epoch == Some(RegionEpoch { conf_ver: 1, version: 1 })
+        })
+    }
 }
 
 /// A raft message's or state's bytes.

@@ -98,11 +98,6 @@ pub enum Input {
     },
     /// Whether there is too little room on the disk for writes.
     DiskFull(bool),
-    /// We were chosen to begin the cluster with this region.
-    Bootstrap {
-        /// The region, with one peer on this store.
-        region: metapb::Region,
-    },
     /// PD has forgotten what we told it, or a new connection stands: leaders introduce themselves again.
     PdConnected,
 }

@@ -39,17 +39,6 @@ impl Node {
         self.peers.entry(region_id).insert_entry(peer).into_mut()
     }
 
-    pub(super) fn bootstrap(&mut self, region: Region) {
-        let me = region.peers.iter().find(|peer| peer.store_id == self.shared.config.store_id);
-        let Some(peer_id) = me.map(|peer| peer.id) else { return };
-        if self.peers.contains_key(&region.id) {
-            return;
-        }
-        let batch = &mut self.shared.batch;
-        let storage = PeerStorage::initial(region, peer_id, RegionData::default(), None, batch);
-        self.insert_peer(storage);
-    }
-
     pub(super) fn follow(&mut self, effect: Effect) {
         match effect {
             Effect::Destroy { region } => self.destroy(region.id, region),

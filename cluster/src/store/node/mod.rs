@@ -164,7 +164,6 @@ impl Node {
             }
             Input::RegionFromPd { region } => self.hear_of_region(&region),
             Input::DiskFull(full) => self.shared.disk_full = full,
-            Input::Bootstrap { region } => self.bootstrap(region),
             Input::PdConnected => {
                 for (region_id, peer) in &mut self.peers {
                     peer.tell_pd = true;

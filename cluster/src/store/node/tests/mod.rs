@@ -74,17 +74,19 @@ impl Stores {
             next_id: 1_000,
             config,
         };
-        for store_id in 1..=stores {
-            cluster.disks.insert(store_id, BTreeMap::new());
-            cluster.start(store_id);
-        }
         let region = Region {
             id: REGION,
             region_epoch: Some(RegionEpoch { conf_ver: 1, version: 1 }),
             peers: vec![peer(1)],
             ..Region::default()
         };
-        cluster.put_in(1, Input::Bootstrap { region });
+        for store_id in 1..=stores {
+            cluster.disks.insert(store_id, BTreeMap::new());
+            if store_id == 1 {
+                cluster.write(store_id, disk::first_region(&region, 101).writes);
+            }
+            cluster.start(store_id);
+        }
         cluster.run_ms(100);
         for store_id in 2..=replicas {
             cluster.change(REGION, proto::eraftpb::ConfChangeType::AddLearnerNode, peer(store_id));
@@ -151,13 +153,7 @@ impl Stores {
         if let Some(persist) = outputs.persist
             && !self.hung.contains(&store_id)
         {
-            let disk = self.disks.get_mut(&store_id).expect("it exists");
-            for (key, value) in persist.batch.writes {
-                match value {
-                    Some(value) => disk.insert(key, value),
-                    None => disk.remove(&key),
-                };
-            }
+            self.write(store_id, persist.batch.writes);
             self.put_in(store_id, Input::Persisted { seq: persist.seq });
         }
         for Outgoing { message, snapshot } in outputs.messages {
@@ -194,6 +190,16 @@ impl Stores {
         self.splits_done.extend(outputs.splits_done);
         self.asked_regions.extend(outputs.ask_region);
         self.replies.extend(outputs.replies);
+    }
+
+    fn write(&mut self, store_id: u64, writes: Vec<(Vec<u8>, Option<Vec<u8>>)>) {
+        let disk = self.disks.get_mut(&store_id).expect("it exists");
+        for (key, value) in writes {
+            match value {
+                Some(value) => disk.insert(key, value),
+                None => disk.remove(&key),
+            };
+        }
     }
 
     /// The region as its last leader told it.

@@ -1,0 +1,4 @@
+//! Whole stores in one process: real sockets, real disks, a stub for PD.
+
+mod pd_stub;
+mod whole_stores;
