@@ -58,8 +58,8 @@ impl PdStub {
     }
 }
 
-fn header() -> Option<pdpb::ResponseHeader> {
-    Some(pdpb::ResponseHeader { cluster_id: CLUSTER_ID, error: None })
+fn header() -> pdpb::ResponseHeader {
+    pdpb::ResponseHeader { cluster_id: CLUSTER_ID, error: None }
 }
 
 macro_rules! unserved {
@@ -80,7 +80,7 @@ macro_rules! unserved {
                 &self,
                 _: Request<pdpb::GetMembersRequest>,
             ) -> Answer<pdpb::GetMembersResponse> {
-                Ok(Response::new(pdpb::GetMembersResponse { header: header(), ..Default::default() }))
+                Ok(Response::new(pdpb::GetMembersResponse { header: Some(header()), ..Default::default() }))
             }
 
             async fn alloc_id(
@@ -90,7 +90,7 @@ macro_rules! unserved {
                 let mut state = self.state();
                 state.last_id += 1;
                 let id = state.last_id;
-                Ok(Response::new(pdpb::AllocIdResponse { header: header(), id, count: 1 }))
+                Ok(Response::new(pdpb::AllocIdResponse { header: Some(header()), id, count: 1 }))
             }
 
             async fn is_bootstrapped(
@@ -98,7 +98,7 @@ macro_rules! unserved {
                 _: Request<pdpb::IsBootstrappedRequest>,
             ) -> Answer<pdpb::IsBootstrappedResponse> {
                 let bootstrapped = self.state().bootstrapped;
-                Ok(Response::new(pdpb::IsBootstrappedResponse { header: header(), bootstrapped }))
+                Ok(Response::new(pdpb::IsBootstrappedResponse { header: Some(header()), bootstrapped }))
             }
 
             async fn bootstrap(
@@ -112,11 +112,11 @@ macro_rules! unserved {
                         r#type: pdpb::ErrorType::AlreadyBootstrapped as i32,
                         message: "cluster is already bootstrapped".into(),
                     };
-                    header.as_mut().expect("it is there").error = Some(error);
+                    header.error = Some(error);
                 } else if let Some(region) = request.into_inner().region {
                     state.regions.insert(region.id, (region, None));
                 }
-                Ok(Response::new(pdpb::BootstrapResponse { header }))
+                Ok(Response::new(pdpb::BootstrapResponse { header: Some(header) }))
             }
 
             async fn put_store(
@@ -125,7 +125,7 @@ macro_rules! unserved {
             ) -> Answer<pdpb::PutStoreResponse> {
                 let store = request.into_inner().store.unwrap_or_default();
                 self.state().stores.insert(store.id, store);
-                Ok(Response::new(pdpb::PutStoreResponse { header: header() }))
+                Ok(Response::new(pdpb::PutStoreResponse { header: Some(header()) }))
             }
 
             async fn get_store(
@@ -133,7 +133,7 @@ macro_rules! unserved {
                 request: Request<pdpb::GetStoreRequest>,
             ) -> Answer<pdpb::GetStoreResponse> {
                 let store = self.state().stores.get(&request.into_inner().store_id).cloned();
-                let header = header();
+                let header = Some(header());
                 Ok(Response::new(pdpb::GetStoreResponse { header, store, ..Default::default() }))
             }
 
@@ -141,7 +141,7 @@ macro_rules! unserved {
                 &self,
                 _: Request<pdpb::StoreHeartbeatRequest>,
             ) -> Answer<pdpb::StoreHeartbeatResponse> {
-                Ok(Response::new(pdpb::StoreHeartbeatResponse { header: header(), ..Default::default() }))
+                Ok(Response::new(pdpb::StoreHeartbeatResponse { header: Some(header()), ..Default::default() }))
             }
 
             async fn get_region_by_id(
@@ -151,7 +151,7 @@ macro_rules! unserved {
                 let known = self.state().regions.get(&request.into_inner().region_id).cloned();
                 let (region, leader) = known.unzip();
                 let leader = leader.flatten();
-                let header = header();
+                let header = Some(header());
                 Ok(Response::new(pdpb::GetRegionResponse { header, region, leader, ..Default::default() }))
             }
 
@@ -171,7 +171,7 @@ macro_rules! unserved {
                     new_peer_ids: (0..peers).map(|_| id()).collect(),
                 });
                 let ids = ids.collect();
-                Ok(Response::new(pdpb::AskBatchSplitResponse { header: header(), ids }))
+                Ok(Response::new(pdpb::AskBatchSplitResponse { header: Some(header()), ids }))
             }
 
             type RegionHeartbeatStream = Boxed<pdpb::RegionHeartbeatResponse>;
