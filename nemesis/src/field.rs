@@ -4,6 +4,7 @@
 //! to one fault at a time, so that no fault resumes what another one stopped.
 
 use crate::{
+    process::ProcessState,
     record::FaultRecord,
     run::Observer,
     select::majority_runs,
@@ -29,6 +30,16 @@ const HEAL_TRIES: u32 = 3;
 pub(crate) enum Down {
     Stopped,
     Killed,
+}
+
+impl Down {
+    /// What a process does that is down in this way.
+    pub(crate) fn state(self) -> ProcessState {
+        match self {
+            Self::Stopped => ProcessState::Stopped,
+            Self::Killed => ProcessState::Gone,
+        }
+    }
 }
 
 /// Where faults meet.

@@ -20,6 +20,9 @@ use tokio::time::Instant;
 /// How long to wait for a region with stores of the wanted roles.
 const CHOICE_PATIENCE: Duration = Duration::from_secs(15);
 
+/// How long after a fault a leader's move is still its effect.
+const AFTERMATH: Duration = Duration::from_millis(300);
+
 /// Carries one fault out.
 pub(crate) async fn inject(field: Arc<Field>, fault: usize, planned: PlannedFault) -> FaultRecord {
     let mut injection = Injection {
@@ -120,8 +123,14 @@ impl Injection {
             hurt.state = Some(seen.state);
         }
         self.complete(f, seen(&done));
-        done?;
-        Ok(())
+        let wanted = how.state();
+        match done?.into_iter().find(|seen| seen.state != wanted) {
+            None => Ok(()),
+            Some(SeenProcess { store, state, .. }) => {
+                let (state, wanted) = (state.name(), wanted.name());
+                Err(Ended::Error(format!("store {store} is {state}, not {wanted}, after {f}")))
+            }
+        }
     }
 
     /// Heals stores that this fault took.
@@ -201,6 +210,13 @@ impl Injection {
             }
         }
         self.record.majority_left = self.field.over(&self.record);
+        if !self.record.hurt.is_empty() && !self.record.leader_moved() {
+            // An election that the healing met half-way ends a moment later.
+            self.field.hold(AFTERMATH).await;
+            if let Ok(after) = self.field.target.regions().await {
+                self.record.compare_leaders(&after);
+            }
+        }
         if !self.record.majority_left {
             self.record.effects.push("a region had no majority".into());
         }

@@ -48,7 +48,7 @@ pub struct RegionChange {
     pub region: RegionId,
     /// The store of its leader before.
     pub leader_before: Option<StoreId>,
-    /// The store of its leader at the fault's end, before healing.
+    /// The store of its leader at the fault's end, or a moment after healing if it moved only then.
     pub leader_after: Option<StoreId>,
     /// How many voters it had before.
     pub voters_before: usize,
@@ -102,7 +102,8 @@ impl FaultRecord {
         Self { error: Some(reason), ..Self::new(fault, name) }
     }
 
-    /// Whether what it hurt was seen to be hurt (processes stopped or gone), or what it asked for was seen to happen.
+    /// Whether what it hurt was seen to be hurt (a process that is not is an error), or what it asked for was seen to
+    /// happen.
     pub fn confirmed(&self) -> bool {
         let hurt =
             |hurt: &Hurt| matches!(hurt.state, Some(ProcessState::Stopped | ProcessState::Gone));
@@ -121,20 +122,30 @@ impl FaultRecord {
         }
     }
 
+    /// Whether a leader was seen to move.
+    pub(crate) fn leader_moved(&self) -> bool {
+        self.regions.iter().any(|region| region.leader_before != region.leader_after)
+    }
+
+    /// Notes which leaders moved since the comparison.
+    pub(crate) fn compare_leaders(&mut self, after: &[Region]) {
+        for change in &mut self.regions {
+            let Some(new) = after.iter().find(|region| region.id == change.region) else {
+                continue;
+            };
+            if new.leader != change.leader_after {
+                self.effects.push(moved(new.id, change.leader_after, new.leader));
+                change.leader_after = new.leader;
+            }
+        }
+    }
+
     /// Notes how the workload's regions changed since the fault began.
     pub(crate) fn compare(&mut self, before: &[Region], after: &[Region]) {
         for old in before {
             let Some(new) = after.iter().find(|region| region.id == old.id) else { continue };
             if old.leader != new.leader {
-                let place = |store: Option<StoreId>| {
-                    store.map_or_else(|| "nowhere".into(), |store| format!("store {store}"))
-                };
-                self.effects.push(format!(
-                    "leader of region {} moved from {} to {}",
-                    old.id,
-                    place(old.leader),
-                    place(new.leader)
-                ));
+                self.effects.push(moved(old.id, old.leader, new.leader));
             }
             if old.voters.len() != new.voters.len() {
                 self.effects.push(format!(
@@ -153,4 +164,11 @@ impl FaultRecord {
             });
         }
     }
+}
+
+fn moved(region: RegionId, from: Option<StoreId>, to: Option<StoreId>) -> String {
+    let place = |store: Option<StoreId>| {
+        store.map_or_else(|| "nowhere".into(), |store| format!("store {store}"))
+    };
+    format!("leader of region {region} moved from {} to {}", place(from), place(to))
 }

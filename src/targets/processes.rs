@@ -15,6 +15,7 @@ use nix::{
 use std::{
     fs::{File, OpenOptions},
     io::{BufRead, BufReader},
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::mpsc,
@@ -107,6 +108,8 @@ impl Spawner {
         let log_file = OpenOptions::new().create(true).append(true).open(log).map_err(refused)?;
         let mut command = Command::new(std::env::current_exe().map_err(refused)?);
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log_file);
+        // A terminal sends Ctrl-C to the whole group: it is for the tester, which ends these in order.
+        command.process_group(0);
         let (reply, answer) = mpsc::channel();
         let gone = || refused(std::io::Error::other("the spawner thread is gone"));
         self.requests.send((command, reply)).map_err(|_| gone())?;

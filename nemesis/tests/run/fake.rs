@@ -16,6 +16,8 @@ use std::{
 use tokio::time::Instant;
 
 pub const ELECTION: Duration = Duration::from_millis(1_500);
+/// From here on an election goes on though the old leader returns.
+pub const ELECTION_BEGINS: Duration = Duration::from_millis(1_300);
 pub const REPLICA_CHANGE: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
@@ -27,7 +29,10 @@ pub struct Cluster {
     pub calls: Vec<String>,
     /// Calls of this name fail.
     pub broken: Option<&'static str>,
+    /// The stops of this store are not obeyed.
+    pub unstoppable: Option<StoreId>,
     leader_lost: Option<Instant>,
+    election_runs: bool,
     replicas_told: Option<Instant>,
 }
 
@@ -44,7 +49,9 @@ impl Fake {
             down: BTreeSet::new(),
             calls: Vec::new(),
             broken: None,
+            unstoppable: None,
             leader_lost: None,
+            election_runs: false,
             replicas_told: None,
         };
         Self { cluster: Mutex::new(cluster) }
@@ -77,7 +84,12 @@ impl Fake {
             "kill" => ProcessState::Gone,
             _ => ProcessState::Running,
         };
-        let seen = |&store| SeenProcess { store, pid: Some(store as u32 + 100), state };
+        let stubborn = cluster.unstoppable;
+        let seen = |&store| SeenProcess {
+            store,
+            pid: Some(store as u32 + 100),
+            state: if Some(store) == stubborn { ProcessState::Running } else { state },
+        };
         Ok(stores.iter().map(seen).collect())
     }
 }
@@ -110,15 +122,18 @@ impl Cluster {
                 self.voters.remove(surplus.expect("another voter"));
             }
         }
-        if !self.down.contains(&self.leader) {
+        if !self.down.contains(&self.leader) && !self.election_runs {
             self.leader_lost = None;
             return;
         }
         let lost = *self.leader_lost.get_or_insert(now);
+        self.election_runs = now >= lost + ELECTION_BEGINS;
         let running: Vec<_> =
             self.voters.iter().copied().filter(|store| !self.down.contains(store)).collect();
         if now >= lost + ELECTION && running.len() > self.voters.len() / 2 {
-            self.leader = running[0];
+            let old = self.leader;
+            self.leader = *running.iter().find(|store| **store != old).expect("a majority");
+            self.election_runs = false;
             self.leader_lost = None;
         }
     }

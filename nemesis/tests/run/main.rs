@@ -59,6 +59,25 @@ async fn a_long_stop_moves_the_leader_and_a_short_one_does_not() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_election_that_ends_just_after_the_fault_is_its_effect() {
+    let fake = Arc::new(Fake::of_six());
+    let record = run_one(&fake, pause(0, Whom::Leader, 1_400)).await;
+    assert_eq!(record.effect_in_words(), "leader of region 2 moved from store 1 to store 2");
+    assert_eq!(record.regions[0].leader_after, Some(2));
+    assert_eq!(record.ended_ns, Some(1_400_000_000), "in force until it was resumed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_does_not_stop_is_an_error() {
+    let fake = Arc::new(Fake::of_six());
+    fake.now().unstoppable = Some(1);
+    let record = run_one(&fake, pause(0, Whom::Leader, 500)).await;
+    assert_eq!(record.error.as_deref(), Some("store 1 is running, not stopped, after pause"));
+    assert!(!record.confirmed());
+    assert_eq!(fake.calls(), ["pause [1]", "resume [1]"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn two_followers_of_three_leave_no_majority() {
     let fake = Arc::new(Fake::of_six());
     let record = run_one(&fake, pause(0, Whom::TwoFollowers, 1_000)).await;
