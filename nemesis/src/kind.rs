@@ -217,6 +217,12 @@ impl Faults {
     pub fn warnings(&self, possible: &Possible) -> Vec<String> {
         let replicas = self.replicas_during_faults(possible);
         let majority = replicas / 2 + 1;
+        if self.overlap {
+            return vec![
+                "faults of a mix overlap: regions lose their majority now and then and are unavailable on purpose"
+                    .into(),
+            ];
+        }
         let sentence = |kind: &FaultKind| {
             let taken = kind.voters_taken().unwrap_or(replicas.saturating_sub(1));
             (taken > 0 && replicas - taken.min(replicas) < majority).then(|| {
@@ -288,5 +294,6 @@ mod tests {
         assert!(said(&["pause-two", "replicas"]).is_empty());
         assert!(said(&["pause-leader", "transfer-leader"]).is_empty());
         assert_eq!(said(&["pause-overlap"]).len(), 1);
+        assert_eq!(said(&["mix"]).len(), 1);
     }
 }

@@ -20,7 +20,7 @@ use std::{
 };
 use thiserror::Error;
 
-/// How long a process may take to stop: a thread in the middle of an fsync stops after it.
+/// How long processes may take to stop: a thread in the middle of an fsync stops after it.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long [`PausedProcesses::resume_all`] waits for somebody else who is stopping or resuming.
@@ -85,7 +85,9 @@ impl PausedProcesses {
             }
         }
         let settled = |state| state != ProcessState::Running;
-        Ok(processes.iter().map(|it| it.await_state(settled, STOP_PATIENCE)).collect())
+        let deadline = Instant::now() + STOP_PATIENCE;
+        let rest = || deadline.saturating_duration_since(Instant::now());
+        Ok(processes.iter().map(|it| it.await_state(settled, rest())).collect())
     }
 
     /// Resumes processes in the same instant, and says what each does afterwards.
