@@ -1,0 +1,104 @@
+//! Judges a whole history: every key, every scan, and merges what it finds.
+//!
+//! In: a [`History`] and [`Options`]. Out: a [`Verdict`]. Keys are independent, so they are judged in parallel on
+//! rayon's current pool; the order of the result is that of the keys.
+
+use histories::jsonl::Text;
+use rayon::prelude::*;
+
+use crate::engine::{Decision, Judgement, porcupine};
+use crate::history::{History, KeyHistory};
+use crate::key_count::key_counts;
+use crate::options::{Engine, Options};
+use crate::verdict::{Contradiction, KeyCount, KeyVerdict, Validity, Verdict};
+
+/// Judges a history.
+pub fn check(history: &History, options: &Options) -> Verdict {
+    let keys: Vec<KeyVerdict> =
+        history.keys.par_iter().map(|key| judge_key(key, options)).collect();
+    let key_counts = key_counts(history);
+    let contradictions = history.contradictions.clone();
+
+    let mut reasons = Vec::new();
+    for wanted in [Validity::Invalid, Validity::Unknown] {
+        let keys = keys.iter().filter(|key| key.validity == wanted);
+        reasons.extend(keys.map(|key| {
+            format!("key {}: {}", key.key, key.reason.as_deref().unwrap_or("no reason given"))
+        }));
+        if wanted == Validity::Invalid {
+            reasons.extend(contradictions.iter().map(Contradiction::reason));
+            reasons.extend(key_counts.iter().filter_map(KeyCount::reason));
+        }
+    }
+    let invalid_answers = !contradictions.is_empty() || key_counts.iter().any(KeyCount::is_wrong);
+    let validity = keys
+        .iter()
+        .map(|key| key.validity)
+        .fold(Validity::Valid, Validity::merge)
+        .merge(if invalid_answers { Validity::Invalid } else { Validity::Valid });
+    Verdict {
+        validity,
+        reasons,
+        operations: history.operations,
+        explored: keys.iter().map(|key| key.explored).sum(),
+        keys,
+        key_counts,
+        contradictions,
+    }
+}
+
+fn judge_key(key: &KeyHistory, options: &Options) -> KeyVerdict {
+    let Judgement { decision, decided_by, explored } = match options.engine {
+        Engine::Auto | Engine::Porcupine => porcupine::judge(&key.calls, &options.budget),
+    };
+    let (validity, reason) = match decision {
+        Decision::Linearizable => (Validity::Valid, None),
+        Decision::NotLinearizable => {
+            (Validity::Invalid, Some("its operations are not linearizable".to_owned()))
+        }
+        Decision::Unknown(reason) => (Validity::Unknown, Some(reason)),
+    };
+    KeyVerdict {
+        key: Text(key.key.clone()),
+        validity,
+        decided_by,
+        explored,
+        calls: key.calls.len() as u64,
+        reason,
+    }
+}
+
+impl Contradiction {
+    fn reason(&self) -> String {
+        format!("event {} by client {}: {}", self.event, self.client, self.sentence)
+    }
+}
+
+impl KeyCount {
+    /// Whether a key is missing or unexpected.
+    pub fn is_wrong(&self) -> bool {
+        !self.missing.is_empty() || !self.unexpected.is_empty()
+    }
+
+    fn reason(&self) -> Option<String> {
+        if !self.is_wrong() {
+            return None;
+        }
+        let mut parts = Vec::new();
+        for (names, word) in [(&self.missing, "missing"), (&self.unexpected, "unexpected")] {
+            let shown: Vec<String> = names.iter().take(3).map(Text::to_string).collect();
+            let more = if names.len() > shown.len() { ", …" } else { "" };
+            if !names.is_empty() {
+                parts.push(format!("{} {word} ({}{more})", names.len(), shown.join(", ")));
+            }
+        }
+        Some(format!(
+            "scan at event {}: {} keys, of which {} must be there and {} may be: {}",
+            self.event,
+            self.count,
+            self.certainly_present,
+            self.possibly_present,
+            parts.join(", ")
+        ))
+    }
+}

@@ -1,0 +1,54 @@
+//! What the caller chooses: the model, the engine, and how much a hard key may cost.
+//!
+//! Nothing in here is measured in seconds: a budget in configurations and bytes gives the same verdict on every
+//! machine.
+
+use serde::{Deserialize, Serialize};
+
+/// What the history is held to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Model {
+    /// One register: get and put.
+    Register,
+    /// One register with compare-and-swap.
+    CasRegister,
+    /// Many keys, every operation; each key is a register of its own.
+    #[default]
+    Kv,
+}
+
+/// How a key is decided.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Engine {
+    /// The fastest that can decide the key.
+    #[default]
+    Auto,
+    /// The crate porcupine-rs, an independent second opinion.
+    Porcupine,
+}
+
+/// What one key may cost before the verdict on it is *unknown*.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Budget {
+    /// Configurations that a search may explore.
+    pub configurations: u64,
+    /// Bytes that a search may remember configurations in.
+    pub bytes: u64,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { configurations: 50_000_000, bytes: 1 << 30 }
+    }
+}
+
+/// Everything that the caller chooses.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Options {
+    /// How keys are decided.
+    pub engine: Engine,
+    /// What a key may cost.
+    pub budget: Budget,
+}

@@ -1,0 +1,129 @@
+//! What the checker says: [`Verdict`], which serializes to `verdict.json`, the same bytes on every machine.
+//!
+//! Pure data. Verdicts merge by priority: invalid over unknown over valid. It does not know how one is reached.
+
+use histories::jsonl::Text;
+use serde::{Deserialize, Serialize};
+
+/// Whether a history, or a key of it, keeps the promise. Ordered by priority.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Validity {
+    /// It does.
+    #[default]
+    Valid,
+    /// It could not be decided; the reason says why.
+    Unknown,
+    /// It does not.
+    Invalid,
+}
+
+impl Validity {
+    /// The worse of two.
+    #[must_use]
+    pub fn merge(self, other: Self) -> Self {
+        self.max(other)
+    }
+}
+
+impl std::fmt::Display for Validity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Valid => "valid",
+            Self::Unknown => "unknown",
+            Self::Invalid => "invalid",
+        })
+    }
+}
+
+/// Which engine decided a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DecidedBy {
+    /// The crate porcupine-rs.
+    Porcupine,
+}
+
+/// The verdict on a history.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The worst of everything below.
+    pub validity: Validity,
+    /// One sentence for each thing that makes it worse than valid, the worst first.
+    pub reasons: Vec<String>,
+    /// How many operations the history has.
+    pub operations: Operations,
+    /// Configurations explored, all keys together.
+    pub explored: u64,
+    /// Every key, in the order of its bytes.
+    pub keys: Vec<KeyVerdict>,
+    /// Every scan, in the order of completion.
+    pub key_counts: Vec<KeyCount>,
+    /// Answers that contradict themselves, whatever the state was.
+    pub contradictions: Vec<Contradiction>,
+}
+
+/// Operations by outcome.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Operations {
+    /// Answered.
+    pub ok: u64,
+    /// Certainly without effect.
+    pub fail: u64,
+    /// Of unknown outcome, those included that never returned.
+    pub info: u64,
+}
+
+/// The verdict on one key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyVerdict {
+    /// The key.
+    pub key: Text,
+    /// Whether its calls are linearizable.
+    pub validity: Validity,
+    /// Who decided.
+    pub decided_by: DecidedBy,
+    /// Configurations that the engine explored.
+    pub explored: u64,
+    /// Calls on this key that were judged.
+    pub calls: u64,
+    /// Why it is not valid.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reason: Option<String>,
+}
+
+/// How many keys a scan returned, and how many it should have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyCount {
+    /// The index of the event that invoked the scan.
+    pub event: u64,
+    /// When it was invoked, nanoseconds since the run's start.
+    pub invoke_ns: u64,
+    /// When it returned.
+    pub finish_ns: u64,
+    /// Keys that it returned.
+    pub count: u64,
+    /// Keys of the covered range that were there throughout, whatever unknown operations did.
+    pub certainly_present: u64,
+    /// Keys of the covered range that may have been there.
+    pub possibly_present: u64,
+    /// Keys certainly present that it did not return.
+    pub missing: Vec<Text>,
+    /// Keys certainly absent that it returned.
+    pub unexpected: Vec<Text>,
+}
+
+/// An answer that no state explains.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contradiction {
+    /// The index of the event that invoked the operation.
+    pub event: u64,
+    /// The client.
+    pub client: u64,
+    /// When it returned, nanoseconds since the run's start.
+    pub finish_ns: u64,
+    /// What is wrong with the answer.
+    pub sentence: String,
+}
