@@ -292,6 +292,14 @@ fn checked_name(name: String) -> Result<String, Failure> {
     Ok(name)
 }
 
+/// The configuration of a test without any flags.
+pub fn default_config() -> Result<Config, Failure> {
+    match Cli::try_parse_from(["jepsen-tikv", "test"]) {
+        Ok(Cli { command: Command::Test(args) }) => args.config(),
+        _ => Err(Failure::software("the default flags do not parse")),
+    }
+}
+
 /// Parses the arguments. Help and version are printed and end the program well; wrong usage is a failure.
 pub fn parse() -> Result<Cli, Failure> {
     Cli::try_parse().map_err(|error| {

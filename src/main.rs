@@ -3,18 +3,25 @@
 //! This crate binds the rooms together: flags → [`config`] → [`plan`] → [`run`] → history → [`judge`] → [`report`].
 //! Every stage's output is a file in the run directory, so that every stage can be run alone.
 
+mod check;
 mod cli;
 mod clock;
 mod config;
 mod exit;
+mod faults_seen;
 mod heal;
 mod internal;
 mod interrupt;
+mod judge;
+mod key_count;
 mod measurement;
 mod plan;
 mod progress;
 mod recording;
+mod report;
+mod run;
 mod run_directory;
+mod serve;
 mod targets;
 mod traffic;
 mod workers;
@@ -44,6 +51,12 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
         cli::Command::Heal(args) => heal::command(&args.runs_dir),
         cli::Command::InternalPd(args) => args.run(),
         cli::Command::InternalStore(args) => args.run(),
-        _ => Err(Failure::software("not wired yet")),
+        cli::Command::Test(args) => {
+            let config = args.config()?;
+            let repeat = config.command_line(&cli::default_config()?);
+            run::test(config, &repeat, &args.runs_dir)
+        }
+        cli::Command::Check(args) => check::command(&args.paths),
+        cli::Command::Cluster(args) => serve::command(&args),
     }
 }

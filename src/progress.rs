@@ -49,6 +49,13 @@ impl Progress {
         bar.set_message(format!("{operations_per_s:.0} ops/s · {faults} · {left_s} s left"));
     }
 
+    /// The faults in force changed. The bar shows them by itself.
+    pub fn faults(&self, in_force: &[String]) {
+        if self.bar.is_none() && !in_force.is_empty() {
+            eprintln!("in force: {}", in_force.join(", "));
+        }
+    }
+
     /// A line that stays.
     pub fn line(&self, line: &str) {
         match &self.bar {

@@ -20,6 +20,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// What can be done to it: everything.
+pub const CAPABILITIES: Capabilities = Capabilities { pause: true, kill: true, schedule: true };
+
 /// The processes of an embedded cluster.
 #[derive(Debug)]
 pub struct EmbeddedCluster {

@@ -1,0 +1,210 @@
+//! The faults of a run, as its history tells them: when each was in force, and what was seen of it.
+//!
+//! In: the nemesis's events. Out: one [`FaultSeen`] for each fault that was begun. Nothing else is asked, so that a
+//! history that a colleague sent says as much as the run itself did.
+
+use crate::traffic::Window;
+use histories::{Event, Process, What};
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One fault.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct FaultSeen {
+    /// Its place in the plan.
+    pub fault: u64,
+    /// The name by which the user asked for it.
+    pub name: String,
+    /// When it began, nanoseconds since the run's start.
+    pub begin_ns: u64,
+    /// When everything it hurt had been healed, or the last that was heard of it.
+    pub end_ns: u64,
+    /// The stores that it stopped or killed.
+    pub stores: BTreeSet<u64>,
+    /// What it stopped or killed was seen stopped or gone; what it asked PD for was seen to happen.
+    pub confirmed: bool,
+    /// What it changed in the cluster; empty = nothing was seen to change.
+    pub effects: Vec<String>,
+    /// What went wrong.
+    pub errors: Vec<String>,
+    /// Some of its steps were not confirmed.
+    #[serde(skip)]
+    doubtful: bool,
+}
+
+impl FaultSeen {
+    /// The time in which it was in force.
+    pub fn window(&self) -> Window {
+        Window { begin_ns: self.begin_ns, end_ns: self.end_ns }
+    }
+}
+
+/// Collects the faults of a history.
+#[derive(Debug, Default)]
+pub struct FaultFinder {
+    faults: BTreeMap<u64, FaultSeen>,
+}
+
+impl FaultFinder {
+    /// Hears one event of the history, in order.
+    pub fn hear(&mut self, event: &Event) {
+        if event.process != Process::Nemesis {
+            return;
+        }
+        let (What::FaultInvoke { f, value } | What::FaultComplete { f, value }) = &event.what
+        else {
+            return;
+        };
+        let Some(number) = value["fault"].as_u64() else { return };
+        let fault = self.faults.entry(number).or_insert_with(|| FaultSeen {
+            fault: number,
+            begin_ns: event.time_ns,
+            ..FaultSeen::default()
+        });
+        fault.end_ns = fault.end_ns.max(event.time_ns);
+        match &event.what {
+            What::FaultInvoke { .. } => fault.begun(f, value),
+            _ => fault.seen(f, value),
+        }
+    }
+
+    /// The faults in the plan's order.
+    pub fn finish(self) -> Vec<FaultSeen> {
+        self.faults.into_values().collect()
+    }
+}
+
+impl FaultSeen {
+    fn begun(&mut self, f: &str, value: &Value) {
+        if let Some(name) = value["name"].as_str() {
+            name.clone_into(&mut self.name);
+        }
+        if matches!(f, "pause" | "kill") {
+            self.stores.extend(stores(value).filter_map(|store| store["id"].as_u64()));
+        }
+    }
+
+    fn seen(&mut self, f: &str, value: &Value) {
+        if let Some(error) = value["error"].as_str() {
+            self.errors.push(format!("{f}: {error}"));
+            self.doubtful = true;
+        }
+        for change in value["regions"].as_array().into_iter().flatten() {
+            self.effects.extend(changes(change));
+        }
+        self.effects.sort_unstable();
+        self.effects.dedup();
+        match f {
+            "pause" | "kill" => {
+                let down =
+                    |store: &Value| matches!(store["state"].as_str(), Some("stopped" | "gone"));
+                self.doubtful |= !stores(value).all(down);
+                self.confirmed = !self.doubtful && !self.stores.is_empty();
+            }
+            "transfer-leader" | "max-replicas" => {
+                self.confirmed = !self.doubtful && !self.effects.is_empty();
+            }
+            _ => {}
+        }
+    }
+}
+
+fn stores(value: &Value) -> impl Iterator<Item = &Value> {
+    value["stores"].as_array().into_iter().flatten()
+}
+
+/// What changed in one region, in words.
+fn changes(change: &Value) -> Vec<String> {
+    let region = &change["region"];
+    let mut changes = Vec::new();
+    let (before, after) = (&change["leader_before"], &change["leader_after"]);
+    if before != after {
+        let place = |store: &Value| match store.as_u64() {
+            Some(store) => format!("store {store}"),
+            None => "nowhere".into(),
+        };
+        changes.push(format!(
+            "leader of region {region} moved from {} to {}",
+            place(before),
+            place(after)
+        ));
+    }
+    let (before, after) = (&change["voters_before"], &change["voters_after"]);
+    if before != after {
+        changes.push(format!("region {region} went from {before} to {after} voters"));
+    }
+    changes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn seen(events: Vec<(u64, What)>) -> Vec<FaultSeen> {
+        let mut finder = FaultFinder::default();
+        for (time_ns, what) in events {
+            let process = Process::Nemesis;
+            finder.hear(&Event { index: 0, time_ns, process, what, error: None, attempts: vec![] });
+        }
+        finder.finish()
+    }
+
+    fn invoke(f: &str, value: Value) -> What {
+        What::FaultInvoke { f: f.into(), value }
+    }
+
+    fn complete(f: &str, value: Value) -> What {
+        What::FaultComplete { f: f.into(), value }
+    }
+
+    #[test]
+    fn a_pause_is_in_force_from_its_beginning_until_it_is_healed() {
+        let change = json!([{ "region": 15, "leader_before": 1, "leader_after": 2,
+            "voters_before": 3, "voters_after": 3 }]);
+        let begun = json!({ "fault": 0, "name": "pause-leader", "stores": [{ "id": 1 }] });
+        let stopped = json!({ "fault": 0, "stores": [{ "id": 1, "state": "stopped" }] });
+        let resumed = json!({ "fault": 0, "stores": [{ "id": 1, "state": "running" }],
+            "regions": change });
+        let faults = seen(vec![
+            (5, invoke("pause", begun)),
+            (6, complete("pause", stopped)),
+            (90, invoke("resume", json!({ "fault": 0, "stores": [{ "id": 1 }] }))),
+            (91, complete("resume", resumed)),
+        ]);
+        let [fault] = &faults[..] else { panic!("one fault: {faults:?}") };
+        assert_eq!(fault.window(), Window { begin_ns: 5, end_ns: 91 });
+        assert!(fault.confirmed);
+        assert_eq!(fault.name, "pause-leader");
+        assert_eq!(fault.effects, ["leader of region 15 moved from store 1 to store 2"]);
+    }
+
+    #[test]
+    fn what_was_not_seen_is_not_confirmed() {
+        let begun =
+            json!({ "fault": 1, "name": "pause-two", "stores": [{ "id": 1 }, { "id": 2 }] });
+        let half = json!({ "fault": 1, "stores": [{ "id": 1, "state": "stopped" },
+            { "id": 2, "state": "running" }] });
+        let half = seen(vec![(5, invoke("pause", begun.clone())), (6, complete("pause", half))]);
+        assert!(!half[0].confirmed);
+        let failed = json!({ "fault": 1, "error": "no such process" });
+        let failed = seen(vec![(5, invoke("pause", begun)), (6, complete("pause", failed))]);
+        assert!(!failed[0].confirmed);
+        assert_eq!(failed[0].errors, ["pause: no such process"]);
+    }
+
+    #[test]
+    fn a_request_to_pd_is_confirmed_by_its_effect() {
+        let begun = json!({ "fault": 2, "name": "transfer-leader", "region": 3 });
+        let still = json!({ "fault": 2, "regions": [{ "region": 3, "leader_before": 1,
+            "leader_after": 1, "voters_before": 3, "voters_after": 3 }] });
+        let faults = seen(vec![
+            (5, invoke("transfer-leader", begun)),
+            (6, complete("transfer-leader", still)),
+        ]);
+        assert!(!faults[0].confirmed);
+        assert!(faults[0].effects.is_empty());
+    }
+}

@@ -1,0 +1,229 @@
+//! Judging a history: the checker's verdict, and whether the run tested anything.
+//!
+//! In: a history file, nothing else, so that `check` says the same as the run that wrote it. Out: a [`Judgement`],
+//! which is `verdict.json`. A malformed history is a failure, not a judgement.
+
+use crate::{
+    exit::{Exit, Failure},
+    faults_seen::{FaultFinder, FaultSeen},
+    key_count::{CountFinder, CountedRange, KeyCounts},
+    traffic::{Counts, Traffic},
+};
+use checker::{Collector, Options, Validity, Verdict};
+use histories::{Header, ReadError, jsonl};
+use serde::Serialize;
+use std::{collections::BTreeMap, path::Path};
+
+/// A run with fewer successes than this a client tested nothing.
+const OK_PER_CLIENT_MIN: u64 = 10;
+
+/// What is judged of a history.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Judgement {
+    /// The whole judgement: the checker's, and unknown instead of valid for a run that tested nothing.
+    pub validity: Validity,
+    /// One sentence for each thing that makes it worse than valid.
+    pub reasons: Vec<String>,
+    /// The run tested too little to say anything.
+    pub vacuous: bool,
+    /// What was tested.
+    pub target: String,
+    /// Operations by kind and outcome.
+    pub operations: BTreeMap<String, Counts>,
+    /// The faults, in the plan's order.
+    pub faults: Vec<FaultJudged>,
+    /// How many keys there were at the end.
+    pub key_counts: KeyCounts,
+    /// What the checker says of the operations.
+    pub checked: Verdict,
+}
+
+/// A fault, and what it did to the clients.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct FaultJudged {
+    /// The fault.
+    #[serde(flatten)]
+    pub seen: FaultSeen,
+    /// Operations that succeeded while it was in force, at least partly.
+    pub ok_during: u64,
+    /// The longest time without a success that touches it, nanoseconds.
+    pub longest_gap_ns: u64,
+    /// From its beginning to the end of the first operation that was invoked after it and succeeded, nanoseconds.
+    pub first_success_after_ns: Option<u64>,
+}
+
+impl Judgement {
+    /// How the program ends after this judgement.
+    pub fn exit(&self) -> Exit {
+        match self.validity {
+            Validity::Valid => Exit::Valid,
+            Validity::Invalid => Exit::Invalid,
+            Validity::Unknown => Exit::Unknown,
+        }
+    }
+}
+
+/// Judges the history in a file.
+pub fn judge(path: &Path, options: &Options) -> Result<Judgement, Failure> {
+    let refuse = |error: ReadError| {
+        let exit = match error {
+            ReadError::Io(_) => Exit::NoInput,
+            _ => Exit::Malformed,
+        };
+        Failure::new(exit, format!("{}: {error}", path.display()))
+    };
+    let reader = jsonl::open(path).map_err(refuse)?;
+    let header = reader.header().clone();
+    let mut collector = Collector::new();
+    let mut traffic = Traffic::default();
+    let mut faults = FaultFinder::default();
+    let range = header.fields.get("key-count").cloned();
+    let mut counts = range
+        .and_then(|range| serde_json::from_value::<CountedRange>(range).ok())
+        .map(CountFinder::new);
+    for event in reader {
+        let event = event.map_err(refuse)?;
+        traffic.hear(&event);
+        faults.hear(&event);
+        if let Some(counts) = &mut counts {
+            counts.hear(&event);
+        }
+        collector.push(event).map_err(|reason| {
+            Failure::new(Exit::Malformed, format!("{}: {reason}", path.display()))
+        })?;
+    }
+    let traffic = traffic.finish();
+    let checked = checker::check(&collector.finish(), options);
+    let faults = faults.finish().into_iter().map(|seen| judged(seen, &traffic)).collect();
+    let counts = counts.map(|counts| counts.counts());
+    Ok(conclude(&header, &traffic, faults, counts, checked))
+}
+
+fn judged(seen: FaultSeen, traffic: &Traffic) -> FaultJudged {
+    let window = seen.window();
+    FaultJudged {
+        ok_during: traffic.ok_during(window),
+        longest_gap_ns: traffic.longest_gap_ns(window),
+        first_success_after_ns: traffic
+            .first_success_invoked_after(seen.begin_ns)
+            .map(|at_ns| at_ns - seen.begin_ns),
+        seen,
+    }
+}
+
+fn conclude(
+    header: &Header,
+    traffic: &Traffic,
+    faults: Vec<FaultJudged>,
+    counts: Option<KeyCounts>,
+    checked: Verdict,
+) -> Judgement {
+    let mut reasons = checked.reasons.clone();
+    let vacuous = vacuous(header, traffic, &faults, counts);
+    let mut validity = checked.validity;
+    if !vacuous.is_empty() {
+        validity = validity.merge(Validity::Unknown);
+    }
+    let is_vacuous = !vacuous.is_empty();
+    reasons.extend(vacuous);
+    let text = |name: &str| header.fields.get(name).and_then(|it| it.as_str()).map(str::to_owned);
+    Judgement {
+        validity,
+        reasons,
+        vacuous: is_vacuous,
+        target: text("target").unwrap_or_else(|| "a target that the history does not name".into()),
+        operations: traffic.by_kind().iter().map(|(kind, n)| ((*kind).to_owned(), *n)).collect(),
+        faults,
+        key_counts: counts.unwrap_or_default(),
+        checked,
+    }
+}
+
+/// Why a run tested nothing, in sentences. What a history's header does not promise is not demanded.
+fn vacuous(
+    header: &Header,
+    traffic: &Traffic,
+    faults: &[FaultJudged],
+    counts: Option<KeyCounts>,
+) -> Vec<String> {
+    let mut reasons = Vec::new();
+    if let Some(clients) = header.fields.get("concurrency").and_then(serde_json::Value::as_u64) {
+        let (ok, least) = (traffic.total().ok, clients * OK_PER_CLIENT_MIN);
+        if ok < least {
+            reasons.push(format!("vacuous: only {ok} operations succeeded, fewer than {least}"));
+        }
+        if traffic.ok_of(&["get", "scan", "batch-get"]) == 0 {
+            reasons.push("vacuous: nothing was read".into());
+        }
+        if traffic.ok_of(&["put", "cas", "batch-put"]) == 0 {
+            reasons.push("vacuous: nothing was written".into());
+        }
+    }
+    let planned = header.fields.get("nemesis").and_then(|names| names.as_array());
+    if planned.is_some_and(|names| !names.is_empty()) {
+        if !faults.iter().any(|fault| fault.seen.confirmed) {
+            reasons.push("vacuous: no fault was seen in force".into());
+        } else if !faults.iter().any(|fault| fault.seen.confirmed && fault.ok_during > 0) {
+            reasons.push("vacuous: no operation succeeded during a fault, not even in part".into());
+        }
+    }
+    if let Some(counts) = counts
+        && (counts.before.is_none() || counts.after.is_none())
+    {
+        reasons.push("the keys were not counted to the end, so some may be lost unseen".into());
+    }
+    reasons
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Judges a history of these lines behind a header with these fields.
+    fn judge_lines(fields: &str, lines: &[&str]) -> Judgement {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let header = format!(r#"{{"format":"jepsen-tikv history","version":1{fields}}}"#);
+        let text = std::iter::once(header.as_str())
+            .chain(lines.iter().copied())
+            .map(|line| format!("{line}\n"))
+            .collect::<String>();
+        std::fs::write(file.path(), text).expect("written");
+        judge(file.path(), &Options::default()).expect("well formed")
+    }
+
+    const PUT: [&str; 2] = [
+        r#"{"index":0,"time":1,"process":0,"type":"invoke","f":"put","key":"a","value":"1"}"#,
+        r#"{"index":1,"time":2,"process":0,"type":"ok","f":"put","key":"a","value":"1"}"#,
+    ];
+
+    #[test]
+    fn a_short_history_of_no_run_is_just_judged() {
+        let judgement = judge_lines("", &PUT);
+        assert_eq!(judgement.exit(), Exit::Valid);
+    }
+
+    #[test]
+    fn a_run_that_did_next_to_nothing_is_vacuous_not_valid() {
+        let judgement = judge_lines(r#","concurrency":16,"nemesis":["pause-one"]"#, &PUT);
+        assert_eq!(judgement.exit(), Exit::Unknown);
+        assert!(judgement.vacuous);
+        let said = judgement.reasons.join("\n");
+        assert!(said.contains("only 1 operations"), "{said}");
+        assert!(said.contains("nothing was read"), "{said}");
+        assert!(said.contains("no fault"), "{said}");
+    }
+
+    #[test]
+    fn an_invalid_run_stays_invalid_even_if_it_is_vacuous() {
+        let stale = [
+            PUT[0],
+            PUT[1],
+            r#"{"index":2,"time":3,"process":0,"type":"invoke","f":"get","key":"a","value":null}"#,
+            r#"{"index":3,"time":4,"process":0,"type":"ok","f":"get","key":"a","value":null}"#,
+        ];
+        let judgement = judge_lines(r#","concurrency":16"#, &stale);
+        assert_eq!(judgement.exit(), Exit::Invalid);
+    }
+}

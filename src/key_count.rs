@@ -1,0 +1,206 @@
+//! How many keys there are: counted by scans at the end of a run, and found again in its history.
+//!
+//! In: a client, or a history's events. Out: the two counts, before and after one more put. A count is a chain of
+//! scans over one range, page after page; each is an operation of the history, so the checker judges every key and
+//! value of it. This file only finds the numbers.
+
+use crate::recording::Client;
+use client::RawKv;
+use histories::{Answer, Event, Key, Operation, Outcome, What};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// So many keys are asked for at once; TiKV answers at most 10,240.
+const PAGE_KEYS: u32 = 5_000;
+/// Between two tries of what did not succeed.
+const TRY_AGAIN_AFTER: Duration = Duration::from_millis(200);
+
+/// What is counted; it stands in the history's header.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct CountedRange {
+    /// The lower bound, inclusive.
+    pub start: String,
+    /// The upper bound, exclusive.
+    pub end: String,
+    /// The key that is put between the two counts.
+    pub one_more: String,
+}
+
+/// The two counts of a run, as far as they were made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct KeyCounts {
+    /// Before the one more put.
+    pub before: Option<u64>,
+    /// After it.
+    pub after: Option<u64>,
+}
+
+impl CountedRange {
+    fn page(&self, start: Key) -> Operation {
+        Operation::Scan {
+            start,
+            end: Some(self.end.clone().into_bytes()),
+            limit: PAGE_KEYS,
+            reverse: false,
+            key_only: false,
+        }
+    }
+
+    /// Counts, puts one more key, counts again. Ends early if that does not succeed in time.
+    pub async fn count(
+        &self,
+        library: &dyn RawKv,
+        client: &mut Client,
+        op_timeout: Duration,
+        patience: Duration,
+    ) {
+        let until = Instant::now() + patience;
+        if !self.scan_all(library, client, op_timeout, until).await {
+            return;
+        }
+        let mut tries = 0_u32;
+        while Instant::now() < until {
+            let value = format!("{}-one-more-{tries}", client.id()).into_bytes();
+            let key = self.one_more.clone().into_bytes();
+            let put = Operation::Put { key, value, ttl_s: None };
+            let (_, outcome) = client.execute(library, "INSERT", put, op_timeout).await;
+            if matches!(outcome, Outcome::Ok(_)) {
+                self.scan_all(library, client, op_timeout, until).await;
+                return;
+            }
+            tries += 1;
+            tokio::time::sleep(TRY_AGAIN_AFTER).await;
+        }
+    }
+
+    async fn scan_all(
+        &self,
+        library: &dyn RawKv,
+        client: &mut Client,
+        op_timeout: Duration,
+        until: Instant,
+    ) -> bool {
+        let mut start = self.start.clone().into_bytes();
+        while Instant::now() < until {
+            let page = self.page(start.clone());
+            match client.execute(library, "SCAN", page, op_timeout).await.1 {
+                Outcome::Ok(Answer::Scanned(pairs)) => match next_start(&pairs) {
+                    Some(next) => start = next,
+                    None => return true,
+                },
+                _ => tokio::time::sleep(TRY_AGAIN_AFTER).await,
+            }
+        }
+        false
+    }
+}
+
+/// Where the page after this one starts; `None` = this was the last.
+fn next_start(pairs: &[(Key, Vec<u8>)]) -> Option<Key> {
+    let (last, _) = pairs.last().filter(|_| pairs.len() >= PAGE_KEYS as usize)?;
+    let mut next = last.clone();
+    next.push(0);
+    Some(next)
+}
+
+/// Finds the counts in a history.
+#[derive(Debug)]
+pub struct CountFinder {
+    range: CountedRange,
+    /// The chain of scans that is under way: the process's next start, and the keys so far.
+    chain: Option<(Key, u64)>,
+    counts: KeyCounts,
+    /// The one more put succeeded.
+    put: bool,
+}
+
+impl CountFinder {
+    /// Looks for counts of this range.
+    pub fn new(range: CountedRange) -> Self {
+        Self { range, chain: None, counts: KeyCounts::default(), put: false }
+    }
+
+    /// Hears one event of the history, in order.
+    pub fn hear(&mut self, event: &Event) {
+        let What::Complete(operation, Outcome::Ok(answer)) = &event.what else { return };
+        match (operation, answer) {
+            (Operation::Put { key, .. }, Answer::Done)
+                if key.as_slice() == self.range.one_more.as_bytes() =>
+            {
+                self.put = true;
+                self.chain = None;
+            }
+            (Operation::Scan { start, .. }, Answer::Scanned(pairs))
+                if *operation == self.range.page(start.clone()) =>
+            {
+                let sum = match &self.chain {
+                    _ if start.as_slice() == self.range.start.as_bytes() => 0,
+                    Some((next, sum)) if next == start => *sum,
+                    _ => return,
+                } + pairs.len() as u64;
+                match next_start(pairs) {
+                    Some(next) => self.chain = Some((next, sum)),
+                    None if self.put => self.counts.after = Some(sum),
+                    None => self.counts.before = Some(sum),
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What was found.
+    pub fn counts(&self) -> KeyCounts {
+        self.counts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use histories::Process;
+
+    fn range() -> CountedRange {
+        CountedRange { start: "k".into(), end: "l".into(), one_more: "kz".into() }
+    }
+
+    fn scan(start: &[u8], keys: u32) -> What {
+        let pairs = (0..keys).map(|key| (format!("k{key:06}").into_bytes(), b"v".to_vec()));
+        What::Complete(range().page(start.to_vec()), Outcome::Ok(Answer::Scanned(pairs.collect())))
+    }
+
+    fn counts(events: Vec<What>) -> KeyCounts {
+        let mut finder = CountFinder::new(range());
+        for what in events {
+            let process = Process::Client(0);
+            finder.hear(&Event {
+                index: 0,
+                time_ns: 0,
+                process,
+                what,
+                error: None,
+                attempts: vec![],
+            });
+        }
+        finder.counts()
+    }
+
+    #[test]
+    fn pages_are_added_up_before_and_after_the_put() {
+        let next = b"k004999\0";
+        let put = Operation::Put { key: b"kz".to_vec(), value: b"v".to_vec(), ttl_s: None };
+        let put = What::Complete(put, Outcome::Ok(Answer::Done));
+        let before = vec![scan(b"k", PAGE_KEYS), scan(next, 7)];
+        assert_eq!(counts(before.clone()), KeyCounts { before: Some(5_007), after: None });
+        let all = [before, vec![put, scan(b"k", PAGE_KEYS), scan(next, 8)]].concat();
+        assert_eq!(counts(all), KeyCounts { before: Some(5_007), after: Some(5_008) });
+    }
+
+    #[test]
+    fn a_count_that_was_cut_off_is_none() {
+        assert_eq!(counts(vec![scan(b"k", PAGE_KEYS)]), KeyCounts::default());
+        assert_eq!(counts(vec![scan(b"kk", 3)]), KeyCounts::default(), "not from the start");
+    }
+}

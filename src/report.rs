@@ -1,0 +1,76 @@
+//! What a person reads at the end: the verdict in words, what was tried, where it is, and how to do it again.
+//!
+//! In: a [`Judgement`]. Out: lines for stdout. Decides nothing.
+
+use crate::judge::{FaultJudged, Judgement};
+use checker::Validity;
+
+/// So many reasons, keys and faults are listed; the rest is in verdict.json.
+const LISTED_MAX: usize = 10;
+
+/// The lines of a judgement.
+pub fn lines(judgement: &Judgement) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    lines.push(operations(judgement));
+    lines.extend(judgement.faults.iter().map(fault));
+    if let (Some(before), Some(after)) = (judgement.key_counts.before, judgement.key_counts.after) {
+        lines.push(format!("keys: {before}, after one more put {after}"));
+    }
+    lines.push(String::new());
+    lines.extend(verdict(judgement));
+    lines
+}
+
+fn operations(judgement: &Judgement) -> String {
+    let kinds = judgement.operations.iter().map(|(kind, counts)| {
+        format!("{kind} {} ok, {} fail, {} info", counts.ok, counts.fail, counts.info)
+    });
+    format!("operations: {}", kinds.collect::<Vec<_>>().join("; "))
+}
+
+fn fault(fault: &FaultJudged) -> String {
+    let seen = &fault.seen;
+    let stores = match seen.stores.iter().map(u64::to_string).collect::<Vec<_>>().join(", ") {
+        none if none.is_empty() => String::new(),
+        stores => format!(" of store {stores}"),
+    };
+    let effect = match (seen.confirmed, seen.effects.as_slice()) {
+        (false, _) => "not confirmed".into(),
+        (true, []) => "no effect on leaders or replicas".into(),
+        (true, effects) => effects.join(", "),
+    };
+    let errors: String = seen.errors.iter().map(|error| format!(", {error}")).collect();
+    format!(
+        "fault {}: {}{stores} from {:.1} s to {:.1} s: {effect}{errors}; longest gap without a success {:.0} ms, \
+         {} operations succeeded during it",
+        seen.fault,
+        seen.name,
+        seen.begin_ns as f64 / 1e9,
+        seen.end_ns as f64 / 1e9,
+        fault.longest_gap_ns as f64 / 1e6,
+        fault.ok_during,
+    )
+}
+
+fn verdict(judgement: &Judgement) -> Vec<String> {
+    let operations = judgement.checked.operations;
+    let total = operations.ok + operations.fail + operations.info;
+    let about = &judgement.target;
+    let mut lines = match judgement.validity {
+        Validity::Valid => vec![format!(
+            "VALID: {total} operations on {} keys are linearizable, and every key is accounted for. Target: {about}.",
+            judgement.checked.keys.len()
+        )],
+        Validity::Unknown if judgement.vacuous => {
+            vec![format!("UNKNOWN: the run tested too little to say. Target: {about}.")]
+        }
+        Validity::Unknown => vec![format!("UNKNOWN: it could not be decided. Target: {about}.")],
+        Validity::Invalid => vec![format!("INVALID: a promise was broken. Target: {about}.")],
+    };
+    lines.extend(judgement.reasons.iter().take(LISTED_MAX).map(|reason| format!("  - {reason}")));
+    if judgement.reasons.len() > LISTED_MAX {
+        let more = judgement.reasons.len() - LISTED_MAX;
+        lines.push(format!("  - and {more} more, in verdict.json"));
+    }
+    lines
+}
