@@ -27,6 +27,8 @@ pub enum Command {
     Test(Box<TestArgs>),
     /// Start an embedded cluster for other clients, and keep it until Ctrl-C
     Cluster(ClusterArgs),
+    /// Execute a run's plan again
+    Replay(ReplayArgs),
     /// Judge recorded histories again, offline
     Check(CheckArgs),
     /// Resume processes that a killed tester left stopped, and end those it left running
@@ -168,6 +170,24 @@ pub struct CheckArgs {
     /// Run directories or history files
     #[arg(required = true)]
     pub paths: Vec<PathBuf>,
+}
+
+/// The flags of `replay`.
+#[derive(Debug, Args)]
+#[command(after_help = Exit::table())]
+pub struct ReplayArgs {
+    /// A run directory, or its plan.json
+    pub run: PathBuf,
+    /// Where run directories go
+    #[arg(long, default_value = "runs")]
+    pub runs_dir: PathBuf,
+}
+
+impl ReplayArgs {
+    /// The plan's file.
+    pub fn plan(&self) -> PathBuf {
+        if self.run.is_dir() { self.run.join("plan.json") } else { self.run.clone() }
+    }
 }
 
 /// The flags of `heal`.

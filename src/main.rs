@@ -54,7 +54,12 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
         cli::Command::Test(args) => {
             let config = args.config()?;
             let repeat = config.command_line(&cli::default_config()?);
-            run::test(config, &repeat, &args.runs_dir)
+            run::test(&plan::Plan::draw(config)?, &repeat, &args.runs_dir)
+        }
+        cli::Command::Replay(args) => {
+            let plan = plan::Plan::read(&args.plan())?;
+            let repeat = plan.config.command_line(&cli::default_config()?);
+            run::test(&plan, &repeat, &args.runs_dir)
         }
         cli::Command::Check(args) => check::command(&args.paths),
         cli::Command::Cluster(args) => serve::command(&args),

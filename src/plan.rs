@@ -4,9 +4,13 @@
 //! ("jepsen-tikv plan"), `version`, `tool-version`, `config` (the flags, units in the names) and `schedule` (the
 //! faults in the order of their beginnings). Its hash stands in the history's header.
 
-use crate::{config::Config, exit::Failure};
+use crate::{
+    config::Config,
+    exit::{Exit, Failure},
+};
 use nemesis::{Capabilities, Faults, PlannedFault, Possible, ScheduleConfig, schedule};
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 
 /// The format's name.
 const FORMAT: &str = "jepsen-tikv plan";
@@ -26,31 +30,11 @@ pub struct Plan {
     pub schedule: Vec<PlannedFault>,
 }
 
-/// A plan, and what must be said aloud about it.
-#[derive(Debug)]
-pub struct Planned {
-    /// The plan.
-    pub plan: Plan,
-    /// What will be unavailable on purpose, in sentences.
-    pub warnings: Vec<String>,
-}
-
 impl Plan {
     /// Draws a plan. Faults that nobody knows, or that the target cannot suffer, are refused.
-    pub fn draw(config: Config, capabilities: Capabilities) -> Result<Planned, Failure> {
-        let possible = Possible {
-            pause: capabilities.pause,
-            kill: capabilities.kill,
-            schedule: capabilities.schedule,
-            stores: config.cluster.stores,
-            replicas: config.cluster.replicas,
-        };
-        let faults = Faults::parse(&config.nemesis.faults)
-            .and_then(|faults| faults.fit(&possible))
-            .map_err(Failure::usage)?;
-        let warnings = faults.warnings(&possible);
+    pub fn draw(config: Config) -> Result<Self, Failure> {
         let schedule = schedule(&ScheduleConfig {
-            faults,
+            faults: faults(&config)?,
             replicas: config.cluster.replicas,
             interval_ms: config.nemesis.interval_ms,
             pause_ms_min: config.nemesis.pause_ms_min,
@@ -58,14 +42,37 @@ impl Plan {
             duration_ms: config.time_ms,
             seed: config.seed,
         });
-        let plan = Self {
+        Ok(Self {
             format: FORMAT.into(),
             version: VERSION,
             tool_version: env!("CARGO_PKG_VERSION").into(),
             config,
             schedule,
+        })
+    }
+
+    /// What the user should know before it starts, in sentences.
+    pub fn warnings(&self) -> Result<Vec<String>, Failure> {
+        Ok(faults(&self.config)?.warnings(&possible(&self.config)))
+    }
+
+    /// Reads a plan again, and checks it as flags are checked.
+    pub fn read(path: &Path) -> Result<Self, Failure> {
+        let text = std::fs::read(path).map_err(|error| {
+            Failure::new(Exit::NoInput, format!("cannot read the plan {}: {error}", path.display()))
+        })?;
+        let malformed = |reason: String| {
+            let sentence = format!("{} is not a plan of this version: {reason}", path.display());
+            Failure::new(Exit::Malformed, sentence)
         };
-        Ok(Planned { plan, warnings })
+        let plan: Self =
+            serde_json::from_slice(&text).map_err(|error| malformed(error.to_string()))?;
+        if plan.format != FORMAT || plan.version != VERSION {
+            return Err(malformed(format!("it says {} {}", plan.format, plan.version)));
+        }
+        plan.config.check()?;
+        faults(&plan.config)?;
+        Ok(plan)
     }
 
     /// The file's contents.
@@ -74,14 +81,59 @@ impl Plan {
         text.push(b'\n');
         Ok(text)
     }
+}
 
-    /// The plan in a file's contents.
-    pub fn from_json(text: &[u8]) -> Result<Self, serde_json::Error> {
-        serde_json::from_slice(text)
-    }
+fn possible(config: &Config) -> Possible {
+    let Capabilities { pause, kill, schedule } = crate::targets::embedded::CAPABILITIES;
+    let shape = &config.cluster;
+    Possible { pause, kill, schedule, stores: shape.stores, replicas: shape.replicas }
+}
+
+fn faults(config: &Config) -> Result<Faults, Failure> {
+    Faults::parse(&config.nemesis.faults)
+        .and_then(|faults| faults.fit(&possible(config)))
+        .map_err(Failure::usage)
 }
 
 /// A short name for a file's contents: equal plans have equal hashes.
 pub fn hash(contents: &[u8]) -> String {
     format!("{:08x}", crc32fast::hash(contents))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drawn(seed: u64) -> Plan {
+        let mut config = crate::cli::default_config().expect("the defaults are usable");
+        config.seed = seed;
+        config.nemesis.faults = vec!["mix".into()];
+        Plan::draw(config).expect("can be drawn")
+    }
+
+    #[test]
+    fn a_plan_is_the_same_after_it_was_written_and_read() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let plan = drawn(7);
+        std::fs::write(file.path(), plan.to_json().expect("written")).expect("written");
+        assert_eq!(Plan::read(file.path()).expect("read"), plan);
+    }
+
+    #[test]
+    fn the_seed_determines_the_plan() {
+        assert_eq!(drawn(1), drawn(1));
+        assert_ne!(drawn(1).schedule, drawn(2).schedule);
+        assert!(!drawn(1).schedule.is_empty());
+    }
+
+    #[test]
+    fn what_is_no_plan_is_refused() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        for text in ["", "{}", "[1]", r#"{"format":"jepsen-tikv history","version":1}"#] {
+            std::fs::write(file.path(), text).expect("written");
+            assert_eq!(Plan::read(file.path()).expect_err("refused").exit, Exit::Malformed);
+        }
+        let absent = Plan::read(Path::new("/no/such/plan.json")).expect_err("refused");
+        assert_eq!(absent.exit, Exit::NoInput);
+    }
 }

@@ -53,11 +53,6 @@ impl Recording {
         Client { id: self.fresh_id(), shared: Arc::clone(self) }
     }
 
-    /// The run's clock.
-    pub fn clock(&self) -> Clock {
-        self.clock
-    }
-
     /// Operations completed so far, however they ended.
     pub fn completed(&self) -> u64 {
         self.completed.load(Ordering::Relaxed)

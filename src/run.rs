@@ -6,7 +6,7 @@
 
 use crate::{
     clock::Clock,
-    config::{ClientName, Config},
+    config::ClientName,
     exit::{Exit, Failure},
     heal,
     interrupt::{Interrupt, Urgency},
@@ -42,20 +42,18 @@ const COUNT_WITHIN: Duration = Duration::from_secs(60);
 /// An idle client waits for so much longer than the longest pause: for a new leader, and for its own turn.
 const IDLE_BEYOND_PAUSE_MS: u64 = 6_000;
 
-/// Runs a test and judges it. `repeat` is the command that repeats it.
-pub fn test(config: Config, repeat: &str, runs_dir: &Path) -> Result<Exit, Failure> {
-    let planned = Plan::draw(config, crate::targets::embedded::CAPABILITIES)?;
+/// Runs a plan and judges it. `repeat` is the command that repeats it.
+pub fn test(plan: &Plan, repeat: &str, runs_dir: &Path) -> Result<Exit, Failure> {
     heal::before_a_run(runs_dir);
-    let plan = planned.plan;
     let run = RunDirectory::create(runs_dir, &plan.config.name)?;
     let plan_json = plan.to_json()?;
     write_whole(&run.plan(), &plan_json)?;
     println!("seed {}, run directory {}", plan.config.seed, shown(&run));
-    planned.warnings.iter().for_each(|warning| println!("note: {warning}"));
+    plan.warnings()?.iter().for_each(|warning| println!("note: {warning}"));
 
     let progress = Progress::new();
     let runtime = tokio::runtime::Runtime::new().map_err(Failure::software)?;
-    let carried_out = runtime.block_on(carry_out(&plan, &plan::hash(&plan_json), &run, &progress));
+    let carried_out = runtime.block_on(carry_out(plan, &plan::hash(&plan_json), &run, &progress));
     runtime.shutdown_timeout(Duration::from_secs(5));
     progress.finish();
     let troubles = carried_out?;

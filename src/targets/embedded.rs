@@ -12,7 +12,7 @@ use crate::{
     run_directory::write_whole,
 };
 use cluster::process::Ready;
-use nemesis::ProcessIdentity;
+use nemesis::{Capabilities, ProcessIdentity};
 use serde::Serialize;
 use std::{
     collections::BTreeMap,

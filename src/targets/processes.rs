@@ -77,7 +77,6 @@ pub struct Process {
     child: Child,
     identity: ProcessIdentity,
     ready: Ready,
-    log: PathBuf,
     reaped: bool,
 }
 
@@ -117,14 +116,9 @@ impl Spawner {
         let ready = wait_until_ready(&mut child);
         // As long as it is not reaped, nobody else has its PID.
         match ready.zip(ProcessIdentity::of(child.id())) {
-            Some((ready, identity)) => Ok(Process {
-                name: name.to_owned(),
-                child,
-                identity,
-                ready,
-                log: log.to_owned(),
-                reaped: false,
-            }),
+            Some((ready, identity)) => {
+                Ok(Process { name: name.to_owned(), child, identity, ready, reaped: false })
+            }
             None => Err(explain(name, child, log)),
         }
     }
@@ -188,11 +182,6 @@ impl Process {
     /// Which process it is.
     pub fn identity(&self) -> &ProcessIdentity {
         &self.identity
-    }
-
-    /// Its log.
-    pub fn log(&self) -> &Path {
-        &self.log
     }
 
     /// Kills it at once (SIGKILL). It is not gone before [`Process::kill`] or [`Process::end`] returned.
