@@ -1,7 +1,32 @@
 //! PD: members, ids, TSO, the registry of stores and regions, and replica scheduling.
+//!
+//! In: a [`PdConfig`]. Out: a process that serves gRPC and HTTP on one port. `core` decides; `shell` brings it clock,
+//! disk and streams; `grpc` and `http` translate. None of it knows what a store does with its steps.
 
-use crate::profile::Profile;
-use std::{net::SocketAddr, path::PathBuf};
+#[allow(dead_code, unused_imports, reason = "the HTTP API is to use the rest")]
+mod core;
+mod disk;
+#[allow(dead_code, reason = "the HTTP API is to use the rest")]
+mod go_text;
+mod grpc;
+#[allow(dead_code, reason = "the HTTP API is to use the rest")]
+mod http;
+#[allow(dead_code, reason = "the HTTP API is to use the rest")]
+mod member;
+mod shell;
+
+use crate::{process::Ready, profile::Profile};
+use disk::Disk;
+use grpc::PdService;
+use member::Member;
+use proto::{health::health_server::HealthServer, pdpb::pd_server::PdServer};
+use shell::Shell;
+use std::{future::Future, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use tokio::{net::TcpListener, signal::unix};
+use tonic::{
+    service::Routes,
+    transport::{Server, server::TcpIncoming},
+};
 
 /// What one PD process needs to know.
 #[derive(Debug, Clone)]
@@ -24,10 +49,111 @@ pub enum PdError {
     /// The operating system refused.
     #[error("{0}")]
     Io(#[from] std::io::Error),
+    /// A region needs at least one replica.
+    #[error("a region needs at least one replica")]
+    NoReplicas,
+    /// The server broke down.
+    #[error("PD's server: {0}")]
+    Server(#[from] tonic::transport::Error),
 }
 
-/// Serves until told to end.
+/// How often the region cache is written, if it changed.
+const REGIONS_SAVED_EVERY: Duration = Duration::from_secs(1);
+
+/// Serves until told to end (SIGTERM, SIGINT).
 pub fn run(config: PdConfig) -> Result<(), PdError> {
-    let _ = config;
-    Err(PdError::Io(std::io::Error::other("this build has no PD yet")))
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let ended = runtime.block_on(async {
+        let mut terminate = unix::signal(unix::SignalKind::terminate())?;
+        let mut interrupt = unix::signal(unix::SignalKind::interrupt())?;
+        let until = async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
+        let announce = |client_addr| Ready::Pd { client_addr }.announce();
+        serve(config, announce, until).await
+    });
+    // Streams of clients stay open as long as these like; nothing of them is waited for.
+    runtime.shutdown_background();
+    ended
+}
+
+/// Serves until `until`; `ready` is told where.
+async fn serve(
+    config: PdConfig,
+    ready: impl FnOnce(SocketAddr) -> io::Result<()>,
+    until: impl Future<Output = ()>,
+) -> Result<(), PdError> {
+    if config.max_replicas == 0 {
+        return Err(PdError::NoReplicas);
+    }
+    let listener = TcpListener::bind(config.client_addr).await.map_err(|error| {
+        io::Error::new(error.kind(), format!("cannot serve on {}: {error}", config.client_addr))
+    })?;
+    let addr = listener.local_addr()?;
+    let timing = config.profile.timing();
+    let disk = Disk::open(&config.data_dir)?;
+    let shell = Shell::open(disk, timing, config.max_replicas)?;
+    let member = shell.view(|core, _| Member {
+        name: config.name.clone(),
+        id: core.member_id(),
+        cluster_id: core.cluster_id(),
+        client_url: format!("http://{addr}"),
+        data_dir: config.data_dir.display().to_string(),
+    });
+    let service = PdService::new(Arc::clone(&shell), member.clone());
+    let mut routes = Routes::default()
+        .add_service(PdServer::new(service.clone()))
+        .add_service(HealthServer::new(service));
+    let grpc = std::mem::take(routes.axum_router_mut());
+    *routes.axum_router_mut() = http::beside(grpc, Arc::clone(&shell), member);
+    let server = Server::builder()
+        .accept_http1(true)
+        .add_routes(routes)
+        .serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true)));
+    ready(addr)?;
+    tokio::select! {
+        ended = server => Ok(ended?),
+        () = tick(&shell, Duration::from_millis(timing.patrol_ms)) => Ok(()),
+        () = save_regions(&shell) => Ok(()),
+        () = until => Ok(()),
+    }
+}
+
+/// Lets time pass for the core, for ever.
+async fn tick(shell: &Shell, every: Duration) {
+    let mut ticks = tokio::time::interval(every);
+    // A PD that was stopped for a while has missed its ticks; they are not made up for.
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    loop {
+        ticks.tick().await;
+        let ticked = shell.act(|core, now| {
+            core.tick(now);
+            Ok(())
+        });
+        if let Err(refusal) = ticked {
+            tracing::error!(%refusal, "scheduling stands still");
+        }
+    }
+}
+
+/// Writes the region cache now and then, for ever.
+async fn save_regions(shell: &Arc<Shell>) {
+    let mut saved_revision = shell.view(|core, _| core.regions().revision());
+    loop {
+        tokio::time::sleep(REGIONS_SAVED_EVERY).await;
+        let revision = shell.view(|core, _| core.regions().revision());
+        if revision == saved_revision {
+            continue;
+        }
+        let shell = Arc::clone(shell);
+        match tokio::task::spawn_blocking(move || shell.save_regions()).await {
+            Ok(Ok(())) => saved_revision = revision,
+            Ok(Err(error)) => tracing::warn!(%error, "the region cache is not saved"),
+            Err(error) => tracing::error!(%error, "the region cache is not saved"),
+        }
+    }
 }

@@ -1,0 +1,41 @@
+//! This PD as one of the cluster's PDs (it is the only one), as gRPC and HTTP say it.
+
+use proto::pdpb;
+
+/// The version of PD whose behaviour is followed; tools read it.
+pub const VERSION: &str = "v8.5.5";
+
+/// Who this PD is.
+#[derive(Debug, Clone)]
+pub struct Member {
+    /// Its name.
+    pub name: String,
+    /// Its id.
+    pub id: u64,
+    /// The cluster's id.
+    pub cluster_id: u64,
+    /// Where it serves.
+    pub client_url: String,
+    /// Where it keeps its data.
+    pub data_dir: String,
+}
+
+impl Member {
+    /// As gRPC says it.
+    pub fn wire(&self) -> pdpb::Member {
+        pdpb::Member {
+            name: self.name.clone(),
+            member_id: self.id,
+            peer_urls: vec![self.client_url.clone()],
+            client_urls: vec![self.client_url.clone()],
+            binary_version: VERSION.into(),
+            git_hash: "None".into(),
+            ..Default::default()
+        }
+    }
+
+    /// The cluster's version without its `v`, as stores are told it.
+    pub fn cluster_version(&self) -> String {
+        VERSION.trim_start_matches('v').into()
+    }
+}
