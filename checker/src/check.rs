@@ -6,10 +6,10 @@
 use histories::jsonl::Text;
 use rayon::prelude::*;
 
-use crate::engine::{Decision, Judgement, porcupine};
+use crate::engine::{self, Decision, Judgement};
 use crate::history::{History, KeyHistory};
 use crate::key_count::key_counts;
-use crate::options::{Engine, Options};
+use crate::options::Options;
 use crate::verdict::{Contradiction, KeyCount, KeyVerdict, Validity, Verdict};
 
 /// Judges a history.
@@ -48,9 +48,8 @@ pub fn check(history: &History, options: &Options) -> Verdict {
 }
 
 fn judge_key(key: &KeyHistory, options: &Options) -> KeyVerdict {
-    let Judgement { decision, decided_by, explored } = match options.engine {
-        Engine::Auto | Engine::Porcupine => porcupine::judge(&key.calls, &options.budget),
-    };
+    let Judgement { decision, decided_by, explored } =
+        engine::judge(&key.calls, options.engine, &options.budget);
     let (validity, reason) = match decision {
         Decision::Linearizable => (Validity::Valid, None),
         Decision::NotLinearizable => {

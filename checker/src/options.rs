@@ -22,9 +22,13 @@ pub enum Model {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Engine {
-    /// The fastest that can decide the key.
+    /// The fastest that can decide the key: the near-linear check, else the search.
     #[default]
     Auto,
+    /// The near-linear check; what it cannot decide is unknown.
+    NearLinear,
+    /// The general search.
+    Search,
     /// The crate porcupine-rs, an independent second opinion.
     Porcupine,
 }

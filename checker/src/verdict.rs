@@ -42,6 +42,10 @@ impl std::fmt::Display for Validity {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DecidedBy {
+    /// The near-linear check of unique values.
+    NearLinear,
+    /// The general search.
+    Search,
     /// The crate porcupine-rs.
     Porcupine,
 }

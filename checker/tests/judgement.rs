@@ -21,7 +21,9 @@ fn verdict(lines: &[&str], engine: Engine) -> Verdict {
 
 fn validity(lines: &[&str]) -> Validity {
     let default = verdict(lines, Engine::Auto).validity;
-    assert_eq!(default, verdict(lines, Engine::Porcupine).validity, "the engines disagree");
+    for engine in [Engine::Porcupine, Engine::Search] {
+        assert_eq!(default, verdict(lines, engine).validity, "{engine:?} disagrees");
+    }
     default
 }
 
