@@ -5,7 +5,7 @@
 
 use super::{
     core::{Core, Now, Refusal, regions::Region},
-    member::Member,
+    member::{CLUSTER_VERSION, Member},
     shell::{STEPS_QUEUED_MAX, Shell, StepSender},
 };
 use proto::{
@@ -65,6 +65,7 @@ impl PdService {
         Err(Status::failed_precondition(text))
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "as the responses have it")]
     fn header(&self, error: Option<pdpb::Error>) -> Option<pdpb::ResponseHeader> {
         Some(pdpb::ResponseHeader { cluster_id: self.member.cluster_id, error })
     }
@@ -95,6 +96,7 @@ impl PdService {
         }
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "as the service's calls have it")]
     fn region(
         &self,
         question: impl FnOnce(&Core) -> Option<&Region>,
@@ -123,7 +125,7 @@ impl PdService {
                 let _ = steps.send(Err(status)).await;
                 break;
             }
-            let leader = beat.leader.clone();
+            let leader = beat.leader;
             let region_id = beat.region.as_ref().map_or(0, |region| region.id);
             if let Some(leader) = &leader {
                 self.shell.bind(leader.store_id, &steps);
@@ -276,7 +278,7 @@ impl pdpb::pd_server::Pd for PdService {
         self.check(request.header.as_ref())?;
         let (header, ()) =
             self.act(|core, now| core.store_heartbeat(now, request.stats.unwrap_or_default()));
-        let cluster_version = self.member.cluster_version();
+        let cluster_version = CLUSTER_VERSION.into();
         Ok(Response::new(pdpb::StoreHeartbeatResponse { header, cluster_version }))
     }
 
@@ -327,7 +329,7 @@ impl pdpb::pd_server::Pd for PdService {
             let found = core.regions().scan(&request.start_key, &request.end_key, limit);
             Ok(found.into_iter().cloned().collect::<Vec<_>>())
         });
-        let leader = |region: &Region| region.leader.clone().unwrap_or_default();
+        let leader = |region: &Region| region.leader.unwrap_or_default();
         Ok(Response::new(pdpb::ScanRegionsResponse {
             header,
             region_metas: regions.iter().map(|region| region.meta.clone()).collect(),

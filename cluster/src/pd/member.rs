@@ -5,6 +5,9 @@ use proto::pdpb;
 /// The version of PD whose behaviour is followed; tools read it.
 pub const VERSION: &str = "v8.5.5";
 
+/// The cluster's version, as stores and settings have it.
+pub const CLUSTER_VERSION: &str = "8.5.5";
+
 /// Who this PD is.
 #[derive(Debug, Clone)]
 pub struct Member {
@@ -16,6 +19,8 @@ pub struct Member {
     pub cluster_id: u64,
     /// Where it serves.
     pub client_url: String,
+    /// Where its program lies.
+    pub deploy_path: String,
     /// Where it keeps its data.
     pub data_dir: String,
 }
@@ -30,12 +35,8 @@ impl Member {
             client_urls: vec![self.client_url.clone()],
             binary_version: VERSION.into(),
             git_hash: "None".into(),
+            deploy_path: self.deploy_path.clone(),
             ..Default::default()
         }
-    }
-
-    /// The cluster's version without its `v`, as stores are told it.
-    pub fn cluster_version(&self) -> String {
-        VERSION.trim_start_matches('v').into()
     }
 }

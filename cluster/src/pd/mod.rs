@@ -3,15 +3,11 @@
 //! In: a [`PdConfig`]. Out: a process that serves gRPC and HTTP on one port. `core` decides; `shell` brings it clock,
 //! disk and streams; `grpc` and `http` translate. None of it knows what a store does with its steps.
 
-#[allow(dead_code, unused_imports, reason = "the HTTP API is to use the rest")]
 mod core;
 mod disk;
-#[allow(dead_code, reason = "the HTTP API is to use the rest")]
 mod go_text;
 mod grpc;
-#[allow(dead_code, reason = "the HTTP API is to use the rest")]
 mod http;
-#[allow(dead_code, reason = "the HTTP API is to use the rest")]
 mod member;
 mod shell;
 
@@ -101,6 +97,7 @@ async fn serve(
         name: config.name.clone(),
         id: core.member_id(),
         cluster_id: core.cluster_id(),
+        deploy_path: program_folder(),
         client_url: format!("http://{addr}"),
         data_dir: config.data_dir.display().to_string(),
     });
@@ -121,6 +118,13 @@ async fn serve(
         () = save_regions(&shell) => Ok(()),
         () = until => Ok(()),
     }
+}
+
+/// Where this program lies, which tools show; empty if the system does not tell.
+fn program_folder() -> String {
+    let program = std::env::current_exe().ok();
+    let folder = program.as_deref().and_then(std::path::Path::parent);
+    folder.map(|folder| folder.display().to_string()).unwrap_or_default()
 }
 
 /// Lets time pass for the core, for ever.

@@ -188,6 +188,14 @@ impl Core {
         Ok(())
     }
 
+    /// Sets how much more than others a store is given to lead and to hold.
+    pub fn set_store_weight(&mut self, id: u64, leader: f64, region: f64) -> Result<(), Refusal> {
+        let store = self.stores.get_mut(&id).ok_or(Refusal::StoreNotFound(id))?;
+        (store.leader_weight, store.region_weight) = (leader, region);
+        self.unsaved = true;
+        Ok(())
+    }
+
     /// Forgets removed stores.
     pub fn remove_tombstones(&mut self) {
         self.stores.retain(|_, store| store.meta.state() != metapb::StoreState::Tombstone);

@@ -24,7 +24,6 @@ pub mod stores;
 mod timestamps;
 
 pub use refusal::Refusal;
-pub use scheduling::Scheduler;
 
 use crate::profile::Timing;
 use ids::Ids;

@@ -198,11 +198,6 @@ impl Regions {
         self.by_id.len()
     }
 
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.by_id.is_empty()
-    }
-
     /// The region that a key lies in.
     pub fn by_key(&self, key: &[u8]) -> Option<&Region> {
         let (_, id) = self.by_start.range::<[u8], _>((Unbounded, Included(key))).next_back()?;

@@ -114,9 +114,9 @@ impl Settings {
         &self.changes
     }
 
-    /// One section (`schedule`, `replication`), or the whole document without a name.
-    pub fn section(&self, name: Option<&str>) -> &Value {
-        name.map_or(&self.document, |name| &self.document[name])
+    /// One section (`schedule`, `replication`).
+    pub fn section(&self, name: &str) -> &Value {
+        &self.document[name]
     }
 
     /// The whole document of a process.

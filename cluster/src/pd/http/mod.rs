@@ -1,4 +1,14 @@
-//! PD's HTTP API beside its gRPC, on the same port.
+//! PD's HTTP API beside its gRPC, on the same port: real PD's paths, shapes, codes and texts.
+//!
+//! In: requests. Out: views of the core as JSON, and inputs to it. It decides nothing.
+
+mod answer;
+mod cluster;
+mod config;
+mod metrics;
+mod operators;
+mod regions;
+mod stores;
 
 use super::{member::Member, shell::Shell};
 use axum::{
@@ -6,6 +16,7 @@ use axum::{
     extract::Request,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
+    routing::get,
 };
 use std::sync::Arc;
 
@@ -19,8 +30,19 @@ struct Context {
 /// The HTTP API beside the gRPC services of `grpc`. What neither knows is UNIMPLEMENTED for gRPC, 404 for HTTP.
 pub fn beside(grpc: Router, shell: Arc<Shell>, member: Member) -> Router {
     let context = Context { shell, member };
-    let _ = context;
-    grpc.fallback(unknown)
+    let api = Router::new()
+        .merge(cluster::routes())
+        .merge(config::routes())
+        .merge(operators::routes())
+        .merge(regions::routes())
+        .merge(stores::routes());
+    let http = Router::new()
+        .nest("/pd/api/v1", api)
+        .route("/pd/health", get(cluster::health))
+        .route("/pd/ping", get(|| async {}))
+        .route("/metrics", get(metrics::metrics))
+        .with_state(context);
+    grpc.merge(http).fallback(unknown)
 }
 
 async fn unknown(request: Request) -> Response {

@@ -1,0 +1,169 @@
+//! `/pd/api/v1/operators` and `/schedulers`: what a person orders, and what is under way.
+
+use super::{
+    Context,
+    answer::{compact, object, outcome, pretty, refused, text},
+};
+use crate::pd::core::{Refusal, admin::Order, saved::unhex};
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{Path, Query, State},
+    http::StatusCode,
+    response::Response,
+    routing::get,
+};
+use serde_json::{Map, Value, json};
+use std::collections::HashMap;
+
+pub fn routes() -> Router<Context> {
+    Router::new()
+        .route("/operators", get(operators).post(order))
+        .route("/operators/{region}", get(operator).delete(cancel))
+        .route("/schedulers", get(schedulers).post(add_scheduler))
+        .route("/schedulers/{name}", axum::routing::delete(remove_scheduler))
+}
+
+async fn operators(
+    State(context): State<Context>,
+    Query(query): Query<HashMap<String, String>>,
+) -> Response {
+    let kind = query.get("kind").map(String::as_str);
+    let texts = context.shell.view(|core, _| {
+        core.operators()
+            .filter(|op| kind.is_none_or(|kind| op.kind().split(',').any(|part| part == kind)))
+            .map(|op| Value::String(core.operator_text(op)))
+            .collect::<Vec<_>>()
+    });
+    pretty(StatusCode::OK, &Value::Array(texts))
+}
+
+async fn operator(State(context): State<Context>, Path(region): Path<u64>) -> Response {
+    let said = context.shell.view(|core, _| {
+        let (operator, progress) = core.last_operator(region)?;
+        Some(format!("status: {}, operator: {}", progress.name(), core.operator_text(operator)))
+    });
+    match said {
+        Some(said) => text(StatusCode::OK, said),
+        None => not_found(),
+    }
+}
+
+async fn cancel(State(context): State<Context>, Path(region): Path<u64>) -> Response {
+    match context.shell.act(|core, _| Ok(core.cancel_operator(region))) {
+        Ok(true) => super::answer::done("The pending operator is canceled."),
+        Ok(false) => not_found(),
+        Err(refusal) => refused(&refusal),
+    }
+}
+
+async fn order(State(context): State<Context>, body: Bytes) -> Response {
+    let request = match object(&body) {
+        Ok(request) => request,
+        Err(answer) => return *answer,
+    };
+    let bad = |said: &str| text(StatusCode::BAD_REQUEST, said);
+    let Some(name) = request.get("name").and_then(Value::as_str) else {
+        return bad("missing operator name");
+    };
+    let order = match order_of(name, &request) {
+        Ok(order) => order,
+        Err(said) => return bad(said),
+    };
+    let Some(region) = request.get("region_id").and_then(whole) else {
+        return bad("missing region id");
+    };
+    let result = context.shell.act(|core, now| {
+        core.expect_bootstrapped()?;
+        core.order(now, region, &order)
+    });
+    outcome(result, "The operator is created.")
+}
+
+/// A whole number; tools write them as floating-point numbers too.
+fn whole(value: &Value) -> Option<u64> {
+    let number = value.as_f64()?;
+    value.as_u64().or_else(|| (number >= 0.0 && number.fract() == 0.0).then_some(number as u64))
+}
+
+fn order_of(name: &str, request: &Map<String, Value>) -> Result<Order, &'static str> {
+    let id = |field: &str, missing: &'static str| request.get(field).and_then(whole).ok_or(missing);
+    let store = |missing| id("store_id", missing);
+    Ok(match name {
+        "transfer-leader" => Order::TransferLeader {
+            to: id("to_store_id", "missing store id to transfer leader to")?,
+        },
+        "add-peer" => Order::AddPeer { store: store("invalid store id to transfer peer to")? },
+        "add-learner" => {
+            Order::AddLearner { store: store("invalid store id to transfer peer to")? }
+        }
+        "remove-peer" => {
+            Order::RemovePeer { store: store("invalid store id to transfer peer to")? }
+        }
+        "transfer-peer" => Order::TransferPeer {
+            from: id("from_store_id", "invalid store id to transfer peer from")?,
+            to: id("to_store_id", "invalid store id to transfer peer to")?,
+        },
+        "split-region" => {
+            let keys = request.get("keys").and_then(Value::as_array);
+            let keys = keys.map(|keys| {
+                keys.iter().map(|key| key.as_str().and_then(unhex)).collect::<Option<Vec<_>>>()
+            });
+            match (request.get("policy").and_then(Value::as_str), keys) {
+                (Some("usekey"), Some(Some(keys))) => Order::SplitRegion { keys },
+                (Some("usekey"), _) => return Err("split keys must be hex"),
+                _ => return Err("check policy is not supported, usekey is"),
+            }
+        }
+        _ => return Err("unknown operator"),
+    })
+}
+
+fn not_found() -> Response {
+    let said = "[PD:schedule:ErrOperatorNotFound]operator not found";
+    text(StatusCode::INTERNAL_SERVER_ERROR, said)
+}
+
+async fn schedulers(State(context): State<Context>) -> Response {
+    let names: Vec<_> = context
+        .shell
+        .view(|core, _| core.schedulers())
+        .into_iter()
+        .map(|scheduler| Value::String(scheduler.name))
+        .collect();
+    pretty(StatusCode::OK, &Value::Array(names))
+}
+
+async fn add_scheduler(State(context): State<Context>, body: Bytes) -> Response {
+    let request = match object(&body) {
+        Ok(request) => request,
+        Err(answer) => return *answer,
+    };
+    let Some(name) = request.get("name").and_then(Value::as_str) else {
+        return text(StatusCode::BAD_REQUEST, "missing scheduler name");
+    };
+    let store = request.get("store_id").and_then(whole);
+    if name == "evict-leader-scheduler" && store.is_none() {
+        return text(StatusCode::BAD_REQUEST, "missing store id");
+    }
+    let result = context.shell.act(|core, _| core.add_scheduler(name, store));
+    outcome(result, "The scheduler is created.")
+}
+
+async fn remove_scheduler(State(context): State<Context>, Path(name): Path<String>) -> Response {
+    match context.shell.act(|core, _| core.remove_scheduler(&name)) {
+        Ok(()) => super::answer::done("The scheduler is removed."),
+        Err(Refusal::Operator(said)) => text(StatusCode::NOT_FOUND, said),
+        Err(refusal) => refused(&refusal),
+    }
+}
+
+/// For `/scheduler-config`, which `pd-ctl` reads.
+pub async fn scheduler_configs(State(context): State<Context>) -> Response {
+    let schedulers = context.shell.view(|core, _| core.schedulers());
+    let configs: Map<String, Value> = schedulers
+        .into_iter()
+        .map(|scheduler| (scheduler.name, json!({ "stores": scheduler.stores })))
+        .collect();
+    compact(&Value::Object(configs))
+}
