@@ -27,6 +27,11 @@ const LOAD_TRIES_MAX: u32 = 50;
 /// An idle client is idle for so long, milliseconds.
 const IDLE_MS_MIN: u64 = 100;
 const IDLE_MS_MAX: u64 = 1_200;
+/// A read that took longer was answered by a store that had been stopped, or after an election.
+const LATE: Duration = Duration::from_millis(300);
+/// After a late answer an idle client reads so often without a pause: if the store answers from old state, this is
+/// the moment, and one key alone may not show it.
+const READS_AFTER_LATE: u32 = 40;
 
 /// Everything that workers need.
 #[derive(Clone)]
@@ -151,8 +156,20 @@ impl Workers {
                 () = tokio::time::sleep(Duration::from_millis(idle_ms)) => {}
                 _ = stop.wait_for(|stop| *stop) => return,
             }
-            let read = generator.next_read();
-            client.execute(library, kind(&read), read, self.idle_op_timeout).await;
+            let mut reads_left = 1;
+            while reads_left > 0 && !*stop.borrow() {
+                reads_left -= 1;
+                let read = generator.next_read();
+                let begun = Instant::now();
+                let (_, outcome) =
+                    client.execute(library, kind(&read), read, self.idle_op_timeout).await;
+                let late = begun.elapsed() >= LATE;
+                match outcome {
+                    Outcome::Ok(_) if late => reads_left = READS_AFTER_LATE,
+                    Outcome::Ok(_) => {}
+                    Outcome::Fail | Outcome::Info => reads_left = 0,
+                }
+            }
         }
     }
 }
@@ -189,3 +206,6 @@ impl Pace {
         self.next = (self.next + self.every).max(Instant::now());
     }
 }
+
+#[cfg(test)]
+mod tests;

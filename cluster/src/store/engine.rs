@@ -7,7 +7,10 @@
 
 use super::{StoreError, node::disk::Batch};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
 
 /// Sorts before all keys of the node's layout.
 const IDENTITY_KEY: &[u8] = &[1];
@@ -99,10 +102,15 @@ impl Engine {
         let must_sync = batches.iter().any(|batch| batch.must_sync);
         let durability = must_sync.then_some(PersistMode::SyncData);
         let mut together = self.database.batch().durability(durability);
+        // fjall gives all changes of a batch one sequence number, so of several to one key only the last may be in it.
+        let mut last = HashMap::new();
         for (key, value) in batches.iter().flat_map(|batch| &batch.writes) {
+            last.insert(key.as_slice(), value.as_deref());
+        }
+        for (key, value) in last {
             match value {
-                Some(value) => together.insert(&self.keyspace, key.as_slice(), value.as_slice()),
-                None => together.remove(&self.keyspace, key.as_slice()),
+                Some(value) => together.insert(&self.keyspace, key, value),
+                None => together.remove(&self.keyspace, key),
             }
         }
         together.commit().map_err(|error| StoreError::Disk {
@@ -113,5 +121,36 @@ impl Engine {
 
     fn broken(&self, error: &fjall::Error) -> StoreError {
         StoreError::Corrupt(format!("{}: {error}", self.path.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_changes_to_a_key_the_last_one_holds_even_in_one_commit() {
+        let dir = tempfile::TempDir::new().expect("a directory");
+        let change = |key: &str, value: Option<&str>| {
+            (key.as_bytes().to_vec(), value.map(|value| value.as_bytes().to_vec()))
+        };
+        let batch = |writes| Batch { writes, must_sync: true };
+        let engine = Engine::open(dir.path()).expect("it opens");
+        let first = batch(vec![change("a", Some("1")), change("b", Some("1")), change("b", None)]);
+        let second = batch(vec![change("a", Some("2")), change("c", None), change("c", Some("2"))]);
+        engine.write(&[first, second]).expect("it writes");
+        let want = vec![(b"a".to_vec(), b"2".to_vec()), (b"c".to_vec(), b"2".to_vec())];
+        assert_eq!(engine.pairs().expect("it reads"), want);
+        drop(engine);
+        let again = Engine::open(dir.path()).expect("it opens again");
+        assert_eq!(again.pairs().expect("it reads"), want);
+    }
+
+    #[test]
+    fn a_directory_in_use_is_refused() {
+        let dir = tempfile::TempDir::new().expect("a directory");
+        let _held = Engine::open(dir.path()).expect("it opens");
+        let refused = Engine::open(dir.path()).map(drop).expect_err("it is in use");
+        assert!(refused.to_string().contains("another process has it open"), "{refused}");
     }
 }

@@ -32,7 +32,7 @@ use tokio::{
     sync::mpsc,
     time,
 };
-use tokio_stream::wrappers::TcpListenerStream;
+use tonic::transport::server::TcpIncoming;
 
 /// What we say that we are: clients ask PD for it and expect a version that they know.
 const VERSION: &str = "8.5.0";
@@ -105,7 +105,7 @@ pub(super) async fn serve(
         .tcp_nodelay(true)
         .add_service(TikvServer::new(service.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX))
         .add_service(HealthServer::new(service))
-        .serve_with_incoming(TcpListenerStream::new(listener));
+        .serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true)));
     let shown = json!({
         "addr": addr.to_string(),
         "status-addr": status_addr.to_string(),

@@ -96,8 +96,7 @@ impl Node {
     /// Removes our peer of a region and leaves a tombstone that says at which epoch.
     pub(super) fn destroy(&mut self, region_id: u64, region: Region) {
         let Some(mut peer) = self.peers.remove(&region_id) else { return };
-        peer.fail_proposals_before(u64::MAX, &mut self.shared);
-        peer.fail_reads(&mut self.shared);
+        peer.fail_all(&mut self.shared);
         let peer_id = peer.peer_id();
         peer.raw.mut_store().destroy(region.clone(), &mut self.shared.batch);
         self.shared.out.notes.push(format!("region {region_id}: peer {peer_id} is destroyed"));

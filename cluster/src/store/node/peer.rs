@@ -43,9 +43,18 @@ pub(super) struct Proposal {
     pub kind: RequestKind,
 }
 
+/// A write of this step, on its way into the log.
+struct FreshWrite {
+    request_id: u64,
+    kind: RequestKind,
+    data: Vec<u8>,
+}
+
 /// A region's peer on this store.
 pub struct Peer {
     pub(super) raw: RawNode<PeerStorage>,
+    /// Writes of this step: they are proposed together, so that each follower gets one message for all of them.
+    fresh_writes: Vec<FreshWrite>,
     pub(super) proposals: VecDeque<Proposal>,
     pub(super) reads: ReadQueue,
     /// When each other peer was last heard of.
@@ -85,7 +94,9 @@ impl Peer {
             check_quorum: true,
             pre_vote: true,
             read_only_option: ReadOnlyOption::Safe,
-            batch_append: true,
+            // With it, raft 0.7.0 may put entries into a waiting message that they do not continue: it takes an
+            // empty message for the predecessor of anything, and the receiver then acknowledges too much.
+            batch_append: false,
             ..Config::default()
         };
         let logger = slog::Logger::root(slog::Discard, slog::o!());
@@ -93,6 +104,7 @@ impl Peer {
             .expect("the configuration is ours and the state was checked when it was loaded");
         let mut peer = Self {
             raw,
+            fresh_writes: Vec::new(),
             proposals: VecDeque::new(),
             reads: ReadQueue::default(),
             heard_ms: BTreeMap::new(),
@@ -217,35 +229,71 @@ impl Peer {
             self.take_up_read(request_id, request, shared);
             return;
         };
-        let refusal = if shared.disk_full {
-            Some(region_errors::disk_full(shared.config.store_id))
-        } else if self.proposals.len() >= shared.config.waiting_max {
-            Some(region_errors::server_is_busy("too many writes wait in this region"))
+        let waiting = self.proposals.len() + self.fresh_writes.len();
+        let encoded = if shared.disk_full {
+            Err(region_errors::disk_full(shared.config.store_id))
+        } else if waiting >= shared.config.waiting_max {
+            Err(region_errors::server_is_busy("too many writes wait in this region"))
         } else {
-            self.propose(action, shared).err()
+            self.encode(action, shared)
         };
-        if let Some(error) = refusal {
-            shared.reply(request_id, kind.refuse(error));
-            return;
+        match encoded {
+            Ok(data) => self.fresh_writes.push(FreshWrite { request_id, kind, data }),
+            Err(error) => shared.reply(request_id, kind.refuse(error)),
         }
-        let (index, term) = (self.raw.raft.raft_log.last_index(), self.term());
-        self.proposals.push_back(Proposal { index, term, request_id, kind });
     }
 
-    /// Puts an action into the log.
+    /// Puts an action that no client waits for into the log.
     pub(super) fn propose(&mut self, action: Action, shared: &Shared) -> Result<(), Refusal> {
+        let data = self.encode(action, shared)?;
+        self.raw.propose(Vec::new(), data).map_err(|_| region_errors::proposal_dropped())
+    }
+
+    fn encode(&self, action: Action, shared: &Shared) -> Result<Vec<u8>, Refusal> {
         let version = self.region().region_epoch.unwrap_or_default().version;
         let command = Command { version, unix_s: shared.now.unix_s(), action: Some(action) };
         let data = command.encode_to_vec();
         if data.len() > ENTRY_BYTES_MAX {
-            let (region_id, entry_size) = (self.region().id, data.len() as u64);
-            return Err(region_errors::entry_too_large(region_id, entry_size));
+            return Err(region_errors::entry_too_large(self.region().id, data.len() as u64));
         }
-        self.raw.propose(Vec::new(), data).map_err(|_| region_errors::proposal_dropped())
+        Ok(data)
+    }
+
+    fn propose_fresh_writes(&mut self, shared: &mut Shared) {
+        let fresh = std::mem::take(&mut self.fresh_writes);
+        if fresh.is_empty() {
+            return;
+        }
+        let mut message = Message::default();
+        message.set_msg_type(MessageType::MsgPropose);
+        message.from = self.peer_id();
+        let mut waiting = Vec::with_capacity(fresh.len());
+        for write in fresh {
+            let entry = Entry { data: write.data.into(), ..Entry::default() };
+            message.mut_entries().push(entry);
+            waiting.push((write.request_id, write.kind));
+        }
+        let refusal = if self.is_leader() {
+            self.raw.raft.step(message).err().map(|_| region_errors::proposal_dropped())
+        } else {
+            // A follower would pass it on to the leader; but clients of TiKV find the leader themselves.
+            Some(region_errors::not_leader(self.region().id, self.leader()))
+        };
+        let (last, term) = (self.raw.raft.raft_log.last_index(), self.term());
+        let first = last + 1 - waiting.len() as u64;
+        for (index, (request_id, kind)) in (first..).zip(waiting) {
+            match &refusal {
+                Some(error) => shared.reply(request_id, kind.refuse(error.clone())),
+                None => {
+                    self.proposals.push_back(Proposal { index, term, request_id, kind });
+                }
+            }
+        }
     }
 
     /// Does what Raft has ready: entries and states to disk, messages out, committed entries into the data.
     pub fn handle_ready(&mut self, shared: &mut Shared) {
+        self.propose_fresh_writes(shared);
         loop {
             self.ask_for_read_index(shared);
             if self.gone || !self.raw.has_ready() {
@@ -333,6 +381,16 @@ impl Peer {
         }
         self.raw.store().note_applied(&mut shared.batch);
         self.raw.advance_apply_to(last);
+    }
+
+    /// Answers everything that waits: the peer goes away.
+    pub(super) fn fail_all(&mut self, shared: &mut Shared) {
+        for write in std::mem::take(&mut self.fresh_writes) {
+            let error = region_errors::region_not_found(self.region().id);
+            shared.reply(write.request_id, write.kind.refuse(error));
+        }
+        self.fail_proposals_before(u64::MAX, shared);
+        self.fail_reads(shared);
     }
 
     /// Answers proposals that can no longer be what is applied at their index.
@@ -431,7 +489,7 @@ pub fn may_create_peer(message: &Message) -> bool {
 }
 
 /// One step of the `SplitMix64` generator.
-fn mix(state: u64) -> u64 {
+pub(super) fn mix(state: u64) -> u64 {
     let mut z = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);

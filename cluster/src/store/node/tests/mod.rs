@@ -3,6 +3,7 @@
 //! A store's disk is a map that survives [`Stores::restart`]; a stopped store neither hears nor ticks, and gets what
 //! was sent to it meanwhile when it goes on, as a process does after SIGSTOP and SIGCONT.
 
+mod chaos;
 mod faults;
 mod membership;
 mod serving;
@@ -40,6 +41,11 @@ pub struct Stores {
     pub regions: BTreeMap<u64, pdpb::RegionHeartbeatRequest>,
     pub asked_regions: BTreeSet<u64>,
     pub splits_done: Vec<Vec<Region>>,
+    /// What is on its way to a store, or to its disk, by the moment of arrival; used where `weather` is set.
+    on_the_way: BTreeMap<(u64, u64), Parcel>,
+    /// Where it is set, messages are delayed and lost, and disks take their time.
+    weather: Option<Dice>,
+    parcels: u64,
     inputs: BTreeMap<u64, VecDeque<Input>>,
     replies: BTreeMap<u64, RawResponse>,
     next_request: u64,
@@ -68,6 +74,9 @@ impl Stores {
             regions: BTreeMap::new(),
             asked_regions: BTreeSet::new(),
             splits_done: Vec::new(),
+            on_the_way: BTreeMap::new(),
+            weather: None,
+            parcels: 0,
             inputs: BTreeMap::new(),
             replies: BTreeMap::new(),
             next_request: 0,
@@ -101,6 +110,11 @@ impl Stores {
         let stored = disk::load(pairs).expect("the test's disk is sound");
         let config = NodeConfig { store_id, seed: store_id, ..self.config.clone() };
         self.nodes.insert(store_id, Node::new(config, stored, self.now));
+        // What the disk had not taken when the process was killed is lost.
+        self.on_the_way.retain(|_, parcel| match parcel {
+            Parcel::Write { store_id: of, .. } => *of != store_id,
+            Parcel::Message { .. } => true,
+        });
         self.inputs.insert(store_id, VecDeque::new());
     }
 
@@ -130,6 +144,12 @@ impl Stores {
     fn settle(&mut self) {
         loop {
             let mut quiet = true;
+            while let Some(first) = self.on_the_way.first_entry()
+                && first.key().0 <= self.now.monotonic_ms
+            {
+                let parcel = first.remove();
+                self.arrive(parcel);
+            }
             for store_id in self.nodes.keys().copied().collect::<Vec<_>>() {
                 if self.stopped.contains(&store_id) {
                     continue;
@@ -153,8 +173,8 @@ impl Stores {
         if let Some(persist) = outputs.persist
             && !self.hung.contains(&store_id)
         {
-            self.write(store_id, persist.batch.writes);
-            self.put_in(store_id, Input::Persisted { seq: persist.seq });
+            let (seq, writes) = (persist.seq, persist.batch.writes);
+            self.deliver(Parcel::Write { store_id, seq, writes });
         }
         for Outgoing { message, snapshot } in outputs.messages {
             let to = message.to_peer.as_ref().expect("messages have receivers");
@@ -165,7 +185,8 @@ impl Stores {
                 self.put_in(store_id, Input::SnapshotSent { region_id, peer_id, ok: arrives });
             }
             if arrives {
-                self.put_in(to, Input::Raft { message, snapshot });
+                let input = Box::new(Input::Raft { message, snapshot });
+                self.deliver(Parcel::Message { to, input });
             }
         }
         for heartbeat in outputs.heartbeats {
@@ -190,6 +211,45 @@ impl Stores {
         self.splits_done.extend(outputs.splits_done);
         self.asked_regions.extend(outputs.ask_region);
         self.replies.extend(outputs.replies);
+    }
+
+    /// Hands something over, now or, in bad weather, later or never.
+    fn deliver(&mut self, parcel: Parcel) {
+        let Some(dice) = &mut self.weather else {
+            self.arrive(parcel);
+            return;
+        };
+        let delay_ms = match &parcel {
+            Parcel::Message { .. } if dice.one_in(50) => return,
+            Parcel::Message { .. } if dice.one_in(20) => dice.below(400),
+            Parcel::Message { .. } => dice.below(20),
+            Parcel::Write { .. } if dice.one_in(50) => dice.below(1_000),
+            Parcel::Write { .. } => dice.below(30),
+        };
+        // A disk takes writes in order.
+        let earliest_ms = match &parcel {
+            Parcel::Message { .. } => 0,
+            Parcel::Write { store_id, .. } => {
+                let same_disk = |(key, other): (&(u64, u64), &Parcel)| match other {
+                    Parcel::Write { store_id: of, .. } if of == store_id => Some(key.0),
+                    _ => None,
+                };
+                self.on_the_way.iter().filter_map(same_disk).max().unwrap_or_default()
+            }
+        };
+        self.parcels += 1;
+        let arrival_ms = (self.now.monotonic_ms + delay_ms).max(earliest_ms);
+        self.on_the_way.insert((arrival_ms, self.parcels), parcel);
+    }
+
+    fn arrive(&mut self, parcel: Parcel) {
+        match parcel {
+            Parcel::Message { to, input } => self.put_in(to, *input),
+            Parcel::Write { store_id, seq, writes } => {
+                self.write(store_id, writes);
+                self.put_in(store_id, Input::Persisted { seq });
+            }
+        }
     }
 
     fn write(&mut self, store_id: u64, writes: Vec<(Vec<u8>, Option<Vec<u8>>)>) {
@@ -317,6 +377,26 @@ impl Stores {
         let storage = self.nodes[&store].peers.get(&region)?.raw.store();
         let record = storage.data.get(key.as_bytes(), self.now.unix_s())?;
         Some(String::from_utf8_lossy(&record.value).into_owned())
+    }
+}
+
+/// Something that takes time.
+enum Parcel {
+    Message { to: u64, input: Box<Input> },
+    Write { store_id: u64, seq: u64, writes: Vec<(Vec<u8>, Option<Vec<u8>>)> },
+}
+
+/// Seeded chance.
+pub struct Dice(pub u64);
+
+impl Dice {
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.0 = super::peer::mix(self.0);
+        self.0 % bound
+    }
+
+    pub fn one_in(&mut self, chances: u64) -> bool {
+        self.below(chances) == 0
     }
 }
 
