@@ -2,17 +2,28 @@
 //!
 //! fjall was chosen by measurement (`benches/engine.rs`): its commits with fsync cost what a bare append and
 //! fdatasync cost, as raft-engine's do, and it keeps keys as well as logs. Its journal is checksummed: a torn tail is
-//! dropped when it is opened, and since a batch is one journal entry, half of a batch is never seen. What this
-//! deliberately does not know: what keys and values mean, but for the store's identity.
+//! dropped when it is opened, and since a batch is one journal entry, half of a batch is never seen.
+//!
+//! But fjall cannot tell a torn tail from a broken middle: from some broken bytes on it drops everything. So commits are
+//! numbered; each carries its number, and once it is synced the number also goes into the file `synced-commits`. What
+//! is opened must have at least that number, or something was lost that others rely on. What this deliberately does not
+//! know: what keys and values mean, but for the store's identity.
 
 use super::{StoreError, node::disk::Batch};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use std::{
     collections::HashMap,
+    fs::{File, OpenOptions},
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
-/// Sorts before all keys of the node's layout.
+// Both sort before all keys of the node's layout.
+const COMMITS_KEY: &[u8] = &[0];
 const IDENTITY_KEY: &[u8] = &[1];
 const JOURNAL_BYTES_MAX: u64 = 256 << 20;
 const MEMTABLE_BYTES_MAX: u64 = 16 << 20;
@@ -36,6 +47,9 @@ pub struct Engine {
     database: Database,
     keyspace: Keyspace,
     path: PathBuf,
+    /// The last commit's number. One thread at a time writes.
+    commits: Arc<AtomicU64>,
+    synced_commits: Arc<File>,
 }
 
 impl Engine {
@@ -43,23 +57,60 @@ impl Engine {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let at = |reason: String| StoreError::DataDir { path: path.to_owned(), reason };
         std::fs::create_dir_all(path).map_err(|error| at(error.to_string()))?;
-        let opened = Database::builder(path)
-            .worker_threads(1)
-            .manual_journal_persist(true)
-            .max_journaling_size(JOURNAL_BYTES_MAX)
-            .cache_size(CACHE_BYTES)
-            .open()
-            .and_then(|database| {
-                let options =
-                    || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES_MAX);
-                Ok((database.keyspace("store", options)?, database))
-            });
-        match opened {
-            Ok((keyspace, database)) => Ok(Self { database, keyspace, path: path.to_owned() }),
-            Err(fjall::Error::Locked) => Err(at("another process has it open".into())),
-            Err(fjall::Error::Io(error)) => Err(at(error.to_string())),
-            Err(error) => Err(StoreError::Corrupt(format!("{}: {error}", path.display()))),
+        let synced_commits = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path.join("synced-commits"))
+            .map_err(|error| at(error.to_string()))?;
+        let open = || {
+            let database = Database::builder(path.join("fjall"))
+                .worker_threads(1)
+                .manual_journal_persist(true)
+                .max_journaling_size(JOURNAL_BYTES_MAX)
+                .cache_size(CACHE_BYTES)
+                .open()?;
+            let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES_MAX);
+            Ok((database.keyspace("store", options)?, database))
+        };
+        // Some broken bytes make fjall panic; nothing of what it was building is used afterwards.
+        let opened = std::panic::catch_unwind(open).map_err(|_| {
+            StoreError::Corrupt(format!("{}: the journal is unreadable", path.display()))
+        })?;
+        let (keyspace, database) = opened.map_err(|error| match error {
+            fjall::Error::Locked => at("another process has it open".into()),
+            fjall::Error::Io(error) => at(error.to_string()),
+            error => StoreError::Corrupt(format!("{}: {error}", path.display())),
+        })?;
+        let engine = Self {
+            database,
+            keyspace,
+            path: path.to_owned(),
+            commits: Arc::default(),
+            synced_commits: Arc::new(synced_commits),
+        };
+        engine.count_commits()?;
+        Ok(engine)
+    }
+
+    /// Finds out how many commits there are, and that none is missing.
+    fn count_commits(&self) -> Result<(), StoreError> {
+        let found = self.keyspace.get(COMMITS_KEY).map_err(|error| self.broken(&error))?;
+        let number = |bytes: &[u8]| bytes.try_into().map(u64::from_be_bytes).unwrap_or_default();
+        let found = found.map_or(0, |bytes| number(&bytes));
+        let mut synced = [0; 8];
+        // An empty file is that of a new store.
+        let synced =
+            self.synced_commits.read_exact_at(&mut synced, 0).map_or(0, |()| number(&synced));
+        if found < synced {
+            return Err(StoreError::Corrupt(format!(
+                "{}: the journal ends at commit {found}, but commit {synced} was on the disk",
+                self.path.display()
+            )));
         }
+        self.commits.store(found, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Whose directory this is; none before the first start is through.
@@ -85,12 +136,12 @@ impl Engine {
         self.write(&[batch])
     }
 
-    /// Every key and value but the identity.
+    /// Every key and value of the node's.
     pub fn pairs(&self) -> Result<Vec<Pair>, StoreError> {
         let mut pairs = Vec::new();
         for guard in self.keyspace.iter() {
             let (key, value) = guard.into_inner().map_err(|error| self.broken(&error))?;
-            if *key != *IDENTITY_KEY {
+            if *key != *IDENTITY_KEY && *key != *COMMITS_KEY {
                 pairs.push((key.to_vec(), value.to_vec()));
             }
         }
@@ -113,10 +164,17 @@ impl Engine {
                 None => together.remove(&self.keyspace, key),
             }
         }
-        together.commit().map_err(|error| StoreError::Disk {
-            path: self.path.clone(),
-            reason: error.to_string(),
-        })
+        let commit = self.commits.fetch_add(1, Ordering::Relaxed) + 1;
+        together.insert(&self.keyspace, COMMITS_KEY, commit.to_be_bytes());
+        let failed = |reason: String| StoreError::Disk { path: self.path.clone(), reason };
+        together.commit().map_err(|error| failed(error.to_string()))?;
+        if must_sync {
+            // Not synced itself: where it lags behind, it only asks for less than it could.
+            self.synced_commits
+                .write_all_at(&commit.to_be_bytes(), 0)
+                .map_err(|error| failed(error.to_string()))?;
+        }
+        Ok(())
     }
 
     fn broken(&self, error: &fjall::Error) -> StoreError {
@@ -144,6 +202,56 @@ mod tests {
         drop(engine);
         let again = Engine::open(dir.path()).expect("it opens again");
         assert_eq!(again.pairs().expect("it reads"), want);
+    }
+
+    /// A directory with twenty synced commits, of which the last was not yet reported; and the bytes of its journal.
+    fn twenty_commits() -> (tempfile::TempDir, PathBuf, Vec<u8>) {
+        let dir = tempfile::TempDir::new().expect("a directory");
+        let engine = Engine::open(dir.path()).expect("it opens");
+        let synced = dir.path().join("synced-commits");
+        let mut before = Vec::new();
+        for number in 0..20_u8 {
+            before = std::fs::read(&synced).expect("it exists");
+            let writes = vec![(vec![9, number], Some(vec![number; 50]))];
+            engine.write(&[Batch { writes, must_sync: true }]).expect("it writes");
+        }
+        drop(engine);
+        std::fs::write(&synced, before).expect("it is ours");
+        let files = std::fs::read_dir(dir.path().join("fjall")).expect("it exists");
+        let journal = files
+            .filter_map(Result::ok)
+            .map(|file| file.path())
+            .find(|path| path.extension().is_some_and(|extension| extension == "jnl"))
+            .expect("fjall keeps its journal there");
+        let mut bytes = std::fs::read(&journal).expect("it exists");
+        let end = bytes.iter().rposition(|byte| *byte != 0).expect("it is not empty") + 1;
+        bytes.truncate(end);
+        (dir, journal, bytes)
+    }
+
+    #[test]
+    fn a_torn_tail_is_dropped() {
+        let (dir, journal, bytes) = twenty_commits();
+        std::fs::write(&journal, &bytes[..bytes.len() - 30]).expect("it is ours");
+        let engine = Engine::open(dir.path()).expect("nobody relies on the last commit");
+        assert_eq!(engine.pairs().expect("it reads").len(), 19);
+    }
+
+    #[test]
+    fn a_broken_byte_anywhere_loses_nothing_silently() {
+        let (dir, journal, bytes) = twenty_commits();
+        let mut refused = 0;
+        for position in (0..bytes.len()).step_by(41) {
+            let mut broken = bytes.clone();
+            broken[position] ^= 0x40;
+            std::fs::write(&journal, broken).expect("it is ours");
+            match Engine::open(dir.path()).and_then(|engine| engine.pairs()) {
+                Err(StoreError::Corrupt(_)) => refused += 1,
+                Err(error) => panic!("byte {position}: {error} does not speak of corruption"),
+                Ok(pairs) => assert!(pairs.len() >= 19, "byte {position}: {} left", pairs.len()),
+            }
+        }
+        assert!(refused > bytes.len() / 82, "only {refused} were noticed");
     }
 
     #[test]

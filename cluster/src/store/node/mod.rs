@@ -184,6 +184,10 @@ impl Node {
             self.shared.reply(id, request.kind().refuse(error));
             return;
         }
+        if let Some(refusal) = request.refuse_long_keys() {
+            self.shared.reply(id, refusal);
+            return;
+        }
         self.touched.insert(context.region_id);
         if let Some(peer) = self.peers.get_mut(&context.region_id) {
             peer.take_up(id, request, &mut self.shared);

@@ -230,7 +230,7 @@ impl Peer {
             return;
         };
         let waiting = self.proposals.len() + self.fresh_writes.len();
-        let encoded = if shared.disk_full {
+        let encoded = if shared.disk_full && !request.frees_room() {
             Err(region_errors::disk_full(shared.config.store_id))
         } else if waiting >= shared.config.waiting_max {
             Err(region_errors::server_is_busy("too many writes wait in this region"))

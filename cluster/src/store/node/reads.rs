@@ -83,7 +83,7 @@ fn batch_scan(
         let next = request.ranges.get(position + 1);
         // A range without an end goes to the next one's beginning.
         let to = match next {
-            Some(next) if range.end_key.is_empty() && !request.reverse => &next.start_key,
+            Some(next) if range.end_key.is_empty() => &next.start_key,
             _ => &range.end_key,
         };
         let limit = request.each_limit as usize;

@@ -7,6 +7,9 @@ use super::command::{Action, CompareAndSwap, DeleteRange, Mutation, Write};
 use super::region_errors::Refusal;
 use proto::kvrpcpb;
 
+/// TiKV's default for `storage.max-key-size`.
+const KEY_BYTES_MAX: usize = 8 << 10;
+
 macro_rules! raw_api {
     ($($name:ident: $request:ident -> $response:ident;)*) => {
         /// A client's request.
@@ -126,6 +129,49 @@ impl RawRequest {
                 expires_unix_s: expiry(request.ttl),
             })),
         }
+    }
+
+    /// Whether this is allowed even where room on the disk runs out: what only takes away.
+    pub fn frees_room(&self) -> bool {
+        matches!(self, Self::Delete(_) | Self::BatchDelete(_) | Self::DeleteRange(_))
+    }
+
+    /// The answer to a write with a key that is too long, if it has one. Keys may be empty, and so may values.
+    pub fn refuse_long_keys(&self) -> Option<RawResponse> {
+        let mut keys = self.keys();
+        if let Self::DeleteRange(request) = self {
+            keys.push(&request.end_key);
+        }
+        let size = keys.iter().map(|key| key.len()).find(|size| *size > KEY_BYTES_MAX)?;
+        let error = format!("max key size exceeded, size: {size}, limit: {KEY_BYTES_MAX}");
+        Some(match self {
+            Self::Put(_) => {
+                RawResponse::Put(kvrpcpb::RawPutResponse { error, ..Default::default() })
+            }
+            Self::BatchPut(_) => {
+                RawResponse::BatchPut(kvrpcpb::RawBatchPutResponse { error, ..Default::default() })
+            }
+            Self::Delete(_) => {
+                RawResponse::Delete(kvrpcpb::RawDeleteResponse { error, ..Default::default() })
+            }
+            Self::BatchDelete(_) => RawResponse::BatchDelete(kvrpcpb::RawBatchDeleteResponse {
+                error,
+                ..Default::default()
+            }),
+            Self::DeleteRange(_) => RawResponse::DeleteRange(kvrpcpb::RawDeleteRangeResponse {
+                error,
+                ..Default::default()
+            }),
+            Self::CompareAndSwap(_) => {
+                RawResponse::CompareAndSwap(kvrpcpb::RawCasResponse { error, ..Default::default() })
+            }
+            // Nothing is found under a key that cannot be.
+            Self::Get(_)
+            | Self::BatchGet(_)
+            | Self::Scan(_)
+            | Self::BatchScan(_)
+            | Self::KeyTtl(_) => return None,
+        })
     }
 
     /// The keys that must lie in the region.

@@ -111,6 +111,19 @@ fn a_value_with_a_time_to_live_expires_for_reads_and_swaps() {
 }
 
 #[test]
+fn keys_may_be_empty_but_not_endless() {
+    let mut stores = Stores::new(1, 1, &[]);
+    stores.put(REGION, "", "empty key");
+    assert_eq!(stores.get(REGION, "").as_deref(), Some("empty key"));
+    for (length, refused) in [(8_192, false), (8_193, true)] {
+        let id = stores.put_at(1, REGION, &"k".repeat(length), "v");
+        stores.run_ms(50);
+        let Some(RawResponse::Put(put)) = stores.reply(id) else { panic!("a put has an answer") };
+        assert_eq!(!put.error.is_empty(), refused, "{length}: {}", put.error);
+    }
+}
+
+#[test]
 fn too_many_waiting_requests_are_refused_not_kept() {
     let mut stores = Stores::new(3, 3, &[]);
     stores.hung.insert(1);
