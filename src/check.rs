@@ -15,7 +15,7 @@ pub fn command(paths: &[PathBuf]) -> Result<Exit, Failure> {
     for path in paths {
         let judgement = judge::judge(&history(path)?, &checker::Options::default())?;
         println!("{}", path.display());
-        report::lines(&judgement).iter().for_each(|line| println!("{line}"));
+        report::print(&judgement);
         worst = match (worst, judgement.exit()) {
             (Exit::Invalid, _) | (_, Exit::Invalid) => Exit::Invalid,
             (Exit::Unknown, _) | (_, Exit::Unknown) => Exit::Unknown,

@@ -229,11 +229,11 @@ impl Config {
         flag("store-port", shape.store_port.to_string(), other.store_port.to_string());
         flag("defect", shape.defects.join(","), other.defects.join(","));
         let (work, other) = (&self.workload, &defaults.workload);
-        flag("workload", value_name(work.name), value_name(other.name));
+        flag("workload", value_name(&work.name), value_name(&other.name));
         flag("keys", work.keys.to_string(), other.keys.to_string());
-        flag("distribution", value_name(work.distribution), value_name(other.distribution));
+        flag("distribution", value_name(&work.distribution), value_name(&other.distribution));
         flag("value-bytes", work.value_bytes.to_string(), other.value_bytes.to_string());
-        flag("client", value_name(work.client), value_name(other.client));
+        flag("client", value_name(&work.client), value_name(&other.client));
         let switch = |on| if on { "on" } else { "off" }.to_owned();
         flag("client-retries", switch(work.client_retries), switch(other.client_retries));
         flag("concurrency", work.concurrency.to_string(), other.concurrency.to_string());
@@ -252,7 +252,7 @@ fn optional(value: Option<u64>) -> String {
     value.map_or_else(String::new, |value| value.to_string())
 }
 
-fn value_name(value: impl clap::ValueEnum) -> String {
+fn value_name(value: &impl clap::ValueEnum) -> String {
     value.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
 }
 

@@ -185,10 +185,7 @@ mod tests {
     fn judge_lines(fields: &str, lines: &[&str]) -> Judgement {
         let file = tempfile::NamedTempFile::new().expect("a file");
         let header = format!(r#"{{"format":"jepsen-tikv history","version":1{fields}}}"#);
-        let text = std::iter::once(header.as_str())
-            .chain(lines.iter().copied())
-            .map(|line| format!("{line}\n"))
-            .collect::<String>();
+        let text = [&[header.as_str()], lines].concat().join("\n") + "\n";
         std::fs::write(file.path(), text).expect("written");
         judge(file.path(), &Options::default()).expect("well formed")
     }

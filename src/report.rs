@@ -8,8 +8,14 @@ use checker::Validity;
 /// So many reasons, keys and faults are listed; the rest is in verdict.json.
 const LISTED_MAX: usize = 10;
 
-/// The lines of a judgement.
-pub fn lines(judgement: &Judgement) -> Vec<String> {
+/// Prints a judgement to stdout.
+pub fn print(judgement: &Judgement) {
+    for line in lines(judgement) {
+        println!("{line}");
+    }
+}
+
+fn lines(judgement: &Judgement) -> Vec<String> {
     let mut lines = vec![String::new()];
     lines.push(operations(judgement));
     lines.extend(judgement.faults.iter().map(fault));
@@ -39,9 +45,9 @@ fn fault(fault: &FaultJudged) -> String {
         (true, []) => "no effect on leaders or replicas".into(),
         (true, effects) => effects.join(", "),
     };
-    let errors: String = seen.errors.iter().map(|error| format!(", {error}")).collect();
+    let effect = [&[effect], seen.errors.as_slice()].concat().join(", ");
     format!(
-        "fault {}: {}{stores} from {:.1} s to {:.1} s: {effect}{errors}; longest gap without a success {:.0} ms, \
+        "fault {}: {}{stores} from {:.1} s to {:.1} s: {effect}; longest gap without a success {:.0} ms, \
          {} operations succeeded during it",
         seen.fault,
         seen.name,

@@ -34,11 +34,11 @@ use tokio::{sync::watch, time::Instant};
 /// How often the progress is shown, and the recorder asked whether it still records.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How long the cluster may take until it is whole, at the start and after the faults, at the `fast` profile.
-const WHOLE_WITHIN: Duration = Duration::from_secs(60);
+const WHOLE_WITHIN: Duration = Duration::from_mins(1);
 /// The `tikv` profile is slower by so much.
 const TIKV_SLOWER: u32 = 5;
 /// How long the counting of the keys may take.
-const COUNT_WITHIN: Duration = Duration::from_secs(60);
+const COUNT_WITHIN: Duration = Duration::from_mins(1);
 /// An idle client waits for so much longer than the longest pause: for a new leader, and for its own turn.
 const IDLE_BEYOND_PAUSE_MS: u64 = 6_000;
 
@@ -49,7 +49,9 @@ pub fn test(plan: &Plan, repeat: &str, runs_dir: &Path) -> Result<Exit, Failure>
     let plan_json = plan.to_json()?;
     write_whole(&run.plan(), &plan_json)?;
     println!("seed {}, run directory {}", plan.config.seed, shown(&run));
-    plan.warnings()?.iter().for_each(|warning| println!("note: {warning}"));
+    for warning in plan.warnings()? {
+        println!("note: {warning}");
+    }
 
     let progress = Progress::new();
     let runtime = tokio::runtime::Runtime::new().map_err(Failure::software)?;
@@ -62,8 +64,10 @@ pub fn test(plan: &Plan, repeat: &str, runs_dir: &Path) -> Result<Exit, Failure>
     let judgement = judge::judge(&run.history(), &checker::Options::default())?;
     let verdict_json = serde_json::to_vec_pretty(&judgement).map_err(Failure::software)?;
     write_whole(&run.verdict(), &verdict_json)?;
-    report::lines(&judgement).iter().for_each(|line| println!("{line}"));
-    troubles.iter().for_each(|trouble| println!("  - {trouble}"));
+    report::print(&judgement);
+    for trouble in &troubles {
+        println!("  - {trouble}");
+    }
     println!("run:    {}", shown(&run));
     println!("check:  jepsen-tikv check {}", shown(&run));
     println!("repeat: {repeat}");
@@ -285,13 +289,14 @@ impl Stage<'_> {
     fn header(&self) -> Header {
         let config = &self.plan.config;
         let shape = &config.cluster;
-        let mut target = format!(
-            "embedded cluster of {} stores, {} replicas, profile {}",
+        let wrong = match shape.defects.as_slice() {
+            [] => String::new(),
+            defects => format!(", wrong on purpose: {}", defects.join(", ")),
+        };
+        let target = format!(
+            "embedded cluster of {} stores, {} replicas, profile {}{wrong}",
             shape.stores, shape.replicas, shape.profile
         );
-        if !shape.defects.is_empty() {
-            target.push_str(&format!(", wrong on purpose: {}", shape.defects.join(", ")));
-        }
         let value = serde_json::json!({
             "target": target,
             "client": config.workload.client,
