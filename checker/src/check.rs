@@ -6,6 +6,7 @@
 use histories::jsonl::Text;
 use rayon::prelude::*;
 
+use crate::counterexample;
 use crate::engine::{self, Decision, Judgement};
 use crate::history::{History, KeyHistory};
 use crate::key_count::key_counts;
@@ -15,7 +16,7 @@ use crate::verdict::{Contradiction, KeyCount, KeyVerdict, Validity, Verdict};
 /// Judges a history.
 pub fn check(history: &History, options: &Options) -> Verdict {
     let keys: Vec<KeyVerdict> =
-        history.keys.par_iter().map(|key| judge_key(key, options)).collect();
+        history.keys.par_iter().map(|key| judge_key(history, key, options)).collect();
     let key_counts = key_counts(history);
     let contradictions = history.contradictions.clone();
 
@@ -47,15 +48,16 @@ pub fn check(history: &History, options: &Options) -> Verdict {
     }
 }
 
-fn judge_key(key: &KeyHistory, options: &Options) -> KeyVerdict {
+fn judge_key(history: &History, key: &KeyHistory, options: &Options) -> KeyVerdict {
     let Judgement { decision, decided_by, explored } =
         engine::judge(&key.calls, options.engine, &options.budget);
-    let (validity, reason) = match decision {
-        Decision::Linearizable => (Validity::Valid, None),
+    let (validity, reason, counterexample) = match decision {
+        Decision::Linearizable => (Validity::Valid, None, None),
         Decision::NotLinearizable => {
-            (Validity::Invalid, Some("its operations are not linearizable".to_owned()))
+            let found = counterexample::find(history, key, &options.budget);
+            (Validity::Invalid, Some(found.sentence.clone()), Some(found))
         }
-        Decision::Unknown(reason) => (Validity::Unknown, Some(reason)),
+        Decision::Unknown(reason) => (Validity::Unknown, Some(reason), None),
     };
     KeyVerdict {
         key: Text(key.key.clone()),
@@ -64,6 +66,7 @@ fn judge_key(key: &KeyHistory, options: &Options) -> KeyVerdict {
         explored,
         calls: key.calls.len() as u64,
         reason,
+        counterexample,
     }
 }
 

@@ -18,12 +18,14 @@
 //! Everything that wrote and is `info` or never returned becomes a call of unknown outcome; reads of unknown
 //! outcome say nothing.
 
+use std::collections::BTreeMap;
+
 use histories::{
     Answer, ClientId, Event, Key, MalformedReason, Operation, Outcome, Process, Value, What,
 };
 use rayon::prelude::*;
 
-use crate::call::{ABSENT, ANYTHING, Call, IMPOSSIBLE, NEVER, NOTHING, PRESENT, ValueId};
+use crate::call::{ABSENT, ANYTHING, Call, IMPOSSIBLE, NEVER, NOTHING, PRESENT, UNLIKE, ValueId};
 use crate::intern::Interner;
 use crate::range::{DeleteRange, Scan, covered};
 use crate::verdict::{Contradiction, Operations};
@@ -36,7 +38,7 @@ const NANOSECONDS_PER_SECOND: u64 = 1_000_000_000;
 pub struct Collector {
     history: History,
     key_numbers: Interner,
-    client_numbers: std::collections::BTreeMap<ClientId, u32>,
+    client_numbers: BTreeMap<ClientId, u32>,
     open: Vec<Option<Open>>,
     initial: Option<Value>,
 }
@@ -57,6 +59,8 @@ pub struct History {
     pub(crate) contradictions: Vec<Contradiction>,
     pub(crate) operations: Operations,
     pub(crate) clients: Vec<ClientId>,
+    /// What contradicts itself, as it was: by the key's number and the event that invoked it.
+    pub(crate) impossible: BTreeMap<(u32, u32), (Operation, Answer)>,
     values: Interner,
     delete_ranges: Vec<DeleteRange>,
 }
@@ -69,7 +73,7 @@ pub(crate) struct KeyHistory {
     pub(crate) number: u32,
     /// In the order of invocation.
     pub(crate) calls: Vec<Call>,
-    /// Writes that certainly took no effect.
+    /// Writes that are said to have had no effect, CAS that did not swap among them.
     pub(crate) failed: Vec<Call>,
     /// How many different values the key had; they are numbered from 1.
     pub(crate) values: u32,
@@ -157,6 +161,11 @@ impl Collector {
                 for key in keys {
                     self.read(at, &key, None);
                 }
+            }
+            (Operation::Cas { key, expected, .. }, Answer::CasFailed) => {
+                let number = self.key_number(&key);
+                let expects = self.optional_value(number, expected.as_deref());
+                self.add(number, at.call(expects, UNLIKE));
             }
             (Operation::Cas { key, expected, new }, Answer::Cas { swapped, previous }) => {
                 self.cas(at, &key, expected.as_deref(), &new, swapped, previous.as_deref());
@@ -278,12 +287,23 @@ impl Collector {
         let expects = if fits { self.optional_value(number, previous) } else { IMPOSSIBLE };
         let writes = if swapped { self.value(number, new) } else { NOTHING };
         self.add(number, at.call(expects, writes));
+        if !swapped {
+            let unswapped = at.call(expects, self.value(number, new));
+            self.history.keys[number as usize].failed.push(unswapped);
+        }
         if !fits {
             let sentence = if swapped {
                 "a CAS that swapped says that the previous value was another than expected"
             } else {
                 "a CAS that did not swap says that the previous value was the expected one"
             };
+            let operation = Operation::Cas {
+                key: key.to_vec(),
+                expected: expected.map(<[u8]>::to_vec),
+                new: new.to_vec(),
+            };
+            let answer = Answer::Cas { swapped, previous: previous.map(<[u8]>::to_vec) };
+            self.history.impossible.insert((number, at.event), (operation, answer));
             self.contradict(at, sentence.to_owned());
         }
     }
@@ -353,6 +373,15 @@ impl History {
     /// The id of a client by its number in this history.
     pub fn client(&self, number: u32) -> ClientId {
         self.clients[number as usize]
+    }
+
+    /// The values of a key, by their ids; the first, of id 0, is absence and empty here.
+    pub(crate) fn values_of(&self, key: &KeyHistory) -> Vec<&[u8]> {
+        let mut values = vec![[].as_slice(); key.values as usize + 1];
+        for (id, bytes) in self.values.scope(key.number) {
+            values[id as usize] = bytes;
+        }
+        values
     }
 
     /// Gives each key of a scanned range that the scan did not return a read of absence, and each key of a

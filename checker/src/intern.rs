@@ -50,6 +50,12 @@ impl Interner {
         });
         entry.number
     }
+
+    /// Every string of a scope with its number, in the order in which they came.
+    pub(crate) fn scope(&self, scope: u32) -> impl Iterator<Item = (u32, &[u8])> {
+        let in_scope = self.entries.iter().filter(move |entry| entry.scope == scope);
+        in_scope.map(|entry| (entry.number, entry.bytes(&self.arena)))
+    }
 }
 
 impl Entry {
@@ -85,5 +91,7 @@ mod tests {
         assert_eq!(number(2, b"a"), 3);
         assert_eq!(number(1, b"a"), 1);
         assert_eq!(number(2, b"a"), 3);
+        let scope: Vec<_> = interner.scope(1).collect();
+        assert_eq!(scope, [(1, b"a".as_slice()), (2, b"".as_slice())]);
     }
 }

@@ -27,16 +27,18 @@
 
 mod call;
 mod check;
+mod counterexample;
 mod engine;
 mod history;
 mod intern;
 mod key_count;
-pub mod near_linear;
+mod near_linear;
 mod options;
 mod range;
 mod verdict;
 
 pub use check::check;
+pub use counterexample::Counterexample;
 pub use history::{Collector, History};
 pub use options::{Budget, Engine, Model, Options};
 pub use verdict::{Contradiction, DecidedBy, KeyCount, KeyVerdict, Operations, Validity, Verdict};

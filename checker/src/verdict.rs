@@ -2,6 +2,7 @@
 //!
 //! Pure data. Verdicts merge by priority: invalid over unknown over valid. It does not know how one is reached.
 
+use crate::counterexample::Counterexample;
 use histories::jsonl::Text;
 use serde::{Deserialize, Serialize};
 
@@ -51,7 +52,7 @@ pub enum DecidedBy {
 }
 
 /// The verdict on a history.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
     /// The worst of everything below.
     pub validity: Validity,
@@ -81,7 +82,7 @@ pub struct Operations {
 }
 
 /// The verdict on one key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct KeyVerdict {
     /// The key.
     pub key: Text,
@@ -96,6 +97,9 @@ pub struct KeyVerdict {
     /// Why it is not valid.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reason: Option<String>,
+    /// The smallest part of its history that is invalid too, if it is.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub counterexample: Option<Counterexample>,
 }
 
 /// How many keys a scan returned, and how many it should have.

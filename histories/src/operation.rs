@@ -90,6 +90,8 @@ pub enum Answer {
         /// What was there before; `None` = absent.
         previous: Option<Value>,
     },
+    /// To a CAS that did not swap and does not say what was there (imported histories only).
+    CasFailed,
     /// To a batch-get: every key asked, with its value or absence.
     GotBatch(Vec<(Key, Option<Value>)>),
     /// To a scan: the pairs in the order of the scan.

@@ -30,7 +30,7 @@
 //! | `get` | null | the value or null |
 //! | `put` | the new value (with TTL: `{"put":…,"ttl_s":n}`) | the same |
 //! | `delete` | null | null |
-//! | `cas` | `{"expected":v or null,"new":v}` | the same with `"swapped":bool,"previous":v or null` |
+//! | `cas` | `{"expected":v or null,"new":v}` | the same with `"swapped":bool,"previous":v or null`; an imported CAS that failed without saying what it saw has no `previous` |
 //! | `batch-get` | keys | `[[key, value or null], …]` |
 //! | `batch-put`, `batch-delete` | `[[key, value], …]`, keys | the same |
 //! | `scan` | `{"start":k,"end":k or null,"limit":n,"reverse":bool,"key_only":bool}` | `[[key, value], …]`; key-only: `[key, …]` |

@@ -3,7 +3,7 @@
 //! In: the raw JSON of the two fields. Out: an [`Operation`] or an [`Answer`], or what is wrong with the shape.
 //! This file knows nothing of lines or of the rules between events.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::error::MalformedReason;
@@ -66,7 +66,18 @@ pub(super) fn answer(
         Operation::Get { .. } => Answer::Got(optional(f, value)?),
         Operation::Cas { .. } => {
             let done: CasAnswer = field(f, "value", value)?;
-            Answer::Cas { swapped: done.swapped, previous: done.previous.map(|text| text.0) }
+            match done.previous {
+                Previous::Unsaid if done.swapped => {
+                    return Err(MalformedReason::Shape(
+                        "a CAS that swapped must say the previous value".to_owned(),
+                    ));
+                }
+                Previous::Unsaid => Answer::CasFailed,
+                Previous::Said(previous) => {
+                    let previous = previous.map(|text| text.0);
+                    Answer::Cas { swapped: done.swapped, previous }
+                }
+            }
         }
         Operation::BatchGet { .. } => {
             let pairs: Vec<(Text, Option<Text>)> = field(f, "value", value)?;
@@ -138,7 +149,22 @@ struct CasValue {
 #[derive(Deserialize)]
 struct CasAnswer {
     swapped: bool,
-    previous: Option<Text>,
+    #[serde(default)]
+    previous: Previous,
+}
+
+/// A missing field and `null` differ: unknown, and absent.
+#[derive(Default)]
+enum Previous {
+    #[default]
+    Unsaid,
+    Said(Option<Text>),
+}
+
+impl<'de> Deserialize<'de> for Previous {
+    fn deserialize<D: Deserializer<'de>>(field: D) -> Result<Self, D::Error> {
+        Deserialize::deserialize(field).map(Self::Said)
+    }
 }
 
 #[derive(Deserialize)]

@@ -188,6 +188,11 @@ fn answer_json(operation: &Operation, answer: &Answer) -> Json {
             object["previous"] = optional(previous.as_ref());
             object
         }
+        Answer::CasFailed => {
+            let mut object = arguments(operation);
+            object["swapped"] = json!(false);
+            object
+        }
         Answer::GotBatch(got) => {
             got.iter().map(|(key, value)| json!([text(key), optional(value.as_ref())])).collect()
         }

@@ -1,0 +1,85 @@
+//! A counterexample: the smallest part of a key's history that is still not linearizable, as a person reads it and
+//! as a history that can be judged again.
+//!
+//! In: a key that was judged invalid. Out: a [`Counterexample`]. It is *1-minimal*: taking away any one operation
+//! (a write together with everything that observed its value) makes it linearizable. It does not judge; it asks
+//! the engines.
+
+mod core;
+mod drawing;
+mod events;
+mod minimize;
+mod sentence;
+#[cfg(test)]
+mod tests;
+
+use histories::Event;
+use histories::jsonl::Text;
+use serde::{Deserialize, Serialize};
+
+use crate::call::Call;
+use crate::engine::{self, Decision};
+use crate::history::{History, KeyHistory};
+use crate::options::{Budget, Engine};
+
+/// Why a key is invalid, in as few operations as possible.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Counterexample {
+    /// One sentence that says why no order of the operations explains their answers.
+    pub sentence: String,
+    /// The events of the judged history that invoked the operations, by index, in the order of invocation.
+    pub operations: Vec<u64>,
+    /// The operations as lanes over time, a line for each client; not to scale.
+    pub drawing: Vec<String>,
+    /// The operations as a history of their own, which is judged invalid as well. Not part of `verdict.json`.
+    #[serde(skip)]
+    pub events: Vec<Event>,
+}
+
+/// Finds a counterexample in a key that is not linearizable.
+pub(crate) fn find(history: &History, key: &KeyHistory, budget: &Budget) -> Counterexample {
+    let is_invalid = |calls: &[Call]| {
+        engine::judge(calls, Engine::Auto, budget).decision == Decision::NotLinearizable
+    };
+    let minimal = minimize::minimize(core::candidate(&key.calls, &is_invalid), &is_invalid);
+    let names = Names { history, values: history.values_of(key) };
+    Counterexample {
+        sentence: sentence::sentence(&minimal, key, &names),
+        operations: minimal.iter().map(|call| u64::from(call.event)).collect(),
+        drawing: drawing::draw(&minimal, &names),
+        events: events::events(&minimal, history, key, &names),
+    }
+}
+
+/// What clients and values are called.
+struct Names<'a> {
+    history: &'a History,
+    values: Vec<&'a [u8]>,
+}
+
+/// Longer values are cut in what a person reads.
+const SHOWN_CHARACTERS_MAX: usize = 40;
+
+impl Names<'_> {
+    /// A value as a person reads it.
+    fn value(&self, value: u32) -> String {
+        match value {
+            crate::call::ABSENT => "nothing".to_owned(),
+            value => {
+                let text = Text(self.values[value as usize].to_vec()).to_string();
+                let cut: String = text.chars().take(SHOWN_CHARACTERS_MAX).collect();
+                let more = if cut.len() < text.len() { "…" } else { "" };
+                format!("\"{cut}{more}\"")
+            }
+        }
+    }
+
+    /// Who called: a client, or what the history began with.
+    fn caller(&self, call: &Call) -> String {
+        if call.finish == 0 {
+            "at first".to_owned()
+        } else {
+            format!("client {}", self.history.client(call.client))
+        }
+    }
+}

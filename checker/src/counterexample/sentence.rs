@@ -1,0 +1,142 @@
+//! One sentence that says why a minimal counterexample has no linearization.
+//!
+//! In: a minimal set of calls. Out: words. The near-linear check says what clashes; where it does not apply, the
+//! sentence says how many operations have no common order.
+
+use super::Names;
+use super::drawing::words;
+use crate::call::{Call, IMPOSSIBLE};
+use crate::engine::unique;
+use crate::history::KeyHistory;
+use crate::near_linear::Clash;
+
+/// Says why.
+pub(super) fn sentence(calls: &[Call], key: &KeyHistory, names: &Names<'_>) -> String {
+    if let [call] = calls
+        && call.expects == IMPOSSIBLE
+    {
+        return format!("the answer to {} contradicts itself", long(call, names));
+    }
+    let call = |index: usize| long(&calls[index], names);
+    match unique::clash(calls).flatten() {
+        Some(Clash::Phantom(index)) => {
+            let value = calls[index].expects;
+            let failed = key.failed.iter().find(|failed| failed.writes == value);
+            let origin = failed.map_or_else(
+                || "which nobody wrote".to_owned(),
+                |failed| {
+                    format!(
+                        "which only {} would have written, and that is said to have had no effect",
+                        long(failed, names)
+                    )
+                },
+            );
+            format!("{} observed {}, {origin}", call(index), names.value(value))
+        }
+        Some(Clash::TwoSuccessors(a, b)) => {
+            let value = names.value(calls[a].expects);
+            format!("{} and {} both replaced {value}, which was there only once", call(a), call(b))
+        }
+        Some(Clash::Circle(index)) => {
+            format!(
+                "{} is part of a circle of CAS, each of which needs another one before it",
+                call(index)
+            )
+        }
+        Some(Clash::WithinBlock(after, before)) => format!(
+            "{} observed what comes only after {}, but had returned before that was invoked",
+            call(before),
+            call(after)
+        ),
+        Some(Clash::Blocks([a_first, a_last], [b_first, b_last])) => {
+            for [old_first, old_last, new_first, new_last] in
+                [[a_first, a_last, b_first, b_last], [b_first, b_last, a_first, a_last]]
+            {
+                if let Some(sentence) =
+                    stale(calls, [old_first, old_last], [new_first, new_last], names)
+                {
+                    return sentence;
+                }
+            }
+            let holds = |first, last| core_value(calls, first, last, names);
+            format!(
+                "{} must come before {}, since {} returned before {} was invoked, and after it, since {} returned \
+                 before {} was invoked",
+                holds(a_first, a_last),
+                holds(b_first, b_last),
+                call(a_first),
+                call(b_last),
+                call(b_first),
+                call(a_last),
+            )
+        }
+        Some(Clash::Absence(index)) => format!(
+            "{} finds no moment in its interval at which the key was as it says, however the {} operations are ordered",
+            call(index),
+            calls.len()
+        ),
+        None => format!("no order of these {} operations explains all their answers", calls.len()),
+    }
+}
+
+/// A clash of two values, one of which was read after the other had replaced it.
+fn stale(
+    calls: &[Call],
+    [old_first, read]: [usize; 2],
+    [new_first, new_last]: [usize; 2],
+    names: &Names<'_>,
+) -> Option<String> {
+    let value = |index: usize| {
+        let call = &calls[index];
+        if call.is_read() { call.expects } else { call.writes }
+    };
+    let is_write_and_read = calls[read].is_read()
+        && !calls[new_last].is_read()
+        && value(old_first) == value(read)
+        && value(new_first) == value(new_last);
+    let (replaced, invoked) = (calls[new_first].finish, calls[read].invoke);
+    is_write_and_read.then(|| {
+        format!(
+            "{} observed {}, though {} had replaced it {:.6} s before that was invoked: {} began after {} had returned",
+            long(&calls[read], names),
+            names.value(value(read)),
+            names.value(value(new_first)),
+            invoked.saturating_sub(replaced) as f64 / 1e9,
+            long(&calls[new_last], names),
+            long(&calls[old_first], names),
+        )
+    })
+}
+
+/// The value that a block of operations is about.
+fn core_value(calls: &[Call], first: usize, last: usize, names: &Names<'_>) -> String {
+    let value = |index: usize| {
+        let call = &calls[index];
+        if call.is_read() { call.expects } else { call.writes }
+    };
+    if value(first) == value(last) {
+        names.value(value(first))
+    } else {
+        format!(
+            "{} and what replaced it up to {}",
+            names.value(value(first)),
+            names.value(value(last))
+        )
+    }
+}
+
+/// A call with its client and times.
+pub(super) fn long(call: &Call, names: &Names<'_>) -> String {
+    let seconds = |time: u64| time.saturating_sub(1) as f64 / 1e9;
+    let until = if call.is_unknown() {
+        "never answered".to_owned()
+    } else {
+        format!("to {:.6} s", seconds(call.finish))
+    };
+    format!(
+        "{} ({}, {:.6} s {until})",
+        words(call, names),
+        names.caller(call),
+        seconds(call.invoke)
+    )
+}

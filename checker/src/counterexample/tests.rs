@@ -1,0 +1,165 @@
+//! Counterexamples of random invalid histories: 1-minimal, and invalid again when they are read as histories.
+
+use proptest::prelude::*;
+
+use super::minimize::{minimize, without};
+use super::{core, find};
+use crate::call::{ANYTHING, Call, NOTHING};
+use crate::check::check;
+use crate::engine::{self, Decision};
+use crate::history::{Collector, History, KeyHistory};
+use crate::options::{Budget, Engine, Options};
+use crate::verdict::Validity;
+
+fn is_invalid(calls: &[Call]) -> bool {
+    engine::judge(calls, Engine::Auto, &Budget::default()).decision == Decision::NotLinearizable
+}
+
+/// Events of one key: gets, puts, deletes, CAS of few or of unique values, of known or unknown outcome.
+fn events() -> impl Strategy<Value = Vec<histories::Event>> {
+    let operation =
+        (0..40_u64, 0..8_u64, prop::bool::weighted(0.1), 0..4_u8, 0..5_u8, any::<bool>());
+    (prop::collection::vec(operation, 3..24), any::<bool>()).prop_map(|(operations, unique)| {
+        let mut events = Vec::new();
+        for (number, (begin, length, unknown, kind, seen, swapped)) in operations.iter().enumerate()
+        {
+            let key = b"k".to_vec();
+            let new = if unique { format!("v{number}") } else { format!("v{}", number % 4) };
+            let observed = (*seen > 0).then(|| format!("v{}", seen - 1).into_bytes());
+            let (operation, answer) = match kind {
+                0 => (histories::Operation::Get { key }, histories::Answer::Got(observed)),
+                1 => (
+                    histories::Operation::Put { key, value: new.into_bytes(), ttl_s: None },
+                    histories::Answer::Done,
+                ),
+                2 => (histories::Operation::Delete { key }, histories::Answer::Done),
+                _ => (
+                    histories::Operation::Cas {
+                        key,
+                        expected: observed.clone(),
+                        new: new.into_bytes(),
+                    },
+                    if *swapped {
+                        histories::Answer::Cas { swapped: true, previous: observed }
+                    } else {
+                        histories::Answer::CasFailed
+                    },
+                ),
+            };
+            let process = histories::Process::Client(number as u64);
+            events.push((*begin, false, process, histories::What::Invoke(operation.clone())));
+            let outcome =
+                if *unknown { histories::Outcome::Info } else { histories::Outcome::Ok(answer) };
+            let completion = histories::What::Complete(operation, outcome);
+            events.push((begin + length, true, process, completion));
+        }
+        events.sort_by_key(|(time, is_return, ..)| (*time, *is_return));
+        let event = |(index, (time_ns, _, process, what))| histories::Event {
+            index,
+            time_ns,
+            process,
+            what,
+            error: None,
+            attempts: Vec::new(),
+        };
+        (0..).zip(events).map(event).collect()
+    })
+}
+
+fn collected(events: Vec<histories::Event>) -> History {
+    let mut collector = Collector::new();
+    for event in events {
+        collector.push(event).expect("well-formed");
+    }
+    collector.finish()
+}
+
+fn single_key(history: &History) -> &KeyHistory {
+    let [key] = history.keys.as_slice() else { panic!("one key") };
+    key
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: if cfg!(debug_assertions) { 500 } else { 20_000 },
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn counterexample_is_minimal_and_invalid_as_a_history_of_its_own(events in events()) {
+        let history = collected(events);
+        let key = single_key(&history);
+        prop_assume!(is_invalid(&key.calls));
+        let minimal = minimize(core::candidate(&key.calls, &is_invalid), &is_invalid);
+        prop_assert!(is_invalid(&minimal));
+        for index in 0..minimal.len() {
+            let rest = without(&minimal, index..index + 1);
+            prop_assert!(rest.is_empty() || !is_invalid(&rest), "{index} is not needed: {minimal:?}");
+        }
+
+        let found = find(&history, key, &Budget::default());
+        prop_assert!(!found.sentence.is_empty());
+        prop_assert!(!found.drawing.is_empty());
+        let mut order = histories::order::Order::new();
+        for event in &found.events {
+            prop_assert_eq!(order.event(event), Ok(()));
+        }
+        let again = check(&collected(found.events), &Options::default());
+        prop_assert_eq!(again.validity, Validity::Invalid);
+    }
+}
+
+#[test]
+fn stale_read_is_drawn_and_said() {
+    let call = |invoke, finish, expects, writes, client| Call {
+        invoke,
+        finish,
+        expects,
+        writes,
+        event: client,
+        client,
+    };
+    let put = |key: &[u8], value: &str| histories::Operation::Put {
+        key: key.to_vec(),
+        value: value.as_bytes().to_vec(),
+        ttl_s: None,
+    };
+    assert_eq!(call(1, 2, ANYTHING, 1, 0).step(0), Some(1), "calls are what the events become");
+    let get = histories::Operation::Get { key: b"k".to_vec() };
+    let got = |value: &str| histories::Answer::Got(Some(value.as_bytes().to_vec()));
+    let operations = [
+        (put(b"k", "old"), histories::Answer::Done),
+        (put(b"k", "other"), histories::Answer::Done),
+        (put(b"k", "new"), histories::Answer::Done),
+        (get.clone(), got("new")),
+        (get, got("old")),
+    ];
+    let mut events = Vec::new();
+    for (number, (operation, answer)) in operations.into_iter().enumerate() {
+        let process = histories::Process::Client(number as u64);
+        for what in [
+            histories::What::Invoke(operation.clone()),
+            histories::What::Complete(operation, histories::Outcome::Ok(answer)),
+        ] {
+            let index = events.len() as u64;
+            events.push(histories::Event {
+                index,
+                time_ns: index * 1_000_000,
+                process,
+                what,
+                error: None,
+                attempts: Vec::new(),
+            });
+        }
+    }
+    let history = collected(events);
+    let key = single_key(&history);
+    assert_eq!(key.calls[3].writes, NOTHING);
+    let found = find(&history, key, &Budget::default());
+    // Either of the two later writes shows that the read is stale; the one that is left is enough.
+    assert_eq!(found.operations.len(), 3, "{found:?}");
+    assert_eq!(found.drawing.len(), 3);
+    assert!(found.sentence.contains("had replaced it 0.00"), "{}", found.sentence);
+    let last = found.drawing.last().expect("a lane");
+    assert!(last.starts_with("client 4") && last.ends_with("├ get → \"old\" ┤"), "{last}");
+}
