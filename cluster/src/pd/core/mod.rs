@@ -23,6 +23,9 @@ pub mod settings;
 pub mod stores;
 mod timestamps;
 
+#[cfg(test)]
+mod tests;
+
 pub use refusal::Refusal;
 
 use crate::profile::Timing;

@@ -151,8 +151,12 @@ impl Step {
         })
     }
 
-    /// The step as the leader is told it; `None` if the region has not what it is about.
+    /// The step as the leader is told it; `None` if the region has not what it is about, or shows the change
+    /// already and the peer only has to catch up.
     pub fn message(&self, region: &Region) -> Option<pdpb::RegionHeartbeatResponse> {
+        if self.conf_changes(region) > 0 {
+            return None;
+        }
         let change = |kind: ConfChangeType, peer: metapb::Peer| pdpb::RegionHeartbeatResponse {
             change_peer: Some(pdpb::ChangePeer { peer: Some(peer), change_type: kind.into() }),
             ..Default::default()

@@ -252,7 +252,7 @@ impl Core {
         }
         let Some(region) = self.regions.get(id) else { return false };
         // Only a leader can act, and only one that was heard of since PD started.
-        if region.heard.is_none() || !self.is_up(now, region.leader_store()) {
+        if region.heard.is_none() || !self.serves(now, region.leader_store()) {
             return false;
         }
         let inside = |bound: &&[u8; 9]| {
@@ -299,6 +299,13 @@ impl Core {
                 self.unsaved = true;
             }
         }
+    }
+
+    /// Whether a store is heard from, though it may be leaving.
+    pub(super) fn serves(&self, now: Now, store: u64) -> bool {
+        let heard = self.store(store).and_then(|store| store.heard);
+        let lately = |at| now.saturating_sub(at) <= self.patience().disconnected;
+        self.condition(now, store) != Some(Condition::Tombstone) && heard.is_some_and(lately)
     }
 
     pub(super) fn is_up(&self, now: Now, store: u64) -> bool {

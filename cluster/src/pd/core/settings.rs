@@ -36,6 +36,8 @@ pub struct Policy {
 pub struct Settings {
     document: Value,
     changes: BTreeMap<String, Value>,
+    /// Read off the document once per change: it is asked for at every decision.
+    policy: Policy,
 }
 
 /// What a document says of the process that serves it.
@@ -56,7 +58,8 @@ impl Settings {
         document["replication"]["max-replicas"] = json!(max_replicas);
         document["schedule"]["max-store-down-time"] = json!(go_text::duration(max_store_down_time));
         document["schedule"]["patrol-region-interval"] = json!(go_text::duration(patrol));
-        Self { document, changes: BTreeMap::new() }
+        let policy = Policy::of(&document);
+        Self { document, changes: BTreeMap::new(), policy }
     }
 
     /// Changes settings by name: `max-replicas`, `schedule.leader-schedule-limit`, or whole sections
@@ -73,6 +76,7 @@ impl Settings {
                 _ => next.change_one(name, value)?,
             }
         }
+        next.policy = Policy::of(&next.document);
         *self = next;
         Ok(())
     }
@@ -134,11 +138,17 @@ impl Settings {
 
     /// What PD acts on.
     pub fn policy(&self) -> Policy {
-        let schedule = |item: &str| &self.document["schedule"][item];
+        self.policy
+    }
+}
+
+impl Policy {
+    fn of(document: &Value) -> Self {
+        let schedule = |item: &str| &document["schedule"][item];
         let number = |value: &Value| value.as_u64().expect("checked when it was set") as usize;
         let yes = |item: &str| schedule(item).as_str() == Some("true");
-        Policy {
-            max_replicas: number(&self.document["replication"]["max-replicas"]),
+        Self {
+            max_replicas: number(&document["replication"]["max-replicas"]),
             max_store_down_time: schedule("max-store-down-time")
                 .as_str()
                 .and_then(go_text::parse_duration)
