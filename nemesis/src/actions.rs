@@ -27,8 +27,8 @@ impl Injection {
             Action::Kill { whom, length_ms } => self.down(Down::Killed, whom, length_ms).await,
             Action::TransferLeader => self.transfer_leader().await,
             Action::MaxReplicas { to } => self.max_replicas(to).await,
-            Action::PauseOverlap { election_wait_ms_max, length_ms } => {
-                self.pause_overlap(election_wait_ms_max, length_ms).await
+            Action::PauseOverlap { election_wait_ms_max, serve_ms, length_ms } => {
+                self.pause_overlap(election_wait_ms_max, serve_ms, length_ms).await
             }
         }
     }
@@ -113,10 +113,16 @@ impl Injection {
     }
 
     /// A leader is stopped and another one elected; then the others are stopped and the first runs again, alone.
-    async fn pause_overlap(&mut self, wait_ms_max: u64, length_ms: u64) -> Result<(), Ended> {
+    async fn pause_overlap(
+        &mut self,
+        wait_ms_max: u64,
+        serve_ms: u64,
+        length_ms: u64,
+    ) -> Result<(), Ended> {
         let (region, first) = self.take(Down::Stopped, Whom::Leader).await?;
         self.hurt(Down::Stopped, &region, &first, wait_ms_max).await?;
         let voters = self.await_other_leader(&region, Duration::from_millis(wait_ms_max)).await?;
+        self.hold(serve_ms).await?;
         let others = self.field.take(Down::Stopped, |down| {
             let others: Vec<_> = voters.into_iter().filter(|it| !down.contains(it)).collect();
             Some(((), others))

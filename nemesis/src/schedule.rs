@@ -78,6 +78,8 @@ pub enum Action {
     PauseOverlap {
         /// How long to wait for another leader's writes, at most.
         election_wait_ms_max: u64,
+        /// How long that leader then serves undisturbed, so that the old state is old by many writes.
+        serve_ms: u64,
         /// How long the first is left alone with its old state.
         length_ms: u64,
     },
@@ -108,8 +110,8 @@ impl Action {
         match self {
             Self::Pause { length_ms, .. } | Self::Kill { length_ms, .. } => length_ms,
             Self::TransferLeader | Self::MaxReplicas { .. } => CLUSTER_REACTS_MS,
-            Self::PauseOverlap { election_wait_ms_max, length_ms } => {
-                election_wait_ms_max / 4 + length_ms
+            Self::PauseOverlap { election_wait_ms_max, serve_ms, length_ms } => {
+                election_wait_ms_max / 4 + serve_ms + length_ms
             }
         }
     }
@@ -238,6 +240,7 @@ impl Dealer<'_> {
             }
             FaultKind::PauseOverlap => Action::PauseOverlap {
                 election_wait_ms_max: (config.pause_ms_max * 2).max(10_000),
+                serve_ms: config.pause_ms_max / 2,
                 length_ms,
             },
         }

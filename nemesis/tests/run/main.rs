@@ -133,7 +133,8 @@ async fn what_depends_on_replicas_is_not_injected_without_them() {
 #[tokio::test(start_paused = true)]
 async fn an_overlap_leaves_the_first_leader_alone_with_old_state() {
     let fake = Arc::new(Fake::of_six());
-    let what = Action::PauseOverlap { election_wait_ms_max: 10_000, length_ms: 2_000 };
+    let what =
+        Action::PauseOverlap { election_wait_ms_max: 10_000, serve_ms: 500, length_ms: 2_000 };
     let record = run_one(&fake, planned(0, FaultKind::PauseOverlap, what)).await;
     assert_eq!(fake.calls(), ["pause [1]", "pause [2, 3]", "resume [1]", "resume [2, 3]"]);
     assert_eq!(record.error, None);
@@ -144,7 +145,8 @@ async fn an_overlap_leaves_the_first_leader_alone_with_old_state() {
 #[tokio::test(start_paused = true)]
 async fn an_overlap_without_another_leader_ends_with_the_first_stop() {
     let fake = Arc::new(Fake::of_six());
-    let what = Action::PauseOverlap { election_wait_ms_max: 1_000, length_ms: 2_000 };
+    let what =
+        Action::PauseOverlap { election_wait_ms_max: 1_000, serve_ms: 500, length_ms: 2_000 };
     let record = run_one(&fake, planned(0, FaultKind::PauseOverlap, what)).await;
     assert_eq!(fake.calls(), ["pause [1]", "resume [1]"]);
     assert_eq!(record.error.as_deref(), Some("no other leader acknowledged writes in time"));
