@@ -26,15 +26,38 @@ fn expected(folder: &std::path::Path) -> BTreeMap<String, Validity> {
     toml::from_str(&text).expect("file = verdict")
 }
 
-#[test]
-fn histories_of_real_tikv_have_their_known_verdicts() {
-    let Some(folder) = folder("real-tikv") else { return };
+/// Judges every history of a folder, and compares.
+fn judged_as_published(name: &str, initial: Option<&str>) {
+    let Some(folder) = folder(name) else { return };
     for (file, expected) in expected(&folder) {
-        let mut collector = Collector::new();
-        for event in histories::jsonl::open(&folder.join(&file)).expect("readable") {
-            collector.push(event.expect("well-formed")).expect("well-formed");
+        let mut collector = match initial {
+            Some(value) => Collector::with_initial(value.as_bytes().to_vec()),
+            None => Collector::new(),
+        };
+        let source = histories::source::open(&folder.join(&file), None).expect("readable");
+        for event in source.events {
+            let event = event.unwrap_or_else(|error| panic!("{file}: {error}"));
+            collector.push(event).expect("well-formed");
         }
         let verdict = check(&collector.finish(), &Options::default());
         assert_eq!(verdict.validity, expected, "{file}: {:?}", verdict.reasons);
+        for key in &verdict.keys {
+            assert_eq!(key.validity == Validity::Invalid, key.counterexample.is_some(), "{file}");
+        }
     }
+}
+
+#[test]
+fn histories_of_real_tikv_have_their_known_verdicts() {
+    judged_as_published("real-tikv", None);
+}
+
+#[test]
+fn histories_of_knossos_have_their_published_verdicts() {
+    judged_as_published("knossos-cas-register", Some("0"));
+}
+
+#[test]
+fn histories_of_porcupine_have_their_published_verdicts() {
+    judged_as_published("porcupine-etcd", None);
 }

@@ -6,16 +6,20 @@
 //! - [`Recorder`] appends events to a file while a run goes, from many threads, without making them wait for
 //!   the disk.
 //! - [`jsonl`] is the format: its specification, [`jsonl::Writer`] and [`jsonl::Reader`].
+//! - [`source`] opens a history in any format that we read, [`import`] reads those of other projects.
 //! - [`order`] holds the rules every history obeys, whichever format it came in.
 
 pub mod error;
 pub mod event;
+pub mod import;
 pub mod jsonl;
 pub mod operation;
 pub mod order;
 pub mod recorder;
+pub mod source;
 
 pub use error::{MalformedReason, ReadError};
 pub use event::{Attempt, ClientId, Event, Header, Outcome, Process, What};
 pub use operation::{Answer, Key, Operation, Value};
 pub use recorder::{Record, RecordError, Recorder, RecorderHandle};
+pub use source::{Format, Source};

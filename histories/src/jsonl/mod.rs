@@ -47,6 +47,7 @@ mod text;
 mod write;
 
 pub use open::open;
+pub(crate) use open::open_bytes;
 pub use read::Reader;
 pub use text::Text;
 pub use write::Writer;

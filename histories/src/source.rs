@@ -1,0 +1,89 @@
+//! Opens a history in any format that we read: our own, streamed; Jepsen's EDN and text logs, read whole.
+//!
+//! In: a path, and the format where the user names it. Out: a [`Source`]: the header and an iterator of events.
+
+use std::fmt;
+use std::io::{BufRead, Read};
+use std::path::Path;
+
+use crate::error::ReadError;
+use crate::event::{Event, Header};
+use crate::import::{read_edn, read_text_log};
+use crate::jsonl::{self, Reader};
+
+/// The formats that are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Our own, `history.jsonl`.
+    Jsonl,
+    /// Jepsen's and Knossos' EDN.
+    Edn,
+    /// Text logs of Jepsen, Knossos and Porcupine.
+    Log,
+}
+
+/// An opened history.
+pub struct Source {
+    /// The header's free fields; empty for imported histories.
+    pub header: Header,
+    /// The format it is in.
+    pub format: Format,
+    /// The events, up to the first error.
+    pub events: Box<dyn Iterator<Item = Result<Event, ReadError>> + Send>,
+}
+
+/// Opens a history: a file, plain or compressed with zstd, or `-` for standard input. The format is told from the
+/// file's first bytes unless it is given.
+pub fn open(path: &Path, format: Option<Format>) -> Result<Source, ReadError> {
+    let mut bytes = jsonl::open_bytes(path)?;
+    let format = match format {
+        Some(format) => format,
+        None => told_from(bytes.fill_buf()?)?,
+    };
+    if format == Format::Jsonl {
+        let reader = Reader::new(bytes)?;
+        let header = reader.header().clone();
+        return Ok(Source { header, format, events: Box::new(reader) });
+    }
+    let mut text = String::new();
+    bytes.read_to_string(&mut text).map_err(|error| match error.kind() {
+        std::io::ErrorKind::InvalidData => {
+            ReadError::Foreign { reason: "the file is not UTF-8 text".to_owned() }
+        }
+        _ => error.into(),
+    })?;
+    // Imported files are small, so the events are made at once and the text is let go.
+    let events: Vec<_> = match format {
+        Format::Edn => read_edn(&text).collect(),
+        _ => read_text_log(&text).collect(),
+    };
+    if events.is_empty() {
+        return Err(ReadError::Foreign { reason: "there is no event in the file".to_owned() });
+    }
+    Ok(Source { header: Header::default(), format, events: Box::new(events.into_iter()) })
+}
+
+/// The format of a file that begins with these bytes.
+fn told_from(beginning: &[u8]) -> Result<Format, ReadError> {
+    let text = String::from_utf8_lossy(beginning);
+    let text = text.trim_start();
+    if text.starts_with("{\"") || text.is_empty() {
+        Ok(Format::Jsonl)
+    } else if text.starts_with(['[', '(', ';', '{', '#']) {
+        Ok(Format::Edn)
+    } else if text.contains("jepsen.util - ") {
+        Ok(Format::Log)
+    } else {
+        let reason = "it begins neither as history.jsonl, nor as EDN, nor as a Jepsen log";
+        Err(ReadError::Foreign { reason: reason.to_owned() })
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source")
+            .field("header", &self.header)
+            .field("format", &self.format)
+            .finish_non_exhaustive()
+    }
+}
