@@ -11,6 +11,9 @@ mod http;
 mod member;
 mod shell;
 
+#[cfg(test)]
+mod tests;
+
 use crate::{process::Ready, profile::Profile};
 use disk::Disk;
 use grpc::PdService;

@@ -121,9 +121,9 @@ impl Core {
 
     /// Whether a peer is known to take part: on a living store, heard by its leader, not lagging far.
     pub(super) fn is_well(&self, now: Now, region: &Region, peer: &metapb::Peer) -> bool {
-        let serves =
-            matches!(self.condition(now, peer.store_id), Some(Condition::Up | Condition::Offline));
-        serves && region.down_seconds(peer.id).is_none() && !region.is_pending(peer.id)
+        self.serves(now, peer.store_id)
+            && region.down_seconds(peer.id).is_none()
+            && !region.is_pending(peer.id)
     }
 
     /// Whether a peer has been away for so long that it is replaced.
