@@ -157,12 +157,31 @@ impl TikvClient {
                 self.replace(handles);
             }
             Some(Cause::Region(_)) if !request.is_read() && !self.options.client_retries => {
-                if let Some(key) = first_key(request) {
-                    // Whether it succeeds does not matter: it has walked the regions, and the cache with it.
-                    let _ = timeout_at(deadline, handles.repair.get(key)).await;
-                }
+                self.repair(handles, request, deadline).await;
             }
             _ => {}
+        }
+    }
+
+    /// Reads with backoff what a write was refused for. Whether it succeeds does not matter: it has walked all the
+    /// regions concerned, and the cache with it.
+    async fn repair(&self, handles: &Arc<Handles>, request: &Request, deadline: Instant) {
+        match request {
+            Request::Get { key }
+            | Request::Put { key, .. }
+            | Request::Delete { key }
+            | Request::Cas { key, .. } => {
+                let _ = timeout_at(deadline, handles.repair.get(key.clone())).await;
+            }
+            Request::BatchGet { keys } | Request::BatchDelete { keys } => {
+                let _ = timeout_at(deadline, handles.repair.batch_get(keys.clone())).await;
+            }
+            Request::BatchPut { pairs } => {
+                let keys: Vec<Vec<u8>> = pairs.iter().map(|(key, _)| key.clone()).collect();
+                let _ = timeout_at(deadline, handles.repair.batch_get(keys)).await;
+            }
+            // No read of the crate walks the regions of a range rightly.
+            Request::Scan { .. } | Request::DeleteRange { .. } => self.replace(handles),
         }
     }
 
@@ -239,18 +258,6 @@ fn got_batch(keys: &[Vec<u8>], pairs: Vec<KvPair>) -> Response {
     let found: HashMap<Vec<u8>, Vec<u8>> =
         pairs.into_iter().map(|pair| (pair.0.into(), pair.1)).collect();
     Response::GotBatch(keys.iter().map(|key| (key.clone(), found.get(key).cloned())).collect())
-}
-
-fn first_key(request: &Request) -> Option<Vec<u8>> {
-    match request {
-        Request::Get { key }
-        | Request::Put { key, .. }
-        | Request::Delete { key }
-        | Request::Cas { key, .. } => Some(key.clone()),
-        Request::BatchGet { keys } | Request::BatchDelete { keys } => keys.first().cloned(),
-        Request::BatchPut { pairs } => pairs.first().map(|(key, _)| key.clone()),
-        Request::Scan { start, .. } | Request::DeleteRange { start, .. } => Some(start.clone()),
-    }
 }
 
 /// The crate prints region errors with all their fields; a line with the kind and the store's words is enough.

@@ -166,6 +166,22 @@ async fn a_batch_of_which_one_part_failed_is_unknown() {
 }
 
 #[tokio::test]
+async fn a_batch_or_range_finds_leaders_that_moved_in_any_of_its_regions() {
+    for (cluster, client) in both(false).await {
+        let client = client.as_ref();
+        let pairs = || vec![("a".into(), "1".into()), ("z".into(), "2".into())];
+        let range = || Request::DeleteRange { start: "a".into(), end: None };
+        ok(client, Request::BatchPut { pairs: pairs() }).await;
+        ok(client, range()).await;
+        for (leader, request) in [(1, Request::BatchPut { pairs: pairs() }), (2, range())] {
+            cluster.state().leaders.insert(3, leader);
+            unknown(&client.execute(&request, PATIENCE).await);
+            ok(client, request).await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_direct_batch_that_every_store_refused_was_not_applied() {
     let cluster = FakeCluster::start().await;
     let client = direct(&cluster, false);
