@@ -7,15 +7,19 @@
 use crate::{clock::Clock, measurement::Measurement};
 use client::{RawKv, Request, Response};
 use histories::{
-    Answer, Attempt, ClientId, Operation, Outcome, Process, Record, RecorderHandle, What,
+    Answer, Attempt, ClientId, Key, Operation, Outcome, Process, Record, RecorderHandle, What,
 };
 use std::{
+    collections::VecDeque,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
+
+/// So many of the last acknowledged writes are remembered.
+const FRESH_KEYS_MAX: usize = 32;
 
 /// What all clients of a run share.
 #[derive(Debug)]
@@ -26,6 +30,8 @@ pub struct Recording {
     completed: AtomicU64,
     acknowledged_writes: AtomicU64,
     measurement: Mutex<Measurement>,
+    /// The keys of the last acknowledged writes, the newest last.
+    fresh_keys: Mutex<VecDeque<Key>>,
 }
 
 /// A logical client: sequential, retired after an operation of unknown outcome.
@@ -45,6 +51,7 @@ impl Recording {
             completed: AtomicU64::new(0),
             acknowledged_writes: AtomicU64::new(0),
             measurement: Mutex::default(),
+            fresh_keys: Mutex::default(),
         })
     }
 
@@ -78,6 +85,25 @@ impl Recording {
         let now_ns = self.clock.now_ns();
         self.recorder.record(Record::new(now_ns, Process::Nemesis, what));
         now_ns
+    }
+
+    /// The key of one of the last acknowledged writes: whoever still has old state answers wrongly about it.
+    pub fn fresh_key(&self, draw: u64) -> Option<Key> {
+        let keys = self.fresh_keys.lock().unwrap_or_else(PoisonError::into_inner);
+        keys.get(draw as usize % keys.len().max(1)).cloned()
+    }
+
+    fn note_fresh_key(&self, write: &Operation) {
+        let (Operation::Put { key, .. } | Operation::Cas { key, .. } | Operation::Delete { key }) =
+            write
+        else {
+            return;
+        };
+        let mut keys = self.fresh_keys.lock().unwrap_or_else(PoisonError::into_inner);
+        if keys.len() == FRESH_KEYS_MAX {
+            keys.pop_front();
+        }
+        keys.push_back(key.clone());
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Measurement> {
@@ -139,6 +165,7 @@ impl Client {
         shared.completed.fetch_add(1, Ordering::Relaxed);
         if matches!(outcome, Outcome::Ok(_)) && !request.is_read() {
             shared.acknowledged_writes.fetch_add(1, Ordering::Relaxed);
+            shared.note_fresh_key(&operation);
         }
         if outcome == Outcome::Info {
             self.id = shared.fresh_id();

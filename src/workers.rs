@@ -27,6 +27,8 @@ const LOAD_TRIES_MAX: u32 = 50;
 /// An idle client is idle for so long, milliseconds.
 const IDLE_MS_MIN: u64 = 100;
 const IDLE_MS_MAX: u64 = 1_200;
+/// How many of an idle client's reads, in a hundred, are of a key that was just written: old state shows there.
+const FRESH_PERCENT: u64 = 75;
 /// A read that took longer was answered by a store that had been stopped, or after an election.
 const LATE: Duration = Duration::from_millis(300);
 /// After a late answer an idle client reads so often without a pause: if the store answers from old state, this is
@@ -159,7 +161,12 @@ impl Workers {
             let mut reads_left = 1;
             while reads_left > 0 && !*stop.borrow() {
                 reads_left -= 1;
-                let read = generator.next_read();
+                let fresh = self.recording.fresh_key(generator.between(0, u64::MAX));
+                let of_fresh_key = fresh.filter(|_| generator.between(1, 100) <= FRESH_PERCENT);
+                let read = match of_fresh_key {
+                    Some(key) => Operation::Get { key },
+                    None => generator.next_read(),
+                };
                 let begun = Instant::now();
                 let (_, outcome) =
                     client.execute(library, kind(&read), read, self.idle_op_timeout).await;
