@@ -1,28 +1,127 @@
 //! `check`: judges recorded histories again, offline.
 //!
-//! In: run directories or history files. Out: a report for each, and how the program ends: as the worst of them.
+//! In: run directories or history files, and how to judge them. Out: a report for one, a table for several, or
+//! JSON; counterexamples as files; and how the program ends: as the worst of them. A malformed history is refused,
+//! and ends it worse than any verdict.
 
 use crate::{
+    cli::CheckArgs,
+    counterexamples,
     exit::{Exit, Failure},
-    judge, report,
+    judge::{self, Judgement},
+    report,
     run_directory::RunDirectory,
 };
-use std::path::{Path, PathBuf};
+use indicatif::{ProgressBar, ProgressDrawTarget};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// Judges each of these.
-pub fn command(paths: &[PathBuf]) -> Result<Exit, Failure> {
-    let mut worst = Exit::Valid;
-    for path in paths {
-        let judgement = judge::judge(&history(path)?, &checker::Options::default())?;
-        println!("{}", path.display());
-        report::print(&judgement);
-        worst = match (worst, judgement.exit()) {
-            (Exit::Invalid, _) | (_, Exit::Invalid) => Exit::Invalid,
-            (Exit::Unknown, _) | (_, Exit::Unknown) => Exit::Unknown,
-            _ => Exit::Valid,
-        };
+pub fn command(args: &CheckArgs) -> Result<Exit, Failure> {
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(args.threads.map_or(0, usize::from))
+        .build()
+        .map_err(Failure::software)?;
+    let mut judgements = Vec::new();
+    let mut refused = Vec::new();
+    for path in &args.paths {
+        let progress = progress(path);
+        let judged = history(path)
+            .and_then(|history| pool.install(|| judge::judge(&history, &args.judging())));
+        progress.finish_and_clear();
+        match judged {
+            Ok(judgement) => {
+                if let Some(directory) = directory_for(args, path) {
+                    counterexamples::write(&judgement, &directory)?;
+                }
+                judgements.push((path.clone(), judgement));
+            }
+            Err(failure) if args.paths.len() > 1 => refused.push((path.clone(), failure)),
+            Err(failure) => return Err(failure),
+        }
     }
-    Ok(worst)
+    if args.json {
+        print_json(&judgements)?;
+    } else if let ([(path, judgement)], []) = (judgements.as_slice(), refused.as_slice()) {
+        println!("{}", path.display());
+        report::print(judgement);
+        counterexamples::print(judgement);
+    } else {
+        print_table(&judgements, &refused);
+    }
+    match refused.into_iter().next() {
+        Some((_, failure)) => Err(failure),
+        None => Ok(worst(&judgements)),
+    }
+}
+
+fn worst(judgements: &[(PathBuf, Judgement)]) -> Exit {
+    let exits: Vec<Exit> = judgements.iter().map(|(_, judgement)| judgement.exit()).collect();
+    let order = [Exit::Invalid, Exit::Unknown];
+    order.into_iter().find(|exit| exits.contains(exit)).unwrap_or(Exit::Valid)
+}
+
+/// Where the counterexamples of one of the histories go.
+fn directory_for(args: &CheckArgs, path: &Path) -> Option<PathBuf> {
+    let own = if path.is_dir() {
+        Some(path.to_owned())
+    } else {
+        (args.paths.len() == 1).then(|| PathBuf::from("."))
+    };
+    args.counterexamples.clone().or(own)
+}
+
+fn progress(path: &Path) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(5));
+    bar.set_message(format!("judging {}", path.display()));
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+fn print_json(judgements: &[(PathBuf, Judgement)]) -> Result<(), Failure> {
+    let json = match judgements {
+        [(_, judgement)] => serde_json::to_string_pretty(judgement),
+        several => {
+            let judgements: serde_json::Map<String, serde_json::Value> = several
+                .iter()
+                .map(|(path, judgement)| {
+                    Ok((path.display().to_string(), serde_json::to_value(judgement)?))
+                })
+                .collect::<Result<_, serde_json::Error>>()
+                .map_err(Failure::software)?;
+            serde_json::to_string_pretty(&judgements)
+        }
+    };
+    println!("{}", json.map_err(Failure::software)?);
+    Ok(())
+}
+
+fn print_table(judgements: &[(PathBuf, Judgement)], refused: &[(PathBuf, Failure)]) {
+    println!(
+        "{:8} {:>10} {:>7} {:>11}  {:21} history",
+        "verdict", "operations", "keys", "explored", "decided by"
+    );
+    for (path, judgement) in judgements {
+        let checked = &judgement.checked;
+        let operations = checked.operations;
+        let engines: BTreeSet<String> =
+            checked.keys.iter().map(|key| key.decided_by.to_string()).collect();
+        println!(
+            "{:8} {:>10} {:>7} {:>11}  {:21} {}",
+            judgement.validity.to_string(),
+            operations.ok + operations.fail + operations.info,
+            checked.keys.len(),
+            checked.explored,
+            engines.into_iter().collect::<Vec<_>>().join(", "),
+            path.display()
+        );
+    }
+    for (_, failure) in refused {
+        println!("{:8} {failure}", "refused");
+    }
 }
 
 /// The history that a path names: the file itself, or that of a run directory.

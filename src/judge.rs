@@ -9,8 +9,8 @@ use crate::{
     key_count::{CountFinder, CountedRange, KeyCounts},
     traffic::{Counts, Traffic},
 };
-use checker::{Collector, Options, Validity, Verdict};
-use histories::{Header, ReadError, jsonl};
+use checker::{Collector, Model, Options, Validity, Verdict};
+use histories::{Format, Header, ReadError, Source, Value, What};
 use serde::Serialize;
 use std::{collections::BTreeMap, path::Path};
 
@@ -65,8 +65,21 @@ impl Judgement {
     }
 }
 
+/// How a history is read and what it is held to.
+#[derive(Debug, Clone, Default)]
+pub struct Judging {
+    /// Who decides, and at what cost.
+    pub options: Options,
+    /// What the history is held to.
+    pub model: Model,
+    /// The file's format; otherwise told from how it begins.
+    pub format: Option<Format>,
+    /// What every key holds at first; absent otherwise.
+    pub initial: Option<Value>,
+}
+
 /// Judges the history in a file.
-pub fn judge(path: &Path, options: &Options) -> Result<Judgement, Failure> {
+pub fn judge(path: &Path, judging: &Judging) -> Result<Judgement, Failure> {
     let refuse = |error: ReadError| {
         let exit = match error {
             ReadError::Io(_) => Exit::NoInput,
@@ -74,28 +87,37 @@ pub fn judge(path: &Path, options: &Options) -> Result<Judgement, Failure> {
         };
         Failure::new(exit, format!("{}: {error}", path.display()))
     };
-    let reader = jsonl::open(path).map_err(refuse)?;
-    let header = reader.header().clone();
-    let mut collector = Collector::new();
+    let malformed =
+        |reason: String| Failure::new(Exit::Malformed, format!("{}: {reason}", path.display()));
+    let Source { header, events, .. } =
+        histories::source::open(path, judging.format).map_err(refuse)?;
+    let mut collector = match &judging.initial {
+        Some(value) => Collector::with_initial(value.clone()),
+        None => Collector::new(),
+    };
     let mut traffic = Traffic::default();
     let mut faults = FaultFinder::default();
     let range = header.fields.get("key-count").cloned();
     let mut counts = range
         .and_then(|range| serde_json::from_value::<CountedRange>(range).ok())
         .map(CountFinder::new);
-    for event in reader {
+    for event in events {
         let event = event.map_err(refuse)?;
+        if let What::Invoke(operation) = &event.what
+            && !judging.model.admits(operation)
+        {
+            let name = operation.name();
+            return Err(malformed(format!("event {}: the model has no {name}", event.index)));
+        }
         traffic.hear(&event);
         faults.hear(&event);
         if let Some(counts) = &mut counts {
             counts.hear(&event);
         }
-        collector.push(event).map_err(|reason| {
-            Failure::new(Exit::Malformed, format!("{}: {reason}", path.display()))
-        })?;
+        collector.push(event).map_err(|reason| malformed(reason.to_string()))?;
     }
     let traffic = traffic.finish();
-    let checked = checker::check(&collector.finish(), options);
+    let checked = checker::check(&collector.finish(), &judging.options);
     let faults = faults.finish().into_iter().map(|seen| judged(seen, &traffic)).collect();
     let counts = counts.map(|counts| counts.counts());
     Ok(conclude(&header, &traffic, faults, counts, checked))
@@ -187,7 +209,7 @@ mod tests {
         let header = format!(r#"{{"format":"jepsen-tikv history","version":1{fields}}}"#);
         let text = [&[header.as_str()], lines].concat().join("\n") + "\n";
         std::fs::write(file.path(), text).expect("written");
-        judge(file.path(), &Options::default()).expect("well formed")
+        judge(file.path(), &Judging::default()).expect("well formed")
     }
 
     const PUT: [&str; 2] = [

@@ -7,6 +7,7 @@ mod check;
 mod cli;
 mod clock;
 mod config;
+mod counterexamples;
 mod exit;
 mod faults_seen;
 mod heal;
@@ -61,7 +62,7 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
             let repeat = plan.config.command_line(&cli::default_config()?);
             run::test(&plan, &repeat, &args.runs_dir)
         }
-        cli::Command::Check(args) => check::command(&args.paths),
+        cli::Command::Check(args) => check::command(&args),
         cli::Command::Cluster(args) => serve::command(&args),
     }
 }

@@ -7,6 +7,7 @@
 use crate::{
     clock::Clock,
     config::ClientName,
+    counterexamples,
     exit::{Exit, Failure},
     heal,
     interrupt::{Interrupt, Urgency},
@@ -61,10 +62,12 @@ pub fn test(plan: &Plan, repeat: &str, runs_dir: &Path) -> Result<Exit, Failure>
     let troubles = carried_out?;
 
     eprintln!("judging {}", run.history().display());
-    let judgement = judge::judge(&run.history(), &checker::Options::default())?;
+    let judgement = judge::judge(&run.history(), &judge::Judging::default())?;
     let verdict_json = serde_json::to_vec_pretty(&judgement).map_err(Failure::software)?;
     write_whole(&run.verdict(), &verdict_json)?;
     report::print(&judgement);
+    counterexamples::print(&judgement);
+    counterexamples::write(&judgement, run.path())?;
     for trouble in &troubles {
         println!("  - {trouble}");
     }

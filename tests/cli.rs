@@ -117,3 +117,35 @@ fn a_place_that_cannot_be_written_is_said() {
         refused(dir.path(), &["test", "--time", "1", "--runs-dir", "file/runs"], TARGET_OR_DISK);
     assert!(said.contains("--runs-dir"), "what to do is said: {said}");
 }
+
+#[test]
+fn an_invalid_history_leaves_a_counterexample_that_is_judged_invalid_too() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let edn = "[{:process 0 :type :invoke :f :write :value 1}
+        {:process 0 :type :ok :f :write :value 1}
+        {:process 0 :type :invoke :f :write :value 2}
+        {:process 0 :type :ok :f :write :value 2}
+        {:process 1 :type :invoke :f :read :value nil}
+        {:process 1 :type :ok :f :read :value 1}]";
+    std::fs::write(dir.path().join("stale.edn"), edn).expect("written");
+    let judged = jepsen_tikv(dir.path(), &["check", "stale.edn"]);
+    let said = String::from_utf8_lossy(&judged.stdout).into_owned();
+    assert_eq!(judged.status.code(), Some(1), "{said}");
+    assert!(said.contains("├ get → \"1\" ┤"), "{said}");
+    let again = jepsen_tikv(dir.path(), &["check", "counterexample-register.jsonl"]);
+    assert_eq!(again.status.code(), Some(1));
+    let table = jepsen_tikv(dir.path(), &["check", "stale.edn", "counterexample-register.jsonl"]);
+    assert_eq!(table.status.code(), Some(1));
+    assert_eq!(String::from_utf8_lossy(&table.stdout).lines().count(), 3);
+    for engine in ["search", "porcupine", "near-linear"] {
+        let judged = jepsen_tikv(dir.path(), &["check", "--json", "--engine", engine, "stale.edn"]);
+        assert_eq!(judged.status.code(), Some(1), "{engine}");
+        let json = serde_json::from_slice::<serde_json::Value>(&judged.stdout).expect("JSON");
+        assert_eq!(json["checked"]["keys"][0]["decided_by"], engine);
+    }
+    let spent = jepsen_tikv(
+        dir.path(),
+        &["check", "--engine", "search", "--budget", "0", "--threads", "1", "stale.edn"],
+    );
+    assert_eq!(spent.status.code(), Some(2));
+}

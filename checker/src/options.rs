@@ -3,19 +3,31 @@
 //! Nothing in here is measured in seconds: a budget in configurations and bytes gives the same verdict on every
 //! machine.
 
+use histories::Operation;
 use serde::{Deserialize, Serialize};
 
 /// What the history is held to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Model {
-    /// One register: get and put.
+    /// Registers with get, put and delete.
     Register,
-    /// One register with compare-and-swap.
+    /// Registers that can be compared and swapped as well.
     CasRegister,
-    /// Many keys, every operation; each key is a register of its own.
+    /// Every operation; each key is a register of its own.
     #[default]
     Kv,
+}
+
+impl Model {
+    /// Whether the model has an operation.
+    pub fn admits(self, operation: &Operation) -> bool {
+        match operation {
+            Operation::Get { .. } | Operation::Put { .. } | Operation::Delete { .. } => true,
+            Operation::Cas { .. } => self != Self::Register,
+            _ => self == Self::Kv,
+        }
+    }
 }
 
 /// How a key is decided.

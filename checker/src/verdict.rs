@@ -51,6 +51,16 @@ pub enum DecidedBy {
     Porcupine,
 }
 
+impl std::fmt::Display for DecidedBy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::NearLinear => "near-linear",
+            Self::Search => "search",
+            Self::Porcupine => "porcupine",
+        })
+    }
+}
+
 /// The verdict on a history.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {

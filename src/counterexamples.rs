@@ -1,0 +1,74 @@
+//! Counterexamples of invalid keys as files, and as a person sees them.
+//!
+//! In: a judgement. Out: `counterexample-<key>.jsonl` for each invalid key, itself a history that `check` judges
+//! invalid, and lines with its drawing. What a key's name holds beside letters, digits, `-`, `_` and `.` is `_` in
+//! the file's name, so that no key leads out of the directory.
+
+use crate::{exit::Failure, judge::Judgement};
+use checker::KeyVerdict;
+use histories::{Header, jsonl};
+use serde_json::json;
+use std::{
+    collections::BTreeSet,
+    fs::File,
+    io::{self, BufWriter},
+    path::{Path, PathBuf},
+};
+
+/// So many are drawn; the others are in their files.
+const DRAWN_MAX: usize = 3;
+
+/// Prints the first counterexamples.
+pub fn print(judgement: &Judgement) {
+    for key in judgement.checked.keys.iter().filter(|key| is_invalid(key)).take(DRAWN_MAX) {
+        println!();
+        println!("key {}:", key.key);
+        for line in key.counterexample.iter().flat_map(|found| &found.drawing) {
+            println!("  {line}");
+        }
+    }
+}
+
+/// Writes all counterexamples into a directory.
+pub fn write(judgement: &Judgement, directory: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let mut names = BTreeSet::new();
+    let mut written = Vec::new();
+    for (number, key) in
+        judgement.checked.keys.iter().enumerate().filter(|(_, key)| is_invalid(key))
+    {
+        let mut name = format!("counterexample-{}.jsonl", file_name(&key.key.to_string()));
+        if !names.insert(name.clone()) {
+            name = format!("counterexample-{}-{number}.jsonl", file_name(&key.key.to_string()));
+        }
+        let path = directory.join(name);
+        write_one(key, &path).map_err(|error| {
+            Failure::target_or_disk(format!("cannot write {}: {error}", path.display()))
+        })?;
+        written.push(path);
+    }
+    Ok(written)
+}
+
+fn is_invalid(key: &KeyVerdict) -> bool {
+    key.counterexample.is_some()
+}
+
+fn write_one(key: &KeyVerdict, path: &Path) -> io::Result<()> {
+    let Some(found) = &key.counterexample else { return Ok(()) };
+    let mut header = Header::default();
+    header.fields.insert("counterexample-of".to_owned(), json!(key.key));
+    header.fields.insert("why".to_owned(), json!(found.sentence));
+    header.fields.insert("original-events".to_owned(), json!(found.operations));
+    let mut writer = jsonl::Writer::new(BufWriter::new(File::create(path)?), &header)?;
+    for event in &found.events {
+        writer.write(event)?;
+    }
+    writer.finish().map(|_| ())
+}
+
+/// A key as part of a file's name.
+fn file_name(key: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let name: String = key.chars().map(|c| if plain(c) { c } else { '_' }).take(100).collect();
+    if name.is_empty() { "empty".to_owned() } else { name }
+}
