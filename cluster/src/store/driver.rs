@@ -124,6 +124,9 @@ impl Driver {
                 },
                 () = time::sleep(Duration::from_millis(sleep_ms)) => {}
             }
+            // Requests before messages, as in TiKV, whose reads do not queue behind Raft: a leader that slept meets both
+            // at once, and must not depend on hearing of its successor before it is asked.
+            gathered.sort_by_key(|event| matches!(event, Event::Input(_)));
             for event in gathered.drain(..) {
                 inputs.push(self.as_input(event));
             }
