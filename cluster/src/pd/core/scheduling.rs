@@ -98,6 +98,7 @@ impl Core {
         beat: pdpb::RegionHeartbeatRequest,
     ) -> Result<(), Refusal> {
         self.expect_bootstrapped()?;
+        self.wake(now);
         let store = beat.leader.as_ref().map_or(0, |leader| leader.store_id);
         match self.condition(now, store) {
             None => return Err(Refusal::StoreNotFound(store)),
@@ -124,6 +125,7 @@ impl Core {
         if !self.bootstrapped {
             return;
         }
+        self.wake(now);
         let running: Vec<u64> = self.scheduling.operators.keys().copied().collect();
         for id in running {
             self.advance(now, id);

@@ -103,6 +103,22 @@ fn a_disconnected_store_keeps_its_replicas_and_a_down_one_loses_them() {
 }
 
 #[test]
+fn a_pd_that_slept_does_not_take_its_stores_for_dead() {
+    let mut world = World::new(4, 3);
+    world.rounds(100);
+    let before: Vec<_> = world.regions.values().map(|region| region.meta.clone()).collect();
+    world.now += Duration::from_hours(1);
+    let taken = world.taken.len();
+    world.core.tick(world.now);
+    assert_eq!(world.core.condition(world.now, 1), Some(Condition::Disconnected));
+    assert_eq!(world.core.take_messages(), []);
+    world.rounds(50);
+    assert_eq!(world.taken.len(), taken, "{:?}", &world.taken[taken..]);
+    let after: Vec<_> = world.regions.values().map(|region| region.meta.clone()).collect();
+    assert_eq!(before, after);
+}
+
+#[test]
 fn a_learner_that_does_not_catch_up_is_not_promoted() {
     let mut world = World::new(2, 1);
     world.rounds(30);
@@ -314,8 +330,8 @@ proptest! {
             let id = ids[(a * 7 + b) as usize % ids.len()];
             match what {
                 // At most one is dead, so that a majority of any three lives.
-                0 => { world.alive = (1..=6).filter(|store| *store != a).collect(); }
-                1 => world.alive = (1..=6).collect(),
+                0 => world.let_live((1..=6).filter(|store| *store != a)),
+                1 => world.let_live(1..=6),
                 2 => world.change("max-replicas", json!([1, 3, 5][(a % 3) as usize])),
                 3 => { let _ = world.core.order(world.now, id, &Order::TransferLeader { to: a }); }
                 4 => { let _ = world.core.order(world.now, id, &Order::TransferPeer { from: a, to: b }); }
@@ -323,7 +339,7 @@ proptest! {
             }
             world.rounds((a * b) as usize);
         }
-        world.alive = (1..=6).collect();
+        world.let_live(1..=6);
         world.change("max-replicas", json!(3));
         world.rounds(600);
         prop_assert_eq!(world.voters(), vec![3; 5]);

@@ -3,18 +3,16 @@
 //! A request meant for another cluster fails the call; a refusal of the core stands in the response's header, as PD
 //! has it. What is not here answers `UNIMPLEMENTED`.
 
+mod answers;
+mod health;
+mod streams;
+
 use super::{
-    core::{Core, Now, Refusal, regions::Region},
+    core::{Core, Refusal, regions::Region},
     member::{CLUSTER_VERSION, Member},
-    shell::{STEPS_QUEUED_MAX, Shell, StepSender},
+    shell::{STEPS_QUEUED_MAX, Shell},
 };
-use proto::{
-    health::{
-        HealthCheckRequest, HealthCheckResponse, health_check_response::ServingStatus,
-        health_server::Health,
-    },
-    metapb, pdpb,
-};
+use proto::{metapb, pdpb};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -29,71 +27,10 @@ pub struct PdService {
 
 type Answer<T> = Result<Response<T>, Status>;
 
-/// What a refusal is in a response's header.
-fn header_error(refusal: &Refusal) -> pdpb::Error {
-    use pdpb::ErrorType;
-    let kind = match refusal {
-        Refusal::NotBootstrapped => ErrorType::NotBootstrapped,
-        Refusal::AlreadyBootstrapped => ErrorType::AlreadyBootstrapped,
-        Refusal::StoreTombstone => ErrorType::StoreTombstone,
-        Refusal::RegionNotFound(_) => ErrorType::RegionNotFound,
-        Refusal::InvalidBootstrap(_)
-        | Refusal::StoreNotFound(_)
-        | Refusal::DuplicateAddress { .. }
-        | Refusal::RegionStale { .. }
-        | Refusal::InvalidCount(_)
-        | Refusal::Operator(_)
-        | Refusal::Setting(_)
-        | Refusal::Disk(_) => ErrorType::Unknown,
-    };
-    pdpb::Error { r#type: kind.into(), message: refusal.to_string() }
-}
-
 impl PdService {
     /// The service of a PD.
     pub fn new(shell: Arc<Shell>, member: Member) -> Self {
         Self { shell, member }
-    }
-
-    fn check(&self, header: Option<&pdpb::RequestHeader>) -> Result<(), Status> {
-        let got = header.map_or(0, |header| header.cluster_id);
-        let need = self.member.cluster_id;
-        if got == need {
-            return Ok(());
-        }
-        let text = format!("mismatch cluster id, need {need} but got {got}");
-        Err(Status::failed_precondition(text))
-    }
-
-    #[expect(clippy::unnecessary_wraps, reason = "as the responses have it")]
-    fn header(&self, error: Option<pdpb::Error>) -> Option<pdpb::ResponseHeader> {
-        Some(pdpb::ResponseHeader { cluster_id: self.member.cluster_id, error })
-    }
-
-    /// A mutation: the header that tells how it went, and its answer or nothing.
-    fn act<T: Default>(
-        &self,
-        input: impl FnOnce(&mut Core, Now) -> Result<T, Refusal>,
-    ) -> (Option<pdpb::ResponseHeader>, T) {
-        self.told(self.shell.act(input))
-    }
-
-    /// A question to a bootstrapped cluster, likewise.
-    fn view<T: Default>(
-        &self,
-        question: impl FnOnce(&Core, Now) -> Result<T, Refusal>,
-    ) -> (Option<pdpb::ResponseHeader>, T) {
-        self.told(self.shell.view(|core, now| {
-            core.expect_bootstrapped()?;
-            question(core, now)
-        }))
-    }
-
-    fn told<T: Default>(&self, answer: Result<T, Refusal>) -> (Option<pdpb::ResponseHeader>, T) {
-        match answer {
-            Ok(value) => (self.header(None), value),
-            Err(refusal) => (self.header(Some(header_error(&refusal))), T::default()),
-        }
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "as the service's calls have it")]
@@ -112,36 +49,6 @@ impl PdService {
             down_peers: region.down,
             pending_peers: region.pending,
         }))
-    }
-
-    /// Serves one store's heartbeats until its stream ends.
-    async fn hear_regions(
-        self,
-        mut beats: Streaming<pdpb::RegionHeartbeatRequest>,
-        steps: StepSender,
-    ) {
-        while let Ok(Some(beat)) = beats.message().await {
-            if let Err(status) = self.check(beat.header.as_ref()) {
-                let _ = steps.send(Err(status)).await;
-                break;
-            }
-            let leader = beat.leader;
-            let region_id = beat.region.as_ref().map_or(0, |region| region.id);
-            if let Some(leader) = &leader {
-                self.shell.bind(leader.store_id, &steps);
-            }
-            if let Err(refusal) = self.shell.act(|core, now| core.region_heartbeat(now, beat)) {
-                tracing::debug!(region_id, %refusal, "heartbeat refused");
-                // Not waited for: a store that does not read its steps must not stop its heartbeats.
-                let _ = steps.try_send(Ok(pdpb::RegionHeartbeatResponse {
-                    header: self.header(Some(header_error(&refusal))),
-                    region_id,
-                    target_peer: leader,
-                    ..Default::default()
-                }));
-            }
-        }
-        self.shell.unbind(&steps);
     }
 }
 
@@ -178,26 +85,7 @@ impl pdpb::pd_server::Pd for PdService {
 
     async fn tso(&self, request: Request<Streaming<pdpb::TsoRequest>>) -> Answer<Self::TsoStream> {
         let (send, receive) = mpsc::channel(STEPS_QUEUED_MAX);
-        let service = self.clone();
-        let mut requests = request.into_inner();
-        tokio::spawn(async move {
-            while let Ok(Some(request)) = requests.message().await {
-                let count = request.count;
-                let answer = service.check(request.header.as_ref()).and_then(|()| {
-                    let timestamp = service.shell.act(|core, now| core.timestamp(now, count));
-                    timestamp.map_err(|refusal| Status::unknown(refusal.to_string()))
-                });
-                let answer = answer.map(|timestamp| pdpb::TsoResponse {
-                    header: service.header(None),
-                    count,
-                    timestamp: Some(timestamp),
-                });
-                let failed = answer.is_err();
-                if send.send(answer).await.is_err() || failed {
-                    break;
-                }
-            }
-        });
+        tokio::spawn(self.clone().give_timestamps(request.into_inner(), send));
         Ok(Response::new(ReceiverStream::new(receive)))
     }
 
@@ -445,26 +333,5 @@ impl pdpb::pd_server::Pd for PdService {
     ) -> Answer<pdpb::ReportMinResolvedTsResponse> {
         self.check(request.get_ref().header.as_ref())?;
         Ok(Response::new(pdpb::ReportMinResolvedTsResponse { header: self.header(None) }))
-    }
-}
-
-#[tonic::async_trait]
-impl Health for PdService {
-    type WatchStream = ReceiverStream<Result<HealthCheckResponse, Status>>;
-
-    async fn check(&self, _: Request<HealthCheckRequest>) -> Answer<HealthCheckResponse> {
-        Ok(Response::new(HealthCheckResponse { status: ServingStatus::Serving.into() }))
-    }
-
-    async fn watch(&self, _: Request<HealthCheckRequest>) -> Answer<Self::WatchStream> {
-        let (send, receive) = mpsc::channel(1);
-        let serving = HealthCheckResponse { status: ServingStatus::Serving.into() };
-        tokio::spawn(async move {
-            // The state never changes while this process lives: one answer, then an open stream.
-            if send.send(Ok(serving)).await.is_ok() {
-                send.closed().await;
-            }
-        });
-        Ok(Response::new(ReceiverStream::new(receive)))
     }
 }
