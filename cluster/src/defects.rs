@@ -10,6 +10,28 @@ use std::collections::BTreeSet;
 pub enum Defect {
     /// A leader answers reads without confirming that it still leads.
     StaleRead,
+    /// Any peer answers reads from its own copy.
+    FollowerRead,
+    /// A write is acknowledged as soon as the leader has it in its log.
+    AckBeforeCommit,
+    /// Log and votes are promised to others up to a second before they are on disk.
+    AckBeforeFsync,
+    /// A vote is forgotten over a restart.
+    VoteTwice,
+    /// A snapshot lacks some keys.
+    ForgetfulSnapshot,
+    /// A split loses the last key of each new region.
+    KeyLostInSplit,
+    /// A delete does not reach the disk.
+    DeleteResurrects,
+    /// A scan that reaches a region's end drops its last key.
+    ScanSkipsBoundary,
+    /// A compare-and-swap that fails writes all the same.
+    FailedCasWrites,
+    /// A compare-and-swap compares before the log instead of in it.
+    CasRace,
+    /// Some puts are refused as "not leader" after they were proposed.
+    PutReportsFailureButApplies,
 }
 
 /// The defects that are switched on.
@@ -18,12 +40,36 @@ pub struct Defects(BTreeSet<Defect>);
 
 impl Defect {
     /// Every defect there is.
-    pub const ALL: [Self; 1] = [Self::StaleRead];
+    pub const ALL: [Self; 12] = [
+        Self::StaleRead,
+        Self::FollowerRead,
+        Self::AckBeforeCommit,
+        Self::AckBeforeFsync,
+        Self::VoteTwice,
+        Self::ForgetfulSnapshot,
+        Self::KeyLostInSplit,
+        Self::DeleteResurrects,
+        Self::ScanSkipsBoundary,
+        Self::FailedCasWrites,
+        Self::CasRace,
+        Self::PutReportsFailureButApplies,
+    ];
 
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::StaleRead => "stale-read",
+            Self::FollowerRead => "follower-read",
+            Self::AckBeforeCommit => "ack-before-commit",
+            Self::AckBeforeFsync => "ack-before-fsync",
+            Self::VoteTwice => "vote-twice",
+            Self::ForgetfulSnapshot => "forgetful-snapshot",
+            Self::KeyLostInSplit => "key-lost-in-split",
+            Self::DeleteResurrects => "delete-resurrects",
+            Self::ScanSkipsBoundary => "scan-skips-boundary",
+            Self::FailedCasWrites => "failed-cas-writes",
+            Self::CasRace => "cas-race",
+            Self::PutReportsFailureButApplies => "put-reports-failure-but-applies",
         }
     }
 
@@ -32,6 +78,35 @@ impl Defect {
         match self {
             Self::StaleRead => {
                 "a leader answers reads without confirming that it still leads, so a deposed one answers from old state"
+            }
+            Self::FollowerRead => "any peer answers reads from its own copy, however old that is",
+            Self::AckBeforeCommit => {
+                "a write is acknowledged when the leader has proposed it, before any other store has it"
+            }
+            Self::AckBeforeFsync => {
+                "log and votes count as written up to a second before they are, so a kill forgets what others rely on"
+            }
+            Self::VoteTwice => {
+                "a restarted store forgets whom it voted for, so that one term may have two leaders"
+            }
+            Self::ForgetfulSnapshot => {
+                "a replica that catches up by snapshot lacks every third key"
+            }
+            Self::KeyLostInSplit => "a split loses the last key left of each split point",
+            Self::DeleteResurrects => {
+                "a delete is applied in memory only, so the key comes back with a restart"
+            }
+            Self::ScanSkipsBoundary => {
+                "a scan that reaches the end of a region drops the last key of it"
+            }
+            Self::FailedCasWrites => {
+                "a compare-and-swap that reports failure writes its value all the same"
+            }
+            Self::CasRace => {
+                "a compare-and-swap compares when it is proposed, so that two of them can win over one value"
+            }
+            Self::PutReportsFailureButApplies => {
+                "every twentieth put is answered with \"not leader\" after it was proposed, and takes effect"
             }
         }
     }

@@ -4,13 +4,14 @@
 //! entry does follows from the entry and the state before it alone, so that all replicas do the same.
 
 use super::{
-    command::{Action, Command, CompareAndSwap, Mutation, Split},
+    command::{Action, Command, CompareAndSwap, Mutation, Split, Write},
     data::Record,
     effects::{Effect, Shared},
     peer::Peer,
     region_errors,
     requests::{RawResponse, RequestKind},
 };
+use crate::defects::Defect;
 use prost::Message as _;
 use proto::{
     kvrpcpb,
@@ -100,7 +101,9 @@ impl Peer {
             shared.batch.put_data(region_id, &key, &record);
             storage.data.put(key, record);
         } else {
-            shared.batch.delete_data(region_id, &key);
+            if !shared.config.defects.has(Defect::DeleteResurrects) {
+                shared.batch.delete_data(region_id, &key);
+            }
             storage.data.delete(&key);
         }
     }
@@ -109,7 +112,7 @@ impl Peer {
         let data = &self.raw.store().data;
         let previous = data.get(&swap.key, unix_s).map(|record| record.value.clone());
         let succeeded = previous == swap.expected;
-        if succeeded {
+        if succeeded || shared.config.defects.has(Defect::FailedCasWrites) {
             let (key, value) = (swap.key, Some(swap.value));
             let expires_unix_s = swap.expires_unix_s;
             self.apply_mutation(Mutation { key, value, expires_unix_s }, shared);
@@ -141,9 +144,14 @@ impl Peer {
                 region_epoch: Some(epoch),
                 peers: peers.map(|(peer, id)| metapb::Peer { id, ..*peer }).collect(),
             };
-            let data = storage.data.split_off_left(&region.end_key);
+            let mut data = storage.data.split_off_left(&region.end_key);
             for (key, _) in data.iter() {
                 shared.batch.delete_data(storage.region.id, key);
+            }
+            if shared.config.defects.has(Defect::KeyLostInSplit)
+                && let Some(last) = data.iter().last().map(|(key, _)| key.clone())
+            {
+                data.delete(&last);
             }
             parts.push((region, data));
         }
@@ -210,6 +218,32 @@ fn refused(region: &Region) -> Applied {
     Applied::Refused(region_errors::epoch_not_match(vec![region.clone()]))
 }
 
+impl Peer {
+    /// The defect cas-race: compares now, and puts if that went well.
+    pub(super) fn race_to_swap(
+        &self,
+        swap: &kvrpcpb::RawCasRequest,
+        shared: &Shared,
+    ) -> Result<Action, Box<RawResponse>> {
+        let found = self.raw.store().data.get(&swap.key, shared.now.unix_s());
+        let expected = (!swap.previous_not_exist).then_some(&swap.previous_value);
+        if found.map(|record| &record.value) == expected {
+            let mutation = Mutation {
+                key: swap.key.clone(),
+                value: Some(swap.value.clone()),
+                expires_unix_s: 0,
+            };
+            return Ok(Action::Write(Write { mutations: vec![mutation] }));
+        }
+        Err(Box::new(RawResponse::CompareAndSwap(kvrpcpb::RawCasResponse {
+            succeed: false,
+            previous_not_exist: found.is_none(),
+            previous_value: found.map(|record| record.value.clone()).unwrap_or_default(),
+            ..Default::default()
+        })))
+    }
+}
+
 fn respond(kind: RequestKind, applied: Applied) -> RawResponse {
     match (kind, applied) {
         (kind, Applied::Refused(error)) => kind.refuse(error),
@@ -218,6 +252,13 @@ fn respond(kind: RequestKind, applied: Applied) -> RawResponse {
                 succeed: succeeded,
                 previous_not_exist: previous.is_none(),
                 previous_value: previous.unwrap_or_default(),
+                ..Default::default()
+            })
+        }
+        // The defect cas-race has compared before.
+        (RequestKind::CompareAndSwap, Applied::Done) => {
+            RawResponse::CompareAndSwap(kvrpcpb::RawCasResponse {
+                succeed: true,
                 ..Default::default()
             })
         }
@@ -233,8 +274,7 @@ fn respond(kind: RequestKind, applied: Applied) -> RawResponse {
             RawResponse::DeleteRange(kvrpcpb::RawDeleteRangeResponse::default())
         }
         (
-            RequestKind::CompareAndSwap
-            | RequestKind::Get
+            RequestKind::Get
             | RequestKind::BatchGet
             | RequestKind::Scan
             | RequestKind::BatchScan

@@ -24,6 +24,7 @@ mod snapshot;
 #[cfg(test)]
 mod tests;
 
+use crate::defects::Defect;
 use command::RegionRecord;
 use disk::{Batch, StoredRegion};
 use effects::{Input, NodeConfig, Now, Outputs, Persist, Shared};
@@ -36,6 +37,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Writes that nobody waits for are held back until there are so many, or a tick comes.
 const LAZY_WRITES_MAX: usize = 1_024;
 
+/// How long the defect ack-before-fsync holds writes back.
+const PRETENDED_SYNC_MS: u64 = 1_000;
+
 /// All region peers of one store.
 pub struct Node {
     peers: BTreeMap<u64, Peer>,
@@ -46,6 +50,9 @@ pub struct Node {
     /// Peers that may have something ready.
     touched: BTreeSet<u64>,
     next_tick_ms: u64,
+    /// What the defect ack-before-fsync holds back, and until when.
+    unsynced: Batch,
+    next_sync_ms: u64,
     shared: Shared,
 }
 
@@ -71,6 +78,8 @@ impl Node {
             early_votes: BTreeMap::new(),
             touched: BTreeSet::new(),
             next_tick_ms: now.monotonic_ms + config.timing.raft_tick_ms,
+            unsynced: Batch::default(),
+            next_sync_ms: 0,
             shared: Shared {
                 config,
                 now,
@@ -87,7 +96,11 @@ impl Node {
             if region.record.tombstone {
                 node.tombstones.insert(region_id, region.record);
             } else {
-                node.insert_peer(PeerStorage::restored(region));
+                let mut storage = PeerStorage::restored(region);
+                if node.shared.config.defects.has(Defect::VoteTwice) {
+                    storage.forget_vote();
+                }
+                node.insert_peer(storage);
             }
         }
         node
@@ -96,8 +109,18 @@ impl Node {
     /// Takes in what has happened and says what to do.
     pub fn step(&mut self, now: Now, inputs: impl IntoIterator<Item = Input>) -> Outputs {
         self.shared.now = now;
-        for input in inputs {
-            self.take_in(input);
+        if self.shared.config.defects.has(Defect::StaleRead) {
+            // Who answers without asking anybody need not hear first what others have to say: such reads pass by the
+            // messages that depose their leader, as they do where they have threads of their own.
+            let (requests, others): (Vec<Input>, Vec<Input>) =
+                inputs.into_iter().partition(|input| matches!(input, Input::Request { .. }));
+            for input in requests.into_iter().chain(others) {
+                self.take_in(input);
+            }
+        } else {
+            for input in inputs {
+                self.take_in(input);
+            }
         }
         let tick = now.monotonic_ms >= self.next_tick_ms;
         if tick {
@@ -110,6 +133,9 @@ impl Node {
             self.ask_about_lost_leaders();
         }
         self.settle();
+        if self.shared.config.defects.has(Defect::AckBeforeFsync) {
+            self.pretend_to_sync();
+        }
         let lazy = !tick && self.shared.batch.writes.len() < LAZY_WRITES_MAX;
         if self.shared.batch.must_sync || !lazy && !self.shared.batch.writes.is_empty() {
             let batch = std::mem::take(&mut self.shared.batch);
@@ -132,6 +158,25 @@ impl Node {
             keys: sum.keys + peer.raw.store().data.len() as u64,
             proposals: sum.proposals + peer.proposals.len() as u64,
         })
+    }
+
+    /// The defect ack-before-fsync: what must be synced counts as synced at once, and goes to disk a second later.
+    fn pretend_to_sync(&mut self) {
+        while std::mem::take(&mut self.shared.batch.must_sync) {
+            let batch = std::mem::take(&mut self.shared.batch);
+            self.unsynced.writes.extend(batch.writes);
+            let seq = self.shared.seq;
+            self.shared.seq += 1;
+            self.persisted(seq);
+            self.settle();
+        }
+        let rest = std::mem::take(&mut self.shared.batch);
+        self.unsynced.writes.extend(rest.writes);
+        if self.shared.now.monotonic_ms >= self.next_sync_ms {
+            self.next_sync_ms = self.shared.now.monotonic_ms + PRETENDED_SYNC_MS;
+            self.shared.batch = std::mem::take(&mut self.unsynced);
+            self.shared.batch.must_sync = !self.shared.batch.writes.is_empty();
+        }
     }
 
     fn take_in(&mut self, input: Input) {
@@ -202,7 +247,11 @@ impl Node {
         }
         let peer = self.peers.get(&context.region_id).filter(|peer| peer.is_initialized());
         let peer = peer.ok_or_else(|| region_errors::region_not_found(context.region_id))?;
-        region_errors::check_peer(peer, context)?;
+        let anybody_reads =
+            request.is_read() && self.shared.config.defects.has(Defect::FollowerRead);
+        if !anybody_reads {
+            region_errors::check_peer(peer, context)?;
+        }
         if !region_errors::version_matches(context, peer.region()) {
             return Err(region_errors::epoch_not_match(self.with_neighbours(peer.region())));
         }

@@ -15,10 +15,12 @@ use super::{
     peer_storage::PeerStorage,
     read_queue::ReadQueue,
     region_errors::{self, Refusal},
-    requests::{RawRequest, RequestKind},
+    requests::{RawRequest, RawResponse, RequestKind},
 };
+use crate::defects::Defect;
 use prost::Message as _;
 use proto::{
+    kvrpcpb::RawPutResponse,
     metapb::{self, Region},
     raft_serverpb::RaftMessage,
 };
@@ -197,7 +199,13 @@ impl Peer {
     }
 
     /// Takes in another peer's message.
-    pub fn receive(&mut self, from: metapb::Peer, message: Message, shared: &mut Shared) {
+    pub fn receive(&mut self, from: metapb::Peer, mut message: Message, shared: &mut Shared) {
+        if shared.config.defects.has(Defect::AckBeforeFsync)
+            && message.get_msg_type() == MessageType::MsgHeartbeat
+        {
+            // Raft would notice that entries which we acknowledged are gone, and end the process.
+            message.commit = message.commit.min(self.raw.raft.raft_log.last_index());
+        }
         self.heard_ms.insert(from.id, shared.now.monotonic_ms);
         if !self.region().peers.contains(&from) {
             self.strangers.insert(from.id, from);
@@ -225,7 +233,19 @@ impl Peer {
     /// Takes up a client's request that passed all checks of region, epoch and keys.
     pub fn take_up(&mut self, request_id: u64, request: RawRequest, shared: &mut Shared) {
         let kind = request.kind();
-        let Some(action) = request.action(shared.now.unix_s()) else {
+        let action = match &request {
+            RawRequest::CompareAndSwap(swap) if shared.config.defects.has(Defect::CasRace) => {
+                match self.race_to_swap(swap, shared) {
+                    Ok(put) => Some(put),
+                    Err(answer) => {
+                        shared.reply(request_id, *answer);
+                        return;
+                    }
+                }
+            }
+            _ => request.action(shared.now.unix_s()),
+        };
+        let Some(action) = action else {
             self.take_up_read(request_id, request, shared);
             return;
         };
@@ -282,12 +302,27 @@ impl Peer {
         let (last, term) = (self.raw.raft.raft_log.last_index(), self.term());
         let first = last + 1 - waiting.len() as u64;
         for (index, (request_id, kind)) in (first..).zip(waiting) {
-            match &refusal {
-                Some(error) => shared.reply(request_id, kind.refuse(error.clone())),
-                None => {
-                    self.proposals.push_back(Proposal { index, term, request_id, kind });
-                }
+            if let Some(error) = &refusal {
+                shared.reply(request_id, kind.refuse(error.clone()));
+            } else {
+                self.await_outcome(Proposal { index, term, request_id, kind }, shared);
             }
+        }
+    }
+
+    fn await_outcome(&mut self, proposal: Proposal, shared: &mut Shared) {
+        let Proposal { index, request_id, kind, .. } = proposal;
+        let defects = &shared.config.defects;
+        if defects.has(Defect::AckBeforeCommit) && kind == RequestKind::Put {
+            shared.reply(request_id, RawResponse::Put(RawPutResponse::default()));
+        } else if defects.has(Defect::PutReportsFailureButApplies)
+            && kind == RequestKind::Put
+            && index.is_multiple_of(20)
+        {
+            let error = region_errors::not_leader(self.region().id, None);
+            shared.reply(request_id, kind.refuse(error));
+        } else {
+            self.proposals.push_back(proposal);
         }
     }
 
@@ -311,6 +346,9 @@ impl Peer {
         let snapshot_index = ready.snapshot().get_metadata().index;
         if snapshot_index != 0 {
             self.raw.mut_store().restore(ready.snapshot(), &mut shared.batch);
+            if shared.config.defects.has(Defect::ForgetfulSnapshot) {
+                self.raw.mut_store().forget_every_third_key(&mut shared.batch);
+            }
             self.fail_proposals_before(snapshot_index + 1, shared);
         }
         self.raw.mut_store().append(ready.take_entries(), &mut shared.batch);

@@ -208,6 +208,19 @@ impl PeerStorage {
         }
     }
 
+    /// The defect forgetful-snapshot.
+    pub fn forget_every_third_key(&mut self, batch: &mut Batch) {
+        for key in self.data.keys_in(b"", b"").into_iter().step_by(3) {
+            batch.delete_data(self.region.id, &key);
+            self.data.delete(&key);
+        }
+    }
+
+    /// The defect vote-twice.
+    pub fn forget_vote(&mut self) {
+        self.hard_state.vote = raft::INVALID_ID;
+    }
+
     /// Removes everything but a tombstone, which keeps late messages from bringing the peer back.
     pub fn destroy(&mut self, region: Region, batch: &mut Batch) {
         self.erase_data_and_log(batch);

@@ -10,6 +10,7 @@ use super::{
     requests::{RawRequest, RawResponse},
 };
 use crate::defects::Defect;
+use proto::metapb::Region;
 use raft::ReadState;
 use std::collections::VecDeque;
 
@@ -35,7 +36,8 @@ pub struct ReadQueue {
 
 impl Peer {
     pub(super) fn take_up_read(&mut self, id: u64, request: RawRequest, shared: &mut Shared) {
-        if shared.config.defects.has(Defect::StaleRead) {
+        let defects = &shared.config.defects;
+        if defects.has(Defect::StaleRead) || defects.has(Defect::FollowerRead) {
             let read = Read { id, request };
             self.serve(&read, shared);
             return;
@@ -124,6 +126,26 @@ impl Peer {
         } else {
             kind.refuse(region_errors::epoch_not_match(vec![region.clone()]))
         };
+        let response = if shared.config.defects.has(Defect::ScanSkipsBoundary) {
+            without_boundary(&read.request, region, response)
+        } else {
+            response
+        };
         shared.reply(read.id, response);
+    }
+}
+
+/// The defect scan-skips-boundary: a scan upwards that reached the region's end loses its last key.
+fn without_boundary(request: &RawRequest, region: &Region, response: RawResponse) -> RawResponse {
+    match (request, response) {
+        (RawRequest::Scan(scan), RawResponse::Scan(mut found)) => {
+            let to_the_end = scan.end_key.is_empty() || scan.end_key >= region.end_key;
+            let unlimited = found.kvs.len() < scan.limit as usize;
+            if !scan.reverse && !region.end_key.is_empty() && to_the_end && unlimited {
+                found.kvs.pop();
+            }
+            RawResponse::Scan(found)
+        }
+        (_, response) => response,
     }
 }

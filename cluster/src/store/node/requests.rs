@@ -131,6 +131,11 @@ impl RawRequest {
         }
     }
 
+    /// Whether this changes nothing.
+    pub fn is_read(&self) -> bool {
+        self.action(0).is_none()
+    }
+
     /// Whether this is allowed even where room on the disk runs out: what only takes away.
     pub fn frees_room(&self) -> bool {
         matches!(self, Self::Delete(_) | Self::BatchDelete(_) | Self::DeleteRange(_))

@@ -254,11 +254,20 @@ fn no_fault_makes_a_key_anything_but_a_register() {
 }
 
 #[test]
-fn the_same_faults_with_stale_reads_are_noticed() {
-    let found = (0..SEEDS).any(|seed| {
-        let mut chaos = Chaos::new(seed, &[Defect::StaleRead]);
-        chaos.run();
-        violation(&chaos.history).is_some()
-    });
-    assert!(found, "{SEEDS} seeds and no stale read: the test cannot see any");
+fn the_same_faults_with_a_defect_are_noticed() {
+    for defect in [
+        Defect::StaleRead,
+        Defect::FollowerRead,
+        Defect::AckBeforeCommit,
+        Defect::AckBeforeFsync,
+        Defect::KeyLostInSplit,
+        Defect::PutReportsFailureButApplies,
+    ] {
+        let found = (0..SEEDS).any(|seed| {
+            let mut chaos = Chaos::new(seed, &[defect]);
+            chaos.run();
+            violation(&chaos.history).is_some()
+        });
+        assert!(found, "{SEEDS} seeds and nothing wrong with {}", defect.name());
+    }
 }

@@ -4,6 +4,7 @@
 //! was sent to it meanwhile when it goes on, as a process does after SIGSTOP and SIGCONT.
 
 mod chaos;
+mod defects;
 mod faults;
 mod membership;
 mod serving;
