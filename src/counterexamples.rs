@@ -1,7 +1,7 @@
 //! Counterexamples of invalid keys as files, and as a person sees them.
 //!
 //! In: a judgement. Out: `counterexample-<key>.jsonl` for each invalid key, itself a history that `check` judges
-//! invalid, and lines with its drawing. What a key's name holds beside letters, digits, `-`, `_` and `.` is `_` in
+//! invalid, and lines with its drawing and the anomalies found. What a key's name holds beside letters, digits, `-`, `_` and `.` is `_` in
 //! the file's name, so that no key leads out of the directory.
 
 use crate::{exit::Failure, judge::Judgement};
@@ -17,14 +17,24 @@ use std::{
 
 /// So many are drawn; the others are in their files.
 const DRAWN_MAX: usize = 3;
+/// So many anomalies are named for each.
+const FINDINGS_MAX: usize = 3;
 
-/// Prints the first counterexamples.
+/// Prints the first counterexamples, and what kinds of anomalies their keys show.
 pub fn print(judgement: &Judgement) {
     for key in judgement.checked.keys.iter().filter(|key| is_invalid(key)).take(DRAWN_MAX) {
         println!();
         println!("key {}:", key.key);
         for line in key.counterexample.iter().flat_map(|found| &found.drawing) {
             println!("  {line}");
+        }
+        let findings = judgement.checked.findings.iter().filter(|finding| finding.key == key.key);
+        for finding in findings.take(FINDINGS_MAX) {
+            let faults = match finding.faults.as_slice() {
+                [] => String::new(),
+                faults => format!(" (in force: {})", faults.join(", ")),
+            };
+            println!("  {}: {}{faults}", finding.kind, finding.sentence);
         }
     }
 }

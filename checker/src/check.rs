@@ -8,6 +8,7 @@ use rayon::prelude::*;
 
 use crate::counterexample;
 use crate::engine::{self, Decision, Judgement};
+use crate::findings;
 use crate::history::{History, KeyHistory};
 use crate::key_count::key_counts;
 use crate::options::Options;
@@ -17,6 +18,11 @@ use crate::verdict::{Contradiction, KeyCount, KeyVerdict, Validity, Verdict};
 pub fn check(history: &History, options: &Options) -> Verdict {
     let keys: Vec<KeyVerdict> =
         history.keys.par_iter().map(|key| judge_key(history, key, options)).collect();
+    let findings = history.keys.par_iter().zip(&keys).flat_map_iter(|(key, verdict)| {
+        let is_invalid = verdict.validity == Validity::Invalid;
+        if is_invalid { findings::findings(history, key) } else { Vec::new() }
+    });
+    let findings = findings.collect();
     let key_counts = key_counts(history);
     let contradictions = history.contradictions.clone();
 
@@ -43,6 +49,7 @@ pub fn check(history: &History, options: &Options) -> Verdict {
         operations: history.operations,
         explored: keys.iter().map(|key| key.explored).sum(),
         keys,
+        findings,
         key_counts,
         contradictions,
     }

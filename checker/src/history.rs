@@ -26,6 +26,7 @@ use histories::{
 use rayon::prelude::*;
 
 use crate::call::{ABSENT, ANYTHING, Call, IMPOSSIBLE, NEVER, NOTHING, PRESENT, UNLIKE, ValueId};
+use crate::faults::Faults;
 use crate::intern::Interner;
 use crate::range::{DeleteRange, Scan, covered};
 use crate::verdict::{Contradiction, Operations};
@@ -59,6 +60,7 @@ pub struct History {
     pub(crate) contradictions: Vec<Contradiction>,
     pub(crate) operations: Operations,
     pub(crate) clients: Vec<ClientId>,
+    pub(crate) faults: Faults,
     /// What contradicts itself, as it was: by the key's number and the event that invoked it.
     pub(crate) impossible: BTreeMap<(u32, u32), (Operation, Answer)>,
     values: Interner,
@@ -93,7 +95,10 @@ impl Collector {
     /// Takes the next event. It relies on the rules between events that every reader checks, and refuses what it
     /// could not go on with.
     pub fn push(&mut self, event: Event) -> Result<(), MalformedReason> {
-        let Process::Client(client) = event.process else { return Ok(()) };
+        let Process::Client(client) = event.process else {
+            self.history.faults.hear(&event);
+            return Ok(());
+        };
         let number = self.client_number(client);
         // One later, so that a key's first value has room before everything.
         let time = event.time_ns + 1;

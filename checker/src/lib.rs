@@ -29,6 +29,8 @@ mod call;
 mod check;
 mod counterexample;
 mod engine;
+mod faults;
+mod findings;
 mod history;
 mod intern;
 mod key_count;
@@ -39,6 +41,7 @@ mod verdict;
 
 pub use check::check;
 pub use counterexample::Counterexample;
+pub use findings::{Finding, FindingKind};
 pub use history::{Collector, History};
 pub use options::{Budget, Engine, Model, Options};
 pub use verdict::{Contradiction, DecidedBy, KeyCount, KeyVerdict, Operations, Validity, Verdict};

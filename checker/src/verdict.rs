@@ -3,6 +3,7 @@
 //! Pure data. Verdicts merge by priority: invalid over unknown over valid. It does not know how one is reached.
 
 use crate::counterexample::Counterexample;
+use crate::findings::Finding;
 use histories::jsonl::Text;
 use serde::{Deserialize, Serialize};
 
@@ -74,6 +75,8 @@ pub struct Verdict {
     pub explored: u64,
     /// Every key, in the order of its bytes.
     pub keys: Vec<KeyVerdict>,
+    /// What kinds of anomalies the invalid keys show, in the order of the keys.
+    pub findings: Vec<Finding>,
     /// Every scan, in the order of completion.
     pub key_counts: Vec<KeyCount>,
     /// Answers that contradict themselves, whatever the state was.

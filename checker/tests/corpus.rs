@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use checker::{Budget, Collector, Engine, History, Options, Validity, check};
+use checker::{Budget, Collector, Engine, FindingKind, History, Options, Validity, check};
 use histories::{Event, jsonl};
 use serde::Deserialize;
 
@@ -84,6 +84,34 @@ fn every_invalid_key_has_a_counterexample_that_is_invalid_by_itself() {
         }
         let explained = !verdict.reasons.is_empty();
         assert_eq!(explained, expected.verdict == Validity::Invalid, "{name}");
+    }
+}
+
+#[test]
+fn anomalies_are_called_by_their_names() {
+    for (name, kind) in [
+        ("stale-read", FindingKind::LostWrite),
+        ("new-old-inversion", FindingKind::Resurrected),
+        ("stale-read-then-fresh", FindingKind::StaleRead),
+        ("phantom-value", FindingKind::PhantomValue),
+        ("failed-write-observed", FindingKind::FailedWriteObserved),
+        ("cas-failed-but-wrote", FindingKind::FailedWriteObserved),
+        ("lost-write", FindingKind::LostWrite),
+        ("lost-after-read", FindingKind::Resurrected),
+        ("write-applied-twice", FindingKind::Resurrected),
+        ("backwards-for-one-client", FindingKind::BackwardsForOneClient),
+        ("absent-without-delete", FindingKind::Resurrected),
+    ] {
+        let history = collected(read(&corpus().join(format!("{name}.jsonl"))));
+        let findings = check(&history, &Options::default()).findings;
+        let kinds: Vec<FindingKind> = findings.iter().map(|finding| finding.kind).collect();
+        assert!(kinds.contains(&kind), "{name}: {kinds:?}");
+    }
+    for name in
+        expected().iter().filter(|(_, it)| it.verdict == Validity::Valid).map(|(name, _)| name)
+    {
+        let history = collected(read(&corpus().join(format!("{name}.jsonl"))));
+        assert!(check(&history, &Options::default()).findings.is_empty(), "{name}");
     }
 }
 

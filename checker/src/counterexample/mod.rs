@@ -42,7 +42,7 @@ pub(crate) fn find(history: &History, key: &KeyHistory, budget: &Budget) -> Coun
         engine::judge(calls, Engine::Auto, budget).decision == Decision::NotLinearizable
     };
     let minimal = minimize::minimize(core::candidate(&key.calls, &is_invalid), &is_invalid);
-    let names = Names { history, values: history.values_of(key) };
+    let names = Names::new(history, key);
     Counterexample {
         sentence: sentence::sentence(&minimal, key, &names),
         operations: minimal.iter().map(|call| u64::from(call.event)).collect(),
@@ -52,7 +52,7 @@ pub(crate) fn find(history: &History, key: &KeyHistory, budget: &Budget) -> Coun
 }
 
 /// What clients and values are called.
-struct Names<'a> {
+pub(crate) struct Names<'a> {
     history: &'a History,
     values: Vec<&'a [u8]>,
 }
@@ -60,7 +60,16 @@ struct Names<'a> {
 /// Longer values are cut in what a person reads.
 const SHOWN_CHARACTERS_MAX: usize = 40;
 
-impl Names<'_> {
+impl<'a> Names<'a> {
+    pub(crate) fn new(history: &'a History, key: &KeyHistory) -> Self {
+        Self { history, values: history.values_of(key) }
+    }
+
+    /// A call with its client and times.
+    pub(crate) fn long(&self, call: &Call) -> String {
+        sentence::long(call, self)
+    }
+
     /// A value as a person reads it.
     fn value(&self, value: u32) -> String {
         match value {
