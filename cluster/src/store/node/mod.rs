@@ -16,6 +16,7 @@ mod membership;
 mod operators;
 pub mod peer;
 mod peer_storage;
+mod proposals;
 mod read_queue;
 mod reads;
 pub mod region_errors;

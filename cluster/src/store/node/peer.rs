@@ -6,21 +6,18 @@
 //! - a read is served from data at least as recent as the moment at which a quorum confirmed our leadership
 //!   after the read came in.
 //!
-//! How entries are applied stands in `apply`, how reads wait in `read_queue`, what PD wants in `operators`.
+//! How writes wait stands in `proposals`, how reads do in `read_queue`, how entries are applied in `apply`, what PD
+//! wants in `operators`.
 
 use super::{
-    command::{Action, Command},
     disk,
     effects::{Outgoing, Shared, Waiter},
     peer_storage::PeerStorage,
+    proposals::{FreshWrite, Proposal},
     read_queue::ReadQueue,
-    region_errors::{self, Refusal},
-    requests::{RawRequest, RawResponse, RequestKind},
 };
 use crate::defects::Defect;
-use prost::Message as _;
 use proto::{
-    kvrpcpb::RawPutResponse,
     metapb::{self, Region},
     raft_serverpb::RaftMessage,
 };
@@ -30,33 +27,15 @@ use raft::{
 };
 use std::collections::{BTreeMap, VecDeque};
 
-/// A log entry, larger than which TiKV takes none.
-const ENTRY_BYTES_MAX: usize = 8 << 20;
 /// The most that one append message carries.
 const APPEND_BYTES_MAX: u64 = 1 << 20;
 const APPENDS_IN_FLIGHT_MAX: usize = 256;
-
-/// A write that is in the log, though perhaps not for long.
-#[derive(Debug)]
-pub(super) struct Proposal {
-    pub index: u64,
-    pub term: u64,
-    pub request_id: u64,
-    pub kind: RequestKind,
-}
-
-/// A write of this step, on its way into the log.
-struct FreshWrite {
-    request_id: u64,
-    kind: RequestKind,
-    data: Vec<u8>,
-}
 
 /// A region's peer on this store.
 pub struct Peer {
     pub(super) raw: RawNode<PeerStorage>,
     /// Writes of this step: they are proposed together, so that each follower gets one message for all of them.
-    fresh_writes: Vec<FreshWrite>,
+    pub(super) fresh_writes: Vec<FreshWrite>,
     pub(super) proposals: VecDeque<Proposal>,
     pub(super) reads: ReadQueue,
     /// When each other peer was last heard of.
@@ -230,102 +209,6 @@ impl Peer {
         self.raw.report_snapshot(peer_id, status);
     }
 
-    /// Takes up a client's request that passed all checks of region, epoch and keys.
-    pub fn take_up(&mut self, request_id: u64, request: RawRequest, shared: &mut Shared) {
-        let kind = request.kind();
-        let action = match &request {
-            RawRequest::CompareAndSwap(swap) if shared.config.defects.has(Defect::CasRace) => {
-                match self.race_to_swap(swap, shared) {
-                    Ok(put) => Some(put),
-                    Err(answer) => {
-                        shared.reply(request_id, *answer);
-                        return;
-                    }
-                }
-            }
-            _ => request.action(shared.now.unix_s()),
-        };
-        let Some(action) = action else {
-            self.take_up_read(request_id, request, shared);
-            return;
-        };
-        let waiting = self.proposals.len() + self.fresh_writes.len();
-        let encoded = if shared.disk_full && !request.frees_room() {
-            Err(region_errors::disk_full(shared.config.store_id))
-        } else if waiting >= shared.config.waiting_max {
-            Err(region_errors::server_is_busy("too many writes wait in this region"))
-        } else {
-            self.encode(action, shared)
-        };
-        match encoded {
-            Ok(data) => self.fresh_writes.push(FreshWrite { request_id, kind, data }),
-            Err(error) => shared.reply(request_id, kind.refuse(error)),
-        }
-    }
-
-    /// Puts an action that no client waits for into the log.
-    pub(super) fn propose(&mut self, action: Action, shared: &Shared) -> Result<(), Refusal> {
-        let data = self.encode(action, shared)?;
-        self.raw.propose(Vec::new(), data).map_err(|_| region_errors::proposal_dropped())
-    }
-
-    fn encode(&self, action: Action, shared: &Shared) -> Result<Vec<u8>, Refusal> {
-        let version = self.region().region_epoch.unwrap_or_default().version;
-        let command = Command { version, unix_s: shared.now.unix_s(), action: Some(action) };
-        let data = command.encode_to_vec();
-        if data.len() > ENTRY_BYTES_MAX {
-            return Err(region_errors::entry_too_large(self.region().id, data.len() as u64));
-        }
-        Ok(data)
-    }
-
-    fn propose_fresh_writes(&mut self, shared: &mut Shared) {
-        let fresh = std::mem::take(&mut self.fresh_writes);
-        if fresh.is_empty() {
-            return;
-        }
-        let mut message = Message::default();
-        message.set_msg_type(MessageType::MsgPropose);
-        message.from = self.peer_id();
-        let mut waiting = Vec::with_capacity(fresh.len());
-        for write in fresh {
-            let entry = Entry { data: write.data.into(), ..Entry::default() };
-            message.mut_entries().push(entry);
-            waiting.push((write.request_id, write.kind));
-        }
-        let refusal = if self.is_leader() {
-            self.raw.raft.step(message).err().map(|_| region_errors::proposal_dropped())
-        } else {
-            // A follower would pass it on to the leader; but clients of TiKV find the leader themselves.
-            Some(region_errors::not_leader(self.region().id, self.leader()))
-        };
-        let (last, term) = (self.raw.raft.raft_log.last_index(), self.term());
-        let first = last + 1 - waiting.len() as u64;
-        for (index, (request_id, kind)) in (first..).zip(waiting) {
-            if let Some(error) = &refusal {
-                shared.reply(request_id, kind.refuse(error.clone()));
-            } else {
-                self.await_outcome(Proposal { index, term, request_id, kind }, shared);
-            }
-        }
-    }
-
-    fn await_outcome(&mut self, proposal: Proposal, shared: &mut Shared) {
-        let Proposal { index, request_id, kind, .. } = proposal;
-        let defects = &shared.config.defects;
-        if defects.has(Defect::AckBeforeCommit) && kind == RequestKind::Put {
-            shared.reply(request_id, RawResponse::Put(RawPutResponse::default()));
-        } else if defects.has(Defect::PutReportsFailureButApplies)
-            && kind == RequestKind::Put
-            && index.is_multiple_of(20)
-        {
-            let error = region_errors::not_leader(self.region().id, None);
-            shared.reply(request_id, kind.refuse(error));
-        } else {
-            self.proposals.push_back(proposal);
-        }
-    }
-
     /// Does what Raft has ready: entries and states to disk, messages out, committed entries into the data.
     pub fn handle_ready(&mut self, shared: &mut Shared) {
         self.propose_fresh_writes(shared);
@@ -419,24 +302,6 @@ impl Peer {
         }
         self.raw.store().note_applied(&mut shared.batch);
         self.raw.advance_apply_to(last);
-    }
-
-    /// Answers everything that waits: the peer goes away.
-    pub(super) fn fail_all(&mut self, shared: &mut Shared) {
-        for write in std::mem::take(&mut self.fresh_writes) {
-            let error = region_errors::region_not_found(self.region().id);
-            shared.reply(write.request_id, write.kind.refuse(error));
-        }
-        self.fail_proposals_before(u64::MAX, shared);
-        self.fail_reads(shared);
-    }
-
-    /// Answers proposals that can no longer be what is applied at their index.
-    pub(super) fn fail_proposals_before(&mut self, index: u64, shared: &mut Shared) {
-        while let Some(proposal) = self.proposals.pop_front_if(|first| first.index < index) {
-            let response = proposal.kind.refuse(region_errors::stale_command());
-            shared.reply(proposal.request_id, response);
-        }
     }
 
     fn note_role(&mut self, shared: &mut Shared) {
