@@ -46,7 +46,7 @@ pub fn command(args: &CheckArgs) -> Result<Exit, Failure> {
     if args.json {
         print_json(&judgements)?;
     } else if let ([(path, judgement)], []) = (judgements.as_slice(), refused.as_slice()) {
-        println!("{}", path.display());
+        crate::terminal::result(format_args!("{}", path.display()));
         report::print(judgement);
         counterexamples::print(judgement);
     } else {
@@ -95,21 +95,21 @@ fn print_json(judgements: &[(PathBuf, Judgement)]) -> Result<(), Failure> {
             serde_json::to_string_pretty(&judgements)
         }
     };
-    println!("{}", json.map_err(Failure::software)?);
+    crate::terminal::result(format_args!("{}", json.map_err(Failure::software)?));
     Ok(())
 }
 
 fn print_table(judgements: &[(PathBuf, Judgement)], refused: &[(PathBuf, Failure)]) {
-    println!(
+    crate::terminal::result(format_args!(
         "{:8} {:>10} {:>7} {:>11}  {:21} history",
         "verdict", "operations", "keys", "explored", "decided by"
-    );
+    ));
     for (path, judgement) in judgements {
         let checked = &judgement.checked;
         let operations = checked.operations;
         let engines: BTreeSet<String> =
             checked.keys.iter().map(|key| key.decided_by.to_string()).collect();
-        println!(
+        crate::terminal::result(format_args!(
             "{:8} {:>10} {:>7} {:>11}  {:21} {}",
             judgement.validity.to_string(),
             operations.ok + operations.fail + operations.info,
@@ -117,10 +117,10 @@ fn print_table(judgements: &[(PathBuf, Judgement)], refused: &[(PathBuf, Failure
             checked.explored,
             engines.into_iter().collect::<Vec<_>>().join(", "),
             path.display()
-        );
+        ));
     }
     for (_, failure) in refused {
-        println!("{:8} {failure}", "refused");
+        crate::terminal::result(format_args!("{:8} {failure}", "refused"));
     }
 }
 

@@ -23,10 +23,10 @@ const FINDINGS_MAX: usize = 3;
 /// Prints the first counterexamples, and what kinds of anomalies their keys show.
 pub fn print(judgement: &Judgement) {
     for key in judgement.checked.keys.iter().filter(|key| is_invalid(key)).take(DRAWN_MAX) {
-        println!();
-        println!("key {}:", key.key);
+        crate::terminal::result("");
+        crate::terminal::result(format_args!("key {}:", key.key));
         for line in key.counterexample.iter().flat_map(|found| &found.drawing) {
-            println!("  {line}");
+            crate::terminal::result(format_args!("  {line}"));
         }
         let findings = judgement.checked.findings.iter().filter(|finding| finding.key == key.key);
         for finding in findings.take(FINDINGS_MAX) {

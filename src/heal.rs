@@ -35,14 +35,16 @@ pub struct Healed {
 pub fn command(runs_dir: &Path) -> Result<Exit, Failure> {
     let healed = heal(runs_dir);
     for sentence in healed.done.iter().chain(&healed.left_alone) {
-        println!("{sentence}");
+        crate::terminal::result(format_args!("{sentence}"));
     }
     if let Some(first) = healed.failed.first() {
-        healed.failed[1..].iter().for_each(|sentence| eprintln!("jepsen-tikv: {sentence}"));
+        healed.failed[1..]
+            .iter()
+            .for_each(|sentence| crate::terminal::note(format_args!("jepsen-tikv: {sentence}")));
         return Err(Failure::target_or_disk(first));
     }
     if healed.done.is_empty() {
-        println!("nothing to heal in {}", runs_dir.display());
+        crate::terminal::result(format_args!("nothing to heal in {}", runs_dir.display()));
     }
     Ok(Exit::Valid)
 }
@@ -51,7 +53,7 @@ pub fn command(runs_dir: &Path) -> Result<Exit, Failure> {
 pub fn before_a_run(runs_dir: &Path) {
     let healed = heal(runs_dir);
     for sentence in healed.done.iter().chain(&healed.failed) {
-        eprintln!("{sentence}");
+        crate::terminal::note(format_args!("{sentence}"));
     }
 }
 

@@ -54,6 +54,14 @@ pub struct FaultJudged {
     pub first_success_after_ns: Option<u64>,
 }
 
+impl FaultJudged {
+    /// Nothing succeeded for most of the time in which it was in force.
+    pub fn unavailable(&self) -> bool {
+        let length_ns = self.seen.end_ns.saturating_sub(self.seen.begin_ns);
+        self.longest_gap_ns.saturating_mul(2) > length_ns
+    }
+}
+
 impl Judgement {
     /// How the program ends after this judgement.
     pub fn exit(&self) -> Exit {

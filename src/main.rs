@@ -3,6 +3,8 @@
 //! This crate binds the rooms together: flags → [`config`] → [`plan`] → [`run`] → history → [`judge`] → [`report`].
 //! Every stage's output is a file in the run directory, so that every stage can be run alone.
 
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 mod check;
 mod cli;
 mod clock;
@@ -24,6 +26,7 @@ mod run;
 mod run_directory;
 mod serve;
 mod targets;
+mod terminal;
 mod traffic;
 mod workers;
 mod workload;
@@ -35,7 +38,7 @@ fn main() -> ExitCode {
     match cli::parse().and_then(|cli| dispatch(cli.command)) {
         Ok(exit) => ExitCode::from(exit.code()),
         Err(failure) => {
-            eprintln!("jepsen-tikv: {failure}");
+            crate::terminal::note(format_args!("jepsen-tikv: {failure}"));
             ExitCode::from(failure.exit.code())
         }
     }
@@ -45,7 +48,7 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
     match command {
         cli::Command::Defects => {
             for defect in cluster::defects::Defect::ALL {
-                println!("{:14} {}", defect.name(), defect.breaks());
+                crate::terminal::result(format_args!("{:14} {}", defect.name(), defect.breaks()));
             }
             Ok(Exit::Valid)
         }

@@ -32,7 +32,7 @@ impl Progress {
                 bar.set_message(String::new());
                 bar.enable_steady_tick(Duration::from_millis(200));
             }
-            None => eprintln!("{name}"),
+            None => crate::terminal::note(format_args!("{name}")),
         }
     }
 
@@ -52,7 +52,7 @@ impl Progress {
     /// The faults in force changed. The bar shows them by itself.
     pub fn faults(&self, in_force: &[String]) {
         if self.bar.is_none() && !in_force.is_empty() {
-            eprintln!("in force: {}", in_force.join(", "));
+            crate::terminal::note(format_args!("in force: {}", in_force.join(", ")));
         }
     }
 
@@ -60,15 +60,15 @@ impl Progress {
     pub fn line(&self, line: &str) {
         match &self.bar {
             Some(bar) => bar.println(line),
-            None => eprintln!("{line}"),
+            None => crate::terminal::note(line),
         }
     }
 
     /// A line of the result, which goes to stdout, without tearing the bar.
     pub fn result_line(&self, line: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| println!("{line}")),
-            None => println!("{line}"),
+            Some(bar) => bar.suspend(|| crate::terminal::result(line)),
+            None => crate::terminal::result(line),
         }
     }
 

@@ -11,7 +11,7 @@ const LISTED_MAX: usize = 10;
 /// Prints a judgement to stdout.
 pub fn print(judgement: &Judgement) {
     for line in lines(judgement) {
-        println!("{line}");
+        crate::terminal::result(line);
     }
 }
 
@@ -42,7 +42,8 @@ fn fault(fault: &FaultJudged) -> String {
     };
     let effect = match (seen.confirmed, seen.effects.as_slice()) {
         (false, _) => "not confirmed".into(),
-        (true, []) => "no effect on leaders or replicas".into(),
+        (true, []) if fault.unavailable() => "nothing succeeded for most of it".into(),
+        (true, []) => "no effect seen".into(),
         (true, effects) => effects.join(", "),
     };
     let effect = [&[effect], seen.errors.as_slice()].concat().join(", ");

@@ -49,9 +49,13 @@ pub fn test(plan: &Plan, repeat: &str, runs_dir: &Path) -> Result<Exit, Failure>
     let run = RunDirectory::create(runs_dir, &plan.config.name)?;
     let plan_json = plan.to_json()?;
     write_whole(&run.plan(), &plan_json)?;
-    println!("seed {}, run directory {}", plan.config.seed, shown(&run));
+    crate::terminal::result(format_args!(
+        "seed {}, run directory {}",
+        plan.config.seed,
+        shown(&run)
+    ));
     for warning in plan.warnings()? {
-        println!("note: {warning}");
+        crate::terminal::result(format_args!("note: {warning}"));
     }
 
     let progress = Progress::new();
@@ -61,7 +65,7 @@ pub fn test(plan: &Plan, repeat: &str, runs_dir: &Path) -> Result<Exit, Failure>
     progress.finish();
     let troubles = carried_out?;
 
-    eprintln!("judging {}", run.history().display());
+    crate::terminal::note(format_args!("judging {}", run.history().display()));
     let judgement = judge::judge(&run.history(), &judge::Judging::default())?;
     let verdict_json = serde_json::to_vec_pretty(&judgement).map_err(Failure::software)?;
     write_whole(&run.verdict(), &verdict_json)?;
@@ -69,11 +73,11 @@ pub fn test(plan: &Plan, repeat: &str, runs_dir: &Path) -> Result<Exit, Failure>
     counterexamples::print(&judgement);
     counterexamples::write(&judgement, run.path())?;
     for trouble in &troubles {
-        println!("  - {trouble}");
+        crate::terminal::result(format_args!("  - {trouble}"));
     }
-    println!("run:    {}", shown(&run));
-    println!("check:  jepsen-tikv check {}", shown(&run));
-    println!("repeat: {repeat}");
+    crate::terminal::result(format_args!("run:    {}", shown(&run)));
+    crate::terminal::result(format_args!("check:  jepsen-tikv check {}", shown(&run)));
+    crate::terminal::result(format_args!("repeat: {repeat}"));
     match (judgement.exit(), troubles.first()) {
         // A target that was in trouble of its own did not just keep its promises.
         (Exit::Valid, Some(trouble)) => Err(Failure::target_or_disk(trouble)),
