@@ -24,9 +24,9 @@ use tokio::{sync::watch, task::JoinSet, time::Instant};
 const AFTER_FAILURE: Duration = Duration::from_millis(20);
 /// How often one key is tried in the load before the load gives up.
 const LOAD_TRIES_MAX: u32 = 50;
-/// An idle client is idle for so long, milliseconds.
+/// An idle client is idle for so long, milliseconds: longer than an election, so that some ask only after one.
 const IDLE_MS_MIN: u64 = 100;
-const IDLE_MS_MAX: u64 = 1_200;
+const IDLE_MS_MAX: u64 = 4_000;
 /// How many of an idle client's reads, in a hundred, are of a key that was just written: old state shows there.
 const FRESH_PERCENT: u64 = 75;
 /// A read that took longer was answered by a store that had been stopped, or after an election.
