@@ -49,4 +49,6 @@ pub(crate) enum Decision {
 }
 
 #[cfg(test)]
+mod metamorphic;
+#[cfg(test)]
 mod tests;

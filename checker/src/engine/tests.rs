@@ -45,7 +45,11 @@ fn transition() -> impl Strategy<Value = (ValueId, ValueId)> {
     ]
 }
 
-fn calls(count: std::ops::RangeInclusive<usize>, span: u64) -> impl Strategy<Value = Vec<Call>> {
+/// So many calls of every kind, invoked within a span of time.
+pub(crate) fn calls(
+    count: std::ops::RangeInclusive<usize>,
+    span: u64,
+) -> impl Strategy<Value = Vec<Call>> {
     let call = (0..span, 0..8_u64, prop::bool::weighted(0.15), transition()).prop_map(
         |(invoke, length, is_unknown, (expects, writes))| {
             let is_read = writes == NOTHING || writes == UNLIKE;

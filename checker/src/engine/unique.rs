@@ -3,6 +3,9 @@
 //! In: calls on one key. Out: a judgement, or `None` where that check does not apply: values that repeat, and
 //! calls that it has no notion of (a key-only read, an expiry, a CAS failure that does not say what it saw).
 
+use hashbrown::HashMap;
+use rustc_hash::FxBuildHasher;
+
 use crate::call::{ABSENT, ANYTHING, Call, IMPOSSIBLE, NOTHING, PRESENT, UNLIKE, ValueId};
 use crate::engine::{Decision, Judgement};
 use crate::near_linear::{self, Answer, Clash, Op};
@@ -20,11 +23,48 @@ pub(crate) fn judge(calls: &[Call]) -> Option<Judgement> {
 /// What clashes, if anything does; `None` where the check does not apply.
 #[allow(clippy::option_option)]
 pub(crate) fn clash(calls: &[Call]) -> Option<Option<Clash>> {
-    let ops: Vec<Op> = calls.iter().map(op).collect::<Option<_>>()?;
+    let mut ops: Vec<Op> = calls.iter().map(op).collect::<Option<_>>()?;
+    let values_max = calls
+        .iter()
+        .flat_map(|call| [call.expects, call.writes])
+        .filter(|value| *value < IMPOSSIBLE)
+        .max();
+    if values_max
+        .is_some_and(|value| value as usize > SPARSE_MIN.max(DENSE_VALUES_MAX * calls.len()))
+    {
+        renumber(&mut ops);
+    }
     match near_linear::check(&ops) {
         Answer::Linearizable => Some(None),
         Answer::Not(clash) => Some(Some(clash)),
         Answer::NotUnique(..) => None,
+    }
+}
+
+/// So many value numbers for each call are still dense enough to count up to.
+const DENSE_VALUES_MAX: usize = 4;
+/// Numbers up to this are never renumbered.
+const SPARSE_MIN: usize = 1024;
+
+/// Numbers values anew, without gaps: the check takes memory up to the largest, and a few calls out of a long history
+/// have large ones.
+fn renumber(ops: &mut [Op]) {
+    let mut numbers: HashMap<ValueId, ValueId, FxBuildHasher> = HashMap::default();
+    let mut renumbered = |value: &mut ValueId| {
+        let next = numbers.len() as ValueId;
+        *value = *numbers.entry(*value).or_insert(next);
+    };
+    for op in ops {
+        match &mut op.call {
+            near_linear::Call::Read(Some(value)) | near_linear::Call::Put(value) => {
+                renumbered(value);
+            }
+            near_linear::Call::Cas(expected, value) => {
+                expected.as_mut().map(&mut renumbered);
+                renumbered(value);
+            }
+            near_linear::Call::Read(None) | near_linear::Call::Delete => {}
+        }
     }
 }
 

@@ -27,9 +27,9 @@ mod absence;
 mod block;
 mod zones;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-/// A value, numbered by the caller: equal values have equal numbers.
+/// A value, numbered by the caller: equal values have equal numbers. The check takes memory up to the largest.
 pub type ValueId = u32;
 
 /// The return of an operation of unknown outcome.
@@ -134,12 +134,34 @@ struct History {
     deletes: Vec<usize>,
 }
 
+/// The value that a call writes.
+fn written(call: Call) -> Option<ValueId> {
+    match call {
+        Call::Put(value) | Call::Cas(_, value) => Some(value),
+        Call::Read(_) | Call::Delete => None,
+    }
+}
+
+/// The values that a call mentions.
+fn mentioned(call: Call) -> impl Iterator<Item = ValueId> {
+    let seen = match call {
+        Call::Read(seen) | Call::Cas(seen, _) => seen,
+        Call::Put(_) | Call::Delete => None,
+    };
+    seen.into_iter().chain(written(call))
+}
+
+/// Something for each value.
+type ByValue<T> = Vec<Option<T>>;
+
 /// Steps 1 to 3: who wrote what, what can be left out, what stands directly behind what.
 fn blocks_of(ops: &[Op]) -> Result<History, Answer> {
-    let mut writer: BTreeMap<ValueId, usize> = BTreeMap::new();
+    let values =
+        ops.iter().flat_map(|op| mentioned(op.call)).max().map_or(0, |max| max as usize + 1);
+    let mut writer: ByValue<usize> = vec![None; values];
     for (index, op) in ops.iter().enumerate() {
-        if let Call::Put(value) | Call::Cas(_, value) = op.call
-            && let Some(first) = writer.insert(value, index)
+        if let Some(value) = written(op.call)
+            && let Some(first) = writer[value as usize].replace(index)
         {
             return Err(Answer::NotUnique(first, index));
         }
@@ -147,8 +169,8 @@ fn blocks_of(ops: &[Op]) -> Result<History, Answer> {
     let kept = observed(ops, &writer)?;
 
     let has_deletes = ops.iter().any(|op| op.call == Call::Delete);
-    let mut parts: BTreeMap<usize, Part> = BTreeMap::new();
-    let mut successor: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut readers: ByValue<Vec<usize>> = vec![None; values];
+    let mut successor: ByValue<usize> = vec![None; values];
     let mut roots = Vec::new();
     let mut absent_reads = Vec::new();
     let mut from_absence = Vec::new();
@@ -157,13 +179,13 @@ fn blocks_of(ops: &[Op]) -> Result<History, Answer> {
         match op.call {
             Call::Read(None) => absent_reads.push(index),
             Call::Read(Some(value)) => {
-                parts.entry(writer[&value]).or_default().readers.push(index);
+                readers[value as usize].get_or_insert_with(Vec::new).push(index);
             }
             Call::Put(_) => roots.push(index),
             Call::Delete => deletes.push(index),
             Call::Cas(None, _) => from_absence.push(index),
             Call::Cas(Some(expected), _) => {
-                if let Some(other) = successor.insert(writer[&expected], index) {
+                if let Some(other) = successor[expected as usize].replace(index) {
                     return Err(Clash::TwoSuccessors(other, index).into());
                 }
             }
@@ -175,11 +197,11 @@ fn blocks_of(ops: &[Op]) -> Result<History, Answer> {
         let mut chain = Vec::new();
         let mut next = first;
         while let Some(index) = next {
-            let mut part = parts.remove(&index).unwrap_or_default();
-            part.writer = Some(index);
-            chain.push(part);
+            let value = written(ops[index].call).map_or(0, |value| value as usize);
+            let readers = readers[value].take().unwrap_or_default();
+            chain.push(Part { writer: Some(index), readers });
             chained += 1;
-            next = successor.get(&index).copied();
+            next = successor[value];
         }
         chain
     };
@@ -224,14 +246,16 @@ fn blocks_of(ops: &[Op]) -> Result<History, Answer> {
 
 /// Which operations count: all whose outcome is known, and of the others the writes that somebody observed,
 /// directly or through a chain of CAS, and the deletes.
-fn observed(ops: &[Op], writer: &BTreeMap<ValueId, usize>) -> Result<Vec<bool>, Answer> {
+fn observed(ops: &[Op], writer: &ByValue<usize>) -> Result<Vec<bool>, Answer> {
     let mut kept: Vec<bool> = ops.iter().map(|op| op.returned != NEVER).collect();
     let mut open: Vec<usize> = (0..ops.len()).filter(|index| kept[*index]).collect();
     while let Some(index) = open.pop() {
         let (Call::Read(Some(value)) | Call::Cas(Some(value), _)) = ops[index].call else {
             continue;
         };
-        let Some(&source) = writer.get(&value) else { return Err(Clash::Phantom(index).into()) };
+        let Some(source) = writer[value as usize] else {
+            return Err(Clash::Phantom(index).into());
+        };
         if !std::mem::replace(&mut kept[source], true) {
             open.push(source);
         }
