@@ -54,6 +54,9 @@ pub struct Node {
     /// What the defect ack-before-fsync holds back, and until when.
     unsynced: Batch,
     next_sync_ms: u64,
+    /// What the defect stale-read holds back, and until when.
+    unheard: Vec<Input>,
+    deaf_until_ms: u64,
     shared: Shared,
 }
 
@@ -81,6 +84,8 @@ impl Node {
             next_tick_ms: now.monotonic_ms + config.timing.raft_tick_ms,
             unsynced: Batch::default(),
             next_sync_ms: 0,
+            unheard: Vec::new(),
+            deaf_until_ms: 0,
             shared: Shared {
                 config,
                 now,
@@ -109,13 +114,9 @@ impl Node {
 
     /// Takes in what has happened and says what to do.
     pub fn step(&mut self, now: Now, inputs: impl IntoIterator<Item = Input>) -> Outputs {
-        self.shared.now = now;
+        let before = std::mem::replace(&mut self.shared.now, now);
         if self.shared.config.defects.has(Defect::StaleRead) {
-            // Who answers without asking anybody need not hear first what others have to say: such reads pass by the
-            // messages that depose their leader, as they do where they have threads of their own.
-            let (requests, others): (Vec<Input>, Vec<Input>) =
-                inputs.into_iter().partition(|input| matches!(input, Input::Request { .. }));
-            for input in requests.into_iter().chain(others) {
+            for input in self.requests_first(before, inputs) {
                 self.take_in(input);
             }
         } else {
@@ -159,6 +160,29 @@ impl Node {
             keys: sum.keys + peer.raw.store().data.len() as u64,
             proposals: sum.proposals + peer.proposals.len() as u64,
         })
+    }
+
+    /// The defect stale-read: who answers without asking need not hear first what others have to say. Reads pass by the
+    /// messages that depose their leader, as they do where they have threads of their own; and a process that was
+    /// stopped answers what has come in meanwhile before it listens.
+    fn requests_first(
+        &mut self,
+        before: Now,
+        inputs: impl IntoIterator<Item = Input>,
+    ) -> Vec<Input> {
+        let (now_ms, tick_ms) =
+            (self.shared.now.monotonic_ms, self.shared.config.timing.raft_tick_ms);
+        // Ticks come at every interval, so a longer silence is a stop.
+        if now_ms.saturating_sub(before.monotonic_ms) > 2 * tick_ms {
+            self.deaf_until_ms = now_ms + tick_ms;
+        }
+        let (messages, mut others): (Vec<Input>, Vec<Input>) =
+            inputs.into_iter().partition(|input| matches!(input, Input::Raft { .. }));
+        self.unheard.extend(messages);
+        if now_ms >= self.deaf_until_ms {
+            others.append(&mut self.unheard);
+        }
+        others
     }
 
     /// The defect ack-before-fsync: what must be synced counts as synced at once, and goes to disk a second later.
