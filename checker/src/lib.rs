@@ -27,6 +27,7 @@
 
 mod call;
 mod check;
+mod collect;
 mod counterexample;
 mod engine;
 mod faults;
@@ -40,8 +41,9 @@ mod range;
 mod verdict;
 
 pub use check::check;
+pub use collect::Collector;
 pub use counterexample::Counterexample;
 pub use findings::{Finding, FindingKind};
-pub use history::{Collector, History};
+pub use history::History;
 pub use options::{Budget, Engine, Model, Options};
 pub use verdict::{Contradiction, DecidedBy, KeyCount, KeyVerdict, Operations, Validity, Verdict};

@@ -6,8 +6,9 @@ use super::minimize::{minimize, without};
 use super::{core, find};
 use crate::call::{ANYTHING, Call, NOTHING};
 use crate::check::check;
+use crate::collect::Collector;
 use crate::engine::{self, Decision};
-use crate::history::{Collector, History, KeyHistory};
+use crate::history::{History, KeyHistory};
 use crate::options::{Budget, Engine, Options};
 use crate::verdict::Validity;
 

@@ -1,0 +1,355 @@
+//! Takes a history's events one by one and splits them by key into calls.
+//!
+//! In: events in the order of recording, read once and dropped. Out: for each key its calls in the order of
+//! invocation, 32 bytes each; every scan with what it covered; answers that contradict themselves.
+//!
+//! How operations of several keys are split (none of them is atomic over its keys):
+//!
+//! - batch-get, batch-put, batch-delete: one call per key over the batch's interval. A key that a batch-get does
+//!   not mention in its answer was absent.
+//! - scan: one read per key of the covered range over the scan's interval, returned or absent, for every key that
+//!   the history mentions anywhere. A scan cut by its limit covers up to its last key.
+//! - delete-range: one delete per key of the range, likewise.
+//! - put with a TTL: the put, and an expiry of that value, of unknown outcome, from the earliest moment on. A store
+//!   counts whole seconds, so that moment comes up to one second early.
+//!
+//! `fail` certainly took no effect: nothing is judged of it, but its value is remembered, for whoever reads it.
+//! Everything that wrote and is `info` or never returned becomes a call of unknown outcome; reads of unknown
+//! outcome say nothing.
+
+use std::collections::BTreeMap;
+
+use histories::{
+    Answer, ClientId, Event, Key, MalformedReason, Operation, Outcome, Process, Value, What,
+};
+use rayon::prelude::*;
+
+use crate::call::{ABSENT, ANYTHING, Call, IMPOSSIBLE, NEVER, NOTHING, PRESENT, UNLIKE, ValueId};
+use crate::history::{History, KeyHistory};
+use crate::intern::Interner;
+use crate::range::{DeleteRange, Scan, covered};
+use crate::verdict::Contradiction;
+
+const KEYS: u32 = 0;
+const NANOSECONDS_PER_SECOND: u64 = 1_000_000_000;
+
+/// Takes a history's events and splits them by key.
+#[derive(Debug, Default)]
+pub struct Collector {
+    history: History,
+    key_numbers: Interner,
+    client_numbers: BTreeMap<ClientId, u32>,
+    open: Vec<Option<Open>>,
+    initial: Option<Value>,
+}
+
+#[derive(Debug)]
+struct Open {
+    event: u32,
+    invoke: u64,
+    operation: Operation,
+}
+
+impl Collector {
+    /// An empty history in which every key is absent at first.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An empty history in which every key has this value at first.
+    pub fn with_initial(value: Value) -> Self {
+        Self { initial: Some(value), ..Self::default() }
+    }
+
+    /// Takes the next event. It relies on the rules between events that every reader checks, and refuses what it
+    /// could not go on with.
+    pub fn push(&mut self, event: Event) -> Result<(), MalformedReason> {
+        let Process::Client(client) = event.process else {
+            self.history.faults.hear(&event);
+            return Ok(());
+        };
+        let number = self.client_number(client);
+        // One later, so that a key's first value has room before everything.
+        let time = event.time_ns + 1;
+        let open = &mut self.open[number as usize];
+        match event.what {
+            What::Invoke(operation) => {
+                if open.is_some() {
+                    return Err(MalformedReason::TwoOpenOperations(client));
+                }
+                let event = u32::try_from(event.index)
+                    .map_err(|_| MalformedReason::Shape("more than 2^32 events".to_owned()))?;
+                *open = Some(Open { event, invoke: time, operation });
+            }
+            What::Complete(_, outcome) => {
+                let Some(open) = open.take() else {
+                    return Err(MalformedReason::ReturnWithoutInvoke(client));
+                };
+                match outcome {
+                    Outcome::Ok(answer) => self.ok(number, open, time, answer),
+                    Outcome::Fail => self.fail(number, &open, time),
+                    Outcome::Info => self.unknown(number, &open),
+                }
+            }
+            What::FaultInvoke { .. } | What::FaultComplete { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// Ends the history: what is still open is of unknown outcome.
+    pub fn finish(mut self) -> History {
+        for (number, open) in std::mem::take(&mut self.open).into_iter().enumerate() {
+            if let Some(open) = open {
+                self.unknown(number as u32, &open);
+            }
+        }
+        let mut history = self.history;
+        history.keys.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        history.expand_ranges();
+        history.keys.par_iter_mut().for_each(|key| {
+            key.calls.sort_by_key(|call| (call.invoke, call.event));
+        });
+        history
+    }
+
+    fn client_number(&mut self, client: ClientId) -> u32 {
+        let next = self.open.len() as u32;
+        let number = *self.client_numbers.entry(client).or_insert(next);
+        if number == next {
+            self.open.push(None);
+            self.history.clients.push(client);
+        }
+        number
+    }
+
+    fn ok(&mut self, client: u32, open: Open, finish: u64, answer: Answer) {
+        self.history.operations.ok += 1;
+        let at = At { invoke: open.invoke, finish, event: open.event, client };
+        match (open.operation, answer) {
+            (Operation::Get { key }, Answer::Got(value)) => self.read(at, &key, value.as_deref()),
+            (Operation::BatchGet { mut keys }, Answer::GotBatch(got)) => {
+                for (key, value) in &got {
+                    self.read(at, key, value.as_deref());
+                }
+                keys.retain(|key| got.iter().all(|(other, _)| other != key));
+                for key in keys {
+                    self.read(at, &key, None);
+                }
+            }
+            (Operation::Cas { key, expected, .. }, Answer::CasFailed) => {
+                let number = self.key_number(&key);
+                let expects = self.optional_value(number, expected.as_deref());
+                self.add(number, at.call(expects, UNLIKE));
+            }
+            (Operation::Cas { key, expected, new }, Answer::Cas { swapped, previous }) => {
+                self.cas(at, &key, expected.as_deref(), &new, swapped, previous.as_deref());
+            }
+            (operation @ Operation::Scan { key_only: false, .. }, Answer::Scanned(pairs)) => {
+                let keys: Vec<Key> = pairs.iter().map(|(key, _)| key.clone()).collect();
+                for (key, value) in &pairs {
+                    self.read(at, key, Some(value));
+                }
+                self.scan(at, &operation, &keys);
+            }
+            (operation @ Operation::Scan { key_only: true, .. }, Answer::ScannedKeys(keys)) => {
+                for key in &keys {
+                    let number = self.key_number(key);
+                    self.add(number, at.call(PRESENT, NOTHING));
+                }
+                self.scan(at, &operation, &keys);
+            }
+            (operation, Answer::Done) => self.write(at, &operation),
+            (operation, _) => {
+                self.contradict(at, format!("the answer does not fit a {}", operation.name()));
+            }
+        }
+    }
+
+    fn unknown(&mut self, client: u32, open: &Open) {
+        self.history.operations.info += 1;
+        let at = At { invoke: open.invoke, finish: NEVER, event: open.event, client };
+        match &open.operation {
+            Operation::Cas { key, expected, new } => {
+                let number = self.key_number(key);
+                let expects = self.optional_value(number, expected.as_deref());
+                let writes = self.value(number, new);
+                self.add(number, at.call(expects, writes));
+            }
+            operation => self.write(at, operation),
+        }
+    }
+
+    fn fail(&mut self, client: u32, open: &Open, finish: u64) {
+        self.history.operations.fail += 1;
+        let at = At { invoke: open.invoke, finish, event: open.event, client };
+        let pairs = match &open.operation {
+            Operation::Put { key, value, .. } | Operation::Cas { key, new: value, .. } => {
+                vec![(key, value)]
+            }
+            Operation::BatchPut { pairs } => {
+                pairs.iter().map(|(key, value)| (key, value)).collect()
+            }
+            _ => Vec::new(),
+        };
+        for (key, value) in pairs {
+            let number = self.key_number(key);
+            let writes = self.value(number, value);
+            self.history.keys[number as usize].failed.push(at.call(ANYTHING, writes));
+        }
+    }
+
+    /// An operation that writes without a condition; reads are none.
+    fn write(&mut self, at: At, operation: &Operation) {
+        match operation {
+            Operation::Put { key, value, ttl_s } => self.put(at, key, value, *ttl_s),
+            Operation::BatchPut { pairs } => {
+                for (key, value) in pairs {
+                    self.put(at, key, value, None);
+                }
+            }
+            Operation::Delete { key } => self.delete(at, key),
+            Operation::BatchDelete { keys } => {
+                for key in keys {
+                    self.delete(at, key);
+                }
+            }
+            Operation::DeleteRange { start, end } => {
+                let call = at.call(ANYTHING, ABSENT);
+                let (start, end) = (start.clone(), end.clone());
+                self.history.delete_ranges.push(DeleteRange { call, start, end });
+            }
+            Operation::Get { .. }
+            | Operation::Cas { .. }
+            | Operation::BatchGet { .. }
+            | Operation::Scan { .. } => {}
+        }
+    }
+
+    fn put(&mut self, at: At, key: &[u8], value: &[u8], ttl_s: Option<u64>) {
+        let number = self.key_number(key);
+        let value = self.value(number, value);
+        self.add(number, at.call(ANYTHING, value));
+        if let Some(ttl_s) = ttl_s.filter(|ttl_s| *ttl_s > 0) {
+            let earliest_ns = (ttl_s - 1).saturating_mul(NANOSECONDS_PER_SECOND);
+            let invoke = at.invoke.saturating_add(earliest_ns);
+            self.add(number, At { invoke, finish: NEVER, ..at }.call(value, ABSENT));
+        }
+    }
+
+    fn delete(&mut self, at: At, key: &[u8]) {
+        let number = self.key_number(key);
+        self.add(number, at.call(ANYTHING, ABSENT));
+    }
+
+    fn read(&mut self, at: At, key: &[u8], value: Option<&[u8]>) {
+        let number = self.key_number(key);
+        let expects = self.optional_value(number, value);
+        self.add(number, at.call(expects, NOTHING));
+    }
+
+    fn cas(
+        &mut self,
+        at: At,
+        key: &[u8],
+        expected: Option<&[u8]>,
+        new: &[u8],
+        swapped: bool,
+        previous: Option<&[u8]>,
+    ) {
+        let number = self.key_number(key);
+        let fits = swapped == (previous == expected);
+        let expects = if fits { self.optional_value(number, previous) } else { IMPOSSIBLE };
+        let writes = if swapped { self.value(number, new) } else { NOTHING };
+        self.add(number, at.call(expects, writes));
+        if !swapped {
+            let unswapped = at.call(expects, self.value(number, new));
+            self.history.keys[number as usize].failed.push(unswapped);
+        }
+        if !fits {
+            let sentence = if swapped {
+                "a CAS that swapped says that the previous value was another than expected"
+            } else {
+                "a CAS that did not swap says that the previous value was the expected one"
+            };
+            let operation = Operation::Cas {
+                key: key.to_vec(),
+                expected: expected.map(<[u8]>::to_vec),
+                new: new.to_vec(),
+            };
+            let answer = Answer::Cas { swapped, previous: previous.map(<[u8]>::to_vec) };
+            self.history.impossible.insert((number, at.event), (operation, answer));
+            self.contradict(at, sentence.to_owned());
+        }
+    }
+
+    fn scan(&mut self, at: At, operation: &Operation, keys: &[Key]) {
+        let (range, complaint) = covered(operation, keys);
+        if let Some(complaint) = complaint {
+            self.contradict(at, complaint);
+        }
+        let call = at.call(ABSENT, NOTHING);
+        let mut returned: Vec<u32> = keys.iter().map(|key| self.key_number(key)).collect();
+        returned.sort_unstable();
+        returned.dedup();
+        self.history.scans.push(Scan { call, range, returned });
+    }
+
+    fn contradict(&mut self, at: At, sentence: String) {
+        self.history.contradictions.push(Contradiction {
+            event: u64::from(at.event),
+            client: self.history.clients[at.client as usize],
+            finish_ns: at.finish - 1,
+            sentence,
+        });
+    }
+
+    fn add(&mut self, key: u32, call: Call) {
+        self.history.keys[key as usize].calls.push(call);
+    }
+
+    fn key_number(&mut self, key: &[u8]) -> u32 {
+        let keys = &mut self.history.keys;
+        let next = keys.len() as u32;
+        let number = self.key_numbers.intern(KEYS, key, || next);
+        if number == next {
+            keys.push(KeyHistory { key: key.to_vec(), number, ..KeyHistory::default() });
+            if let Some(initial) = self.initial.take() {
+                let writes = self.value(number, &initial);
+                self.add(
+                    number,
+                    Call { invoke: 0, finish: 0, expects: ANYTHING, writes, event: 0, client: 0 },
+                );
+                self.initial = Some(initial);
+            }
+        }
+        number
+    }
+
+    fn optional_value(&mut self, key: u32, value: Option<&[u8]>) -> ValueId {
+        value.map_or(ABSENT, |value| self.value(key, value))
+    }
+
+    fn value(&mut self, key: u32, value: &[u8]) -> ValueId {
+        let values = &mut self.history.keys[key as usize].values;
+        self.history.values.intern(key, value, || {
+            *values += 1;
+            *values
+        })
+    }
+}
+
+/// When, by whom, and in which event.
+#[derive(Debug, Clone, Copy)]
+struct At {
+    invoke: u64,
+    finish: u64,
+    event: u32,
+    client: u32,
+}
+
+impl At {
+    fn call(self, expects: ValueId, writes: ValueId) -> Call {
+        let At { invoke, finish, event, client } = self;
+        Call { invoke, finish, expects, writes, event, client }
+    }
+}
