@@ -21,12 +21,13 @@
 //!   counts how many of a kind it has spent; one that has spent a subset of another's, all else equal, dominates it.
 //! - A write of unknown outcome whose value nobody saw is left out.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasherDefault;
 
 use hashbrown::HashMap;
 use rustc_hash::FxHasher;
 
-use crate::call::{ABSENT, ANYTHING, Call, NEVER, UNLIKE, ValueId};
+use crate::call::{ABSENT, ANYTHING, Call, NEVER, PRESENT, UNLIKE, ValueId};
 use crate::engine::{Decision, Judgement};
 use crate::options::Budget;
 use crate::verdict::DecidedBy;
@@ -302,14 +303,12 @@ fn is_part_of(part: &[u32], whole: &[u32]) -> bool {
 }
 
 fn unknown_kinds(calls: &[Call]) -> Vec<UnknownKind> {
-    let seen = |value: ValueId| {
-        value == ABSENT || calls.iter().any(|call| call.expects == value && call.writes != UNLIKE)
-    };
+    let observing = calls.iter().filter(|call| call.writes != UNLIKE);
+    let observed: BTreeSet<ValueId> = observing.map(|call| call.expects).collect();
+    let seen = |value: ValueId| value == ABSENT || observed.contains(&value);
     // To an observer of "not e" or "some value" any value will do.
-    let all_matter =
-        calls.iter().any(|call| call.writes == UNLIKE || call.expects == crate::call::PRESENT);
-    let mut kinds: std::collections::BTreeMap<(ValueId, ValueId), Vec<u64>> =
-        std::collections::BTreeMap::new();
+    let all_matter = calls.iter().any(|call| call.writes == UNLIKE || call.expects == PRESENT);
+    let mut kinds: BTreeMap<(ValueId, ValueId), Vec<u64>> = BTreeMap::new();
     for call in calls.iter().filter(|call| call.finish == NEVER && !call.is_read()) {
         kinds.entry((call.expects, call.writes)).or_default().push(call.invoke);
     }
