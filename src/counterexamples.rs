@@ -34,7 +34,10 @@ pub fn print(judgement: &Judgement) {
                 [] => String::new(),
                 faults => format!(" (in force: {})", faults.join(", ")),
             };
-            println!("  {}: {}{faults}", finding.kind, finding.sentence);
+            crate::terminal::result(format_args!(
+                "  {}: {}{faults}",
+                finding.kind, finding.sentence
+            ));
         }
     }
 }

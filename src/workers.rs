@@ -28,7 +28,13 @@ const LOAD_TRIES_MAX: u32 = 50;
 const IDLE_MS_MIN: u64 = 100;
 const IDLE_MS_MAX: u64 = 4_000;
 /// How many of an idle client's reads, in a hundred, are of a key that was just written: old state shows there.
-const FRESH_PERCENT: u64 = 75;
+const FRESH_PERCENT: u64 = 90;
+/// How many times in a hundred an idle client that wakes while nothing can be written sleeps on.
+const PATIENT_PERCENT: u64 = 75;
+/// It does so at most so long.
+const AWAIT_WRITES: Duration = Duration::from_secs(5);
+/// Nothing can be written if no write was acknowledged for so long.
+const WRITES_STALL_AFTER: Duration = Duration::from_millis(200);
 /// A read that took longer was answered by a store that had been stopped, or after an election.
 const LATE: Duration = Duration::from_millis(300);
 /// After a late answer an idle client reads so often without a pause: if the store answers from old state, this is
@@ -149,6 +155,26 @@ impl Workers {
         outcome
     }
 
+    /// Waits while no write is acknowledged, and a moment more when they are again: then whoever was elected has
+    /// written, and a client that slept through it still has the old route. Bounded; at a low rate it costs little.
+    async fn await_writes(&self, stop: &watch::Receiver<bool>) {
+        let until = Instant::now() + AWAIT_WRITES;
+        let mut stalled = false;
+        while Instant::now() < until && !*stop.borrow() {
+            let before = self.recording.acknowledged_writes();
+            tokio::time::sleep(WRITES_STALL_AFTER).await;
+            let flows = self.recording.acknowledged_writes() > before;
+            if flows && !stalled {
+                return;
+            }
+            if flows {
+                tokio::time::sleep(WRITES_STALL_AFTER).await;
+                return;
+            }
+            stalled = true;
+        }
+    }
+
     async fn be_idle(&self, worker: u32, library: &dyn RawKv, mut stop: watch::Receiver<bool>) {
         let mut client = self.recording.client();
         let mut generator = self.workload.generator(1_000 + worker);
@@ -157,6 +183,9 @@ impl Workers {
             tokio::select! {
                 () = tokio::time::sleep(Duration::from_millis(idle_ms)) => {}
                 _ = stop.wait_for(|stop| *stop) => return,
+            }
+            if generator.between(1, 100) <= PATIENT_PERCENT {
+                self.await_writes(&stop).await;
             }
             let mut reads_left = 1;
             while reads_left > 0 && !*stop.borrow() {

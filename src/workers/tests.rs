@@ -263,8 +263,8 @@ async fn idle_clients_only_read_and_read_on_after_a_late_answer() {
         invoked(&events).count()
     };
     let prompt = reads(Duration::from_millis(1)).await;
-    assert!((5..=100).contains(&prompt), "{prompt} reads in 20 s");
+    assert!((2..=100).contains(&prompt), "{prompt} reads in 20 s");
     // So late that it would read less than once a second if it idled in between.
     let late = reads(LATE).await;
-    assert!(late > 60, "{late} reads in 20 s");
+    assert!(late > 30, "{late} reads in 20 s");
 }
