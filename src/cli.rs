@@ -36,6 +36,9 @@ pub enum Command {
     Heal(HealArgs),
     /// List the embedded cluster's defects: what each breaks
     Defects,
+    /// Measure what recording costs (docs/benchmarks.md)
+    #[command(hide = true)]
+    BenchRecording(Box<TestArgs>),
     /// Serve as a PD of the embedded cluster
     #[command(hide = true)]
     InternalPd(crate::internal::PdArgs),

@@ -21,6 +21,7 @@ mod measurement;
 mod plan;
 mod progress;
 mod recording;
+mod recording_cost;
 mod report;
 mod run;
 mod run_directory;
@@ -59,6 +60,9 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
             let config = args.config()?;
             let repeat = config.command_line(&cli::default_config()?);
             run::test(&plan::Plan::draw(config)?, &repeat, &args.runs_dir)
+        }
+        cli::Command::BenchRecording(args) => {
+            run::recording_cost(&plan::Plan::draw(args.config()?)?, &args.runs_dir)
         }
         cli::Command::Replay(args) => {
             let plan = plan::Plan::read(&args.plan())?;

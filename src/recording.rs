@@ -13,7 +13,7 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -26,6 +26,8 @@ const FRESH_KEYS_MAX: usize = 32;
 pub struct Recording {
     clock: Clock,
     recorder: RecorderHandle,
+    /// Off only where the cost of recording is measured.
+    records: AtomicBool,
     next_client: AtomicU64,
     completed: AtomicU64,
     acknowledged_writes: AtomicU64,
@@ -47,6 +49,7 @@ impl Recording {
         Arc::new(Self {
             clock,
             recorder,
+            records: AtomicBool::new(true),
             next_client: AtomicU64::new(0),
             completed: AtomicU64::new(0),
             acknowledged_writes: AtomicU64::new(0),
@@ -58,6 +61,11 @@ impl Recording {
     /// A client with a fresh id.
     pub fn client(self: &Arc<Self>) -> Client {
         Client { id: self.fresh_id(), shared: Arc::clone(self) }
+    }
+
+    /// Switches recording off and on again. What is recorded then is no history.
+    pub fn set_records(&self, records: bool) {
+        self.records.store(records, Ordering::Relaxed);
     }
 
     /// Operations completed so far, however they ended.
@@ -134,7 +142,10 @@ impl Client {
         let process = Process::Client(self.id);
         let invoked_ns = shared.clock.now_ns();
         let invoke = What::Invoke(operation.clone());
-        shared.recorder.record(Record::new(invoked_ns, process, invoke));
+        let records = shared.records.load(Ordering::Relaxed);
+        if records {
+            shared.recorder.record(Record::new(invoked_ns, process, invoke));
+        }
 
         let reply = library.execute(&request, timeout).await;
 
@@ -146,14 +157,17 @@ impl Client {
         };
         let clock = shared.clock;
         let attempts = reply.attempts.into_iter().map(|attempt| to_attempt(clock, attempt));
-        shared.recorder.record(Record {
+        let completion = Record {
             time_ns: returned_ns,
             process,
             what: What::Complete(operation.clone(), outcome.clone()),
             // A first attempt that succeeded says nothing that the event does not say.
             attempts: if error.is_some() { attempts.collect() } else { Vec::new() },
             error,
-        });
+        };
+        if records {
+            shared.recorder.record(completion);
+        }
 
         let latency = Duration::from_nanos(returned_ns - invoked_ns);
         match &outcome {

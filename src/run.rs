@@ -16,7 +16,7 @@ use crate::{
     plan::{self, Plan},
     progress::Progress,
     recording::Recording,
-    report,
+    recording_cost, report,
     run_directory::{RunDirectory, write_whole},
     targets::under_test::UnderTest,
     workers::Workers,
@@ -43,6 +43,29 @@ const COUNT_WITHIN: Duration = Duration::from_mins(1);
 /// An idle client waits for so much longer than the longest pause: for a new leader, and for its own turn.
 const IDLE_BEYOND_PAUSE_MS: u64 = 6_000;
 
+/// What a run is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// Clients and faults side by side, then a verdict.
+    Test,
+    /// How much throughput recording costs.
+    RecordingCost,
+}
+
+/// Measures what recording costs: windows of work with and without it in turn, in one run.
+pub fn recording_cost(plan: &Plan, runs_dir: &Path) -> Result<Exit, Failure> {
+    let run = RunDirectory::create(runs_dir, "recording-cost")?;
+    let progress = Progress::new();
+    let runtime = tokio::runtime::Runtime::new().map_err(Failure::software)?;
+    let measured = carry_out(plan, Purpose::RecordingCost, "", &run, &progress);
+    let lines = runtime.block_on(measured)?;
+    progress.finish();
+    for line in lines {
+        crate::terminal::result(line);
+    }
+    Ok(Exit::Valid)
+}
+
 /// Runs a plan and judges it. `repeat` is the command that repeats it.
 pub fn test(plan: &Plan, repeat: &str, runs_dir: &Path) -> Result<Exit, Failure> {
     heal::before_a_run(runs_dir);
@@ -60,7 +83,8 @@ pub fn test(plan: &Plan, repeat: &str, runs_dir: &Path) -> Result<Exit, Failure>
 
     let progress = Progress::new();
     let runtime = tokio::runtime::Runtime::new().map_err(Failure::software)?;
-    let carried_out = runtime.block_on(carry_out(plan, &plan::hash(&plan_json), &run, &progress));
+    let hash = plan::hash(&plan_json);
+    let carried_out = runtime.block_on(carry_out(plan, Purpose::Test, &hash, &run, &progress));
     runtime.shutdown_timeout(Duration::from_secs(5));
     progress.finish();
     let troubles = carried_out?;
@@ -94,6 +118,7 @@ fn shown(run: &RunDirectory) -> String {
 /// Everything that needs a runtime. The target's own troubles, in sentences.
 async fn carry_out(
     plan: &Plan,
+    purpose: Purpose,
     plan_hash: &str,
     run: &RunDirectory,
     progress: &Progress,
@@ -108,7 +133,7 @@ async fn carry_out(
     let target = Arc::new(target);
     let staged = Stage { plan, plan_hash, run, progress, workload, target: Arc::clone(&target) };
     let result = tokio::select! {
-        result = staged.perform(&interrupt) => result,
+        result = staged.perform(purpose, &interrupt) => result,
         () = interrupt.at_least(Urgency::Now) => Err(interrupted()),
     };
     let mut troubles = target.ended_by_themselves();
@@ -134,7 +159,11 @@ struct Stage<'a> {
 
 impl Stage<'_> {
     /// Load, work under faults, heal, count. What could not be healed, in sentences.
-    async fn perform(&self, interrupt: &Interrupt) -> Result<Vec<String>, Failure> {
+    async fn perform(
+        &self,
+        purpose: Purpose,
+        interrupt: &Interrupt,
+    ) -> Result<Vec<String>, Failure> {
         let config = &self.plan.config;
         self.progress.phase("waiting until every region has its replicas", None);
         self.target.await_whole(self.whole_within()).await?;
@@ -148,6 +177,9 @@ impl Stage<'_> {
             .map_err(Failure::target_or_disk)?;
         let recording = Recording::new(Clock::start(), recorder.handle());
         let workers = self.workers(&recording);
+        if purpose == Purpose::RecordingCost {
+            return Ok(recording_cost::measure(&workers).await);
+        }
         let unhealed = self.work(&workers, &recorder, interrupt).await?;
 
         if let Err(failure) = self.target.await_whole(self.whole_within()).await {
