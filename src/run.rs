@@ -222,9 +222,8 @@ impl Stage<'_> {
             watcher.lines(load_started);
             if let Some(key) = missing.first() {
                 return Err(Failure::target_or_disk(format!(
-                    "{} of {} keys could not be loaded, among them {}; see the logs in {}",
-                    missing.len(),
-                    self.workload.keys().len(),
+                    "the keys could not be loaded, {} among others; look whether the disk is full, and at the \
+                     logs in {}",
                     String::from_utf8_lossy(key),
                     self.run.path().display()
                 )));

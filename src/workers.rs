@@ -22,8 +22,8 @@ use tokio::{sync::watch, task::JoinSet, time::Instant};
 
 /// After an operation that did not succeed, a client waits so long: a store that refuses is not stormed.
 const AFTER_FAILURE: Duration = Duration::from_millis(20);
-/// How often one key is tried in the load before the load gives up.
-const LOAD_TRIES_MAX: u32 = 50;
+/// How often one key is tried in the load before all of the load gives up.
+const LOAD_TRIES_MAX: u32 = 15;
 /// An idle client is idle for so long, milliseconds: longer than an election, so that some ask only after one.
 const IDLE_MS_MIN: u64 = 100;
 const IDLE_MS_MAX: u64 = 4_000;
@@ -63,7 +63,7 @@ pub struct Workers {
 }
 
 impl Workers {
-    /// Loads every key once, all busy clients together. The keys that could not be loaded, if any.
+    /// Loads every key once, all busy clients together. Ends early when a key cannot be loaded; those keys.
     pub async fn load(&self, stop: &watch::Receiver<bool>) -> Vec<Key> {
         let next = Arc::new(AtomicUsize::new(0));
         let mut tasks = JoinSet::new();
@@ -96,6 +96,8 @@ impl Workers {
                 }
                 if tries == LOAD_TRIES_MAX || *stop.borrow() {
                     missing.push(key.clone());
+                    // No further key for anybody.
+                    next.store(self.workload.keys().len(), Ordering::Relaxed);
                     break;
                 }
                 tokio::time::sleep(AFTER_FAILURE * tries).await;

@@ -12,7 +12,7 @@ use std::{
 };
 
 /// How long anything here may take before it counts as hanging.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Starts a run and waits until a fault is in force.
 fn run_with_a_store_stopped(dir: &Path) -> Child {

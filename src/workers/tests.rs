@@ -227,15 +227,15 @@ async fn no_value_is_written_twice_by_load_and_work() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn keys_that_cannot_be_loaded_are_named() {
+async fn a_key_that_cannot_be_loaded_is_named_and_ends_the_load() {
     let never = Library { not_applied_every: Some(1), ..mishaps() };
     let bench = bench(WorkloadName::YcsbA, never, vec![], None);
     let (_switch, stop) = watch::channel(false);
-    let mut missing = bench.workers.load(&stop).await;
-    missing.sort_unstable();
-    let mut keys = bench.workers.workload.keys().to_vec();
-    keys.sort_unstable();
-    assert_eq!(missing, keys);
+    let missing = bench.workers.load(&stop).await;
+    let keys = bench.workers.workload.keys();
+    assert!(!missing.is_empty() && missing.iter().all(|key| keys.contains(key)));
+    let busy = bench.workers.busy_clients as usize;
+    assert!(missing.len() <= busy, "{} keys were tried by {busy} clients", missing.len());
 }
 
 #[tokio::test(start_paused = true)]
