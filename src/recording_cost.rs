@@ -8,9 +8,9 @@ use std::time::Duration;
 use tokio::{sync::watch, time::Instant};
 
 /// So many pairs of windows.
-const PAIRS: usize = 10;
+const PAIRS: usize = 40;
 /// How long one window is.
-const WINDOW: Duration = Duration::from_secs(2);
+const WINDOW: Duration = Duration::from_secs(1);
 /// Between two windows: what was begun in the one before ends.
 const SETTLE: Duration = Duration::from_millis(200);
 
