@@ -82,7 +82,7 @@ impl Progress {
 
 fn style() -> ProgressStyle {
     // The template is a constant of ours: if it were wrong, the plain bar would do.
-    ProgressStyle::with_template("{prefix:22!} [{bar:24}] {msg}")
+    ProgressStyle::with_template("{prefix} [{bar:24}] {msg}")
         .unwrap_or_else(|_| ProgressStyle::default_bar())
         .progress_chars("=> ")
 }
