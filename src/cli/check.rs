@@ -1,0 +1,104 @@
+//! The flags of `check`, and what its judge has to know.
+
+use crate::{exit::Exit, judge::Judging};
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+
+/// The flags of `check`.
+#[derive(Debug, Args)]
+#[command(after_help = Exit::table())]
+pub struct CheckArgs {
+    /// Run directories or history files (- = standard input); plain or compressed with zstd
+    #[arg(required = true)]
+    pub paths: Vec<PathBuf>,
+    /// The files' format; otherwise told from how they begin
+    #[arg(long, value_enum)]
+    pub format: Option<FormatName>,
+    /// What the histories are held to
+    #[arg(long, value_enum, default_value = "kv")]
+    pub model: ModelName,
+    /// The value that every key has at first [default: absent]
+    #[arg(long)]
+    pub initial: Option<String>,
+    /// Who decides: the near-linear check and the search where it cannot, one of them, or porcupine-rs
+    #[arg(long, value_enum, default_value = "auto")]
+    pub engine: EngineName,
+    /// Configurations that a search may explore for one key before it says unknown
+    #[arg(long, default_value_t = checker::Budget::default().configurations)]
+    pub budget: u64,
+    /// Print the judgements as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Threads that judge [default: one for each core]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+    /// Where counterexamples go [default: the run directory; the current one if a single file is judged]
+    #[arg(long)]
+    pub counterexamples: Option<PathBuf>,
+}
+
+/// A history's format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FormatName {
+    /// Our own history.jsonl
+    Jsonl,
+    /// Jepsen's and Knossos' EDN
+    Edn,
+    /// Text logs of Jepsen, Knossos and Porcupine
+    Log,
+}
+
+/// What a history is held to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ModelName {
+    /// Registers with get, put and delete
+    Register,
+    /// Registers that can be compared and swapped as well
+    CasRegister,
+    /// Every operation
+    Kv,
+}
+
+/// Who decides a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum EngineName {
+    /// The fastest that can
+    Auto,
+    /// The near-linear check of unique values
+    NearLinear,
+    /// The general search
+    Search,
+    /// The crate porcupine-rs
+    Porcupine,
+}
+
+impl CheckArgs {
+    /// What the judge has to know.
+    pub fn judging(&self) -> Judging {
+        Judging {
+            options: checker::Options {
+                engine: match self.engine {
+                    EngineName::Auto => checker::Engine::Auto,
+                    EngineName::NearLinear => checker::Engine::NearLinear,
+                    EngineName::Search => checker::Engine::Search,
+                    EngineName::Porcupine => checker::Engine::Porcupine,
+                },
+                budget: checker::Budget {
+                    configurations: self.budget,
+                    ..checker::Budget::default()
+                },
+            },
+            model: match self.model {
+                ModelName::Register => checker::Model::Register,
+                ModelName::CasRegister => checker::Model::CasRegister,
+                ModelName::Kv => checker::Model::Kv,
+            },
+            format: self.format.map(|format| match format {
+                FormatName::Jsonl => histories::Format::Jsonl,
+                FormatName::Edn => histories::Format::Edn,
+                FormatName::Log => histories::Format::Log,
+            }),
+            initial: self.initial.clone().map(String::into_bytes),
+        }
+    }
+}

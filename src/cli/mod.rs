@@ -1,0 +1,79 @@
+//! The command line: typed flags, a file for each command, and how they become checked values.
+//!
+//! In: the arguments. Out: a [`Command`]. Wrong usage is one sentence and exit code 64, never a run.
+
+mod check;
+mod cluster;
+mod heal;
+mod replay;
+mod shape;
+mod test;
+mod times;
+
+pub use check::CheckArgs;
+pub use cluster::ClusterArgs;
+pub use heal::HealArgs;
+pub use replay::ReplayArgs;
+pub use test::TestArgs;
+
+use crate::{
+    config::Config,
+    exit::{Exit, Failure},
+};
+use clap::{Parser, Subcommand};
+
+/// Tests whether a TiKV cluster keeps its promises while its machines fail.
+#[derive(Debug, Parser)]
+#[command(name = "jepsen-tikv", version, about, after_help = Exit::table())]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run clients and faults against a cluster, then judge what the clients saw
+    Test(Box<TestArgs>),
+    /// Start an embedded cluster for other clients, and keep it until Ctrl-C
+    Cluster(ClusterArgs),
+    /// Execute a run's plan again
+    Replay(ReplayArgs),
+    /// Judge recorded histories again, offline
+    Check(CheckArgs),
+    /// Resume processes that a killed tester left stopped, and end those it left running
+    Heal(HealArgs),
+    /// List the embedded cluster's defects: what each breaks
+    Defects,
+    /// Measure what recording costs (docs/benchmarks.md)
+    #[command(hide = true)]
+    BenchRecording(Box<TestArgs>),
+    /// Serve as a PD of the embedded cluster
+    #[command(hide = true)]
+    InternalPd(crate::internal::PdArgs),
+    /// Serve as a store of the embedded cluster
+    #[command(hide = true)]
+    InternalStore(crate::internal::StoreArgs),
+}
+
+/// The configuration of a test without any flags.
+pub fn default_config() -> Result<Config, Failure> {
+    match Cli::try_parse_from(["jepsen-tikv", "test"]) {
+        Ok(Cli { command: Command::Test(args) }) => args.config(),
+        _ => Err(Failure::software("the default flags do not parse")),
+    }
+}
+
+/// Parses the arguments. Help and version are printed and end the program well; wrong usage is a failure.
+pub fn parse() -> Result<Cli, Failure> {
+    Cli::try_parse().map_err(|error| {
+        if error.use_stderr() {
+            let text = error.to_string();
+            let sentence = text.trim_start_matches("error: ").trim_end().to_owned();
+            Failure::usage(sentence)
+        } else {
+            error.exit()
+        }
+    })
+}

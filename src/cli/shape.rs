@@ -1,0 +1,58 @@
+//! The flags of the embedded cluster's shape, which several commands share.
+
+use crate::config::ClusterShape;
+use clap::{Args, ValueEnum};
+
+/// How fast time passes in the embedded cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProfileName {
+    /// Elections after 1–2 s
+    Fast,
+    /// TiKV's own defaults: elections after 10–20 s
+    Tikv,
+}
+
+/// The flags of the embedded cluster's shape.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Embedded cluster")]
+pub struct ShapeArgs {
+    /// How many stores
+    #[arg(long, default_value_t = 6)]
+    pub stores: u32,
+    /// How many replicas a region has
+    #[arg(long, default_value_t = 3)]
+    pub replicas: u32,
+    /// Into how many regions the workload's keys are split
+    #[arg(long, default_value_t = 1)]
+    pub regions: u32,
+    /// How fast time passes
+    #[arg(long, value_enum, default_value = "fast")]
+    pub profile: ProfileName,
+    /// PD's port; 0 = pick one
+    #[arg(long, default_value_t = 0)]
+    pub pd_port: u16,
+    /// The first store's port, the others follow; 0 = pick them
+    #[arg(long, default_value_t = 0)]
+    pub store_port: u16,
+    /// Make the cluster wrong on purpose (see `jepsen-tikv defects`)
+    #[arg(long, value_delimiter = ',')]
+    pub defect: Vec<String>,
+}
+
+impl ShapeArgs {
+    /// The shape, not yet checked.
+    pub fn shape(&self) -> ClusterShape {
+        ClusterShape {
+            stores: self.stores,
+            replicas: self.replicas,
+            regions: self.regions,
+            profile: match self.profile {
+                ProfileName::Fast => "fast".into(),
+                ProfileName::Tikv => "tikv".into(),
+            },
+            pd_port: self.pd_port,
+            store_port: self.store_port,
+            defects: self.defect.clone(),
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! The flags of `test`, and how they become a checked [`Config`].
+
+use super::{
+    shape::{ProfileName, ShapeArgs},
+    times::parse_ms,
+};
+use crate::{
+    config::{ClientName, Config, Distribution, NemesisConfig, WorkloadConfig, WorkloadName},
+    exit::{Exit, Failure},
+};
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+
+/// On or off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    /// On.
+    On,
+    /// Off.
+    Off,
+}
+
+/// The flags of `test`.
+#[derive(Debug, Args)]
+#[command(after_help = Exit::table())]
+pub struct TestArgs {
+    /// Faults, separated by commas; `none` for none
+    #[arg(long, default_value = "pause-two", value_delimiter = ',', help_heading = "Faults")]
+    pub nemesis: Vec<String>,
+    /// How long clients and faults run side by side (seconds, or with a unit: 90s, 5m)
+    #[arg(long, default_value = "60", value_parser = parse_ms)]
+    pub time: u64,
+    /// Seed of everything drawn by chance [default: drawn, and printed]
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// About how long from one fault to the next (seconds, or with a unit) [default: by the profile]
+    #[arg(long, value_parser = parse_ms, help_heading = "Faults")]
+    pub nemesis_interval: Option<u64>,
+    /// Shortest pause, milliseconds [default: below the profile's lease]
+    #[arg(long, help_heading = "Faults")]
+    pub pause_ms_min: Option<u64>,
+    /// Longest pause, milliseconds [default: above the profile's election timeout]
+    #[arg(long, help_heading = "Faults")]
+    pub pause_ms_max: Option<u64>,
+    /// What the clients do
+    #[arg(long, value_enum, default_value = "ycsb-a", help_heading = "Workload")]
+    pub workload: WorkloadName,
+    /// How many keys [default: 10000; workload register: 10]
+    #[arg(long, help_heading = "Workload")]
+    pub keys: Option<u64>,
+    /// How keys are drawn
+    #[arg(long, value_enum, default_value = "uniform", help_heading = "Workload")]
+    pub distribution: Distribution,
+    /// How long a value is, bytes
+    #[arg(long, default_value_t = 100, help_heading = "Workload")]
+    pub value_bytes: usize,
+    /// Client library
+    #[arg(long, value_enum, default_value = "tikv-client", help_heading = "Workload")]
+    pub client: ClientName,
+    /// Leave tikv-client's own retries as shipped: known to break promises, and to be found
+    #[arg(long, value_enum, default_value = "off", help_heading = "Workload")]
+    pub client_retries: Switch,
+    /// How many logical clients
+    #[arg(long, default_value_t = 16, help_heading = "Workload")]
+    pub concurrency: u32,
+    /// How many of them are mostly idle and keep old routes [default: a quarter]
+    #[arg(long, help_heading = "Workload")]
+    pub idle_clients: Option<u32>,
+    /// Operations a second over all clients [default: unlimited]
+    #[arg(long, help_heading = "Workload")]
+    pub rate: Option<u64>,
+    /// How long one operation may take (seconds, or with a unit: 500ms)
+    #[arg(long, default_value = "2", value_parser = parse_ms, help_heading = "Workload")]
+    pub op_timeout: u64,
+    /// The embedded cluster's shape
+    #[command(flatten)]
+    pub shape: ShapeArgs,
+    /// Where run directories go
+    #[arg(long, default_value = "runs")]
+    pub runs_dir: PathBuf,
+    /// The test's name [default: workload and faults]
+    #[arg(long)]
+    pub name: Option<String>,
+}
+
+/// Shortest and longest pause, and the interval between faults: by default some pauses move the leader and some
+/// do not, so they straddle lease and election timeout.
+fn fault_times_ms(profile: ProfileName) -> (u64, u64, u64) {
+    match profile {
+        ProfileName::Fast => (300, 4_000, 3_000),
+        ProfileName::Tikv => (4_000, 30_000, 15_000),
+    }
+}
+
+impl TestArgs {
+    /// The checked configuration, with a seed drawn if none was given.
+    pub fn config(&self) -> Result<Config, Failure> {
+        let (pause_ms_min, pause_ms_max, interval_ms) = fault_times_ms(self.shape.profile);
+        let faults: Vec<String> =
+            self.nemesis.iter().filter(|name| *name != "none").cloned().collect();
+        let workload_name = match self.workload {
+            WorkloadName::YcsbA => "ycsb-a",
+            WorkloadName::Register => "register",
+        };
+        let default_name = if faults.is_empty() {
+            format!("{workload_name}-none")
+        } else {
+            format!("{workload_name}-{}", faults.join("-"))
+        };
+        let default_keys = match self.workload {
+            WorkloadName::YcsbA => 10_000,
+            WorkloadName::Register => 10,
+        };
+        let config = Config {
+            name: checked_name(self.name.clone().unwrap_or(default_name))?,
+            seed: self.seed.unwrap_or_else(|| u64::from(rand::random::<u32>())),
+            cluster: self.shape.shape(),
+            workload: WorkloadConfig {
+                name: self.workload,
+                keys: self.keys.unwrap_or(default_keys),
+                distribution: self.distribution,
+                value_bytes: self.value_bytes,
+                client: self.client,
+                client_retries: self.client_retries == Switch::On,
+                concurrency: self.concurrency,
+                idle_clients: self.idle_clients.unwrap_or(self.concurrency / 4),
+                rate: self.rate,
+                op_timeout_ms: self.op_timeout,
+            },
+            nemesis: NemesisConfig {
+                faults,
+                interval_ms: self.nemesis_interval.unwrap_or(interval_ms),
+                pause_ms_min: self.pause_ms_min.unwrap_or(pause_ms_min),
+                pause_ms_max: self
+                    .pause_ms_max
+                    .unwrap_or_else(|| pause_ms_max.max(self.pause_ms_min.unwrap_or(0))),
+            },
+            time_ms: self.time,
+        };
+        config.check()?;
+        Ok(config)
+    }
+}
+
+/// A test's name is a folder's name.
+fn checked_name(name: String) -> Result<String, Failure> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if name.is_empty() || name.starts_with('.') || name == "latest" || !name.chars().all(plain) {
+        return Err(Failure::usage(format!(
+            "--name {name:?} cannot be a folder's name: use letters, digits, '-', '_' and '.', not 'latest'"
+        )));
+    }
+    Ok(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{Cli, Command},
+        *,
+    };
+    use clap::Parser;
+
+    fn config(arguments: &[&str]) -> Result<Config, Failure> {
+        let all = ["jepsen-tikv", "test"].iter().chain(arguments).copied();
+        let Command::Test(args) = Cli::try_parse_from(all).expect("parses").command else {
+            panic!("not a test command")
+        };
+        args.config()
+    }
+
+    #[test]
+    fn the_command_that_repeats_a_run_gives_the_same_configuration() {
+        let flags = "--nemesis kill-one,replicas --time 1500ms --seed 7 --stores 7 --replicas 5 \
+                     --regions 3 --profile tikv --defect stale-read --workload register --keys 4 \
+                     --distribution zipfian --client direct --concurrency 9 --idle-clients 1 --rate 50 \
+                     --op-timeout 700ms --nemesis-interval 4 --pause-ms-min 5 --pause-ms-max 9 \
+                     --value-bytes 12 --pd-port 4000 --store-port 5000";
+        let flags: Vec<&str> = flags.split_whitespace().collect();
+        let first = config(&flags).expect("usable");
+        let defaults = config(&[]).expect("usable");
+        let line = first.command_line(&defaults);
+        let again: Vec<&str> = line.split_whitespace().skip(2).collect();
+        assert_eq!(config(&again).expect("usable"), first);
+    }
+
+    #[test]
+    fn what_cannot_be_run_is_refused_with_its_flag_named() {
+        for (flags, named) in [
+            (vec!["--time", "0"], "--time"),
+            (vec!["--stores", "0"], "--stores"),
+            (vec!["--stores", "2"], "--replicas"),
+            (vec!["--replicas", "0"], "--replicas"),
+            (vec!["--keys", "0"], "--keys"),
+            (vec!["--concurrency", "0"], "--concurrency"),
+            (vec!["--concurrency", "2", "--idle-clients", "2"], "--idle-clients"),
+            (vec!["--rate", "0"], "--rate"),
+            (vec!["--pause-ms-min", "9", "--pause-ms-max", "8"], "--pause-ms-min"),
+            (vec!["--name", "../up"], "--name"),
+            (vec!["--client", "direct", "--client-retries", "on"], "--client-retries"),
+        ] {
+            let failure = config(&flags).expect_err(named);
+            assert_eq!(failure.exit, Exit::Usage);
+            assert!(failure.sentence.contains(named), "{named}: {failure}");
+        }
+    }
+}
