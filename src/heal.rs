@@ -112,7 +112,7 @@ impl Healed {
         if file.tester.state() != ProcessState::Gone {
             return;
         }
-        for entry in std::iter::once(&file.pd).chain(&file.stores) {
+        for entry in file.processes() {
             let Some(process) = left_over(entry) else { continue };
             let sent = process.signal(Signal::SIGKILL);
             let state = process.await_state(|state| state == ProcessState::Gone, GONE_WITHIN);
@@ -179,17 +179,14 @@ mod tests {
             name: "store-1".into(),
             store_id: Some(1),
             process,
+            ended: None,
             addr: "127.0.0.1:1".parse().expect("an address"),
             status_addr: None,
             data_dir: "data".into(),
             log: "log".into(),
         };
-        let file = ClusterFile {
-            target: "embedded".into(),
-            tester,
-            pd: entry(None),
-            stores: vec![entry(Some(store.identity()))],
-        };
+        let stores = vec![entry(Some(store.identity()))];
+        let file = ClusterFile::embedded(tester, entry(None), stores);
         let text = serde_json::to_vec(&file).expect("JSON");
         fs::write(run.cluster(), text).expect("written");
         (runs, run)

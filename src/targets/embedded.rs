@@ -1,8 +1,11 @@
 //! The embedded cluster as a target: a PD and stores as processes of our own, described in `cluster.json`.
 //!
-//! In: the cluster's shape and a run directory. Out: addresses, PIDs, and stores that can be killed and started
-//! again on their old ports with their old data. Knows nothing of workloads or faults. When it is dropped, nothing
-//! of it runs any more.
+//! In: the cluster's shape, where it shall serve, and a directory, new or with the data of an earlier life. Out:
+//! addresses, PIDs, and processes that can be killed and started again on their old ports with their old data. Knows
+//! nothing of workloads or faults. When it is dropped, nothing of it runs any more.
+//!
+//! `cluster.json`, version 1, is a [`ClusterFile`]. It is written anew, whole or not at all, whenever a process was
+//! started or ended.
 
 use super::processes::{Process, Spawner, StartError};
 use crate::{
@@ -20,6 +23,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+const FORMAT: &str = "jepsen-tikv cluster";
+const VERSION: u32 = 1;
+
 /// What can be done to it: everything.
 pub const CAPABILITIES: Capabilities = Capabilities { pause: true, kill: true, schedule: true };
 
@@ -35,6 +41,26 @@ pub struct EmbeddedCluster {
     stores: BTreeMap<u64, Slot>,
 }
 
+/// Where the processes shall serve; port 0 = pick one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addresses {
+    /// Where PD serves clients.
+    pub pd: SocketAddr,
+    /// Where each store serves clients, and its status.
+    pub stores: Vec<(SocketAddr, SocketAddr)>,
+}
+
+impl Addresses {
+    /// As the shape wants them, on this machine's loopback interface.
+    pub fn of(shape: &ClusterShape) -> Self {
+        let store = |index| {
+            let port = if shape.store_port == 0 { 0 } else { shape.store_port + index as u16 };
+            (loopback(port), loopback(0))
+        };
+        Self { pd: loopback(shape.pd_port), stores: (0..shape.stores).map(store).collect() }
+    }
+}
+
 /// A process's place: it keeps address, data and log over restarts.
 #[derive(Debug)]
 struct Slot {
@@ -44,6 +70,7 @@ struct Slot {
     data_dir: PathBuf,
     log: PathBuf,
     process: Option<Process>,
+    ended: Option<String>,
 }
 
 /// One process, as `cluster.json` describes it.
@@ -58,6 +85,10 @@ pub struct ProcessEntry {
     /// Its process; absent while it does not run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub process: Option<ProcessIdentity>,
+    /// Why it does not run, if that was not the end of the whole cluster: `killed` on purpose, or how it ended by
+    /// itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<String>,
     /// Where it serves.
     pub addr: SocketAddr,
     /// Where a store serves its status.
@@ -73,6 +104,12 @@ pub struct ProcessEntry {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct ClusterFile {
+    /// Always `jepsen-tikv cluster`.
+    #[serde(default)]
+    pub format: String,
+    /// The format's version.
+    #[serde(default)]
+    pub version: u32,
     /// Always `embedded`.
     pub target: String,
     /// The tester that started it.
@@ -83,17 +120,39 @@ pub struct ClusterFile {
     pub stores: Vec<ProcessEntry>,
 }
 
+impl ClusterFile {
+    /// Of an embedded cluster that this process started.
+    pub fn embedded(tester: ProcessIdentity, pd: ProcessEntry, stores: Vec<ProcessEntry>) -> Self {
+        let target = "embedded".into();
+        Self { format: FORMAT.into(), version: VERSION, target, tester, pd, stores }
+    }
+
+    /// PD and the stores.
+    pub fn processes(&self) -> impl Iterator<Item = &ProcessEntry> {
+        std::iter::once(&self.pd).chain(&self.stores)
+    }
+}
+
 impl Slot {
     fn entry(&self, store_id: Option<u64>) -> ProcessEntry {
         ProcessEntry {
             name: self.name.clone(),
             store_id,
             process: self.process.as_ref().map(|process| process.identity().clone()),
+            ended: self.ended.clone(),
             addr: self.addr,
             status_addr: self.status_addr,
             data_dir: self.data_dir.clone(),
             log: self.log.clone(),
         }
+    }
+}
+
+/// The id that PD gave a store, once it runs.
+fn store_id(slot: &Slot) -> Option<u64> {
+    match slot.process.as_ref()?.ready() {
+        Ready::Store { id, .. } => Some(*id),
+        Ready::Pd { .. } => None,
     }
 }
 
@@ -106,20 +165,33 @@ fn cannot_start(error: StartError) -> Failure {
 }
 
 impl EmbeddedCluster {
-    /// Starts PD and then the stores. They serve when this returns; their regions may still find their leaders.
+    /// Starts PD and then the stores on this machine's loopback interface. They serve when this returns; their
+    /// regions may still find their leaders.
     pub fn start(shape: &ClusterShape, run_path: &Path) -> Result<Self, Failure> {
+        Self::start_at(shape, run_path, &Addresses::of(shape), &|_| {})
+    }
+
+    /// Starts PD and then the stores at these addresses, with the data that is there, and tells of each that serves.
+    pub fn start_at(
+        shape: &ClusterShape,
+        run_path: &Path,
+        addresses: &Addresses,
+        serves: &(dyn Fn(&ProcessEntry) + Sync),
+    ) -> Result<Self, Failure> {
         let no_proc = || Failure::software("/proc says nothing about this process");
         let tester = ProcessIdentity::own().ok_or_else(no_proc)?;
         let spawner = Spawner::new().map_err(Failure::software)?;
         let mut pd = Slot {
             name: "pd1".into(),
-            addr: loopback(shape.pd_port),
+            addr: addresses.pd,
             status_addr: None,
             data_dir: run_path.join("data").join("pd1"),
             log: run_path.join("logs").join("pd1.log"),
             process: None,
+            ended: None,
         };
         start_pd(shape, &spawner, &mut pd)?;
+        serves(&pd.entry(None));
         let mut cluster = Self {
             shape: shape.clone(),
             run_path: run_path.to_owned(),
@@ -128,40 +200,42 @@ impl EmbeddedCluster {
             pd,
             stores: BTreeMap::new(),
         };
-        cluster.start_first_time()?;
+        cluster.start_first_time(&addresses.stores, serves)?;
         cluster.write_cluster_file()?;
         Ok(cluster)
     }
 
     /// The first store bootstraps the cluster; the others can then start side by side.
-    fn start_first_time(&mut self) -> Result<(), Failure> {
+    fn start_first_time(
+        &mut self,
+        addresses: &[(SocketAddr, SocketAddr)],
+        serves: &(dyn Fn(&ProcessEntry) + Sync),
+    ) -> Result<(), Failure> {
         let mut slots: Vec<Slot> =
-            (0..self.shape.stores).map(|index| self.new_slot(index)).collect();
+            addresses.iter().enumerate().map(|(index, at)| self.new_slot(index, *at)).collect();
         let (shape, spawner, pd_addr) = (&self.shape, &self.spawner, self.pd.addr);
         let Some((first, others)) = slots.split_first_mut() else { return Ok(()) };
         start_store(shape, spawner, pd_addr, first)?;
-        start_side_by_side(shape, spawner, pd_addr, others.iter_mut())?;
+        serves(&first.entry(store_id(first)));
+        start_side_by_side(shape, spawner, pd_addr, others.iter_mut(), serves)?;
         for slot in slots {
-            if let Some(Ready::Store { id, .. }) = slot.process.as_ref().map(Process::ready) {
-                self.stores.insert(*id, slot);
+            if let Some(id) = store_id(&slot) {
+                self.stores.insert(id, slot);
             }
         }
         Ok(())
     }
 
-    fn new_slot(&self, index: u32) -> Slot {
+    fn new_slot(&self, index: usize, (addr, status_addr): (SocketAddr, SocketAddr)) -> Slot {
         let name = format!("store-{}", index + 1);
-        let port = match self.shape.store_port {
-            0 => 0,
-            first => first + index as u16,
-        };
         Slot {
-            addr: loopback(port),
-            status_addr: Some(loopback(0)),
+            addr,
+            status_addr: Some(status_addr),
             data_dir: self.run_path.join("data").join(&name),
             log: self.run_path.join("logs").join(format!("{name}.log")),
             name,
             process: None,
+            ended: None,
         }
     }
 
@@ -172,21 +246,21 @@ impl EmbeddedCluster {
 
     /// What runs where, now.
     pub fn describe(&self) -> ClusterFile {
-        ClusterFile {
-            target: "embedded".into(),
-            tester: self.tester.clone(),
-            pd: self.pd.entry(None),
-            stores: self.stores.iter().map(|(id, slot)| slot.entry(Some(*id))).collect(),
-        }
+        let stores = self.stores.iter().map(|(id, slot)| slot.entry(Some(*id)));
+        ClusterFile::embedded(self.tester.clone(), self.pd.entry(None), stores.collect())
     }
 
-    /// Kills stores in the same instant (SIGKILL) and reaps them.
-    pub fn kill_stores(&mut self, ids: &[u64]) -> Result<(), Failure> {
+    /// Kills stores, and PD if asked to, in the same instant (SIGKILL) and reaps them.
+    pub fn kill(&mut self, ids: &[u64], pd: bool) -> Result<(), Failure> {
         let chosen = self.stores.iter_mut().filter(|(id, _)| ids.contains(id));
         let mut slots: Vec<&mut Slot> = chosen.map(|(_, slot)| slot).collect();
+        slots.extend(pd.then_some(&mut self.pd));
         slots.iter_mut().filter_map(|slot| slot.process.as_mut()).for_each(Process::strike);
-        for mut process in slots.into_iter().filter_map(|slot| slot.process.take()) {
-            process.kill();
+        for slot in slots {
+            if let Some(mut process) = slot.process.take() {
+                process.kill();
+                slot.ended = Some("killed".into());
+            }
         }
         self.write_cluster_file()
     }
@@ -199,24 +273,29 @@ impl EmbeddedCluster {
             .iter_mut()
             .filter(|(id, slot)| ids.contains(id) && slot.process.is_none())
             .map(|(_, slot)| slot);
-        let started = start_side_by_side(shape, spawner, pd_addr, killed);
+        let started = start_side_by_side(shape, spawner, pd_addr, killed, &|_| {});
         self.write_cluster_file()?;
         started
     }
 
-    /// The processes that ended though nobody killed them, in words.
+    /// The processes that ended though nobody killed them, in words; each is told once. They can be started again.
     pub fn ended_by_themselves(&mut self) -> Vec<String> {
         let slots = std::iter::once(&mut self.pd).chain(self.stores.values_mut());
-        slots
+        let ended: Vec<String> = slots
             .filter_map(|slot| {
                 let status = slot.process.as_mut()?.ended()?;
-                Some(format!(
-                    "{} ended by itself ({status}); see {}",
-                    slot.name,
-                    slot.log.display()
-                ))
+                slot.process = None;
+                slot.ended = Some(status.to_string());
+                let (name, log) = (&slot.name, slot.log.display());
+                Some(format!("{name} ended by itself ({status}); see {log}"))
             })
-            .collect()
+            .collect();
+        if !ended.is_empty()
+            && let Err(failure) = self.write_cluster_file()
+        {
+            tracing::warn!(%failure, "cluster.json still names processes that have ended");
+        }
+        ended
     }
 
     /// Ends every process in order: all are asked at once, then waited for.
@@ -262,6 +341,7 @@ fn start_pd(shape: &ClusterShape, spawner: &Spawner, slot: &mut Slot) -> Result<
         slot.addr = *client_addr;
     }
     slot.process = Some(process);
+    slot.ended = None;
     Ok(())
 }
 
@@ -271,9 +351,16 @@ fn start_side_by_side<'a>(
     spawner: &Spawner,
     pd_addr: SocketAddr,
     slots: impl Iterator<Item = &'a mut Slot>,
+    serves: &(dyn Fn(&ProcessEntry) + Sync),
 ) -> Result<(), Failure> {
     std::thread::scope(|scope| {
-        let start = |slot| scope.spawn(move || start_store(shape, spawner, pd_addr, slot));
+        let start = |slot: &'a mut Slot| {
+            scope.spawn(move || {
+                start_store(shape, spawner, pd_addr, slot)?;
+                serves(&slot.entry(store_id(slot)));
+                Ok(())
+            })
+        };
         let starts: Vec<_> = slots.map(start).collect();
         let panicked = |_| Err(Failure::software("a start-up thread panicked"));
         starts.into_iter().try_for_each(|start| start.join().unwrap_or_else(panicked))
@@ -302,5 +389,6 @@ fn start_store(
         slot.status_addr = Some(*status_addr);
     }
     slot.process = Some(process);
+    slot.ended = None;
     Ok(())
 }

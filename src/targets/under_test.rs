@@ -268,7 +268,7 @@ impl Target for UnderTest {
         Box::pin(async move {
             let before = self.processes(&stores)?;
             let killed = stores.clone();
-            self.change(move |cluster| cluster.kill_stores(&killed)).await?;
+            self.change(move |cluster| cluster.kill(&killed, false)).await?;
             let seen = |(store, process): (StoreId, ProcessIdentity)| SeenProcess {
                 store,
                 pid: Some(process.pid),
