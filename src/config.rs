@@ -3,6 +3,10 @@
 //! In: values as the command line gives them. Out: a [`Config`], which goes into plan.json word for word, or one
 //! sentence that says which flag to change. Units stand in the names. Knows nothing of how it is carried out.
 
+mod target;
+
+pub use target::{Offers, TargetConfig};
+
 use crate::exit::Failure;
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +18,10 @@ pub struct Config {
     pub name: String,
     /// The seed of everything that is drawn by chance.
     pub seed: u64,
-    /// The shape of the embedded cluster.
+    /// Which cluster is under test.
+    #[serde(default)]
+    pub target: TargetConfig,
+    /// The shape of the cluster.
     pub cluster: ClusterShape,
     /// What the clients do.
     pub workload: WorkloadConfig,
@@ -159,6 +166,12 @@ impl Config {
             ));
         }
         self.cluster.check()?;
+        if !self.cluster.defects.is_empty() && !self.target.offers().defects {
+            return Err(Failure::usage(format!(
+                "--defect makes the embedded cluster wrong; --target {} cannot be made wrong: leave it out",
+                self.target.name()
+            )));
+        }
         self.check_workload()?;
         self.check_nemesis()
     }
@@ -214,6 +227,7 @@ impl Config {
                 flags.push(format!("--{name} {mine}"));
             }
         };
+        flag("target", self.target.name().into(), defaults.target.name().into());
         let (shape, other) = (&self.cluster, &defaults.cluster);
         let faults = |config: &NemesisConfig| {
             if config.faults.is_empty() { "none".to_owned() } else { config.faults.join(",") }

@@ -84,7 +84,7 @@ impl Plan {
 }
 
 fn possible(config: &Config) -> Possible {
-    let Capabilities { pause, kill, schedule } = crate::targets::embedded::CAPABILITIES;
+    let Capabilities { pause, kill, schedule } = config.target.offers().faults;
     let shape = &config.cluster;
     Possible { pause, kill, schedule, stores: shape.stores, replicas: shape.replicas }
 }

@@ -127,7 +127,7 @@ async fn carry_out(
     let workload = Workload::new(&plan.config.workload, plan.config.seed);
     progress.phase("starting the cluster", None);
     let target = tokio::select! {
-        target = UnderTest::start_embedded(&plan.config.cluster, run, workload.range()) => target?,
+        target = UnderTest::start(&plan.config, run, workload.range()) => target?,
         () = interrupt.at_least(Urgency::Early) => return Err(interrupted()),
     };
     let target = Arc::new(target);
@@ -286,7 +286,7 @@ impl Stage<'_> {
         match workload.client {
             ClientName::Direct => Arc::new(self.direct_library()),
             ClientName::TikvClient => Arc::new(TikvClient::new(
-                vec![self.target.pd_endpoint().to_owned()],
+                self.target.pd_endpoints().to_vec(),
                 TikvClientOptions {
                     atomic: self.workload.uses_cas(),
                     client_retries: workload.client_retries,
@@ -299,7 +299,7 @@ impl Stage<'_> {
     fn direct_library(&self) -> DirectClient {
         let options =
             DirectOptions { atomic: self.workload.uses_cas(), ..DirectOptions::default() };
-        DirectClient::new(vec![self.target.pd_endpoint().to_owned()], options)
+        DirectClient::new(self.target.pd_endpoints().to_vec(), options)
     }
 
     fn op_timeout(&self) -> Duration {

@@ -29,7 +29,7 @@ pub fn command(args: &ClusterArgs) -> Result<Exit, Failure> {
             () = interrupt.at_least(Urgency::Early) => Ok(()),
         };
         if whole.is_ok() && interrupt.urgency() == Urgency::None {
-            crate::terminal::result(format_args!("PD: {}", target.pd_endpoint()));
+            crate::terminal::result(format_args!("PD: {}", target.pd_endpoints().join(",")));
             crate::terminal::result(format_args!("everything else: {}", run.cluster().display()));
             interrupt.at_least(Urgency::Early).await;
         }

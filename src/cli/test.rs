@@ -5,7 +5,9 @@ use super::{
     times::parse_ms,
 };
 use crate::{
-    config::{ClientName, Config, Distribution, NemesisConfig, WorkloadConfig, WorkloadName},
+    config::{
+        ClientName, Config, Distribution, NemesisConfig, TargetConfig, WorkloadConfig, WorkloadName,
+    },
     exit::{Exit, Failure},
 };
 use clap::{Args, ValueEnum};
@@ -114,6 +116,7 @@ impl TestArgs {
         let config = Config {
             name: checked_name(self.name.clone().unwrap_or(default_name))?,
             seed: self.seed.unwrap_or_else(|| u64::from(rand::random::<u32>())),
+            target: TargetConfig::Embedded,
             cluster: self.shape.shape(),
             workload: WorkloadConfig {
                 name: self.workload,

@@ -7,7 +7,10 @@
 //! `cluster.json`, version 1, is a [`ClusterFile`]. It is written anew, whole or not at all, whenever a process was
 //! started or ended.
 
-use super::processes::{Process, Spawner, StartError};
+use super::{
+    cluster_processes::{ClusterProcesses, StorePlace},
+    processes::{Process, Spawner, StartError},
+};
 use crate::{
     config::ClusterShape,
     exit::Failure,
@@ -15,7 +18,7 @@ use crate::{
     run_directory::write_whole,
 };
 use cluster::process::Ready;
-use nemesis::{Capabilities, ProcessIdentity};
+use nemesis::{ProcessIdentity, StoreId};
 use serde::Serialize;
 use std::{
     collections::BTreeMap,
@@ -25,9 +28,6 @@ use std::{
 
 const FORMAT: &str = "jepsen-tikv cluster";
 const VERSION: u32 = 1;
-
-/// What can be done to it: everything.
-pub const CAPABILITIES: Capabilities = Capabilities { pause: true, kill: true, schedule: true };
 
 /// The processes of an embedded cluster.
 #[derive(Debug)]
@@ -239,11 +239,6 @@ impl EmbeddedCluster {
         }
     }
 
-    /// PD's address.
-    pub fn pd_addr(&self) -> SocketAddr {
-        self.pd.addr
-    }
-
     /// What runs where, now.
     pub fn describe(&self) -> ClusterFile {
         let stores = self.stores.iter().map(|(id, slot)| slot.entry(Some(*id)));
@@ -317,6 +312,36 @@ impl EmbeddedCluster {
     fn write_cluster_file(&self) -> Result<(), Failure> {
         let text = serde_json::to_vec_pretty(&self.describe()).map_err(Failure::software)?;
         write_whole(&self.run_path.join("cluster.json"), &text)
+    }
+}
+
+impl ClusterProcesses for EmbeddedCluster {
+    fn pd_endpoints(&self) -> Vec<String> {
+        vec![self.pd.addr.to_string()]
+    }
+
+    fn stores(&self) -> BTreeMap<StoreId, StorePlace> {
+        let place = |slot: &Slot| StorePlace {
+            address: slot.addr.to_string(),
+            process: slot.process.as_ref().map(|process| process.identity().clone()),
+        };
+        self.stores.iter().map(|(id, slot)| (*id, place(slot))).collect()
+    }
+
+    fn kill_stores(&mut self, stores: &[StoreId]) -> Result<(), Failure> {
+        self.kill(stores, false)
+    }
+
+    fn start_killed_stores(&mut self, stores: &[StoreId]) -> Result<(), Failure> {
+        Self::start_killed_stores(self, stores)
+    }
+
+    fn ended_by_themselves(&mut self) -> Vec<String> {
+        Self::ended_by_themselves(self)
+    }
+
+    fn stop(&mut self) {
+        Self::stop(self);
     }
 }
 
