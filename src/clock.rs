@@ -1,6 +1,7 @@
-//! The run's one monotonic clock: nanoseconds since the run's start, the same for clients and nemesis.
+//! The run's one monotonic clock: nanoseconds since the run's start, the same for clients and nemesis. It is tokio's,
+//! which a simulation drives.
 
-use std::time::Instant;
+use tokio::time::Instant;
 
 /// Tells how long the run has lasted.
 #[derive(Debug, Clone, Copy)]

@@ -1,7 +1,7 @@
 //! The attempts of one request, kept outside its future: when the deadline drops the future, what was sent is known.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use tokio::time::Instant;
 
 /// One RPC to a store on behalf of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 //! are asked again until the deadline). Everything before the first attempt is certainly without effect.
 
 mod batch;
+mod connection;
 mod pd;
 mod point;
 mod regions;
@@ -14,6 +15,7 @@ use crate::attempts::AttemptLog;
 use crate::cause::{RegionErrorKind, region_error_line};
 use crate::fate::{Sent, fate};
 use crate::{Cause, ClientError, Outcome, RawKv, Reply, Request, Response};
+pub use connection::{Connection, ConnectionError, Connector, Tcp};
 use futures::future::BoxFuture;
 use pd::Pd;
 use proto::errorpb;
@@ -21,9 +23,8 @@ use proto::kvrpcpb::Context;
 use proto::tikvpb::tikv_client::TikvClient as StoreClient;
 use regions::{RegionCache, Route};
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tonic::transport::Channel;
 
 /// The largest answer that is taken, bytes: a page of large values.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
@@ -37,12 +38,19 @@ pub struct DirectOptions {
     pub pd_timeout: Duration,
     /// How long a connection to a store may take to be made.
     pub connect_timeout: Duration,
+    /// What carries its calls.
+    pub connector: Arc<dyn Connector>,
 }
 
 impl Default for DirectOptions {
     fn default() -> Self {
         let second = Duration::from_secs(1);
-        Self { atomic: false, pd_timeout: second, connect_timeout: second }
+        Self {
+            atomic: false,
+            pd_timeout: second,
+            connect_timeout: second,
+            connector: Arc::new(Tcp),
+        }
     }
 }
 
@@ -51,7 +59,7 @@ impl Default for DirectOptions {
 pub struct DirectClient {
     pd: Pd,
     regions: Mutex<RegionCache>,
-    stores: Mutex<HashMap<u64, StoreClient<Channel>>>,
+    stores: Mutex<HashMap<u64, StoreClient<Connection>>>,
     options: DirectOptions,
 }
 
@@ -67,7 +75,7 @@ impl DirectClient {
     /// A client with its own connections and region cache. PD is given by `host:port` or URL of its members.
     pub fn new(pd_endpoints: Vec<String>, options: DirectOptions) -> Self {
         Self {
-            pd: Pd::new(pd_endpoints, options.pd_timeout),
+            pd: Pd::new(pd_endpoints, options.pd_timeout, Arc::clone(&options.connector)),
             regions: Mutex::default(),
             stores: Mutex::default(),
             options,
@@ -140,14 +148,16 @@ impl DirectClient {
     }
 
     /// A connection to the store of a route's leader. It is made only when a request goes over it.
-    async fn store(&self, route: &Route) -> Result<StoreClient<Channel>, ClientError> {
+    async fn store(&self, route: &Route) -> Result<StoreClient<Connection>, ClientError> {
         let id = route.leader.store_id;
         if let Some(store) = self.stores().get(&id) {
             return Ok(store.clone());
         }
         let address = self.pd.store_address(id).await?;
-        let channel = pd::channel(&address, self.options.connect_timeout)?;
-        let store = StoreClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX);
+        let connector = &self.options.connector;
+        let connection = connector.connect(&address, self.options.connect_timeout);
+        let store = StoreClient::new(connection.map_err(pd::no_route)?)
+            .max_decoding_message_size(ANSWER_BYTES_MAX);
         self.stores().insert(id, store.clone());
         Ok(store)
     }
@@ -157,7 +167,7 @@ impl DirectClient {
         &self,
         route: &Route,
         log: &AttemptLog,
-        ask: impl AsyncFnOnce(StoreClient<Channel>, Context) -> Result<T, tonic::Status>,
+        ask: impl AsyncFnOnce(StoreClient<Connection>, Context) -> Result<T, tonic::Status>,
         refusal: impl FnOnce(&mut T) -> Option<Refusal>,
     ) -> Result<T, ClientError> {
         let store = self.store(route).await?;
@@ -198,7 +208,7 @@ impl DirectClient {
         self.regions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn stores(&self) -> MutexGuard<'_, HashMap<u64, StoreClient<Channel>>> {
+    fn stores(&self) -> MutexGuard<'_, HashMap<u64, StoreClient<Connection>>> {
         self.stores.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -7,10 +7,11 @@ use crate::{Cause, ClientError};
 use proto::pdpb::pd_client::PdClient;
 use proto::pdpb::{self, GetMembersRequest, GetRegionRequest, GetStoreRequest, RequestHeader};
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
-use tonic::transport::{Channel, Endpoint};
 
+use super::connection::{Connection, Connector, bare};
 use super::regions::Route;
 
 /// PD's leader, found when it is first needed.
@@ -18,18 +19,23 @@ use super::regions::Route;
 pub(crate) struct Pd {
     endpoints: Vec<String>,
     timeout: Duration,
-    connection: Mutex<Option<Connection>>,
+    connector: Arc<dyn Connector>,
+    leader: Mutex<Option<Leader>>,
 }
 
 #[derive(Debug, Clone)]
-struct Connection {
-    client: PdClient<Channel>,
+struct Leader {
+    client: PdClient<Connection>,
     cluster_id: u64,
 }
 
 impl Pd {
-    pub(crate) fn new(endpoints: Vec<String>, timeout: Duration) -> Self {
-        Self { endpoints, timeout, connection: Mutex::new(None) }
+    pub(crate) fn new(
+        endpoints: Vec<String>,
+        timeout: Duration,
+        connector: Arc<dyn Connector>,
+    ) -> Self {
+        Self { endpoints, timeout, connector, leader: Mutex::new(None) }
     }
 
     /// The region that holds a key.
@@ -73,15 +79,15 @@ impl Pd {
 
     async fn call<T, F>(
         &self,
-        ask: impl FnOnce(PdClient<Channel>, Option<RequestHeader>) -> F,
+        ask: impl FnOnce(PdClient<Connection>, Option<RequestHeader>) -> F,
     ) -> Result<T, ClientError>
     where
         F: Future<Output = Result<Result<T, ClientError>, tonic::Status>>,
     {
         let result = tokio::time::timeout(self.timeout, async {
-            let connection = self.connection().await?;
-            let header = Some(RequestHeader { cluster_id: connection.cluster_id, sender_id: 0 });
-            match ask(connection.client, header).await {
+            let leader = self.leader().await?;
+            let header = Some(RequestHeader { cluster_id: leader.cluster_id, sender_id: 0 });
+            match ask(leader.client, header).await {
                 Ok(answer) => answer,
                 Err(status) => Err(no_route(format!("PD: {}", status.message()))),
             }
@@ -90,25 +96,25 @@ impl Pd {
         .unwrap_or_else(|_| Err(no_route("PD did not answer in time")));
         if result.is_err() {
             // A lock that is held is held by someone who is connecting anew already.
-            if let Ok(mut connection) = self.connection.try_lock() {
-                *connection = None;
+            if let Ok(mut leader) = self.leader.try_lock() {
+                *leader = None;
             }
         }
         result
     }
 
-    async fn connection(&self) -> Result<Connection, ClientError> {
-        let mut connection = self.connection.lock().await;
-        if let Some(connection) = &*connection {
-            return Ok(connection.clone());
+    async fn leader(&self) -> Result<Leader, ClientError> {
+        let mut leader = self.leader.lock().await;
+        if let Some(leader) = &*leader {
+            return Ok(leader.clone());
         }
         let mut last = no_route("no address of PD was given");
         // Each address gets its share of the time, so that a dead one does not use up all of it.
         let share = self.timeout / (self.endpoints.len() as u32 + 1);
         for endpoint in &self.endpoints {
-            match tokio::time::timeout(share, connect_through(endpoint, share)).await {
+            match tokio::time::timeout(share, self.connect_through(endpoint, share)).await {
                 Ok(Ok(found)) => {
-                    *connection = Some(found.clone());
+                    *leader = Some(found.clone());
                     return Ok(found);
                 }
                 Ok(Err(error)) => last = error,
@@ -117,35 +123,28 @@ impl Pd {
         }
         Err(last)
     }
-}
 
-/// Asks one member who leads, and connects to the leader.
-async fn connect_through(address: &str, timeout: Duration) -> Result<Connection, ClientError> {
-    let mut client = PdClient::new(channel(address, timeout)?);
-    let answer = client
-        .get_members(GetMembersRequest::default())
-        .await
-        .map_err(|status| no_route(format!("PD at {address}: {}", status.message())))?
-        .into_inner();
-    let cluster_id = answer.header.map_or(0, |header| header.cluster_id);
-    let leader_url = answer.leader.and_then(|leader| leader.client_urls.into_iter().next());
-    let leader_url = leader_url.unwrap_or_else(|| address.to_owned());
-    if bare(&leader_url) != bare(address) {
-        client = PdClient::new(channel(&leader_url, timeout)?);
+    /// Asks one member who leads, and connects to the leader.
+    async fn connect_through(
+        &self,
+        address: &str,
+        timeout: Duration,
+    ) -> Result<Leader, ClientError> {
+        let connect = |address: &str| self.connector.connect(address, timeout).map_err(no_route);
+        let mut client = PdClient::new(connect(address)?);
+        let answer = client
+            .get_members(GetMembersRequest::default())
+            .await
+            .map_err(|status| no_route(format!("PD at {address}: {}", status.message())))?
+            .into_inner();
+        let cluster_id = answer.header.map_or(0, |header| header.cluster_id);
+        let leader_url = answer.leader.and_then(|leader| leader.client_urls.into_iter().next());
+        let leader_url = leader_url.unwrap_or_else(|| address.to_owned());
+        if bare(&leader_url) != bare(address) {
+            client = PdClient::new(connect(&leader_url)?);
+        }
+        Ok(Leader { client, cluster_id })
     }
-    Ok(Connection { client, cluster_id })
-}
-
-/// A connection that is made when it is first used, and again when it broke.
-pub(crate) fn channel(address: &str, connect_timeout: Duration) -> Result<Channel, ClientError> {
-    let endpoint = Endpoint::from_shared(format!("http://{}", bare(address)))
-        .map_err(|error| no_route(format!("{address} is no address: {error}")))?;
-    Ok(endpoint.connect_timeout(connect_timeout).tcp_nodelay(true).connect_lazy())
-}
-
-fn bare(address: &str) -> &str {
-    let address = address.strip_prefix("http://").unwrap_or(address);
-    address.trim_end_matches('/')
 }
 
 fn region_request(key: &[u8], header: Option<RequestHeader>) -> GetRegionRequest {
@@ -176,6 +175,6 @@ fn route(answer: pdpb::GetRegionResponse, key: &[u8]) -> Result<Route, ClientErr
     Ok(Route { region, leader })
 }
 
-fn no_route(message: impl Into<String>) -> ClientError {
+pub(super) fn no_route(message: impl Into<String>) -> ClientError {
     ClientError::new(Cause::NoRoute, message)
 }
