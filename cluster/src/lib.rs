@@ -8,4 +8,5 @@ pub mod defects;
 pub mod pd;
 pub mod process;
 pub mod profile;
+pub mod simulation;
 pub mod store;

@@ -3,7 +3,7 @@
 //! In: a [`PdConfig`]. Out: a process that serves gRPC and HTTP on one port. `core` decides; `shell` brings it clock,
 //! disk and streams; `grpc` and `http` translate. None of it knows what a store does with its steps.
 
-mod core;
+pub(crate) mod core;
 mod disk;
 mod go_text;
 mod grpc;
@@ -17,6 +17,7 @@ mod tests;
 use crate::{process::Ready, profile::Profile};
 use disk::Disk;
 use grpc::PdService;
+pub(crate) use member::CLUSTER_VERSION;
 use member::Member;
 use proto::{health::health_server::HealthServer, pdpb::pd_server::PdServer};
 use shell::Shell;

@@ -7,7 +7,7 @@
 mod driver;
 mod engine;
 mod metrics;
-mod node;
+pub(crate) mod node;
 mod pd_client;
 mod service;
 mod startup;

@@ -1,0 +1,279 @@
+//! The embedded cluster in virtual time: the same store and PD logic, without sockets, disks, threads or clocks.
+//!
+//! In: a [`SimulationConfig`], clients' gRPC calls, faults. Out: answers. [`Simulation::run`] lets time pass as tokio's
+//! paused clock does, so that clients, workload and nemesis can be the ordinary ones. How it stays deterministic:
+//! - everything is in one thread, in ordered maps and one queue; ties are broken by the order of planning;
+//! - one seeded source of chance decides every delay, loss and crash;
+//! - no code below reads a clock, a file, the environment or a randomly seeded map (`cluster/clippy.toml`).
+//!
+//! What real processes here cannot have it can: cut and foul networks, slow and failing disks, clocks that drift.
+//!
+//! A crash is a power failure here, harder than SIGKILL: what no sync had covered may be gone.
+
+mod clock;
+mod disk;
+mod network;
+mod placement;
+mod queue;
+mod routing;
+mod store;
+mod wire;
+mod world;
+
+#[cfg(test)]
+mod tests;
+
+pub use network::{Node, Weather};
+pub use store::ProcessState;
+pub use wire::{ConnectionError, PD_ADDRESS, Wire, store_address};
+
+use crate::{
+    defects::Defects,
+    pd::core::{admin::Order, stores::Condition},
+    profile::Profile,
+};
+use proto::metapb;
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::{
+    sync::{Notify, oneshot},
+    time::{Instant, sleep_until},
+};
+use wire::{Answer, Broken, Call};
+use world::World;
+
+/// What determines a simulation, but for what is done to it.
+#[derive(Debug, Clone)]
+pub struct SimulationConfig {
+    /// How many stores.
+    pub stores: u32,
+    /// How many replicas a region shall have, at first.
+    pub replicas: u32,
+    /// How fast time passes for the cluster.
+    pub profile: Profile,
+    /// How it is wrong on purpose.
+    pub defects: Defects,
+    /// The seed of all chance.
+    pub seed: u64,
+    /// Applied entries that stay in a log: few make snapshots frequent.
+    pub log_entries_kept: u64,
+}
+
+/// A region as PD knows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SimulatedRegion {
+    /// Bounds, epoch, peers.
+    pub region: metapb::Region,
+    /// The store of its leader.
+    pub leader: Option<u64>,
+    /// Whether a peer of it lags.
+    pub pending: bool,
+}
+
+/// A simulated cluster; clones are the same one.
+#[derive(Clone)]
+pub struct Simulation {
+    world: Arc<Mutex<World>>,
+    changed: Arc<Notify>,
+    began: Instant,
+}
+
+impl Simulation {
+    /// A cluster at its very beginning. To be made inside a runtime whose clock is paused.
+    pub fn new(config: SimulationConfig) -> Self {
+        let world = Arc::new(Mutex::new(World::new(config)));
+        Self { world, changed: Arc::default(), began: Instant::now() }
+    }
+
+    /// Lets time pass, for ever.
+    pub async fn run(&self) {
+        loop {
+            let next = self.began + Duration::from_micros(self.world().next_us().min(FAR_US));
+            tokio::select! {
+                biased;
+                () = self.changed.notified() => continue,
+                () = sleep_until(next) => {}
+            }
+            let now_us = self.now_us();
+            self.world().run_until(now_us);
+        }
+    }
+
+    /// A connection to whoever has this address.
+    pub fn wire(&self, address: &str) -> Wire {
+        Wire::new(self.clone(), address)
+    }
+
+    /// The stores by id, and what their processes do.
+    pub fn stores(&self) -> Vec<(u64, ProcessState)> {
+        self.world().stores.iter().map(|(id, store)| (*id, store.state)).collect()
+    }
+
+    /// What PD says of each store: `Up`, `Disconnected`, …
+    pub fn store_conditions(&self) -> Vec<(u64, &'static str)> {
+        let world = self.world();
+        let core = world.placement.core();
+        let now = placement::Placement::now(world.now_us);
+        let condition = |id: u64| core.condition(now, id).map_or("Unknown", Condition::name);
+        core.stores().map(|store| (store.meta.id, condition(store.meta.id))).collect()
+    }
+
+    /// The regions as PD knows them, in the order of their keys.
+    pub fn regions(&self) -> Vec<SimulatedRegion> {
+        let world = self.world();
+        let mut regions: Vec<SimulatedRegion> = world
+            .placement
+            .core()
+            .regions()
+            .iter()
+            .map(|known| SimulatedRegion {
+                region: known.meta.clone(),
+                leader: known.leader.as_ref().map(|leader| leader.store_id),
+                pending: !known.pending.is_empty(),
+            })
+            .collect();
+        regions.sort_by(|a, b| a.region.start_key.cmp(&b.region.start_key));
+        regions
+    }
+
+    /// Asks PD to move a region's leader. PD's words if it refuses.
+    pub fn transfer_leader(&self, region: u64, to: u64) -> Result<(), String> {
+        self.order(region, &Order::TransferLeader { to })
+    }
+
+    /// Asks PD to split a region at these keys.
+    pub fn split(&self, region: u64, keys: Vec<Vec<u8>>) -> Result<(), String> {
+        self.order(region, &Order::SplitRegion { keys })
+    }
+
+    /// How many replicas PD wants of a region.
+    pub fn max_replicas(&self) -> u32 {
+        self.world().placement.core().settings().policy().max_replicas as u32
+    }
+
+    /// Tells PD how many replicas a region shall have.
+    pub fn set_max_replicas(&self, replicas: u32) -> Result<(), String> {
+        let change = [("max-replicas".to_owned(), replicas.into())].into_iter().collect();
+        let changed =
+            self.change(|world| world.administer(|core, _| core.change_settings(&change)));
+        changed.map_err(|refusal| refusal.to_string())
+    }
+
+    /// Stops processes in the same instant.
+    pub fn pause(&self, stores: &[u64]) {
+        self.change(|world| stores.iter().for_each(|store| world.pause(*store)));
+    }
+
+    /// Resumes processes.
+    pub fn resume(&self, stores: &[u64]) {
+        self.change(|world| stores.iter().for_each(|store| world.resume(*store)));
+    }
+
+    /// Kills processes in the same instant.
+    pub fn kill(&self, stores: &[u64]) {
+        self.change(|world| stores.iter().for_each(|store| world.kill(*store)));
+    }
+
+    /// Starts dead processes on their disks.
+    pub fn start(&self, stores: &[u64]) {
+        self.change(|world| stores.iter().for_each(|store| world.start(*store)));
+    }
+
+    /// Stops PD, or kills it.
+    pub fn pause_or_kill_pd(&self, kill: bool) {
+        self.change(|world| if kill { world.kill_pd() } else { world.pause_pd() });
+    }
+
+    /// Resumes PD, or starts it again.
+    pub fn revive_pd(&self) {
+        self.change(World::revive_pd);
+    }
+
+    /// Nothing gets from the one to the other any more.
+    pub fn cut(&self, from: Node, to: Node) {
+        self.change(|world| world.network.cut(from, to));
+    }
+
+    /// Every cut is mended.
+    pub fn mend(&self) {
+        self.change(|world| world.network.mend());
+    }
+
+    /// How the network between stores is from now on.
+    pub fn set_weather(&self, weather: Weather) {
+        self.change(|world| world.network.weather = weather);
+    }
+
+    /// From now on a store's disk takes so many times as long; 1 = as usual.
+    pub fn slow_disk(&self, store: u64, times: u64) {
+        self.change(|world| world.slow_disk(store, times));
+    }
+
+    /// A store's disk fails at its next write, and its process ends.
+    pub fn fail_disk(&self, store: u64) {
+        self.change(|world| world.fail_disk(store));
+    }
+
+    /// From now on a store's clock is so many parts in a million too fast, and its wall clock wrong by so much.
+    pub fn set_clock(&self, store: u64, drift_ppm: i32, wall_offset_ms: i64) {
+        self.change(|world| {
+            let now_us = world.now_us;
+            if let Some(store) = world.stores.get_mut(&store) {
+                store.clock.set(now_us, drift_ppm, wall_offset_ms);
+            }
+        });
+    }
+
+    /// What the processes had to say since the last time: when (microseconds), which store (0 = PD), what.
+    pub fn take_notes(&self) -> Vec<(u64, u64, String)> {
+        std::mem::take(&mut self.world().notes)
+    }
+
+    async fn call(&self, to: Node, call: Call) -> Answer {
+        let (sender, answer) = oneshot::channel();
+        let now_us = self.now_us();
+        self.change(|world| world.call(now_us, to, call, sender));
+        // Without an answer the call hangs until the client's own deadline.
+        match answer.await {
+            Ok(answer) => answer,
+            Err(_) => Err(Broken::Reset),
+        }
+    }
+
+    fn order(&self, region: u64, order: &Order) -> Result<(), String> {
+        let ordered =
+            self.change(|world| world.administer(|core, now| core.order(now, region, order)));
+        ordered.map_err(|refusal| refusal.to_string())
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut World) -> T) -> T {
+        let now_us = self.now_us();
+        let mut world = self.world();
+        // What was to happen until now happens first.
+        world.run_until(now_us);
+        let answer = change(&mut world);
+        self.changed.notify_one();
+        answer
+    }
+
+    fn now_us(&self) -> u64 {
+        self.began.elapsed().as_micros() as u64
+    }
+
+    fn world(&self) -> MutexGuard<'_, World> {
+        // A panic in there is a bug of ours, and has ended the run already.
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Further than any simulation goes.
+const FAR_US: u64 = 1 << 50;
+
+impl fmt::Debug for Simulation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Simulation").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,539 @@
+//! The simulated world: stores and PD, the network and disks between them, and what will happen next.
+//!
+//! In: calls of clients, faults, and how far time shall go. Out: answers. One thread, one queue, one source of chance:
+//! the same seed and the same inputs at the same times give the same outputs. It does not know who drives it.
+
+use super::{
+    SimulationConfig,
+    network::{Network, Node},
+    placement::Placement,
+    queue::Queue,
+    store::{ProcessState, Store},
+    wire::{Answer, Broken, Call},
+};
+use crate::{
+    pd::core::Message,
+    store::node::{
+        command::SplitPart,
+        effects::{Input, NodeConfig, Outgoing, Outputs},
+    },
+};
+use proto::{metapb, pdpb};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::collections::BTreeMap;
+use tokio::sync::oneshot;
+
+/// A process takes so long until it takes up what has come in, microseconds.
+const WAKE_US_MAX: u64 = 150;
+/// A sync of the disk.
+const SYNC_US: std::ops::RangeInclusive<u64> = 150..=1_200;
+/// A write that nobody waits for.
+const WRITE_US: u64 = 20;
+/// A peer that is dead or cut off is noticed so late by whoever sends it a snapshot.
+const SNAPSHOT_LOST_US: u64 = 1_000_000;
+/// Requests and reads that may wait in one region, as in real stores.
+const WAITING_MAX: usize = 4_096;
+
+/// What happens.
+enum Event {
+    /// A store takes up what has come in.
+    Step { store: u64, incarnation: u64 },
+    /// A store's disk has done its oldest batch.
+    Written { store: u64, incarnation: u64 },
+    /// A message has arrived at a store.
+    Arrived { from: Node, store: u64, input: Box<Input> },
+    /// A client's call has arrived.
+    Called { to: Node, id: u64, call: Call },
+    /// An answer has arrived at a client.
+    Answered { id: u64, answer: Answer },
+    /// A store's words have arrived at PD.
+    Told { store: u64, words: Box<Words> },
+    /// A store says to PD that it lives.
+    StoreHeartbeat { store: u64 },
+    /// PD looks over its regions.
+    PdTick,
+}
+
+/// What a store says to PD.
+enum Words {
+    Region(pdpb::RegionHeartbeatRequest),
+    Store(pdpb::StoreStats),
+    AskSplit(metapb::Region, Vec<Vec<u8>>),
+    AskRegion(u64),
+}
+
+/// What arrived at a PD that was stopped.
+enum Late {
+    Told { store: u64, words: Box<Words> },
+    Called { id: u64, call: Call },
+}
+
+/// The world.
+pub struct World {
+    pub now_us: u64,
+    pub network: Network,
+    pub placement: Placement,
+    pub stores: BTreeMap<u64, Store>,
+    pub config: SimulationConfig,
+    /// Worth a line in a log, with the world's time and the store.
+    pub notes: Vec<(u64, u64, String)>,
+    random: ChaCha8Rng,
+    queue: Queue<Event>,
+    calls: BTreeMap<u64, oneshot::Sender<Answer>>,
+    next_call: u64,
+    late_for_pd: Vec<Late>,
+    /// How much slower each disk is, and the stores whose disk fails at the next write.
+    disk_slowness: BTreeMap<u64, u64>,
+    failing_disks: Vec<u64>,
+}
+
+impl World {
+    /// A cluster at its very beginning: one region with one peer on the first store.
+    pub fn new(config: SimulationConfig) -> Self {
+        let mut random = ChaCha8Rng::seed_from_u64(config.seed);
+        random.set_stream(2);
+        let timing = config.profile.timing();
+        let stores = u64::from(config.stores);
+        let (placement, first) =
+            Placement::new(stores, timing, config.replicas, random.random::<u64>());
+        let mut world = Self {
+            now_us: 0,
+            network: Network::new(),
+            placement,
+            stores: (1..=stores).map(|id| (id, Store::new())).collect(),
+            config,
+            notes: Vec::new(),
+            random,
+            queue: Queue::new(),
+            calls: BTreeMap::new(),
+            next_call: 0,
+            late_for_pd: Vec::new(),
+            disk_slowness: BTreeMap::new(),
+            failing_disks: Vec::new(),
+        };
+        let batch = crate::store::node::disk::first_region(&first.region, first.peer_id);
+        world.store(1).disk.write(batch);
+        for store in 1..=stores {
+            world.start(store);
+            let heartbeat_us = world.random.random_range(0..timing.store_heartbeat_ms * 1_000);
+            world.queue.plan(heartbeat_us, Event::StoreHeartbeat { store });
+        }
+        world.queue.plan(timing.patrol_ms * 1_000, Event::PdTick);
+        world
+    }
+
+    /// When something happens next.
+    pub fn next_us(&self) -> u64 {
+        self.queue.next_us().unwrap_or(u64::MAX)
+    }
+
+    /// Lets time pass until then.
+    pub fn run_until(&mut self, until_us: u64) {
+        while let Some((at_us, event)) = self.queue.pop_until(until_us) {
+            self.now_us = at_us;
+            self.happen(event);
+        }
+        self.now_us = self.now_us.max(until_us);
+    }
+
+    /// A client calls, at its own idea of now.
+    pub fn call(&mut self, now_us: u64, to: Node, call: Call, answer: oneshot::Sender<Answer>) {
+        self.next_call += 1;
+        let id = self.next_call;
+        self.calls.insert(id, answer);
+        let at_us = now_us.max(self.now_us) + self.network.call_delay_us(&mut self.random);
+        if self.network.connects(Node::Clients, to) {
+            self.queue.plan(at_us, Event::Called { to, id, call });
+        }
+    }
+
+    /// Starts a store's process on its disk.
+    pub fn start(&mut self, id: u64) {
+        let (now_us, config) = (self.now_us, self.node_config(id));
+        let store = self.store(id);
+        if store.state != ProcessState::Dead {
+            return;
+        }
+        if let Err(corrupt) = store.start(now_us, config) {
+            self.notes.push((now_us, id, format!("does not start: {}", corrupt.0)));
+            return;
+        }
+        self.set_timer(id);
+    }
+
+    /// Kills a store's process as a power failure does: what its disk had not synced may be gone.
+    pub fn kill(&mut self, id: u64) {
+        let Some(store) = self.stores.get_mut(&id) else { return };
+        if store.state == ProcessState::Dead {
+            return;
+        }
+        store.disk.crash(&mut self.random);
+        store.die();
+        for call in std::mem::take(&mut store.open_calls) {
+            self.answer(call, Node::Store(id), Err(Broken::Reset));
+        }
+    }
+
+    /// Stops a store's process.
+    pub fn pause(&mut self, id: u64) {
+        let store = self.store(id);
+        if store.state == ProcessState::Running {
+            store.state = ProcessState::Stopped;
+        }
+    }
+
+    /// Resumes a store's process: it finds what has come in, and that time has passed.
+    pub fn resume(&mut self, id: u64) {
+        let store = self.store(id);
+        if store.state == ProcessState::Stopped {
+            store.state = ProcessState::Running;
+            store.step_due = false;
+            self.wake(id);
+        }
+    }
+
+    /// Stops PD.
+    pub fn pause_pd(&mut self) {
+        if self.placement.state == ProcessState::Running {
+            self.placement.state = ProcessState::Stopped;
+        }
+    }
+
+    /// Kills PD.
+    pub fn kill_pd(&mut self) {
+        self.placement.state = ProcessState::Dead;
+        for late in std::mem::take(&mut self.late_for_pd) {
+            if let Late::Called { id, .. } = late {
+                self.answer(id, Node::Pd, Err(Broken::Reset));
+            }
+        }
+    }
+
+    /// Resumes PD, or starts it again.
+    pub fn revive_pd(&mut self) {
+        match self.placement.state {
+            ProcessState::Running => {}
+            ProcessState::Stopped => {
+                self.placement.state = ProcessState::Running;
+                for late in std::mem::take(&mut self.late_for_pd) {
+                    match late {
+                        Late::Told { store, words } => self.hear(store, *words),
+                        Late::Called { id, call } => self.serve_pd(id, &call),
+                    }
+                }
+            }
+            ProcessState::Dead => {
+                if let Err(refusal) = self.placement.restart(self.now_us) {
+                    self.notes.push((self.now_us, 0, format!("PD does not start: {refusal}")));
+                }
+                for store in self.stores.keys().copied().collect::<Vec<_>>() {
+                    self.arrive_from_pd(store, Input::PdConnected);
+                }
+            }
+        }
+    }
+
+    /// From now on a store's disk takes so many times as long.
+    pub fn slow_disk(&mut self, store: u64, times: u64) {
+        self.disk_slowness.insert(store, times.max(1));
+    }
+
+    /// A store's disk fails at its next write, and the store with it.
+    pub fn fail_disk(&mut self, store: u64) {
+        self.failing_disks.push(store);
+    }
+
+    /// Gives the core of PD an input, as an administrator does.
+    pub fn administer<T>(
+        &mut self,
+        input: impl FnOnce(
+            &mut crate::pd::core::Core,
+            std::time::Duration,
+        ) -> Result<T, crate::pd::core::Refusal>,
+    ) -> Result<T, crate::pd::core::Refusal> {
+        let (answer, messages) = self.placement.act(self.now_us, input);
+        self.send_steps(messages);
+        answer
+    }
+
+    fn store(&mut self, id: u64) -> &mut Store {
+        self.stores.get_mut(&id).expect("whoever names a store took the name from this world")
+    }
+
+    fn node_config(&mut self, store_id: u64) -> NodeConfig {
+        NodeConfig {
+            store_id,
+            timing: self.config.profile.timing(),
+            defects: self.config.defects.clone(),
+            seed: self.random.random(),
+            log_entries_kept: self.config.log_entries_kept,
+            waiting_max: WAITING_MAX,
+        }
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Step { store, incarnation } => {
+                let it = self.store(store);
+                if it.incarnation == incarnation && it.state == ProcessState::Running {
+                    it.step_due = false;
+                    self.step(store);
+                }
+            }
+            Event::Written { store, incarnation } => {
+                let it = self.store(store);
+                if it.incarnation == incarnation
+                    && let Some(seq) = it.disk.finish_one()
+                {
+                    it.put_in(Input::Persisted { seq });
+                    self.wake(store);
+                }
+            }
+            Event::Arrived { from, store, input } => {
+                if self.network.connects(from, Node::Store(store)) {
+                    self.store(store).put_in(*input);
+                    self.wake(store);
+                }
+            }
+            Event::Called { to: Node::Store(store), id, call } => self.serve(store, id, &call),
+            Event::Called { to, id, call } => match self.placement.state {
+                ProcessState::Running => self.serve_pd(id, &call),
+                ProcessState::Stopped => self.late_for_pd.push(Late::Called { id, call }),
+                ProcessState::Dead => self.answer(id, to, Err(Broken::Refused)),
+            },
+            Event::Answered { id, answer } => {
+                if let Some(waiting) = self.calls.remove(&id) {
+                    // The client may have given up.
+                    let _ = waiting.send(answer);
+                }
+            }
+            Event::Told { store, words } => match self.placement.state {
+                ProcessState::Running => self.hear(store, *words),
+                ProcessState::Stopped => self.late_for_pd.push(Late::Told { store, words }),
+                ProcessState::Dead => {}
+            },
+            Event::StoreHeartbeat { store } => self.store_heartbeat(store),
+            Event::PdTick => {
+                let patrol_us = self.config.profile.timing().patrol_ms * 1_000;
+                self.queue.plan(self.now_us + patrol_us, Event::PdTick);
+                if self.placement.state == ProcessState::Running {
+                    let ticked = self.administer(|core, now| {
+                        core.tick(now);
+                        Ok(())
+                    });
+                    ticked.expect("a tick is never refused");
+                }
+            }
+        }
+    }
+
+    /// Makes sure that a store takes up soon what has come in.
+    fn wake(&mut self, id: u64) {
+        let delay_us = self.random.random_range(0..=WAKE_US_MAX);
+        let at_us = self.now_us + delay_us;
+        let store = self.store(id);
+        if store.state == ProcessState::Running && !store.step_due {
+            store.step_due = true;
+            let incarnation = store.incarnation;
+            self.queue.plan(at_us, Event::Step { store: id, incarnation });
+        }
+    }
+
+    fn step(&mut self, id: u64) {
+        let now_us = self.now_us;
+        if let Some(outputs) = self.store(id).step(now_us) {
+            self.carry_out(id, outputs);
+        }
+        self.set_timer(id);
+    }
+
+    fn set_timer(&mut self, id: u64) {
+        let now_us = self.now_us;
+        let store = self.store(id);
+        let wakes_at_us = store.wakes_at_us().max(now_us + 1);
+        if store.timer_us == wakes_at_us || store.state == ProcessState::Dead {
+            return;
+        }
+        store.timer_us = wakes_at_us;
+        let incarnation = store.incarnation;
+        self.queue.plan(wakes_at_us, Event::Step { store: id, incarnation });
+    }
+
+    fn carry_out(&mut self, id: u64, outputs: Outputs) {
+        if let Some(persist) = outputs.persist {
+            if let Some(at) = self.failing_disks.iter().position(|failing| *failing == id) {
+                self.failing_disks.remove(at);
+                self.notes.push((self.now_us, id, "its disk fails, and it ends".into()));
+                self.kill(id);
+                return;
+            }
+            let slowness = self.disk_slowness.get(&id).copied().unwrap_or(1);
+            let takes_us =
+                if persist.batch.must_sync { self.random.random_range(SYNC_US) } else { WRITE_US }
+                    * slowness;
+            let now_us = self.now_us;
+            let store = self.store(id);
+            store.disk_idle_at_us = store.disk_idle_at_us.max(now_us) + takes_us;
+            store.disk.submit(persist);
+            let (at_us, incarnation) = (store.disk_idle_at_us, store.incarnation);
+            self.queue.plan(at_us, Event::Written { store: id, incarnation });
+        }
+        for outgoing in outputs.messages {
+            self.send(id, outgoing);
+        }
+        for (call, response) in outputs.replies {
+            if self.store(id).open_calls.remove(&call) {
+                let answer = Ok(super::wire::raw_response(&response));
+                self.answer(call, Node::Store(id), answer);
+            }
+        }
+        for heartbeat in outputs.heartbeats {
+            self.tell_pd(id, Words::Region(heartbeat));
+        }
+        for (region, keys) in outputs.ask_split {
+            self.tell_pd(id, Words::AskSplit(region, keys));
+        }
+        // What a split brought forth PD hears from the new regions' heartbeats.
+        for region in outputs.ask_region {
+            self.tell_pd(id, Words::AskRegion(region));
+        }
+        let now_us = self.now_us;
+        self.notes.extend(outputs.notes.into_iter().map(|note| (now_us, id, note)));
+    }
+
+    fn send(&mut self, from: u64, Outgoing { message, snapshot }: Outgoing) {
+        let Some(peer) = message.to_peer else { return };
+        let to = peer.store_id;
+        let reachable = self.network.connects(Node::Store(from), Node::Store(to));
+        let state = self.stores.get(&to).map_or(ProcessState::Dead, |store| store.state);
+        let now_us = self.now_us;
+        if state == ProcessState::Dead && reachable {
+            let at_us = now_us + self.network.call_delay_us(&mut self.random);
+            let input = Box::new(Input::Unreachable { store_id: to });
+            self.queue.plan(at_us, Event::Arrived { from: Node::Store(to), store: from, input });
+        }
+        let arrives = reachable && state != ProcessState::Dead;
+        if snapshot.is_some() {
+            let after_us = if arrives { 2_000 } else { SNAPSHOT_LOST_US };
+            let input = Box::new(Input::SnapshotSent {
+                region_id: message.region_id,
+                peer_id: peer.id,
+                ok: arrives && state == ProcessState::Running,
+            });
+            // It is our own driver that says so, whatever the network does.
+            let event = Event::Arrived { from: Node::Clients, store: from, input };
+            self.queue.plan(now_us + after_us, event);
+        }
+        if !arrives {
+            return;
+        }
+        for delay_us in self.network.deliveries(&mut self.random) {
+            let (message, snapshot) = (message.clone(), snapshot.clone());
+            let input = Box::new(Input::Raft { message, snapshot });
+            let event = Event::Arrived { from: Node::Store(from), store: to, input };
+            self.queue.plan(now_us + delay_us, event);
+        }
+    }
+
+    fn serve(&mut self, id: u64, call_id: u64, call: &Call) {
+        let Some(store) = self.stores.get_mut(&id).filter(|it| it.state != ProcessState::Dead)
+        else {
+            self.answer(call_id, Node::Store(id), Err(Broken::Refused));
+            return;
+        };
+        match super::wire::raw_request(call) {
+            Ok(request) => {
+                store.open_calls.insert(call_id);
+                store.put_in(Input::Request { id: call_id, request });
+                self.wake(id);
+            }
+            Err(status) => self.answer(call_id, Node::Store(id), Err(Broken::Status(status))),
+        }
+    }
+
+    fn answer(&mut self, id: u64, from: Node, answer: Answer) {
+        if self.network.connects(from, Node::Clients) {
+            let at_us = self.now_us + self.network.call_delay_us(&mut self.random);
+            self.queue.plan(at_us, Event::Answered { id, answer });
+        }
+    }
+
+    fn tell_pd(&mut self, store: u64, words: Words) {
+        if self.network.connects(Node::Store(store), Node::Pd) {
+            let at_us = self.now_us + self.network.call_delay_us(&mut self.random);
+            self.queue.plan(at_us, Event::Told { store, words: Box::new(words) });
+        }
+    }
+
+    fn store_heartbeat(&mut self, id: u64) {
+        let every_us = self.config.profile.timing().store_heartbeat_ms * 1_000;
+        self.queue.plan(self.now_us + every_us, Event::StoreHeartbeat { store: id });
+        let store = self.store(id);
+        if store.state == ProcessState::Running {
+            const ROOM_BYTES: u64 = 1 << 36;
+            let stats = pdpb::StoreStats {
+                store_id: id,
+                capacity: ROOM_BYTES,
+                available: ROOM_BYTES,
+                region_count: store.region_count() as u32,
+                ..Default::default()
+            };
+            self.tell_pd(id, Words::Store(stats));
+        }
+    }
+
+    /// PD hears a store.
+    fn hear(&mut self, store: u64, words: Words) {
+        match words {
+            Words::Region(beat) => {
+                let beaten = self.administer(|core, now| core.region_heartbeat(now, beat));
+                if let Err(refusal) = beaten {
+                    self.notes.push((self.now_us, store, format!("heartbeat refused: {refusal}")));
+                }
+            }
+            Words::Store(stats) => {
+                let beaten = self.administer(|core, now| core.store_heartbeat(now, stats));
+                if let Err(refusal) = beaten {
+                    self.notes.push((self.now_us, store, format!("heartbeat refused: {refusal}")));
+                }
+            }
+            Words::AskSplit(region, keys) => {
+                let count = keys.len() as u32;
+                let ids = self.administer(|core, _| core.split_ids(&region, count));
+                if let Ok(ids) = ids {
+                    let parts = keys.into_iter().zip(ids).map(|(end, ids)| SplitPart {
+                        end,
+                        region_id: ids.new_region_id,
+                        peer_ids: ids.new_peer_ids,
+                    });
+                    let input = Input::SplitIds { region, parts: parts.collect() };
+                    self.arrive_from_pd(store, input);
+                }
+            }
+            Words::AskRegion(id) => {
+                let region = self.placement.core().regions().get(id);
+                if let Some(region) = region.map(|region| region.meta.clone()) {
+                    self.arrive_from_pd(store, Input::RegionFromPd { region });
+                }
+            }
+        }
+    }
+
+    fn send_steps(&mut self, messages: Vec<Message>) {
+        for Message { store, step } in messages {
+            self.arrive_from_pd(store, Input::Operator(Box::new(step)));
+        }
+    }
+
+    fn arrive_from_pd(&mut self, store: u64, input: Input) {
+        let at_us = self.now_us + self.network.call_delay_us(&mut self.random);
+        let input = Box::new(input);
+        self.queue.plan(at_us, Event::Arrived { from: Node::Pd, store, input });
+    }
+
+    fn serve_pd(&mut self, id: u64, call: &Call) {
+        let answer = super::routing::answer(self.placement.core(), call).map_err(Broken::Status);
+        self.answer(id, Node::Pd, answer);
+    }
+}
