@@ -3,9 +3,9 @@
 //! The file, version 1, is JSON lines. The first is the header:
 //! `{"format":"jepsen-tikv journal","version":1,"boot_id":…,"tester":{"pid":…,"start_ticks":…,"command":…}}`.
 //! Every other line is `{"stopping":PROCESS}`, on disk *before* the process is stopped, or `{"resumed":PROCESS}`,
-//! written after it was; a process is one of the shape of `tester`. A torn last line was written by a tester that had
+//! written after it was; a process is one of the shape of `tester`, with `host` if it is reached by ssh. A torn last line was written by a tester that had
 //! not yet stopped the process, so it is dropped.
-//! A process whose last line is `stopping` may be stopped. It is resumed only if the machine was not booted since, the
+//! A process whose last line is `stopping` may be stopped. It is resumed only if its machine was not booted since, the
 //! PID's start time is the same, and the tester no longer lives.
 
 use crate::process::{ProcessIdentity, ProcessState, boot_id};
@@ -151,13 +151,15 @@ pub fn heal(path: &Path) -> Result<HealReport, JournalError> {
             Err(error) => return Err(malformed(position + 2, error.to_string())),
         };
     }
-    if header.boot_id != boot_id() {
-        return Ok(report);
-    }
-    let is_own = ProcessIdentity::own().as_ref() == Some(&header.tester);
-    if !is_own && header.tester.state() != ProcessState::Gone {
-        report.tester_lives = Some(header.tester);
-        return Ok(report);
+    if header.boot_id == boot_id() {
+        let is_own = ProcessIdentity::own().as_ref() == Some(&header.tester);
+        if !is_own && header.tester.state() != ProcessState::Gone {
+            report.tester_lives = Some(header.tester);
+            return Ok(report);
+        }
+    } else {
+        // Of this machine's processes none is left; those of other hosts may still be stopped.
+        stopped.retain(|process: &ProcessIdentity| process.host.is_some());
     }
     for process in stopped {
         // Also one that looks as if it ran: its stop may have been under way when the tester was killed.

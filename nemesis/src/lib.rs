@@ -14,6 +14,7 @@ mod kind;
 mod paused;
 mod process;
 mod record;
+mod remote;
 mod run;
 mod schedule;
 mod select;
@@ -22,8 +23,9 @@ mod target;
 pub use journal::{HealReport, JournalError, heal};
 pub use kind::{FaultKind, Faults, FaultsError, Possible};
 pub use paused::{PauseError, PausedProcesses};
-pub use process::{ProcessIdentity, ProcessState};
+pub use process::{ProcessIdentity, ProcessState, SignalError};
 pub use record::{FaultRecord, Hurt, RegionChange, Role};
+pub use remote::RemoteHost;
 pub use run::{NemesisReport, Observer, run};
 pub use schedule::{Action, PlannedFault, ScheduleConfig, Whom, schedule};
 pub use target::{

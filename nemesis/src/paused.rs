@@ -1,4 +1,4 @@
-//! The local processes that are stopped, and the promise that each runs again.
+//! The processes that are stopped, and the promise that each runs again.
 //!
 //! In: processes to stop and resume. Out: what was seen of them. Invariants:
 //! - a process is stopped only after the journal says so on disk;
@@ -9,7 +9,7 @@
 
 use crate::{
     journal::{Journal, JournalError, resume},
-    process::{ProcessIdentity, ProcessState},
+    process::{ProcessIdentity, ProcessState, signal_all},
 };
 use nix::sys::signal::Signal;
 use std::{
@@ -76,11 +76,11 @@ impl PausedProcesses {
         inner.journal.stopping(processes)?;
         inner.paused.extend(processes.iter().cloned());
         // Nothing between these signals: that is what makes it one instant.
-        let sent: Vec<_> = processes.iter().map(|it| it.signal(Signal::SIGSTOP)).collect();
+        let sent = signal_all(processes, Signal::SIGSTOP);
         for (process, sent) in processes.iter().zip(sent) {
-            if let Err(errno) = sent {
+            if let Err(refusal) = sent {
                 inner.resume(processes);
-                let reason = errno.to_string();
+                let reason = refusal.to_string();
                 return Err(PauseError::Refused { process: process.clone(), reason });
             }
         }

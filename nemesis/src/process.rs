@@ -1,7 +1,9 @@
-//! One local process, named so that it cannot be confused with a later one of the same PID.
+//! One process, named so that it cannot be confused with a later one of the same PID.
 //!
 //! In: a PID. Out: who it is ([`ProcessIdentity`]) and what it does ([`ProcessState`]), read from `/proc`; signals,
-//! sent only to the process meant. Knows nothing of stores.
+//! sent only to the process meant. One on another host is reached by `remote`. Knows nothing of stores.
+
+use crate::remote::RemoteHost;
 
 use nix::{
     errno::Errno,
@@ -10,12 +12,16 @@ use nix::{
 };
 use serde::{Deserialize, Serialize};
 use std::{
+    collections::BTreeMap,
     fmt, fs,
     time::{Duration, Instant},
 };
+use thiserror::Error;
 
 /// Between two looks at a process that is to change its state.
 const POLL: Duration = Duration::from_millis(1);
+/// The same on another host, where a look costs a connection.
+const REMOTE_POLL: Duration = Duration::from_millis(50);
 
 /// A process, for all time: PIDs are given again, the pair of PID and start time within one boot is not.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -26,7 +32,15 @@ pub struct ProcessIdentity {
     pub start_ticks: u64,
     /// What it is called, for people.
     pub command: String,
+    /// The host that it runs on; `None` = this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<Box<RemoteHost>>,
 }
+
+/// Why a signal was not sent.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{0}")]
+pub struct SignalError(pub String);
 
 /// What a process does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,14 +55,17 @@ pub enum ProcessState {
 }
 
 /// The fields of a `/proc/…/stat` that matter here.
-struct Stat {
+pub(crate) struct Stat {
     state: char,
-    start_ticks: u64,
+    pub(crate) start_ticks: u64,
 }
 
 impl Stat {
     fn read(path: &str) -> Option<Self> {
-        let text = fs::read_to_string(path).ok()?;
+        Self::parse(&fs::read_to_string(path).ok()?)
+    }
+
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         // The second field is the command in parentheses, and may itself hold spaces and parentheses.
         let (_, rest) = text.rsplit_once(')')?;
         let mut fields = rest.split_ascii_whitespace();
@@ -65,7 +82,7 @@ impl ProcessIdentity {
         let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         let words = command.split(|&byte| byte == 0).filter(|word| !word.is_empty());
         let command = words.map(String::from_utf8_lossy).take(4).collect::<Vec<_>>().join(" ");
-        Some(Self { pid, start_ticks: stat.start_ticks, command })
+        Some(Self { pid, start_ticks: stat.start_ticks, command, host: None })
     }
 
     /// This process.
@@ -73,33 +90,35 @@ impl ProcessIdentity {
         Self::of(std::process::id())
     }
 
-    /// What it does.
+    /// What it does. A host that does not answer is taken for one whose processes run: nothing is known.
     pub fn state(&self) -> ProcessState {
-        match Stat::read(&format!("/proc/{}/stat", self.pid)) {
-            Some(stat) if stat.start_ticks == self.start_ticks && !dead(stat.state) => {}
-            _ => return ProcessState::Gone,
+        if let Some(host) = &self.host {
+            let states = host.states(&[self]);
+            return states.map_or(ProcessState::Running, |states| states[0]);
         }
+        let Some(own) = Stat::read(&format!("/proc/{}/stat", self.pid)) else {
+            return ProcessState::Gone;
+        };
         let Ok(threads) = fs::read_dir(format!("/proc/{}/task", self.pid)) else {
             return ProcessState::Gone;
         };
-        let stopped = threads.flatten().all(|thread| {
-            let path = thread.path().join("stat");
-            // A thread that is gone by now does not run.
-            Stat::read(&path.to_string_lossy())
-                .is_none_or(|stat| stat.state == 'T' || stat.state == 't' || dead(stat.state))
-        });
-        if stopped { ProcessState::Stopped } else { ProcessState::Running }
+        let threads = threads.flatten().map(|thread| thread.path().join("stat"));
+        let threads = threads.map(|path| Stat::read(&path.to_string_lossy()));
+        state_of(&own, self.start_ticks, threads)
     }
 
     /// Sends it a signal, if it is still the process meant. Whether it was.
-    pub fn signal(&self, signal: Signal) -> Result<bool, Errno> {
+    pub fn signal(&self, signal: Signal) -> Result<bool, SignalError> {
+        if let Some(host) = &self.host {
+            return host.signal(signal.as_str(), &[self]).map(|sent| sent[0]).map_err(SignalError);
+        }
         if self.state() == ProcessState::Gone {
             return Ok(false);
         }
         match kill(Pid::from_raw(self.pid.cast_signed()), signal) {
             Ok(()) => Ok(true),
             Err(Errno::ESRCH) => Ok(false),
-            Err(error) => Err(error),
+            Err(error) => Err(SignalError(error.to_string())),
         }
     }
 
@@ -115,9 +134,61 @@ impl ProcessIdentity {
             if wanted(state) || Instant::now() >= deadline {
                 return state;
             }
-            std::thread::sleep(POLL);
+            std::thread::sleep(if self.host.is_some() { REMOTE_POLL } else { POLL });
         }
     }
+}
+
+/// Sends a signal to processes in the same instant: to local ones with nothing between, to each other host at once.
+pub(crate) fn signal_all(
+    processes: &[ProcessIdentity],
+    signal: Signal,
+) -> Vec<Result<bool, SignalError>> {
+    if processes.iter().all(|process| process.host.is_none()) {
+        return processes.iter().map(|process| process.signal(signal)).collect();
+    }
+    let mut of_host: BTreeMap<Option<&RemoteHost>, Vec<usize>> = BTreeMap::new();
+    for (index, process) in processes.iter().enumerate() {
+        of_host.entry(process.host.as_deref()).or_default().push(index);
+    }
+    let send = |host: Option<&RemoteHost>, indices: &[usize]| -> Vec<Result<bool, SignalError>> {
+        let chosen: Vec<&ProcessIdentity> =
+            indices.iter().map(|index| &processes[*index]).collect();
+        match host.map(|host| host.signal(signal.as_str(), &chosen)) {
+            None => chosen.iter().map(|process| process.signal(signal)).collect(),
+            Some(Ok(sent)) => sent.into_iter().map(Ok).collect(),
+            Some(Err(reason)) => vec![Err(SignalError(reason)); chosen.len()],
+        }
+    };
+    let mut results = vec![Ok(false); processes.len()];
+    std::thread::scope(|scope| {
+        let sends: Vec<_> = of_host
+            .into_iter()
+            .map(|(host, indices)| scope.spawn(move || (send(host, &indices), indices)))
+            .collect();
+        for (sent, indices) in sends.into_iter().filter_map(|send| send.join().ok()) {
+            for (index, sent) in indices.into_iter().zip(sent) {
+                results[index] = sent;
+            }
+        }
+    });
+    results
+}
+
+/// What a process does by its own stat and those of its threads, if it is the one that started then.
+pub(crate) fn state_of(
+    own: &Stat,
+    start_ticks: u64,
+    mut threads: impl Iterator<Item = Option<Stat>>,
+) -> ProcessState {
+    if own.start_ticks != start_ticks || dead(own.state) {
+        return ProcessState::Gone;
+    }
+    // A thread that is gone by now does not run.
+    let stopped = threads.all(|thread| {
+        thread.is_none_or(|stat| stat.state == 'T' || stat.state == 't' || dead(stat.state))
+    });
+    if stopped { ProcessState::Stopped } else { ProcessState::Running }
 }
 
 fn dead(state: char) -> bool {
@@ -126,7 +197,8 @@ fn dead(state: char) -> bool {
 
 impl fmt::Display for ProcessIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "process {} ({})", self.pid, self.command)
+        write!(f, "process {} ({})", self.pid, self.command)?;
+        self.host.as_ref().map_or(Ok(()), |host| write!(f, " on {host}"))
     }
 }
 
