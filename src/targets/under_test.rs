@@ -14,6 +14,7 @@ use super::{
 use crate::{
     config::{ClusterShape, Config, Offers, TargetConfig},
     exit::Failure,
+    observe::{ProcessSeen, ProcessWord, Processes},
     run_directory::RunDirectory,
 };
 use client::pd_http::{PdHttp, PdHttpError};
@@ -195,6 +196,18 @@ impl UnderTest {
         if let Err(error) = stopped.await {
             tracing::error!(%error, "the cluster was not stopped in order");
         }
+    }
+}
+
+impl Processes for UnderTest {
+    fn look(&self) -> Vec<ProcessSeen> {
+        let places = lock(&self.places);
+        let seen = |(store, place): (&StoreId, &StorePlace)| ProcessSeen {
+            store: *store,
+            pid: place.process.as_ref().map(|process| process.pid),
+            state: place.process.as_ref().map_or(ProcessWord::Gone, |it| it.state().into()),
+        };
+        places.iter().map(seen).collect()
     }
 }
 

@@ -1,0 +1,15 @@
+//! What one sees of a cluster from outside, once a second: PD's view, each store's own numbers, each process's state.
+//!
+//! In: PD's addresses, and who knows the processes. Out: [`Sample`]s, and what changed between two of them in words.
+//! It only looks: nothing here writes to a cluster or sends a signal. It knows nothing of pages, histories or
+//! verdicts. It works with any TiKV: only PD's HTTP API and the Prometheus pages of the status ports are asked.
+
+mod changes;
+mod prometheus;
+mod rates;
+mod sample;
+mod sampler;
+
+pub use changes::changes;
+pub use sample::{ProcessSeen, ProcessWord, Sample};
+pub use sampler::{Processes, Sampler};

@@ -1,0 +1,175 @@
+//! Looks at a cluster: PD's stores and regions, every store's `/metrics`, every process's state.
+//!
+//! In: PD's addresses, and who knows the processes. Out: a [`Sample`] each time it is asked. Every wait is bounded:
+//! a stopped store still accepts connections, and only the deadline tells. What does not answer is kept as it was
+//! last known, and said to be so.
+
+use super::{
+    prometheus,
+    rates::Rates,
+    sample::{ProcessSeen, RegionSeen, Sample, StoreSeen},
+};
+use client::pd_http::{PdHttp, PdHttpError};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+use tokio::task::JoinSet;
+
+/// How long PD and a store's status port may take.
+const PATIENCE: Duration = Duration::from_millis(800);
+/// A cluster with more regions is asked for all of them only every so often.
+const REGIONS_MANY: usize = 1_000;
+const MANY_REGIONS_EVERY: Duration = Duration::from_secs(10);
+
+/// Who knows the stores' processes.
+pub trait Processes: Send + Sync {
+    /// What each does now. A store whose process is not known is not in it.
+    fn look(&self) -> Vec<ProcessSeen>;
+}
+
+impl<F: Fn() -> Vec<ProcessSeen> + Send + Sync> Processes for F {
+    fn look(&self) -> Vec<ProcessSeen> {
+        self()
+    }
+}
+
+/// Looks at one cluster.
+pub struct Sampler {
+    pds: Vec<PdHttp>,
+    http: reqwest::Client,
+    processes: Option<Arc<dyn Processes>>,
+    rates: Rates,
+    last: Sample,
+    regions_at: Option<Instant>,
+}
+
+impl Sampler {
+    /// A sampler of the cluster of these PD members (`host:port` each). Does not connect yet.
+    pub fn new(
+        pd_endpoints: &[String],
+        processes: Option<Arc<dyn Processes>>,
+    ) -> Result<Self, PdHttpError> {
+        let pds = pd_endpoints.iter().map(|pd| PdHttp::new(pd, PATIENCE));
+        let http = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build();
+        let http = http.map_err(|error| PdHttpError::Unreachable {
+            url: pd_endpoints.join(","),
+            reason: error.to_string(),
+        })?;
+        Ok(Self {
+            pds: pds.collect::<Result<_, _>>()?,
+            http,
+            processes,
+            rates: Rates::default(),
+            last: Sample::default(),
+            regions_at: None,
+        })
+    }
+
+    /// Looks once. Takes at most about two seconds.
+    pub async fn look(&mut self) -> Sample {
+        let mut sample = Sample { at_ms: unix_ms(), ..Sample::default() };
+        match self.ask_pd().await {
+            Ok((stores, regions)) => (sample.stores, sample.regions) = (stores, regions),
+            Err(error) => {
+                sample.pd_error = Some(error.to_string());
+                sample.stores.clone_from(&self.last.stores);
+                sample.regions.clone_from(&self.last.regions);
+                for store in &mut sample.stores {
+                    "unknown".clone_into(&mut store.state);
+                }
+            }
+        }
+        let pages = self.ask_stores(&sample.stores).await;
+        for store in &mut sample.stores {
+            store.answers = pages.iter().any(|(id, ..)| *id == store.id);
+        }
+        let histograms = pages.into_iter();
+        let histograms =
+            histograms.map(|(id, at, page)| (id, at, prometheus::grpc_durations(&page))).collect();
+        sample.operations = self.rates.since_last(histograms);
+        let processes = self.processes.as_ref().map(|processes| processes.look());
+        for process in processes.into_iter().flatten() {
+            if let Some(store) = sample.stores.iter_mut().find(|store| store.id == process.store) {
+                (store.process, store.pid) = (Some(process.state), process.pid);
+            }
+        }
+        self.last = sample.clone();
+        sample
+    }
+
+    /// What the first PD member that answers says.
+    async fn ask_pd(&mut self) -> Result<(Vec<StoreSeen>, Vec<RegionSeen>), PdHttpError> {
+        let mut last_error =
+            PdHttpError::Unreachable { url: String::new(), reason: "no PD is named".to_owned() };
+        for number in 0..self.pds.len() {
+            // The one that answered last time is asked first next time.
+            let pd = self.pds[0].clone();
+            match self.ask_one(&pd).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) if number == 0 => last_error = error,
+                Err(_) => {}
+            }
+            self.pds.rotate_left(1);
+        }
+        Err(last_error)
+    }
+
+    async fn ask_one(
+        &mut self,
+        pd: &PdHttp,
+    ) -> Result<(Vec<StoreSeen>, Vec<RegionSeen>), PdHttpError> {
+        let stores = pd.stores().await?.into_iter().map(store_seen).collect();
+        let known = &self.last.regions;
+        let recent = self.regions_at.is_some_and(|at| at.elapsed() < MANY_REGIONS_EVERY);
+        if known.len() > REGIONS_MANY && recent {
+            return Ok((stores, known.clone()));
+        }
+        let regions = pd.regions().await?.into_iter().map(|region| region_seen(&region)).collect();
+        self.regions_at = Some(Instant::now());
+        Ok((stores, regions))
+    }
+
+    /// The `/metrics` of every store that answers, all asked at once.
+    async fn ask_stores(&self, stores: &[StoreSeen]) -> Vec<(u64, Instant, String)> {
+        let mut asked = JoinSet::new();
+        for store in stores.iter().filter(|store| !store.status_address.is_empty()) {
+            let request = self.http.get(format!("http://{}/metrics", store.status_address));
+            let id = store.id;
+            asked.spawn(async move {
+                let page = request.send().await.ok()?.error_for_status().ok()?.text().await.ok()?;
+                Some((id, Instant::now(), page))
+            });
+        }
+        asked.join_all().await.into_iter().flatten().collect()
+    }
+}
+
+fn store_seen(store: client::pd_http::Store) -> StoreSeen {
+    StoreSeen {
+        id: store.id,
+        address: store.address,
+        status_address: store.status_address,
+        state: store.state,
+        leaders: store.leaders,
+        regions: store.regions,
+        answers: false,
+        process: None,
+        pid: None,
+    }
+}
+
+fn region_seen(region: &client::pd_http::Region) -> RegionSeen {
+    RegionSeen {
+        id: region.id,
+        leader: region.leader_store(),
+        voters: region.voter_stores(),
+        learners: region.learner_stores(),
+    }
+}
+
+/// Milliseconds since 1970.
+fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_millis() as u64)
+}

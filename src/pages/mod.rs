@@ -1,0 +1,109 @@
+//! Self-contained pages: one file each, with style, scripts and data inside.
+//!
+//! In: a title, the page's body, the scripts it needs, and its data as JSON. Out: HTML that asks nobody for anything:
+//! its Content-Security-Policy forbids every connection but to its own server. Everything that comes from a run is
+//! escaped here or by the scripts' `textContent`. Knows nothing of what a page is about.
+
+use axum::{
+    extract::Request,
+    http::{StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+
+/// Apache ECharts, minified; see `build.rs` for where it comes from.
+const ECHARTS: &str = include_str!(concat!(env!("OUT_DIR"), "/echarts.min.js"));
+const PANELS: &str = include_str!("panels.js");
+const STYLE: &str = include_str!("style.css");
+
+/// A page.
+#[derive(Debug)]
+pub struct Page<'a> {
+    /// What the window is called.
+    pub title: &'a str,
+    /// HTML, already escaped.
+    pub body: &'a str,
+    /// It draws panels: the charting library and `panels.js` come before its own script.
+    pub draws: bool,
+    /// Its own script.
+    pub script: &'a str,
+    /// What its script finds as `DATA`; JSON.
+    pub data: Option<&'a str>,
+}
+
+impl Page<'_> {
+    /// The whole file.
+    pub fn html(&self) -> String {
+        let (title, body) = (escaped(self.title), self.body);
+        let drawing = if self.draws {
+            format!("<script>{ECHARTS}</script>\n<script>{PANELS}</script>\n")
+        } else {
+            String::new()
+        };
+        // Inside a script element only "<" can end or confuse it.
+        let data = self.data.map_or_else(String::new, |data| {
+            format!("<script>const DATA = {};</script>\n", data.replace('<', "\\u003c"))
+        });
+        let script = self.script;
+        format!(
+            "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+             <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; \
+             script-src 'unsafe-inline'; img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'\">\n\
+             <link rel=\"icon\" href=\"data:,\">\n<title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n\
+             {body}{data}{drawing}<script>\n{script}</script>\n</body>\n</html>\n"
+        )
+    }
+}
+
+/// Refuses requests that do not name this machine: a foreign page can make a browser connect to a loopback address,
+/// but only under its own name.
+pub async fn loopback_only(request: Request, next: Next) -> Response {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    let name = host.unwrap_or_default();
+    let name =
+        name.rsplit_once(':').filter(|(_, port)| !port.ends_with(']')).map_or(name, |it| it.0);
+    match name {
+        "127.0.0.1" | "localhost" | "[::1]" => next.run(request).await,
+        _ => StatusCode::FORBIDDEN.into_response(),
+    }
+}
+
+/// Text as HTML shows it.
+pub fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_run_names_cannot_become_markup_or_script() {
+        let nasty = "</script><img src=x onerror=alert(1)>";
+        let data = serde_json::to_string(nasty).expect("a string");
+        let body = format!("<h1>{}</h1>", escaped(nasty));
+        let page =
+            Page { title: nasty, body: &body, draws: false, script: "", data: Some(&data) }.html();
+        assert!(!page.contains("<img"), "{page}");
+        assert_eq!(page.matches("</script>").count(), 2, "one for the data, one for the script");
+    }
+
+    #[test]
+    fn the_charting_library_is_inside_with_its_licence() {
+        let page = Page { title: "", body: "", draws: true, script: "", data: None }.html();
+        assert!(page.contains("Licensed to the Apache Software Foundation"));
+        assert!(page.len() < 1_500_000);
+    }
+}
