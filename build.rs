@@ -1,6 +1,6 @@
 //! Puts the charting library where the pages can include it.
 //!
-//! In: the sources of the build-dependency `charming`, which carries Apache ECharts as one minified file. Out:
+//! In: the sources of the build-dependency `charming`, which carries Apache `ECharts` as one minified file. Out:
 //! `echarts.min.js` in `OUT_DIR`. So the script is a dependency with a version and a checksum in Cargo.lock, and
 //! `cargo build` needs neither Node nor a second registry. Nothing is downloaded here that Cargo did not download.
 
@@ -17,8 +17,9 @@ fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=Cargo.lock");
     let version = locked_version();
-    let places = unpacked_by_cargo(&version).into_iter().chain(named_by_cargo());
-    let script = places.filter_map(|place| script_in(&place)).next().unwrap_or_else(|| {
+    let mut places = unpacked_by_cargo(&version).into_iter().chain(named_by_cargo());
+
+    let script = places.find_map(|place| script_in(&place)).unwrap_or_else(|| {
         panic!(
             "{CARRIER} {version} is locked, but its sources with ECharts inside are not to be found"
         )

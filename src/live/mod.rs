@@ -20,7 +20,7 @@
 mod routes;
 mod watch;
 
-pub use watch::{FaultShown, OperationShown, Tester, TesterSeen};
+pub use watch::Tester;
 
 use crate::{
     exit::Failure,
@@ -50,6 +50,7 @@ pub struct Live {
 
 impl Live {
     /// Where it is served.
+    #[expect(dead_code, reason = "for whoever prints more than the URL")]
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }

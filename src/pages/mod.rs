@@ -11,7 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-/// Apache ECharts, minified; see `build.rs` for where it comes from.
+/// Apache `ECharts`, minified; see `build.rs` for where it comes from.
 const ECHARTS: &str = include_str!(concat!(env!("OUT_DIR"), "/echarts.min.js"));
 const PANELS: &str = include_str!("panels.js");
 const STYLE: &str = include_str!("style.css");

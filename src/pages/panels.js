@@ -8,8 +8,8 @@ const Panels = (() => {
   const DASHES = ["solid", [7, 3], [2, 3], [9, 3, 2, 3]];
   const css = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const colour = tone => typeof tone === "number" ? css(SLOTS[tone % SLOTS.length]) : css("--" + tone);
-  /* The ninth colour is the first again, but dashed. */
-  const dash = series => DASHES[(series.dash ?? Math.floor((series.tone || 0) / SLOTS.length)) % DASHES.length];
+  /* From the fifth on lines are dashed, so that no two are told apart by colour alone for long. */
+  const dash = series => DASHES[(series.dash ?? Math.floor((series.tone || 0) / 4)) % DASHES.length];
   const element = (name, attributes, ...children) => {
     const made = document.createElement(name);
     for (const [key, value] of Object.entries(attributes || {})) made.setAttribute(key, value);
