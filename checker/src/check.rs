@@ -56,7 +56,7 @@ pub fn check(history: &History, options: &Options) -> Verdict {
 }
 
 fn judge_key(history: &History, key: &KeyHistory, options: &Options) -> KeyVerdict {
-    let Judgement { decision, decided_by, explored } =
+    let Judgement { decision, decided_by, explored, searched } =
         engine::judge(&key.calls, options.engine, &options.budget);
     let (validity, reason, counterexample) = match decision {
         Decision::Linearizable => (Validity::Valid, None, None),
@@ -72,6 +72,7 @@ fn judge_key(history: &History, key: &KeyHistory, options: &Options) -> KeyVerdi
         decided_by,
         explored,
         calls: key.calls.len() as u64,
+        searched,
         reason,
         counterexample,
     }

@@ -37,6 +37,7 @@ mod intern;
 mod key_count;
 mod near_linear;
 mod options;
+mod presence;
 mod range;
 mod verdict;
 
@@ -46,4 +47,7 @@ pub use counterexample::Counterexample;
 pub use findings::{Finding, FindingKind};
 pub use history::History;
 pub use options::{Budget, Engine, Model, Options};
-pub use verdict::{Contradiction, DecidedBy, KeyCount, KeyVerdict, Operations, Validity, Verdict};
+pub use verdict::{
+    Contradiction, DecidedBy, KeyCount, KeyVerdict, Operations, Searched, Stretch, Validity,
+    Verdict,
+};

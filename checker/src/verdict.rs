@@ -107,12 +107,39 @@ pub struct KeyVerdict {
     pub explored: u64,
     /// Calls on this key that were judged.
     pub calls: u64,
+    /// Where a search was needed, if it was.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub searched: Option<Searched>,
     /// Why it is not valid.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reason: Option<String>,
     /// The smallest part of its history that is invalid too, if it is.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub counterexample: Option<Counterexample>,
+}
+
+/// Where the near-linear check did not do. A key's calls are cut into stretches wherever none was open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Searched {
+    /// How many stretches were searched.
+    pub stretches: u64,
+    /// How many calls they hold.
+    pub calls: u64,
+    /// The one that cost most; of an unknown key, the one that cost too much.
+    pub hardest: Stretch,
+}
+
+/// A stretch of a key's calls, between two moments at which none was open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stretch {
+    /// When it begins, nanoseconds since the run's start.
+    pub from_ns: u64,
+    /// When it ends.
+    pub to_ns: u64,
+    /// Calls in it.
+    pub calls: u64,
+    /// Configurations explored in it.
+    pub explored: u64,
 }
 
 /// How many keys a scan returned, and how many it should have.

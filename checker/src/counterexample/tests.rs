@@ -82,7 +82,7 @@ fn single_key(history: &History) -> &KeyHistory {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: if cfg!(debug_assertions) { 500 } else { 20_000 },
+        cases: crate::engine::amount::histories(20),
         ..ProptestConfig::default()
     })]
 

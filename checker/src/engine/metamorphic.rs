@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::amount::histories;
 use super::tests::calls;
 use super::{Decision, judge};
 use crate::call::{ABSENT, ANYTHING, Call, NEVER, NOTHING};
@@ -18,7 +19,7 @@ fn sorted(mut calls: Vec<Call>) -> Vec<Call> {
 
 /// Calls whose values are unique, for the near-linear check, or repeat, for the search.
 fn history() -> impl Strategy<Value = Vec<Call>> {
-    (calls(1..=14, 24), any::<bool>()).prop_map(|(mut calls, unique)| {
+    (calls(1..=14, 24, 7), any::<bool>()).prop_map(|(mut calls, unique)| {
         for (number, call) in calls.iter_mut().enumerate() {
             if unique && !call.is_read() && call.writes != ABSENT {
                 call.writes = number as u32 + 1;
@@ -30,7 +31,7 @@ fn history() -> impl Strategy<Value = Vec<Call>> {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: if cfg!(debug_assertions) { 2_000 } else { 100_000 },
+        cases: histories(10),
         ..ProptestConfig::default()
     })]
 

@@ -3,32 +3,45 @@
 //! In: calls in the order of invocation and a budget. Out: a [`Judgement`]. An engine knows nothing of keys,
 //! clients or operations.
 
+mod apart;
 pub(crate) mod porcupine;
 pub(crate) mod search;
+mod simplify;
+mod stretches;
 pub(crate) mod unique;
 
 use crate::call::{Call, IMPOSSIBLE};
 use crate::options::{Budget, Engine};
-use crate::verdict::DecidedBy;
+use crate::verdict::{DecidedBy, Searched};
 
 /// Decides one key with the engine that was asked for.
 pub(crate) fn judge(calls: &[Call], engine: Engine, budget: &Budget) -> Judgement {
     let contradicted = calls.iter().any(|call| call.expects == IMPOSSIBLE);
     match engine {
         Engine::Porcupine => porcupine::judge(calls, budget),
-        _ if contradicted => Judgement {
-            decision: Decision::NotLinearizable,
-            decided_by: DecidedBy::NearLinear,
-            explored: calls.len() as u64,
-        },
-        Engine::Auto => unique::judge(calls).unwrap_or_else(|| search::judge(calls, budget)),
         Engine::Search => search::judge(calls, budget),
-        Engine::NearLinear => unique::judge(calls).unwrap_or_else(|| Judgement {
-            decision: Decision::Unknown("the near-linear check needs unique values".to_owned()),
-            decided_by: DecidedBy::NearLinear,
-            explored: 0,
+        _ if contradicted => {
+            Judgement::new(Decision::NotLinearizable, DecidedBy::NearLinear, calls.len() as u64)
+        }
+        Engine::Auto => {
+            near_linear(calls).unwrap_or_else(|simple| stretches::judge(&simple, budget))
+        }
+        Engine::NearLinear => near_linear(calls).unwrap_or_else(|_| {
+            let reason = "the near-linear check needs values that time tells apart".to_owned();
+            Judgement::new(Decision::Unknown(reason), DecidedBy::NearLinear, 0)
         }),
     }
+}
+
+/// The near-linear check, at once or on what is left of the calls when all is said that needs no search; or that.
+fn near_linear(calls: &[Call]) -> Result<Judgement, Vec<Call>> {
+    unique::judge(calls).map_or_else(
+        || {
+            let simple = apart::told_apart(simplify::simplified(calls));
+            unique::judge(&simple).ok_or(simple)
+        },
+        Ok,
+    )
 }
 
 /// What an engine found out about one key.
@@ -38,6 +51,14 @@ pub(crate) struct Judgement {
     pub(crate) decided_by: DecidedBy,
     /// Configurations explored.
     pub(crate) explored: u64,
+    /// Where a search was needed.
+    pub(crate) searched: Option<Searched>,
+}
+
+impl Judgement {
+    fn new(decision: Decision, decided_by: DecidedBy, explored: u64) -> Self {
+        Self { decision, decided_by, explored, searched: None }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +69,8 @@ pub(crate) enum Decision {
     Unknown(String),
 }
 
+#[cfg(test)]
+pub(crate) mod amount;
 #[cfg(test)]
 mod metamorphic;
 #[cfg(test)]

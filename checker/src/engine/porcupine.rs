@@ -46,7 +46,7 @@ pub(crate) fn judge(calls: &[Call], budget: &Budget) -> Judgement {
     } else {
         Decision::NotLinearizable
     };
-    Judgement { decision, decided_by: DecidedBy::Porcupine, explored: taken.min(allowed) }
+    Judgement::new(decision, DecidedBy::Porcupine, taken.min(allowed))
 }
 
 /// Times as porcupine-rs has them. Never is after everything.

@@ -4,12 +4,10 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
-use super::{Decision, judge};
+use super::amount::histories;
+use super::{Decision, apart, judge, simplify, stretches};
 use crate::call::{ABSENT, ANYTHING, Call, NEVER, NOTHING, PRESENT, UNLIKE, ValueId};
 use crate::options::{Budget, Engine};
-
-const SMALL_HISTORIES: u32 = if cfg!(debug_assertions) { 5_000 } else { 500_000 };
-const LARGER_HISTORIES: u32 = if cfg!(debug_assertions) { 300 } else { 20_000 };
 
 /// Searches every order, depth first, knowing nothing but [`Call::step`] and the times.
 pub(crate) fn has_an_order(calls: &[Call]) -> bool {
@@ -49,18 +47,23 @@ fn transition() -> impl Strategy<Value = (ValueId, ValueId)> {
 pub(crate) fn calls(
     count: std::ops::RangeInclusive<usize>,
     span: u64,
+    length_max: u64,
 ) -> impl Strategy<Value = Vec<Call>> {
-    let call = (0..span, 0..8_u64, prop::bool::weighted(0.15), transition()).prop_map(
+    let call = (0..span, 0..=length_max, prop::bool::weighted(0.15), transition()).prop_map(
         |(invoke, length, is_unknown, (expects, writes))| {
-            let is_read = writes == NOTHING || writes == UNLIKE;
-            let finish = if is_unknown && !is_read { NEVER } else { invoke + length };
-            Call { invoke, finish, expects, writes, event: 0, client: 0 }
+            let finish = if is_unknown { NEVER } else { invoke + 1 + length };
+            Call { invoke: invoke + 1, finish, expects, writes, event: 0, client: 0 }
         },
     );
     prop::collection::vec(call, count).prop_map(|mut calls| {
         calls.sort_by_key(|call| call.invoke);
         calls
     })
+}
+
+/// Few calls: crowded, or one after the other with moments at which none is open.
+fn small() -> impl Strategy<Value = Vec<Call>> {
+    prop_oneof![calls(0..=9, 16, 7), calls(0..=9, 40, 6)]
 }
 
 fn linearizable(calls: &[Call], engine: Engine) -> bool {
@@ -72,25 +75,47 @@ fn linearizable(calls: &[Call], engine: Engine) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: SMALL_HISTORIES, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: histories(1), ..ProptestConfig::default() })]
 
     #[test]
-    fn search_agrees_with_every_order(calls in calls(0..=9, 16)) {
-        prop_assert_eq!(linearizable(&calls, Engine::Search), has_an_order(&calls));
-    }
-
-    #[test]
-    fn default_engine_agrees_with_every_order(calls in calls(0..=9, 16)) {
-        prop_assert_eq!(linearizable(&calls, Engine::Auto), has_an_order(&calls));
+    fn default_engine_agrees_with_every_order(calls in small()) {
+        let has_an_order = has_an_order(&calls);
+        prop_assert_eq!(linearizable(&calls, Engine::Auto), has_an_order);
+        // Its parts, each of which a later one could cover up.
+        let simple = simplify::simplified(&calls);
+        prop_assert_eq!(self::has_an_order(&simple), has_an_order, "simplified: {:?}", simple);
+        let apart = apart::told_apart(calls.clone());
+        prop_assert_eq!(self::has_an_order(&apart), has_an_order, "told apart: {:?}", apart);
+        let cut = stretches::judge_with(&simple, &Budget::default(), 0).decision;
+        prop_assert_eq!(cut == Decision::Linearizable, has_an_order, "in stretches: {:?}", cut);
     }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: LARGER_HISTORIES, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: histories(4), ..ProptestConfig::default() })]
 
     #[test]
-    fn search_agrees_with_porcupine(calls in calls(10..=30, 60)) {
+    fn search_agrees_with_every_order(calls in small()) {
+        prop_assert_eq!(linearizable(&calls, Engine::Search), has_an_order(&calls));
+    }
+
+    #[test]
+    fn porcupine_agrees_with_every_order(calls in small()) {
+        prop_assert_eq!(linearizable(&calls, Engine::Porcupine), has_an_order(&calls));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: histories(25), ..ProptestConfig::default() })]
+
+    #[test]
+    fn engines_agree_on_middling_histories(
+        calls in prop_oneof![calls(10..=30, 60, 7), calls(10..=40, 200, 9)],
+    ) {
         let porcupine = linearizable(&calls, Engine::Porcupine);
         prop_assert_eq!(linearizable(&calls, Engine::Search), porcupine);
+        prop_assert_eq!(linearizable(&calls, Engine::Auto), porcupine);
+        let cut = stretches::judge_with(&calls, &Budget::default(), 0).decision;
+        prop_assert_eq!(cut == Decision::Linearizable, porcupine, "in stretches: {:?}", cut);
     }
 }

@@ -17,7 +17,7 @@ pub(crate) fn judge(calls: &[Call]) -> Option<Judgement> {
         None => Decision::Linearizable,
         Some(_) => Decision::NotLinearizable,
     };
-    Some(Judgement { decision, decided_by: DecidedBy::NearLinear, explored: calls.len() as u64 })
+    Some(Judgement::new(decision, DecidedBy::NearLinear, calls.len() as u64))
 }
 
 /// What clashes, if anything does; `None` where the check does not apply.
