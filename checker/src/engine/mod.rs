@@ -5,6 +5,7 @@
 
 mod apart;
 pub(crate) mod porcupine;
+mod relaxed;
 pub(crate) mod search;
 mod simplify;
 mod stretches;
@@ -23,9 +24,11 @@ pub(crate) fn judge(calls: &[Call], engine: Engine, budget: &Budget) -> Judgemen
         _ if contradicted => {
             Judgement::new(Decision::NotLinearizable, DecidedBy::NearLinear, calls.len() as u64)
         }
-        Engine::Auto => {
-            near_linear(calls).unwrap_or_else(|simple| stretches::judge(&simple, budget))
-        }
+        Engine::Auto => near_linear(calls).unwrap_or_else(|simple| {
+            let refuted = unique::judge(&relaxed::relaxed(&simple))
+                .filter(|judgement| judgement.decision == Decision::NotLinearizable);
+            refuted.unwrap_or_else(|| stretches::judge(&simple, budget))
+        }),
         Engine::NearLinear => near_linear(calls).unwrap_or_else(|_| {
             let reason = "the near-linear check needs values that time tells apart".to_owned();
             Judgement::new(Decision::Unknown(reason), DecidedBy::NearLinear, 0)

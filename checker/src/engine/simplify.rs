@@ -8,6 +8,9 @@
 //!   writes that value: so that is when it finishes. (A put, or a CAS, which then itself observed what it expected.)
 //! - **An unobserved write of unknown outcome** may as well not have happened: whatever follows it directly in a
 //!   linearization does not look at the state. An observer counts if its outcome is known, or if it is observed itself.
+//! - **A write of unknown outcome that expects a value** did not happen if that value was certainly gone for good when
+//!   it was invoked: some other write began after all of that value had ended, and ended before. So with the expiry
+//!   of a value that was replaced in time.
 //! - **A key-only read of a key that was certainly there** can stand anywhere in its interval.
 //! - **A CAS failure that does not say what it saw**, expecting e, has its moment if another value was certainly there
 //!   at some moment of it: some write lies before its return and after every write of e that began by then.
@@ -29,6 +32,7 @@ pub(crate) fn simplified(calls: &[Call]) -> Vec<Call> {
         calls.iter().copied().filter(|call| !(call.is_unknown() && call.is_read())).collect();
     end_observed_writes(&mut calls);
     drop_certain_reads(&mut calls);
+    drop_impossible_writes(&mut calls);
     drop_unobserved_writes(&mut calls);
     calls
 }
@@ -66,6 +70,26 @@ fn drop_certain_reads(calls: &mut Vec<Call>) {
         (PRESENT, NOTHING) => !presence.certainly(call.invoke, call.finish),
         (_, UNLIKE) => !was_another(call),
         _ => true,
+    });
+}
+
+fn drop_impossible_writes(calls: &mut Vec<Call>) {
+    if !calls.iter().any(Call::is_unknown) {
+        return;
+    }
+    let known_writes = calls.iter().filter(|call| !call.is_read() && !call.is_unknown());
+    let completed = Latest::of(known_writes.map(|call| (call.finish, call.invoke)));
+    let mut written_until: ByValue<u64> = HashMap::default();
+    for call in calls.iter().filter(|call| !call.is_read()) {
+        let last = written_until.entry(call.writes).or_default();
+        *last = (*last).max(call.finish);
+    }
+    calls.retain(|call| match observed(call).filter(|_| call.is_unknown()) {
+        None => true,
+        Some(value) => {
+            let written = written_until.get(&value).copied().unwrap_or(0);
+            completed.among(|finish| finish < call.invoke).is_none_or(|other| other <= written)
+        }
     });
 }
 

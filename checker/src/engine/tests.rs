@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::amount::histories;
-use super::{Decision, apart, judge, simplify, stretches};
+use super::{Decision, apart, judge, relaxed, simplify, stretches, unique};
 use crate::call::{ABSENT, ANYTHING, Call, NEVER, NOTHING, PRESENT, UNLIKE, ValueId};
 use crate::options::{Budget, Engine};
 
@@ -88,6 +88,8 @@ proptest! {
         prop_assert_eq!(self::has_an_order(&apart), has_an_order, "told apart: {:?}", apart);
         let cut = stretches::judge_with(&simple, &Budget::default(), 0).decision;
         prop_assert_eq!(cut == Decision::Linearizable, has_an_order, "in stretches: {:?}", cut);
+        let relaxed = unique::judge(&relaxed::relaxed(&calls)).expect("unique values").decision;
+        prop_assert!(!has_an_order || relaxed == Decision::Linearizable, "relaxed");
     }
 }
 
