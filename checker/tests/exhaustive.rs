@@ -294,7 +294,7 @@ fn history() -> impl Strategy<Value = Vec<Made>> {
     (prop::collection::vec(one, 0..=9), any::<bool>()).prop_map(|(all, unique)| {
         let count = all.len().max(1) as u8;
         let values = if unique { count } else { 2 };
-        let seen = |drawn: u8| (drawn % 4 > 0).then_some(drawn / 4 % values);
+        let seen = |drawn: u8| (drawn >= 64).then_some(drawn % values);
         let made = |(at, (invoke, length, outcome, kind, key, (a, b), flag)): (usize, _)| Made {
             invoke,
             length,

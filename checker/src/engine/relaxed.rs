@@ -23,13 +23,13 @@ pub(crate) fn relaxed(calls: &[Call]) -> Vec<Call> {
     let mut relaxed = Vec::with_capacity(calls.len());
     for call in calls {
         let mut call = *call;
-        let is_vague = repeated.contains(&call.expects);
+        let sees_repeated = repeated.contains(&call.expects);
         match (call.expects, call.writes) {
             (PRESENT, _) | (_, UNLIKE) => continue,
-            (_, NOTHING) if is_vague => continue,
+            (_, NOTHING) if sees_repeated => continue,
             (_, NOTHING) => {}
             (expected, ABSENT) if expected != ANYTHING => call.expects = ANYTHING,
-            _ if is_vague => call.expects = ANYTHING,
+            _ if sees_repeated => call.expects = ANYTHING,
             _ => {}
         }
         if repeated.contains(&call.writes) {
