@@ -4,7 +4,7 @@
 //! history that a colleague sent says as much as the run itself did.
 
 use crate::traffic::Window;
-use histories::{Event, Process, What};
+use histories::{EventRef, Process, WhatRef};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,12 +49,11 @@ pub struct FaultFinder {
 
 impl FaultFinder {
     /// Hears one event of the history, in order.
-    pub fn hear(&mut self, event: &Event) {
+    pub fn hear(&mut self, event: EventRef<'_>) {
         if event.process != Process::Nemesis {
             return;
         }
-        let (What::FaultInvoke { f, value } | What::FaultComplete { f, value }) = &event.what
-        else {
+        let (WhatRef::FaultInvoke(f, value) | WhatRef::FaultComplete(f, value)) = event.what else {
             return;
         };
         let Some(number) = value["fault"].as_u64() else { return };
@@ -64,8 +63,8 @@ impl FaultFinder {
             ..FaultSeen::default()
         });
         fault.end_ns = fault.end_ns.max(event.time_ns);
-        match &event.what {
-            What::FaultInvoke { .. } => fault.begun(f, value),
+        match event.what {
+            WhatRef::FaultInvoke(..) => fault.begun(f, value),
             _ => fault.seen(f, value),
         }
     }
@@ -141,13 +140,15 @@ fn changes(change: &Value) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use histories::{Event, What};
     use serde_json::json;
 
     fn seen(events: Vec<(u64, What)>) -> Vec<FaultSeen> {
         let mut finder = FaultFinder::default();
         for (time_ns, what) in events {
             let process = Process::Nemesis;
-            finder.hear(&Event { index: 0, time_ns, process, what, error: None, attempts: vec![] });
+            let event = Event { index: 0, time_ns, process, what, error: None, attempts: vec![] };
+            finder.hear(event.borrowed());
         }
         finder.finish()
     }

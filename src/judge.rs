@@ -10,7 +10,7 @@ use crate::{
     traffic::{Counts, Traffic},
 };
 use checker::{Collector, Model, Options, Validity, Verdict};
-use histories::{Format, Header, ReadError, Source, Value, What};
+use histories::{Format, Header, MalformedReason, ReadError, Value, WhatRef};
 use serde::Serialize;
 use std::{collections::BTreeMap, path::Path};
 
@@ -86,19 +86,29 @@ pub struct Judging {
     pub initial: Option<Value>,
 }
 
-/// Judges the history in a file.
+/// Why a history is not judged.
+#[derive(Debug, thiserror::Error)]
+enum Refusal {
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error("{0}")]
+    Event(MalformedReason),
+    #[error("event {event}: the model has no {operation}")]
+    Model { event: u64, operation: &'static str },
+}
+
+/// Judges the history in a file. It is read once, on rayon's current pool.
 pub fn judge(path: &Path, judging: &Judging) -> Result<Judgement, Failure> {
-    let refuse = |error: ReadError| {
-        let exit = match error {
-            ReadError::Io(_) => Exit::NoInput,
+    let refused = |refusal: Refusal| {
+        let exit = match refusal {
+            Refusal::Read(ReadError::Io(_)) => Exit::NoInput,
             _ => Exit::Malformed,
         };
-        Failure::new(exit, format!("{}: {error}", path.display()))
+        Failure::new(exit, format!("{}: {refusal}", path.display()))
     };
-    let malformed =
-        |reason: String| Failure::new(Exit::Malformed, format!("{}: {reason}", path.display()));
-    let Source { header, events, .. } =
-        histories::source::open(path, judging.format).map_err(refuse)?;
+    let source = histories::source::open(path, judging.format)
+        .map_err(|error| refused(Refusal::Read(error)))?;
+    let header = source.header.clone();
     let mut collector = match &judging.initial {
         Some(value) => Collector::with_initial(value.clone()),
         None => Collector::new(),
@@ -109,21 +119,20 @@ pub fn judge(path: &Path, judging: &Judging) -> Result<Judgement, Failure> {
     let mut counts = range
         .and_then(|range| serde_json::from_value::<CountedRange>(range).ok())
         .map(CountFinder::new);
-    for event in events {
-        let event = event.map_err(refuse)?;
-        if let What::Invoke(operation) = &event.what
+    let heard = source.hear(|event| {
+        if let WhatRef::Invoke(operation) = event.what
             && !judging.model.admits(operation)
         {
-            let name = operation.name();
-            return Err(malformed(format!("event {}: the model has no {name}", event.index)));
+            return Err(Refusal::Model { event: event.index, operation: operation.name() });
         }
-        traffic.hear(&event);
-        faults.hear(&event);
+        traffic.hear(event);
+        faults.hear(event);
         if let Some(counts) = &mut counts {
-            counts.hear(&event);
+            counts.hear(event);
         }
-        collector.push(event).map_err(|reason| malformed(reason.to_string()))?;
-    }
+        collector.hear(event).map_err(Refusal::Event)
+    });
+    heard.map_err(refused)?;
     let traffic = traffic.finish();
     let checked = checker::check(&collector.finish(), &judging.options);
     let faults = faults.finish().into_iter().map(|seen| judged(seen, &traffic)).collect();
@@ -164,7 +173,7 @@ fn conclude(
         reasons,
         vacuous: is_vacuous,
         target: text("target").unwrap_or_else(|| "a target that the history does not name".into()),
-        operations: traffic.by_kind().iter().map(|(kind, n)| ((*kind).to_owned(), *n)).collect(),
+        operations: traffic.by_kind().into_iter().map(|(kind, n)| (kind.to_owned(), n)).collect(),
         faults,
         key_counts: counts.unwrap_or_default(),
         checked,

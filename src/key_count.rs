@@ -6,7 +6,9 @@
 
 use crate::recording::Client;
 use client::RawKv;
-use histories::{Answer, Event, Key, Operation, Outcome, What};
+use histories::{
+    Answer, AnswerRef, EventRef, Key, Operation, OperationRef, Outcome, OutcomeRef, WhatRef,
+};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -124,18 +126,19 @@ impl CountFinder {
     }
 
     /// Hears one event of the history, in order.
-    pub fn hear(&mut self, event: &Event) {
-        let What::Complete(operation, Outcome::Ok(answer)) = &event.what else { return };
+    pub fn hear(&mut self, event: EventRef<'_>) {
+        let WhatRef::Complete(operation, OutcomeRef::Ok(answer)) = event.what else { return };
         match (operation, answer) {
-            (Operation::Put { key, .. }, Answer::Done)
-                if key.as_slice() == self.range.one_more.as_bytes() =>
+            (OperationRef::Put { key, .. }, AnswerRef::Done)
+                if key == self.range.one_more.as_bytes() =>
             {
                 self.put = true;
                 self.chain = None;
             }
-            (Operation::Scan { start, .. }, Answer::Scanned(pairs))
-                if *operation == self.range.page(start.clone()) =>
-            {
+            (
+                OperationRef::Other(operation @ Operation::Scan { start, .. }),
+                AnswerRef::Other(Answer::Scanned(pairs)),
+            ) if *operation == self.range.page(start.clone()) => {
                 let sum = match &self.chain {
                     _ if start.as_slice() == self.range.start.as_bytes() => 0,
                     Some((next, sum)) if next == start => *sum,
@@ -160,7 +163,7 @@ impl CountFinder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use histories::Process;
+    use histories::{Event, Process, What};
 
     fn range() -> CountedRange {
         CountedRange { start: "k".into(), end: "l".into(), one_more: "kz".into() }
@@ -175,14 +178,9 @@ mod tests {
         let mut finder = CountFinder::new(range());
         for what in events {
             let process = Process::Client(0);
-            finder.hear(&Event {
-                index: 0,
-                time_ns: 0,
-                process,
-                what,
-                error: None,
-                attempts: vec![],
-            });
+            let event =
+                Event { index: 0, time_ns: 0, process, what, error: None, attempts: vec![] };
+            finder.hear(event.borrowed());
         }
         finder.counts()
     }

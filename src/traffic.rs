@@ -3,9 +3,10 @@
 //! In: the events of a history. Out: counts, and the longest time without a success inside a window. "Unavailable"
 //! and "wrong" are different findings; this is the first of the two.
 
-use histories::{Event, Outcome, Process, What};
+use histories::{EventRef, OutcomeRef, Process, WhatRef};
+use rustc_hash::FxBuildHasher;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// How the operations of one kind ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -30,39 +31,56 @@ pub struct Window {
 /// What clients did.
 #[derive(Debug, Clone, Default)]
 pub struct Traffic {
-    by_kind: BTreeMap<&'static str, Counts>,
+    /// The few kinds that there are, in the order of their first invocation.
+    by_kind: Vec<(&'static str, Counts)>,
     /// When each operation that succeeded was invoked and when it completed, in the order of completion.
     successes: Vec<(u64, u64)>,
-    open: BTreeMap<u64, (&'static str, u64)>,
+    open: HashMap<u64, Open, FxBuildHasher>,
+}
+
+/// What a client has open: the kind's place, and when it was invoked.
+#[derive(Debug, Clone, Copy)]
+struct Open {
+    kind: usize,
+    invoked_ns: u64,
 }
 
 impl Traffic {
     /// Hears one event of the history, in order.
-    pub fn hear(&mut self, event: &Event) {
+    pub fn hear(&mut self, event: EventRef<'_>) {
         let Process::Client(client) = event.process else { return };
-        match &event.what {
-            What::Invoke(operation) => {
-                self.by_kind.entry(operation.name()).or_default().info += 1;
-                self.open.insert(client, (operation.name(), event.time_ns));
+        match event.what {
+            WhatRef::Invoke(operation) => {
+                let kind = self.kind(operation.name());
+                self.by_kind[kind].1.info += 1;
+                self.open.insert(client, Open { kind, invoked_ns: event.time_ns });
             }
-            What::Complete(_, outcome) => {
-                let Some((kind, invoked_ns)) = self.open.remove(&client) else { return };
-                let counts = self.by_kind.entry(kind).or_default();
+            WhatRef::Complete(_, outcome) => {
+                let Some(Open { kind, invoked_ns }) = self.open.remove(&client) else { return };
+                let counts = &mut self.by_kind[kind].1;
                 match outcome {
-                    Outcome::Ok(_) => {
+                    OutcomeRef::Ok(_) => {
                         counts.info -= 1;
                         counts.ok += 1;
                         self.successes.push((invoked_ns, event.time_ns));
                     }
-                    Outcome::Fail => {
+                    OutcomeRef::Fail => {
                         counts.info -= 1;
                         counts.fail += 1;
                     }
-                    Outcome::Info => {}
+                    OutcomeRef::Info => {}
                 }
             }
-            What::FaultInvoke { .. } | What::FaultComplete { .. } => {}
+            WhatRef::FaultInvoke(..) | WhatRef::FaultComplete(..) => {}
         }
+    }
+
+    fn kind(&mut self, name: &'static str) -> usize {
+        let known = self.by_kind.iter().position(|(kind, _)| *kind == name);
+        known.unwrap_or_else(|| {
+            self.by_kind.push((name, Counts::default()));
+            self.by_kind.len() - 1
+        })
     }
 
     /// Ends the hearing: completions are put in order of time, which recording need not have kept.
@@ -73,13 +91,13 @@ impl Traffic {
     }
 
     /// How the operations of each kind ended.
-    pub fn by_kind(&self) -> &BTreeMap<&'static str, Counts> {
-        &self.by_kind
+    pub fn by_kind(&self) -> BTreeMap<&'static str, Counts> {
+        self.by_kind.iter().copied().collect()
     }
 
     /// How all operations ended.
     pub fn total(&self) -> Counts {
-        self.by_kind.values().fold(Counts::default(), |sum, counts| Counts {
+        self.by_kind.iter().fold(Counts::default(), |sum, (_, counts)| Counts {
             ok: sum.ok + counts.ok,
             fail: sum.fail + counts.fail,
             info: sum.info + counts.info,
@@ -88,7 +106,11 @@ impl Traffic {
 
     /// How many operations of these kinds succeeded.
     pub fn ok_of(&self, kinds: &[&str]) -> u64 {
-        kinds.iter().filter_map(|kind| self.by_kind.get(kind)).map(|counts| counts.ok).sum()
+        self.by_kind
+            .iter()
+            .filter(|(kind, _)| kinds.contains(kind))
+            .map(|(_, counts)| counts.ok)
+            .sum()
     }
 
     /// How many operations that succeeded were at least partly inside a window.
@@ -131,7 +153,7 @@ impl Traffic {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use histories::{Answer, Operation};
+    use histories::{Answer, Event, Operation, Outcome, What};
 
     fn operation() -> Operation {
         Operation::Get { key: b"a".to_vec() }
@@ -146,10 +168,11 @@ mod tests {
     fn traffic(operations: &[(u64, u64, bool)]) -> Traffic {
         let mut traffic = Traffic::default();
         for (client, (invoked, completed, ok)) in (0..).zip(operations) {
-            traffic.hear(&event(client, *invoked, What::Invoke(operation())));
+            traffic.hear(event(client, *invoked, What::Invoke(operation())).borrowed());
             let outcome = if *ok { Outcome::Ok(Answer::Got(None)) } else { Outcome::Fail };
             if *completed > 0 {
-                traffic.hear(&event(client, *completed, What::Complete(operation(), outcome)));
+                let complete = What::Complete(operation(), outcome);
+                traffic.hear(event(client, *completed, complete).borrowed());
             }
         }
         traffic.finish()

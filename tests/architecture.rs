@@ -3,13 +3,14 @@
 use std::{collections::BTreeMap, process::Command};
 
 /// room → the rooms it may know.
-const ALLOWED: [(&str, &[&str]); 7] = [
+const ALLOWED: [(&str, &[&str]); 8] = [
     ("histories", &[]),
     ("proto", &[]),
     ("checker", &["histories"]),
     ("nemesis", &["histories"]),
     ("client", &["proto"]),
     ("cluster", &["proto"]),
+    ("benchmarks", &["histories", "checker"]),
     ("jepsen-tikv", &["histories", "proto", "checker", "nemesis", "client", "cluster"]),
 ];
 

@@ -17,12 +17,13 @@
 //! Everything that wrote and is `info` or never returned becomes a call of unknown outcome; reads of unknown
 //! outcome say nothing.
 
-use std::collections::BTreeMap;
-
+use hashbrown::HashMap;
 use histories::{
-    Answer, ClientId, Event, Key, MalformedReason, Operation, Outcome, Process, Value, What,
+    Answer, AnswerRef, ClientId, Event, EventRef, Key, MalformedReason, OpenOperation, Operation,
+    OperationRef, OutcomeRef, Process, Value, WhatRef,
 };
 use rayon::prelude::*;
+use rustc_hash::FxBuildHasher;
 
 use crate::call::{ABSENT, ANYTHING, Call, IMPOSSIBLE, NEVER, NOTHING, PRESENT, UNLIKE, ValueId};
 use crate::history::{History, KeyHistory};
@@ -38,16 +39,18 @@ const NANOSECONDS_PER_SECOND: u64 = 1_000_000_000;
 pub struct Collector {
     history: History,
     key_numbers: Interner,
-    client_numbers: BTreeMap<ClientId, u32>,
-    open: Vec<Option<Open>>,
+    client_numbers: HashMap<ClientId, u32, FxBuildHasher>,
+    open: Vec<Open>,
     initial: Option<Value>,
 }
 
-#[derive(Debug)]
+/// What a client has open, if anything.
+#[derive(Debug, Default)]
 struct Open {
+    in_use: bool,
     event: u32,
     invoke: u64,
-    operation: Operation,
+    operation: OpenOperation,
 }
 
 impl Collector {
@@ -61,11 +64,17 @@ impl Collector {
         Self { initial: Some(value), ..Self::default() }
     }
 
+    /// Takes the next event, as [`hear`](Self::hear) does.
+    #[expect(clippy::needless_pass_by_value, reason = "whoever owns an event is done with it here")]
+    pub fn push(&mut self, event: Event) -> Result<(), MalformedReason> {
+        self.hear(event.borrowed())
+    }
+
     /// Takes the next event. It relies on the rules between events that every reader checks, and refuses what it
     /// could not go on with.
-    pub fn push(&mut self, event: Event) -> Result<(), MalformedReason> {
+    pub fn hear(&mut self, event: EventRef<'_>) -> Result<(), MalformedReason> {
         let Process::Client(client) = event.process else {
-            self.history.faults.hear(&event);
+            self.history.faults.hear(event);
             return Ok(());
         };
         let number = self.client_number(client);
@@ -73,25 +82,29 @@ impl Collector {
         let time = event.time_ns + 1;
         let open = &mut self.open[number as usize];
         match event.what {
-            What::Invoke(operation) => {
-                if open.is_some() {
+            WhatRef::Invoke(operation) => {
+                if open.in_use {
                     return Err(MalformedReason::TwoOpenOperations(client));
                 }
-                let event = u32::try_from(event.index)
+                open.event = u32::try_from(event.index)
                     .map_err(|_| MalformedReason::Shape("more than 2^32 events".to_owned()))?;
-                *open = Some(Open { event, invoke: time, operation });
+                open.in_use = true;
+                open.invoke = time;
+                open.operation.set(operation);
             }
-            What::Complete(_, outcome) => {
-                let Some(open) = open.take() else {
+            WhatRef::Complete(operation, outcome) => {
+                if !std::mem::replace(&mut open.in_use, false) {
                     return Err(MalformedReason::ReturnWithoutInvoke(client));
-                };
+                }
+                let at =
+                    At { invoke: open.invoke, finish: time, event: open.event, client: number };
                 match outcome {
-                    Outcome::Ok(answer) => self.ok(number, open, time, answer),
-                    Outcome::Fail => self.fail(number, &open, time),
-                    Outcome::Info => self.unknown(number, &open),
+                    OutcomeRef::Ok(answer) => self.ok(at, operation, answer),
+                    OutcomeRef::Fail => self.fail(at, operation),
+                    OutcomeRef::Info => self.unknown(at, operation),
                 }
             }
-            What::FaultInvoke { .. } | What::FaultComplete { .. } => {}
+            WhatRef::FaultInvoke(..) | WhatRef::FaultComplete(..) => {}
         }
         Ok(())
     }
@@ -99,8 +112,10 @@ impl Collector {
     /// Ends the history: what is still open is of unknown outcome.
     pub fn finish(mut self) -> History {
         for (number, open) in std::mem::take(&mut self.open).into_iter().enumerate() {
-            if let Some(open) = open {
-                self.unknown(number as u32, &open);
+            if let Some(operation) = open.operation.get().filter(|_| open.in_use) {
+                let client = number as u32;
+                let at = At { invoke: open.invoke, finish: NEVER, event: open.event, client };
+                self.unknown(at, operation);
             }
         }
         let mut history = self.history;
@@ -116,62 +131,72 @@ impl Collector {
         let next = self.open.len() as u32;
         let number = *self.client_numbers.entry(client).or_insert(next);
         if number == next {
-            self.open.push(None);
+            self.open.push(Open::default());
             self.history.clients.push(client);
         }
         number
     }
 
-    fn ok(&mut self, client: u32, open: Open, finish: u64, answer: Answer) {
+    fn ok(&mut self, at: At, operation: OperationRef<'_>, answer: AnswerRef<'_>) {
         self.history.operations.ok += 1;
-        let at = At { invoke: open.invoke, finish, event: open.event, client };
-        match (open.operation, answer) {
-            (Operation::Get { key }, Answer::Got(value)) => self.read(at, &key, value.as_deref()),
-            (Operation::BatchGet { mut keys }, Answer::GotBatch(got)) => {
-                for (key, value) in &got {
-                    self.read(at, key, value.as_deref());
-                }
-                keys.retain(|key| got.iter().all(|(other, _)| other != key));
-                for key in keys {
-                    self.read(at, &key, None);
-                }
+        match (operation, answer) {
+            (OperationRef::Get { key }, AnswerRef::Got(value)) => self.read(at, key, value),
+            (OperationRef::Cas { key, expected, new }, AnswerRef::Cas { swapped, previous }) => {
+                self.cas(at, key, expected, new, swapped, previous);
             }
-            (Operation::Cas { key, expected, .. }, Answer::CasFailed) => {
-                let number = self.key_number(&key);
-                let expects = self.optional_value(number, expected.as_deref());
+            (OperationRef::Cas { key, expected, .. }, AnswerRef::Other(Answer::CasFailed)) => {
+                let number = self.key_number(key);
+                let expects = self.optional_value(number, expected);
                 self.add(number, at.call(expects, UNLIKE));
             }
-            (Operation::Cas { key, expected, new }, Answer::Cas { swapped, previous }) => {
-                self.cas(at, &key, expected.as_deref(), &new, swapped, previous.as_deref());
+            (OperationRef::Other(operation), AnswerRef::Other(answer)) => {
+                self.answered(at, operation, answer);
             }
-            (operation @ Operation::Scan { key_only: false, .. }, Answer::Scanned(pairs)) => {
-                let keys: Vec<Key> = pairs.iter().map(|(key, _)| key.clone()).collect();
-                for (key, value) in &pairs {
-                    self.read(at, key, Some(value));
-                }
-                self.scan(at, &operation, &keys);
-            }
-            (operation @ Operation::Scan { key_only: true, .. }, Answer::ScannedKeys(keys)) => {
-                for key in &keys {
-                    let number = self.key_number(key);
-                    self.add(number, at.call(PRESENT, NOTHING));
-                }
-                self.scan(at, &operation, &keys);
-            }
-            (operation, Answer::Done) => self.write(at, &operation),
-            (operation, _) => {
-                self.contradict(at, format!("the answer does not fit a {}", operation.name()));
-            }
+            (operation, AnswerRef::Done) => self.write(at, operation),
+            (operation, _) => self.contradict_answer(at, operation.name()),
         }
     }
 
-    fn unknown(&mut self, client: u32, open: &Open) {
+    /// An operation of several keys that was answered.
+    fn answered(&mut self, at: At, operation: &Operation, answer: &Answer) {
+        match (operation, answer) {
+            (Operation::BatchGet { keys }, Answer::GotBatch(got)) => {
+                for (key, value) in got {
+                    self.read(at, key, value.as_deref());
+                }
+                for key in keys.iter().filter(|key| got.iter().all(|(other, _)| other != *key)) {
+                    self.read(at, key, None);
+                }
+            }
+            (Operation::Scan { key_only: false, .. }, Answer::Scanned(pairs)) => {
+                let keys: Vec<Key> = pairs.iter().map(|(key, _)| key.clone()).collect();
+                for (key, value) in pairs {
+                    self.read(at, key, Some(value));
+                }
+                self.scan(at, operation, &keys);
+            }
+            (Operation::Scan { key_only: true, .. }, Answer::ScannedKeys(keys)) => {
+                for key in keys {
+                    let number = self.key_number(key);
+                    self.add(number, at.call(PRESENT, NOTHING));
+                }
+                self.scan(at, operation, keys);
+            }
+            (operation, _) => self.contradict_answer(at, operation.name()),
+        }
+    }
+
+    fn contradict_answer(&mut self, at: At, operation: &str) {
+        self.contradict(at, format!("the answer does not fit a {operation}"));
+    }
+
+    fn unknown(&mut self, at: At, operation: OperationRef<'_>) {
         self.history.operations.info += 1;
-        let at = At { invoke: open.invoke, finish: NEVER, event: open.event, client };
-        match &open.operation {
-            Operation::Cas { key, expected, new } => {
+        let at = At { finish: NEVER, ..at };
+        match operation {
+            OperationRef::Cas { key, expected, new } => {
                 let number = self.key_number(key);
-                let expects = self.optional_value(number, expected.as_deref());
+                let expects = self.optional_value(number, expected);
                 let writes = self.value(number, new);
                 self.add(number, at.call(expects, writes));
             }
@@ -179,27 +204,38 @@ impl Collector {
         }
     }
 
-    fn fail(&mut self, client: u32, open: &Open, finish: u64) {
+    fn fail(&mut self, at: At, operation: OperationRef<'_>) {
         self.history.operations.fail += 1;
-        let at = At { invoke: open.invoke, finish, event: open.event, client };
-        let pairs = match &open.operation {
-            Operation::Put { key, value, .. } | Operation::Cas { key, new: value, .. } => {
-                vec![(key, value)]
+        match operation {
+            OperationRef::Put { key, value } | OperationRef::Cas { key, new: value, .. } => {
+                self.fail_write(at, key, value);
             }
-            Operation::BatchPut { pairs } => {
-                pairs.iter().map(|(key, value)| (key, value)).collect()
+            OperationRef::Other(Operation::Put { key, value, .. }) => {
+                self.fail_write(at, key, value);
             }
-            _ => Vec::new(),
-        };
-        for (key, value) in pairs {
-            let number = self.key_number(key);
-            let writes = self.value(number, value);
-            self.history.keys[number as usize].failed.push(at.call(ANYTHING, writes));
+            OperationRef::Other(Operation::BatchPut { pairs }) => {
+                for (key, value) in pairs {
+                    self.fail_write(at, key, value);
+                }
+            }
+            _ => {}
         }
     }
 
+    fn fail_write(&mut self, at: At, key: &[u8], value: &[u8]) {
+        let number = self.key_number(key);
+        let writes = self.value(number, value);
+        self.history.keys[number as usize].failed.push(at.call(ANYTHING, writes));
+    }
+
     /// An operation that writes without a condition; reads are none.
-    fn write(&mut self, at: At, operation: &Operation) {
+    fn write(&mut self, at: At, operation: OperationRef<'_>) {
+        let operation = match operation {
+            OperationRef::Put { key, value } => return self.put(at, key, value, None),
+            OperationRef::Delete { key } => return self.delete(at, key),
+            OperationRef::Get { .. } | OperationRef::Cas { .. } => return,
+            OperationRef::Other(operation) => operation,
+        };
         match operation {
             Operation::Put { key, value, ttl_s } => self.put(at, key, value, *ttl_s),
             Operation::BatchPut { pairs } => {

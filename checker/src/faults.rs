@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use histories::{Event, What};
+use histories::{EventRef, WhatRef};
 
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
@@ -22,12 +22,12 @@ struct Fault {
 
 impl Faults {
     /// Hears one event of the nemesis.
-    pub(crate) fn hear(&mut self, event: &Event) {
-        let (What::FaultInvoke { f, value } | What::FaultComplete { f, value }) = &event.what
-        else {
+    pub(crate) fn hear(&mut self, event: EventRef<'_>) {
+        let (WhatRef::FaultInvoke(f, value) | WhatRef::FaultComplete(f, value)) = event.what else {
             return;
         };
-        let identity = value["fault"].as_u64().map_or_else(|| f.clone(), |fault| fault.to_string());
+        let number = value["fault"].as_u64();
+        let identity = number.map_or_else(|| f.to_owned(), |fault| fault.to_string());
         let fault = self.seen.entry(identity).or_insert_with(|| Fault {
             name: value["name"].as_str().unwrap_or(f).to_owned(),
             begin_ns: event.time_ns,

@@ -3,7 +3,7 @@
 //! Nothing in here is measured in seconds: a budget in configurations and bytes gives the same verdict on every
 //! machine.
 
-use histories::Operation;
+use histories::{Operation, OperationRef};
 use serde::{Deserialize, Serialize};
 
 /// What the history is held to.
@@ -21,11 +21,14 @@ pub enum Model {
 
 impl Model {
     /// Whether the model has an operation.
-    pub fn admits(self, operation: &Operation) -> bool {
+    pub fn admits(self, operation: OperationRef<'_>) -> bool {
         match operation {
-            Operation::Get { .. } | Operation::Put { .. } | Operation::Delete { .. } => true,
-            Operation::Cas { .. } => self != Self::Register,
-            _ => self == Self::Kv,
+            OperationRef::Get { .. }
+            | OperationRef::Put { .. }
+            | OperationRef::Delete { .. }
+            | OperationRef::Other(Operation::Put { .. }) => true,
+            OperationRef::Cas { .. } => self != Self::Register,
+            OperationRef::Other(_) => self == Self::Kv,
         }
     }
 }

@@ -35,10 +35,11 @@ fn judged_as_published(name: &str, initial: Option<&str>) {
             None => Collector::new(),
         };
         let source = histories::source::open(&folder.join(&file), None).expect("readable");
-        for event in source.events {
-            let event = event.unwrap_or_else(|error| panic!("{file}: {error}"));
-            collector.push(event).expect("well-formed");
-        }
+        let heard = source.hear(|event| {
+            collector.hear(event).expect("well-formed");
+            Ok::<(), histories::ReadError>(())
+        });
+        heard.unwrap_or_else(|error| panic!("{file}: {error}"));
         let verdict = check(&collector.finish(), &Options::default());
         assert_eq!(verdict.validity, expected, "{file}: {:?}", verdict.reasons);
         for key in &verdict.keys {

@@ -9,17 +9,21 @@
 //! - [`source`] opens a history in any format that we read, [`import`] reads those of other projects.
 //! - [`order`] holds the rules every history obeys, whichever format it came in.
 
+pub mod borrowed;
 pub mod error;
 pub mod event;
 pub mod import;
 pub mod jsonl;
+pub mod open_operation;
 pub mod operation;
 pub mod order;
 pub mod recorder;
 pub mod source;
 
+pub use borrowed::{AnswerRef, EventRef, OperationRef, OutcomeRef, WhatRef};
 pub use error::{MalformedReason, ReadError};
 pub use event::{Attempt, ClientId, Event, Header, Outcome, Process, What};
+pub use open_operation::OpenOperation;
 pub use operation::{Answer, Key, Operation, Value};
 pub use recorder::{Record, RecordError, Recorder, RecorderHandle};
 pub use source::{Format, Source};

@@ -10,21 +10,26 @@
 
 use std::collections::HashMap;
 
+use rustc_hash::FxBuildHasher;
+
+use crate::borrowed::OperationRef;
 use crate::error::MalformedReason;
 use crate::event::{ClientId, Event, Process, What};
-use crate::operation::Operation;
+use crate::open_operation::OpenOperation;
 
 /// Checks events one by one, and remembers which operation each client has open.
 #[derive(Debug, Default)]
 pub struct Order {
     next_index: u64,
-    clients: HashMap<ClientId, Client>,
+    clients: HashMap<ClientId, Client, FxBuildHasher>,
 }
 
 #[derive(Debug, Default)]
 struct Client {
     last_ns: u64,
-    open: Option<Operation>,
+    is_open: bool,
+    /// The open operation, or the one completed last: kept until the next, for whoever looks at its completion.
+    operation: OpenOperation,
 }
 
 impl Order {
@@ -52,13 +57,14 @@ impl Order {
         &mut self,
         client: ClientId,
         time_ns: u64,
-        operation: Operation,
+        operation: OperationRef<'_>,
     ) -> Result<(), MalformedReason> {
         let entry = self.at(client, time_ns)?;
-        if entry.open.is_some() {
+        if entry.is_open {
             return Err(MalformedReason::TwoOpenOperations(client));
         }
-        entry.open = Some(operation);
+        entry.is_open = true;
+        entry.operation.set(operation);
         Ok(())
     }
 
@@ -67,9 +73,11 @@ impl Order {
         &mut self,
         client: ClientId,
         time_ns: u64,
-    ) -> Result<Operation, MalformedReason> {
+    ) -> Result<OperationRef<'_>, MalformedReason> {
         let entry = self.at(client, time_ns)?;
-        entry.open.take().ok_or(MalformedReason::ReturnWithoutInvoke(client))
+        let was_open = std::mem::replace(&mut entry.is_open, false);
+        let operation = entry.operation.get().filter(|_| was_open);
+        operation.ok_or(MalformedReason::ReturnWithoutInvoke(client))
     }
 
     /// Takes a whole event, as a producer of histories has it.
@@ -77,11 +85,11 @@ impl Order {
         self.index(event.index)?;
         match (&event.process, &event.what) {
             (Process::Client(client), What::Invoke(operation)) => {
-                self.invoke(*client, event.time_ns, operation.clone())
+                self.invoke(*client, event.time_ns, operation.borrowed())
             }
             (Process::Client(client), What::Complete(operation, _)) => {
                 let open = self.complete(*client, event.time_ns)?;
-                if open == *operation {
+                if open == operation.borrowed() {
                     return Ok(());
                 }
                 Err(MalformedReason::OtherOperation {

@@ -1,15 +1,16 @@
 //! Opens a history in any format that we read: our own, streamed; Jepsen's EDN and text logs, read whole.
 //!
-//! In: a path, and the format where the user names it. Out: a [`Source`]: the header and an iterator of events.
+//! In: a path, and the format where the user names it. Out: a [`Source`]: the header, then every event, once.
 
 use std::fmt;
 use std::io::{BufRead, Read};
 use std::path::Path;
 
+use crate::borrowed::EventRef;
 use crate::error::ReadError;
 use crate::event::{Event, Header};
 use crate::import::{read_edn, read_text_log};
-use crate::jsonl::{self, Reader};
+use crate::jsonl::{self, Position, Reader};
 
 /// The formats that are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,14 +29,36 @@ pub struct Source {
     pub header: Header,
     /// The format it is in.
     pub format: Format,
-    /// The events, up to the first error.
-    pub events: Box<dyn Iterator<Item = Result<Event, ReadError>> + Send>,
+    /// How far the file is read.
+    pub position: Position,
+    events: Events,
+}
+
+enum Events {
+    Streamed(Reader<Box<dyn BufRead + Send>>),
+    Read(Vec<Result<Event, ReadError>>),
+}
+
+impl Source {
+    /// Hears every event, up to the first error, the listener's or our own. Our own format is parsed on rayon's
+    /// current pool; the listener is called by one thread at a time.
+    pub fn hear<E: From<ReadError> + Send>(
+        self,
+        mut listener: impl FnMut(EventRef<'_>) -> Result<(), E> + Send,
+    ) -> Result<(), E> {
+        match self.events {
+            Events::Streamed(reader) => reader.hear(listener),
+            Events::Read(events) => {
+                events.into_iter().try_for_each(|event| listener(event?.borrowed()))
+            }
+        }
+    }
 }
 
 /// Opens a history: a file, plain or compressed with zstd, or `-` for standard input. The format is told from the
 /// file's first bytes unless it is given.
 pub fn open(path: &Path, format: Option<Format>) -> Result<Source, ReadError> {
-    let mut bytes = jsonl::open_bytes(path)?;
+    let (mut bytes, position) = jsonl::open_bytes(path)?;
     let format = match format {
         Some(format) => format,
         None => told_from(bytes.fill_buf()?)?,
@@ -43,7 +66,7 @@ pub fn open(path: &Path, format: Option<Format>) -> Result<Source, ReadError> {
     if format == Format::Jsonl {
         let reader = Reader::new(bytes)?;
         let header = reader.header().clone();
-        return Ok(Source { header, format, events: Box::new(reader) });
+        return Ok(Source { header, format, position, events: Events::Streamed(reader) });
     }
     let mut text = String::new();
     bytes.read_to_string(&mut text).map_err(|error| match error.kind() {
@@ -60,7 +83,7 @@ pub fn open(path: &Path, format: Option<Format>) -> Result<Source, ReadError> {
     if events.is_empty() {
         return Err(ReadError::Foreign { reason: "there is no event in the file".to_owned() });
     }
-    Ok(Source { header: Header::default(), format, events: Box::new(events.into_iter()) })
+    Ok(Source { header: Header::default(), format, position, events: Events::Read(events) })
 }
 
 /// The format of a file that begins with these bytes.

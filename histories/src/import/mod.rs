@@ -74,11 +74,11 @@ impl Importer {
         let (process, what) = match raw.client {
             Some(client) if raw.kind == "invoke" => {
                 let operation = operation(&raw)?;
-                self.order.invoke(client, index, operation.clone())?;
+                self.order.invoke(client, index, operation.borrowed())?;
                 (Process::Client(client), What::Invoke(operation))
             }
             Some(client) => {
-                let operation = self.order.complete(client, index)?;
+                let operation = self.order.complete(client, index)?.to_operation();
                 let outcome = self.outcome(&operation, &raw);
                 (Process::Client(client), What::Complete(operation, outcome))
             }

@@ -40,14 +40,17 @@
 //! A reader may meet a file whose writer was killed: everything up to the last newline is whole, what follows it
 //! is [`ReadError::TornTail`](crate::ReadError::TornTail).
 
+mod line;
 mod open;
+mod plain_line;
 mod read;
 mod shapes;
+mod stream;
 mod text;
 mod write;
 
-pub use open::open;
 pub(crate) use open::open_bytes;
+pub use open::{Position, open};
 pub use read::Reader;
 pub use text::Text;
 pub use write::Writer;

@@ -1,0 +1,178 @@
+//! Events that borrow their bytes, for whoever reads millions of them and keeps few.
+//!
+//! In: an [`Event`], or the bytes of a line. Out: the same event without a copy. The operations that nearly all lines
+//! are about (get, put, delete, CAS) are spelled out; all others stand behind [`OperationRef::Other`]. An error's text
+//! and attempts are not here: nobody judges them.
+
+use serde_json::Value as Json;
+
+use crate::event::{Event, Outcome, Process, What};
+use crate::operation::{Answer, Operation};
+
+/// An [`Event`], borrowed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct EventRef<'a> {
+    /// 0, 1, 2 … in the order of recording.
+    pub index: u64,
+    /// Nanoseconds since the run's start.
+    pub time_ns: u64,
+    /// Who.
+    pub process: Process,
+    /// What.
+    pub what: WhatRef<'a>,
+}
+
+/// A [`What`], borrowed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum WhatRef<'a> {
+    /// A client begins an operation.
+    Invoke(OperationRef<'a>),
+    /// A client's open operation ends.
+    Complete(OperationRef<'a>, OutcomeRef<'a>),
+    /// A fault begins: its name and whom it is about.
+    FaultInvoke(&'a str, &'a Json),
+    /// A fault's step ends: its name and what was seen of it.
+    FaultComplete(&'a str, &'a Json),
+}
+
+/// An [`Operation`], borrowed. Each operation has one form only, so that equal operations are equal here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OperationRef<'a> {
+    /// Reads one key.
+    Get {
+        /// The key read.
+        key: &'a [u8],
+    },
+    /// Writes one key, for good: a put with a TTL is [`OperationRef::Other`].
+    Put {
+        /// The key written.
+        key: &'a [u8],
+        /// The new value.
+        value: &'a [u8],
+    },
+    /// Removes one key.
+    Delete {
+        /// The key removed.
+        key: &'a [u8],
+    },
+    /// Replaces a value if it is the expected one.
+    Cas {
+        /// The key compared and written.
+        key: &'a [u8],
+        /// What must be there; `None` = absent.
+        expected: Option<&'a [u8]>,
+        /// What is there afterwards, if it was as expected.
+        new: &'a [u8],
+    },
+    /// Any other operation.
+    Other(&'a Operation),
+}
+
+/// An [`Outcome`], borrowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutcomeRef<'a> {
+    /// It took effect and was answered.
+    Ok(AnswerRef<'a>),
+    /// It certainly took no effect.
+    Fail,
+    /// Whether it took effect is unknown.
+    Info,
+}
+
+/// An [`Answer`], borrowed. Each answer has one form only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnswerRef<'a> {
+    /// To a get: the value, or absence.
+    Got(Option<&'a [u8]>),
+    /// Done.
+    Done,
+    /// To a CAS: whether it swapped, and what was there before it.
+    Cas {
+        /// Whether the new value was written.
+        swapped: bool,
+        /// What was there before; `None` = absent.
+        previous: Option<&'a [u8]>,
+    },
+    /// Any other answer.
+    Other(&'a Answer),
+}
+
+impl Event {
+    /// This event, borrowed.
+    pub fn borrowed(&self) -> EventRef<'_> {
+        let Self { index, time_ns, process, .. } = *self;
+        let what = match &self.what {
+            What::Invoke(operation) => WhatRef::Invoke(operation.borrowed()),
+            What::Complete(operation, outcome) => {
+                let outcome = match outcome {
+                    Outcome::Ok(answer) => OutcomeRef::Ok(answer.borrowed()),
+                    Outcome::Fail => OutcomeRef::Fail,
+                    Outcome::Info => OutcomeRef::Info,
+                };
+                WhatRef::Complete(operation.borrowed(), outcome)
+            }
+            What::FaultInvoke { f, value } => WhatRef::FaultInvoke(f, value),
+            What::FaultComplete { f, value } => WhatRef::FaultComplete(f, value),
+        };
+        EventRef { index, time_ns, process, what }
+    }
+}
+
+impl Operation {
+    /// This operation, borrowed.
+    pub fn borrowed(&self) -> OperationRef<'_> {
+        match self {
+            Self::Get { key } => OperationRef::Get { key },
+            Self::Put { key, value, ttl_s: None } => OperationRef::Put { key, value },
+            Self::Delete { key } => OperationRef::Delete { key },
+            Self::Cas { key, expected, new } => {
+                OperationRef::Cas { key, expected: expected.as_deref(), new }
+            }
+            other => OperationRef::Other(other),
+        }
+    }
+}
+
+impl Answer {
+    /// This answer, borrowed.
+    pub fn borrowed(&self) -> AnswerRef<'_> {
+        match self {
+            Self::Got(value) => AnswerRef::Got(value.as_deref()),
+            Self::Done => AnswerRef::Done,
+            Self::Cas { swapped, previous } => {
+                AnswerRef::Cas { swapped: *swapped, previous: previous.as_deref() }
+            }
+            other => AnswerRef::Other(other),
+        }
+    }
+}
+
+impl OperationRef<'_> {
+    /// The operation's name in a history file, its `f`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Get { .. } => "get",
+            Self::Put { .. } => "put",
+            Self::Delete { .. } => "delete",
+            Self::Cas { .. } => "cas",
+            Self::Other(operation) => operation.name(),
+        }
+    }
+
+    /// A copy that owns its bytes.
+    pub fn to_operation(&self) -> Operation {
+        match *self {
+            Self::Get { key } => Operation::Get { key: key.to_vec() },
+            Self::Put { key, value } => {
+                Operation::Put { key: key.to_vec(), value: value.to_vec(), ttl_s: None }
+            }
+            Self::Delete { key } => Operation::Delete { key: key.to_vec() },
+            Self::Cas { key, expected, new } => Operation::Cas {
+                key: key.to_vec(),
+                expected: expected.map(<[u8]>::to_vec),
+                new: new.to_vec(),
+            },
+            Self::Other(operation) => operation.clone(),
+        }
+    }
+}
