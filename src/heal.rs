@@ -68,6 +68,14 @@ pub fn heal(runs_dir: &Path) -> Healed {
     healed
 }
 
+/// Heals what one run or cluster left whose tester is gone.
+pub fn heal_run(run: &RunDirectory) -> Healed {
+    let mut healed = Healed::default();
+    healed.resume(&run.journal());
+    healed.end_left_over(&run.cluster());
+    healed
+}
+
 /// The run directories: two levels down, links not followed.
 fn runs(runs_dir: &Path) -> Vec<PathBuf> {
     let folders = |path: &Path| {

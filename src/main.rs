@@ -8,6 +8,7 @@
 mod check;
 mod cli;
 mod clock;
+mod clusters;
 mod config;
 mod counterexamples;
 mod exit;
@@ -28,7 +29,6 @@ mod recording_cost;
 mod report;
 mod run;
 mod run_directory;
-mod serve;
 mod targets;
 mod terminal;
 mod traffic;
@@ -73,6 +73,7 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
             run::test(&plan, &repeat, &args.runs_dir)
         }
         cli::Command::Check(args) => check::command(&args),
-        cli::Command::Cluster(args) => serve::command(&args),
+        cli::Command::Cluster(args) => clusters::command(&args.command),
+        cli::Command::InternalSupervisor(_) => clusters::detached_supervisor(),
     }
 }

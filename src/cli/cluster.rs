@@ -1,30 +1,166 @@
-//! The flags of `cluster`.
+//! The flags of `cluster` and its subcommands, named as those of `tiup playground` where it has them.
 
-use super::shape::ShapeArgs;
-use crate::{
-    config::ClusterShape,
-    exit::{Exit, Failure},
-};
-use clap::Args;
-use std::path::PathBuf;
+use super::shape::ProfileName;
+use crate::exit::Exit;
+use clap::{Args, Subcommand};
+use std::{net::IpAddr, path::PathBuf};
 
 /// The flags of `cluster`.
 #[derive(Debug, Args)]
 #[command(after_help = Exit::table())]
 pub struct ClusterArgs {
-    /// The embedded cluster's shape
-    #[command(flatten)]
-    pub shape: ShapeArgs,
-    /// Where run directories go
+    /// What to do with it.
+    #[command(subcommand)]
+    pub command: ClusterCommand,
+}
+
+/// What to do with a cluster.
+#[derive(Debug, Subcommand)]
+pub enum ClusterCommand {
+    /// Start a cluster, and keep it until Ctrl-C or `cluster down`
+    Up(UpArgs),
+    /// Show every process: address, PID, state, leaders, regions, and what PD says of it
+    Status(StatusArgs),
+    /// Kill stores (SIGKILL); `start` starts them again
+    Kill(ChosenArgs),
+    /// Start killed stores again: same address, same data
+    Start(ChosenArgs),
+    /// Stop the processes of stores (SIGSTOP); `resume` lets them run again
+    Pause(ChosenArgs),
+    /// Let paused stores run again (SIGCONT)
+    Resume(ChosenArgs),
+    /// End a cluster: resume what is paused, end every process, and wait for it
+    Down(DownArgs),
+    /// Remove the data of clusters that have ended
+    Clean(CleanArgs),
+    /// Not a command: it could mean `pause` or `down`
+    #[command(hide = true)]
+    Stop(StopArgs),
+}
+
+/// Which cluster.
+#[derive(Debug, Clone, Args)]
+pub struct PlaceArgs {
+    /// The cluster's tag [default: the only one that runs]
+    #[arg(short = 'T', long)]
+    pub tag: Option<String>,
+    /// Where run directories are; clusters are in its folder `clusters`
     #[arg(long, default_value = "runs")]
     pub runs_dir: PathBuf,
 }
 
-impl ClusterArgs {
-    /// The checked shape.
-    pub fn checked_shape(&self) -> Result<ClusterShape, Failure> {
-        let shape = self.shape.shape();
-        shape.check()?;
-        Ok(shape)
-    }
+/// The flags of `cluster up`.
+#[derive(Debug, Args)]
+#[command(after_help = Exit::table())]
+pub struct UpArgs {
+    /// How many stores [default: 6, or as many as the tag's data has]
+    #[arg(long, alias = "stores")]
+    pub kv: Option<u32>,
+    /// How many PDs; the embedded cluster has one
+    #[arg(long, default_value_t = 1)]
+    pub pd: u32,
+    /// The cluster's tag; its data is kept and used again [default: drawn, and the data removed at the end]
+    #[arg(short = 'T', long)]
+    pub tag: Option<String>,
+    /// The address of this machine that every process serves on
+    #[arg(long, default_value = "127.0.0.1")]
+    pub host: IpAddr,
+    /// Added to every default port; 10000, 20000 and so on are good
+    #[arg(long, default_value_t = 0)]
+    pub port_offset: u16,
+    /// PD's port, or the next free one [default: 2379]
+    #[arg(long = "pd.port")]
+    pub pd_port: Option<u16>,
+    /// The first store's port; every store takes the next free one [default: 20160]
+    #[arg(long = "kv.port")]
+    pub kv_port: Option<u16>,
+    /// Serve no dashboard
+    #[arg(long)]
+    pub without_monitor: bool,
+    /// Return once the cluster serves; it goes on without this terminal until `cluster down`
+    #[arg(short = 'd', long, visible_alias = "background")]
+    pub detach: bool,
+    /// How many replicas a region has [default: 3, or as many as there are stores]
+    #[arg(long)]
+    pub replicas: Option<u32>,
+    /// Into how many regions the keys of go-ycsb's table are split [default: 1]
+    #[arg(long)]
+    pub regions: Option<u32>,
+    /// How fast time passes [default: fast]
+    #[arg(long, value_enum)]
+    pub profile: Option<ProfileName>,
+    /// Make the cluster wrong on purpose (see `jepsen-tikv defects`)
+    #[arg(long, value_delimiter = ',')]
+    pub defect: Vec<String>,
+    /// Where run directories go; the cluster is in its folder `clusters`
+    #[arg(long, default_value = "runs")]
+    pub runs_dir: PathBuf,
+}
+
+/// The flags of `cluster status`.
+#[derive(Debug, Args)]
+#[command(after_help = Exit::table())]
+pub struct StatusArgs {
+    /// Which cluster.
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    /// Ask this PD, or the first of several that answers, about a cluster that somebody else started
+    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',', conflicts_with = "tag")]
+    pub pd: Vec<String>,
+    /// Show it again every second, in place on a terminal, until Ctrl-C
+    #[arg(long)]
+    pub watch: bool,
+    /// Print JSON (docs/cluster.md says what the fields mean); with --watch a line each second
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The flags of `cluster kill`, `start`, `pause` and `resume`.
+#[derive(Debug, Args)]
+#[command(after_help = Exit::table())]
+pub struct ChosenArgs {
+    /// Stores by id (4), name (store-2) or address (127.0.0.1:20160)
+    #[arg(value_name = "STORE", required_unless_present = "pd")]
+    pub stores: Vec<String>,
+    /// PD as well
+    #[arg(long)]
+    pub pd: bool,
+    /// Which cluster.
+    #[command(flatten)]
+    pub place: PlaceArgs,
+}
+
+/// The flags of `cluster down`.
+#[derive(Debug, Args)]
+#[command(after_help = Exit::table())]
+pub struct DownArgs {
+    /// Which cluster.
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    /// End every cluster
+    #[arg(long, conflicts_with = "tag")]
+    pub all: bool,
+}
+
+/// The flags of `cluster clean`.
+#[derive(Debug, Args)]
+#[command(after_help = Exit::table())]
+pub struct CleanArgs {
+    /// Whose data
+    #[arg(short = 'T', long, required_unless_present = "all")]
+    pub tag: Option<String>,
+    /// The data of every cluster that has ended
+    #[arg(long, conflicts_with = "tag")]
+    pub all: bool,
+    /// Where run directories are; clusters are in its folder `clusters`
+    #[arg(long, default_value = "runs")]
+    pub runs_dir: PathBuf,
+}
+
+/// Whatever stands after `cluster stop`.
+#[derive(Debug, Args)]
+pub struct StopArgs {
+    /// Anything.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub rest: Vec<String>,
 }

@@ -11,16 +11,20 @@ mod test;
 mod times;
 
 pub use check::CheckArgs;
-pub use cluster::ClusterArgs;
+pub use cluster::{
+    ChosenArgs, CleanArgs, ClusterArgs, ClusterCommand, DownArgs, StatusArgs, UpArgs,
+};
 pub use heal::HealArgs;
 pub use replay::ReplayArgs;
+pub use shape::ProfileName;
 pub use test::TestArgs;
 
 use crate::{
     config::Config,
     exit::{Exit, Failure},
 };
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
+use std::{ffi::OsString, path::PathBuf};
 
 /// Tests whether a TiKV cluster keeps its promises while its machines fail.
 #[derive(Debug, Parser)]
@@ -36,7 +40,7 @@ pub struct Cli {
 pub enum Command {
     /// Run clients and faults against a cluster, then judge what the clients saw
     Test(Box<TestArgs>),
-    /// Start an embedded cluster for other clients, and keep it until Ctrl-C
+    /// Start an embedded cluster for other clients, look at it, hurt it, end it
     Cluster(ClusterArgs),
     /// Execute a run's plan again
     Replay(ReplayArgs),
@@ -49,6 +53,9 @@ pub enum Command {
     /// Measure what recording costs (docs/benchmarks.md)
     #[command(hide = true)]
     BenchRecording(Box<TestArgs>),
+    /// Supervise a detached cluster
+    #[command(hide = true)]
+    InternalSupervisor(InternalSupervisorArgs),
     /// Serve as a PD of the embedded cluster
     #[command(hide = true)]
     InternalPd(crate::internal::PdArgs),
@@ -65,9 +72,23 @@ pub fn default_config() -> Result<Config, Failure> {
     }
 }
 
-/// Parses the arguments. Help and version are printed and end the program well; wrong usage is a failure.
+/// The argument of `internal-supervisor`: the rest comes through its standard input.
+#[derive(Debug, Args)]
+pub struct InternalSupervisorArgs {
+    /// The cluster's directory, for those who look at the list of processes.
+    pub directory: PathBuf,
+}
+
+/// Parses the arguments of this process.
 pub fn parse() -> Result<Cli, Failure> {
-    Cli::try_parse().map_err(|error| {
+    parse_from(std::env::args_os())
+}
+
+/// Parses arguments, the program's name first. Help and version are printed and end the program well; wrong usage is a failure.
+pub fn parse_from<T: Into<OsString> + Clone>(
+    arguments: impl IntoIterator<Item = T>,
+) -> Result<Cli, Failure> {
+    Cli::try_parse_from(arguments).map_err(|error| {
         if error.use_stderr() {
             let text = error.to_string();
             let sentence = text.trim_start_matches("error: ").trim_end().to_owned();

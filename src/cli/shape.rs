@@ -12,6 +12,16 @@ pub enum ProfileName {
     Tikv,
 }
 
+impl ProfileName {
+    /// The profile's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fast => "fast",
+            Self::Tikv => "tikv",
+        }
+    }
+}
+
 /// The flags of the embedded cluster's shape.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Embedded cluster")]
@@ -46,10 +56,7 @@ impl ShapeArgs {
             stores: self.stores,
             replicas: self.replicas,
             regions: self.regions,
-            profile: match self.profile {
-                ProfileName::Fast => "fast".into(),
-                ProfileName::Tikv => "tikv".into(),
-            },
+            profile: self.profile.name().to_owned(),
             pd_port: self.pd_port,
             store_port: self.store_port,
             defects: self.defect.clone(),

@@ -148,9 +148,13 @@ impl TestArgs {
 /// A test's name is a folder's name.
 fn checked_name(name: String) -> Result<String, Failure> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if name.is_empty() || name.starts_with('.') || name == "latest" || !name.chars().all(plain) {
+    if name.is_empty()
+        || name.starts_with('.')
+        || matches!(&*name, "latest" | "clusters")
+        || !name.chars().all(plain)
+    {
         return Err(Failure::usage(format!(
-            "--name {name:?} cannot be a folder's name: use letters, digits, '-', '_' and '.', not 'latest'"
+            "--name {name:?} cannot be a folder's name: use letters, digits, '-', '_' and '.', not 'latest' or 'clusters'"
         )));
     }
     Ok(name)

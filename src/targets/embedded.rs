@@ -260,6 +260,14 @@ impl EmbeddedCluster {
         self.write_cluster_file()
     }
 
+    /// Starts PD again where it was, if it does not run.
+    pub fn start_killed_pd(&mut self) -> Result<(), Failure> {
+        if self.pd.process.is_none() {
+            start_pd(&self.shape, &self.spawner, &mut self.pd)?;
+        }
+        self.write_cluster_file()
+    }
+
     /// Starts killed stores again, side by side: same port, same data. Those that run are left as they are.
     pub fn start_killed_stores(&mut self, ids: &[u64]) -> Result<(), Failure> {
         let (shape, spawner, pd_addr) = (&self.shape, &self.spawner, self.pd.addr);

@@ -1,0 +1,75 @@
+//! Which cluster a command is about.
+//!
+//! As with `tiup playground`: the one of that tag; without a tag the only one that runs, and if several run the tag
+//! has to be said.
+
+use super::{
+    directory::ClusterDirectory,
+    spec::{Life, Spec},
+    tag::Tag,
+};
+use crate::exit::Failure;
+use std::path::Path;
+
+/// The cluster of that tag; without a tag the only one that runs, or was left behind by a killed supervisor.
+pub fn of(runs_dir: &Path, tag: Option<&str>) -> Result<ClusterDirectory, Failure> {
+    let Some(tag) = tag else { return only_one(runs_dir) };
+    let directory = ClusterDirectory::of(runs_dir, Tag::checked(tag)?)?;
+    directory.check_no_link()?;
+    if directory.exists() && directory.spec().exists() {
+        return Ok(directory);
+    }
+    let known = ClusterDirectory::all(runs_dir)?;
+    let known: Vec<&str> = known.iter().map(|it| it.tag().name()).collect();
+    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    Err(Failure::usage(format!(
+        "there is no cluster tagged {tag} in {}; there: {known}",
+        runs_dir.display()
+    )))
+}
+
+/// The same, refused if it does not run.
+pub fn of_running(runs_dir: &Path, tag: Option<&str>) -> Result<ClusterDirectory, Failure> {
+    let directory = of(runs_dir, tag)?;
+    match life(&directory)? {
+        Life::Up => Ok(directory),
+        Life::Down | Life::SupervisorGone | Life::Foreign => {
+            let tag = directory.tag();
+            Err(Failure::target_or_disk(format!(
+                "the cluster {tag} does not run: start it with jepsen-tikv cluster up --tag {tag}"
+            )))
+        }
+    }
+}
+
+/// Whether it runs.
+pub fn life(directory: &ClusterDirectory) -> Result<Life, Failure> {
+    Ok(Spec::read(directory)?.map_or(Life::Down, |spec| spec.life()))
+}
+
+fn only_one(runs_dir: &Path) -> Result<ClusterDirectory, Failure> {
+    let mut with_life = Vec::new();
+    for directory in ClusterDirectory::all(runs_dir)? {
+        with_life.push((life(&directory)?, directory));
+    }
+    for wanted in [Life::Up, Life::SupervisorGone] {
+        let mut these: Vec<&ClusterDirectory> =
+            with_life.iter().filter(|(life, _)| *life == wanted).map(|(_, it)| it).collect();
+        match (these.pop(), these.is_empty()) {
+            (None, _) => {}
+            (Some(only), true) => return Ok(only.clone()),
+            (Some(last), false) => {
+                these.push(last);
+                let tags: Vec<&str> = these.iter().map(|it| it.tag().name()).collect();
+                return Err(Failure::usage(format!(
+                    "several clusters are there ({}): say which with --tag",
+                    tags.join(", ")
+                )));
+            }
+        }
+    }
+    Err(Failure::target_or_disk(format!(
+        "no cluster runs in {}: start one with jepsen-tikv cluster up",
+        runs_dir.display()
+    )))
+}

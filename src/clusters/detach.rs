@@ -1,0 +1,118 @@
+//! `cluster up --detach`: a supervisor in a session of its own, which the terminal's end does not reach.
+//!
+//! In: a wish. Out: a supervisor process that goes on, once its cluster serves. It is this binary again, with the
+//! wish on its standard input; it says how it goes through a pipe (`announcement`). If it does not come up, or if
+//! whoever asked goes away before it did, nothing of it stays.
+
+use super::{
+    announcement::{Announcement, Speaker},
+    supervisor,
+    wish::Wish,
+};
+use crate::{
+    exit::{Exit, Failure},
+    interrupt::{Interrupt, Urgency},
+};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use std::{
+    fs::OpenOptions,
+    io::Read,
+    path::Path,
+    process::Stdio,
+    sync::{Arc, atomic::AtomicBool},
+};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    process::{Child, Command},
+};
+
+/// Starts a detached supervisor, and returns once its cluster serves.
+pub fn up(wish: &Wish) -> Result<Exit, Failure> {
+    crate::heal::before_a_run(wish.runs_dir());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(Failure::software)?.block_on(async {
+        let interrupt = Interrupt::listen().map_err(Failure::software)?;
+        let mut supervisor = spawn(wish).await?;
+        tokio::select! {
+            heard = hear(&mut supervisor) => heard,
+            () = interrupt.at_least(Urgency::Early) => end(supervisor).await,
+        }
+    })
+}
+
+async fn spawn(wish: &Wish) -> Result<Child, Failure> {
+    let directory = wish.directory()?;
+    directory.make()?;
+    let log = directory.logs().join("supervisor.log");
+    let cannot = |error: std::io::Error| {
+        Failure::target_or_disk(format!("cannot start the supervisor: {error}"))
+    };
+    let log = OpenOptions::new().create(true).append(true).open(log).map_err(cannot)?;
+    let mut supervisor = Command::new(std::env::current_exe().map_err(cannot)?)
+        .arg("internal-supervisor")
+        .arg(directory.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(log)
+        .spawn()
+        .map_err(cannot)?;
+    let text = serde_json::to_vec(wish).map_err(Failure::software)?;
+    if let Some(mut stdin) = supervisor.stdin.take() {
+        stdin.write_all(&text).await.map_err(cannot)?;
+    }
+    Ok(supervisor)
+}
+
+/// Passes on what the supervisor says, until its cluster serves.
+async fn hear(supervisor: &mut Child) -> Result<Exit, Failure> {
+    let silent = || Failure::software("the supervisor ended without a word; see its logs");
+    let stdout = supervisor.stdout.take().ok_or_else(silent)?;
+    let mut lines = BufReader::new(stdout).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        match serde_json::from_str(&line) {
+            Ok(Announcement::Line(line)) => crate::terminal::result(line),
+            Ok(Announcement::Serving) => return Ok(Exit::Valid),
+            Ok(Announcement::Failed { exit, sentence }) => {
+                let _ = supervisor.wait().await;
+                return Err(Announcement::failure(exit, sentence));
+            }
+            Err(_) => {}
+        }
+    }
+    Err(silent())
+}
+
+/// Ends a supervisor that has not come up yet, and waits for it.
+async fn end(mut supervisor: Child) -> Result<Exit, Failure> {
+    if let Some(pid) = supervisor.id() {
+        let _ = kill(Pid::from_raw(pid.cast_signed()), Signal::SIGTERM);
+    }
+    let _ = supervisor.wait().await;
+    Err(Failure::new(Exit::Interrupted, "interrupted: the cluster is ended again"))
+}
+
+/// The detached supervisor's own life.
+pub fn supervise() -> Result<Exit, Failure> {
+    let speaker = Arc::new(Speaker::Pipe(AtomicBool::new(false)));
+    let lived = read_wish().and_then(|wish| supervisor::run(&wish, &speaker));
+    if let Err(failure) = &lived {
+        speaker.failed(failure);
+        // Said already, there and in the log.
+        return Ok(failure.exit);
+    }
+    lived
+}
+
+fn read_wish() -> Result<Wish, Failure> {
+    nix::unistd::setsid().map_err(Failure::software)?;
+    // The folder where somebody started it may be removed or unmounted.
+    std::env::set_current_dir(Path::new("/")).map_err(Failure::software)?;
+    let mut text = String::new();
+    std::io::stdin().read_to_string(&mut text).map_err(Failure::software)?;
+    serde_json::from_str(&text).map_err(|error| {
+        Failure::usage(format!("this is started by `cluster up --detach`, not by hand: {error}"))
+    })
+}

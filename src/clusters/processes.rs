@@ -1,0 +1,212 @@
+//! The processes of a running cluster, killed, started, paused and resumed on request; and the request's other end.
+//!
+//! In: requests. Out: what was done, in sentences. All the processes of one request are chosen before anything is
+//! done: if one of them will not do, nothing is done. A pause is in the journal before the process is stopped.
+
+use super::{
+    announcement::{Announcement, Speaker},
+    choice,
+    control::{Act, Answer, Reply, Request},
+};
+use crate::{
+    cli::ChosenArgs,
+    exit::{Exit, Failure},
+    targets::embedded::{ClusterFile, EmbeddedCluster, ProcessEntry},
+};
+use nemesis::{PausedProcesses, ProcessIdentity, ProcessState};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+
+/// The processes of a running cluster.
+#[derive(Debug, Clone)]
+pub struct Processes {
+    cluster: Arc<Mutex<EmbeddedCluster>>,
+    paused: Arc<PausedProcesses>,
+    speaker: Arc<Speaker>,
+}
+
+impl Processes {
+    /// Of a cluster that was started.
+    pub fn new(cluster: EmbeddedCluster, paused: PausedProcesses, speaker: Arc<Speaker>) -> Self {
+        Self { cluster: Arc::new(Mutex::new(cluster)), paused: Arc::new(paused), speaker }
+    }
+
+    /// What runs where.
+    pub fn describe(&self) -> ClusterFile {
+        self.lock().describe()
+    }
+
+    /// Those that run.
+    pub fn running(&self) -> Vec<ProcessIdentity> {
+        self.describe().processes().filter_map(|entry| entry.process.clone()).collect()
+    }
+
+    /// Reaps and tells of those that ended though nobody asked them to.
+    pub fn look_for_ended(&self) -> Vec<String> {
+        let mut cluster = match self.cluster.try_lock() {
+            Ok(cluster) => cluster,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            // Something is being started or killed; there is a next time.
+            Err(TryLockError::WouldBlock) => return Vec::new(),
+        };
+        let ended = cluster.ended_by_themselves();
+        self.speaker.lines(&ended);
+        ended
+    }
+
+    /// Resumes what is paused and ends every process.
+    pub fn stop(&self) {
+        self.paused.resume_all();
+        self.lock().stop();
+    }
+
+    fn act(&self, request: &Request) -> Result<Vec<String>, Failure> {
+        let mut cluster = self.lock();
+        let file = cluster.describe();
+        let chosen = chosen(&file, request)?;
+        let ids: Vec<u64> = chosen.iter().filter_map(|entry| entry.store_id).collect();
+        let pd = chosen.iter().any(|entry| entry.store_id.is_none());
+        match request.act {
+            Act::Kill => {
+                let processes = running(&chosen, "it cannot be killed")?;
+                cluster.kill(&ids, pd)?;
+                // One that was paused is so no more.
+                self.paused.resume(&processes).map_err(Failure::target_or_disk)?;
+                Ok(sentences("killed", &chosen))
+            }
+            Act::Start => {
+                if let Some(entry) = chosen.iter().find(|entry| entry.process.is_some()) {
+                    return Err(Failure::usage(format!("{} runs already", named(entry))));
+                }
+                if file.pd.process.is_none() && !pd {
+                    return Err(Failure::usage(
+                        "a store cannot start while PD does not run: start both with --pd",
+                    ));
+                }
+                if pd {
+                    cluster.start_killed_pd()?;
+                }
+                cluster.start_killed_stores(&ids)?;
+                let now = cluster.describe();
+                let of =
+                    |old: &ProcessEntry| now.processes().find(|new| new.name == old.name).cloned();
+                let started: Vec<ProcessEntry> = chosen.iter().filter_map(of).collect();
+                Ok(sentences("started", &started))
+            }
+            Act::Pause => {
+                let processes = running(&chosen, "it cannot be paused")?;
+                let states = self.paused.pause(&processes).map_err(Failure::target_or_disk)?;
+                seen("paused", &chosen, &states, ProcessState::Stopped)
+            }
+            Act::Resume => {
+                let processes = running(&chosen, "it cannot be resumed; start it")?;
+                let states = self.paused.resume(&processes).map_err(Failure::target_or_disk)?;
+                seen("resumed", &chosen, &states, ProcessState::Running)
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, EmbeddedCluster> {
+        // What is behind it is right after every step, so a panic elsewhere is no reason to stop.
+        self.cluster.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Answer for Processes {
+    async fn answer(&self, request: Request) -> Reply {
+        let processes = self.clone();
+        let acted = tokio::task::spawn_blocking(move || processes.act(&request)).await;
+        match acted.map_err(Failure::software).and_then(|acted| acted) {
+            Ok(done) => {
+                self.speaker.lines(&done);
+                Reply::Done(done)
+            }
+            Err(failure) => Reply::refused(&failure),
+        }
+    }
+}
+
+/// Asks a cluster's supervisor for something.
+pub fn ask(act: Act, args: &ChosenArgs) -> Result<Exit, Failure> {
+    let directory = choice::of_running(&args.place.runs_dir, args.place.tag.as_deref())?;
+    let request = Request { act, stores: args.stores.clone(), pd: args.pd };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let asked = super::control::ask(&directory, &request);
+    match runtime.map_err(Failure::software)?.block_on(asked)? {
+        Reply::Done(sentences) => {
+            sentences.iter().for_each(crate::terminal::result);
+            Ok(Exit::Valid)
+        }
+        Reply::Refused { exit, sentence } => Err(Announcement::failure(exit, sentence)),
+    }
+}
+
+/// The processes that a request names, each once.
+fn chosen(file: &ClusterFile, request: &Request) -> Result<Vec<ProcessEntry>, Failure> {
+    let mut chosen: Vec<&ProcessEntry> = Vec::new();
+    for name in &request.stores {
+        let meant = |entry: &&ProcessEntry| {
+            entry.store_id.is_some_and(|id| id.to_string() == *name)
+                || entry.name == *name
+                || entry.addr.to_string() == *name
+        };
+        let entry = file.processes().find(meant).ok_or_else(|| {
+            let known: Vec<String> = file
+                .processes()
+                .map(|entry| {
+                    entry
+                        .store_id
+                        .map_or_else(|| entry.name.clone(), |id| format!("{id} ({})", entry.name))
+                })
+                .collect();
+            Failure::usage(format!(
+                "there is no store {name:?}: give an id, a name or an address of {}",
+                known.join(", ")
+            ))
+        })?;
+        chosen.push(entry);
+    }
+    chosen.extend(request.pd.then_some(&file.pd));
+    chosen.sort_by_key(|entry| entry.store_id);
+    chosen.dedup_by_key(|entry| entry.store_id);
+    Ok(chosen.into_iter().cloned().collect())
+}
+
+/// Their processes; refused if one does not run.
+fn running(chosen: &[ProcessEntry], why: &str) -> Result<Vec<ProcessIdentity>, Failure> {
+    let process = |entry: &ProcessEntry| {
+        entry
+            .process
+            .clone()
+            .ok_or_else(|| Failure::usage(format!("{} does not run: {why}", entry.name)))
+    };
+    chosen.iter().map(process).collect()
+}
+
+fn named(entry: &ProcessEntry) -> String {
+    let id = entry.store_id.map_or_else(String::new, |id| format!("store {id}, "));
+    let pid =
+        entry.process.as_ref().map_or_else(String::new, |process| format!(", PID {}", process.pid));
+    format!("{} ({id}{}{pid})", entry.name, entry.addr)
+}
+
+fn sentences(done: &str, chosen: &[ProcessEntry]) -> Vec<String> {
+    chosen.iter().map(|entry| format!("{done} {}", named(entry))).collect()
+}
+
+/// What was done, if every process is seen to do what it shall.
+fn seen(
+    done: &str,
+    chosen: &[ProcessEntry],
+    states: &[ProcessState],
+    wanted: ProcessState,
+) -> Result<Vec<String>, Failure> {
+    match chosen.iter().zip(states).find(|(_, state)| **state != wanted) {
+        Some((entry, state)) => Err(Failure::target_or_disk(format!(
+            "{} is {} and not {}",
+            named(entry),
+            state.name(),
+            wanted.name()
+        ))),
+        None => Ok(sentences(done, chosen)),
+    }
+}

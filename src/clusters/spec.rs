@@ -1,0 +1,128 @@
+//! `spec.json` in a cluster's directory: what was asked of it, and who supervises it.
+//!
+//! Version 1 is a [`Spec`] as JSON: `{"format":"jepsen-tikv cluster spec","version":1,"tag":…,"keep-data":…,
+//! "shape":…,"host":…,"started-at":…,"supervisor":{"pid":…,"start_ticks":…,"command":…},"pd":"HOST:PORT",
+//! "dashboard":"http://…"}`. `supervisor` is absent once the cluster was ended in order; one that is there but no
+//! longer runs was killed. `pd` and `dashboard` are absent until the cluster serves. What runs where is in
+//! `cluster.json` beside it (`targets/embedded.rs`).
+
+use super::directory::ClusterDirectory;
+use crate::{config::ClusterShape, exit::Failure, run_directory::write_whole};
+use nemesis::{ProcessIdentity, ProcessState};
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+
+const FORMAT: &str = "jepsen-tikv cluster spec";
+const VERSION: u32 = 1;
+
+/// What was asked of a cluster, and who supervises it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Spec {
+    format: String,
+    version: u32,
+    /// The cluster's tag.
+    pub tag: String,
+    /// Whether the data outlives the cluster.
+    pub keep_data: bool,
+    /// Its shape; its ports are in `cluster.json`.
+    pub shape: ClusterShape,
+    /// The address that every process serves on.
+    pub host: IpAddr,
+    /// When it was started last, UTC.
+    pub started_at: String,
+    /// The parent of all its processes; absent once the cluster was ended in order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supervisor: Option<ProcessIdentity>,
+    /// PD's address, once the cluster serves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pd: Option<String>,
+    /// The dashboard's address, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dashboard: Option<String>,
+}
+
+/// Whether a cluster runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Life {
+    /// Its supervisor runs.
+    Up,
+    /// It was ended in order.
+    Down,
+    /// Its supervisor was killed, and its processes with it.
+    SupervisorGone,
+    /// Somebody else started it.
+    Foreign,
+}
+
+impl Spec {
+    /// Of a cluster that begins now.
+    pub fn new(tag: String, keep_data: bool, shape: ClusterShape, host: IpAddr) -> Self {
+        Self {
+            format: FORMAT.into(),
+            version: VERSION,
+            tag,
+            keep_data,
+            shape,
+            host,
+            started_at: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            supervisor: ProcessIdentity::own(),
+            pd: None,
+            dashboard: None,
+        }
+    }
+
+    /// Of this directory; `None` if there is none.
+    pub fn read(directory: &ClusterDirectory) -> Result<Option<Self>, Failure> {
+        let path = directory.spec();
+        let text = match std::fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => {
+                let sentence = format!("cannot read {}: {error}", path.display());
+                return Err(Failure::target_or_disk(sentence));
+            }
+        };
+        let foreign = |why: String| {
+            Failure::target_or_disk(format!(
+                "{} is not a cluster's of this version ({why}); use the version that made it, or remove {}",
+                path.display(),
+                directory.path().display()
+            ))
+        };
+        let spec: Self =
+            serde_json::from_slice(&text).map_err(|error| foreign(error.to_string()))?;
+        if spec.format != FORMAT || spec.version != VERSION {
+            return Err(foreign(format!("{:?}, version {}", spec.format, spec.version)));
+        }
+        Ok(Some(spec))
+    }
+
+    /// Writes it whole.
+    pub fn write(&self, directory: &ClusterDirectory) -> Result<(), Failure> {
+        let text = serde_json::to_vec_pretty(self).map_err(Failure::software)?;
+        write_whole(&directory.spec(), &text)
+    }
+
+    /// Whether the cluster runs.
+    pub fn life(&self) -> Life {
+        match &self.supervisor {
+            None => Life::Down,
+            Some(supervisor) if supervisor.state() == ProcessState::Gone => Life::SupervisorGone,
+            Some(_) => Life::Up,
+        }
+    }
+}
+
+impl Life {
+    /// Its word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Down => "down",
+            Self::SupervisorGone => "supervisor-gone",
+            Self::Foreign => "foreign",
+        }
+    }
+}

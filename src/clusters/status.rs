@@ -1,0 +1,255 @@
+//! What is known of a cluster: the processes from `cluster.json` and `/proc`, leaders, regions and states from PD.
+//!
+//! In: a cluster's directory, or the PD of a cluster that somebody else started. Out: a [`ClusterStatus`], whose JSON
+//! docs/cluster.md describes. Every question is bounded in time; what cannot be had is absent, and why is said.
+
+use super::{
+    directory::ClusterDirectory,
+    spec::{Life, Spec},
+};
+use crate::{
+    exit::Failure,
+    targets::embedded::{ClusterFile, ProcessEntry},
+};
+use client::pd_http::{MemberHealth, PdHttp, PdHttpError, Store};
+use nemesis::ProcessState;
+use serde::Serialize;
+use std::{fs, net::SocketAddr, time::Duration};
+
+/// How long PD may take to answer: `--watch` shows a frozen one within two seconds.
+const PD_PATIENCE: Duration = Duration::from_secs(2);
+
+/// What is known of a cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ClusterStatus {
+    /// Always `jepsen-tikv cluster status`.
+    pub format: &'static str,
+    /// The format's version.
+    pub version: u32,
+    /// The cluster's tag; absent if somebody else started it.
+    pub tag: Option<String>,
+    /// Whether it runs.
+    pub life: Life,
+    /// The PID of the parent of all its processes, while it runs.
+    pub supervisor_pid: Option<u32>,
+    /// PD's address.
+    pub pd: Option<String>,
+    /// The dashboard's address.
+    pub dashboard: Option<String>,
+    /// Why PD's view is absent.
+    pub pd_error: Option<String>,
+    /// PD and the stores.
+    pub instances: Vec<Instance>,
+}
+
+/// PD or a store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Instance {
+    /// Its name.
+    pub name: String,
+    /// `pd` or `tikv`.
+    pub component: &'static str,
+    /// A store's id.
+    pub store_id: Option<u64>,
+    /// Where it serves clients.
+    pub address: String,
+    /// Where a store serves its status.
+    pub status_address: Option<String>,
+    /// Its process, while it has one that can be seen.
+    pub pid: Option<u32>,
+    /// What the process does.
+    pub process: ProcessWord,
+    /// Why it ended: `killed` on purpose, or how it ended by itself.
+    pub ended: Option<String>,
+    /// How many regions a store leads, as PD has it.
+    pub leaders: Option<u64>,
+    /// Of how many regions a store has a peer, as PD has it.
+    pub regions: Option<u64>,
+    /// What PD says: a store's state, a PD member's health.
+    pub pd_state: Option<String>,
+}
+
+/// What a process does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProcessWord {
+    /// It runs.
+    Running,
+    /// It is stopped by a signal (SIGSTOP).
+    Stopped,
+    /// It was killed on purpose.
+    Killed,
+    /// It ended by itself, or something else ended it.
+    Ended,
+    /// Its cluster was ended in order.
+    Down,
+    /// It is not to be seen from here.
+    Unknown,
+}
+
+impl ProcessWord {
+    /// The word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Stopped => "stopped",
+            Self::Killed => "killed",
+            Self::Ended => "ended",
+            Self::Down => "down",
+            Self::Unknown => "-",
+        }
+    }
+
+    fn of(entry: &ProcessEntry) -> Self {
+        match (&entry.process, entry.ended.as_deref()) {
+            (Some(process), _) => match process.state() {
+                ProcessState::Running => Self::Running,
+                ProcessState::Stopped => Self::Stopped,
+                ProcessState::Gone => Self::Ended,
+            },
+            (None, Some("killed")) => Self::Killed,
+            (None, Some(_)) => Self::Ended,
+            (None, None) => Self::Down,
+        }
+    }
+}
+
+impl ClusterStatus {
+    fn new(tag: Option<String>, life: Life) -> Self {
+        Self {
+            format: "jepsen-tikv cluster status",
+            version: 1,
+            tag,
+            life,
+            supervisor_pid: None,
+            pd: None,
+            dashboard: None,
+            pd_error: None,
+            instances: Vec::new(),
+        }
+    }
+
+    /// Of a cluster that `cluster up` started.
+    pub async fn of_cluster(directory: &ClusterDirectory) -> Result<Self, Failure> {
+        let spec = Spec::read(directory)?;
+        let life = spec.as_ref().map_or(Life::Down, Spec::life);
+        let mut status = Self::new(Some(directory.tag().name().to_owned()), life);
+        let file: Option<ClusterFile> =
+            fs::read(directory.cluster()).ok().and_then(|text| serde_json::from_slice(&text).ok());
+        status.instances.extend(file.iter().flat_map(ClusterFile::processes).map(Instance::of));
+        status.pd = file.map(|file| file.pd.addr.to_string());
+        if life != Life::Up {
+            return Ok(status);
+        }
+        if let Some(spec) = spec {
+            status.supervisor_pid = spec.supervisor.map(|process| process.pid);
+            status.dashboard = spec.dashboard;
+        }
+        match &status.pd {
+            None => status.pd_error = Some("the cluster is being started".into()),
+            Some(endpoint) => match PdView::ask(endpoint).await {
+                Ok(view) => status.add(view),
+                Err(error) => status.pd_error = Some(error.to_string()),
+            },
+        }
+        Ok(status)
+    }
+
+    /// Of a cluster that somebody else started: the first of these PDs that answers tells.
+    pub async fn of_pd(endpoints: &[String]) -> Result<Self, Failure> {
+        let mut last = String::from("no address was given");
+        for endpoint in endpoints {
+            match PdView::ask(endpoint).await {
+                Ok(view) => {
+                    let mut status = Self::new(None, Life::Foreign);
+                    status.pd = Some(endpoint.clone());
+                    status.add(view);
+                    return Ok(status);
+                }
+                Err(error) => last = error.to_string(),
+            }
+        }
+        Err(Failure::target_or_disk(format!(
+            "PD at {} tells nothing: {last}; give the address that clients use, e.g. --pd 127.0.0.1:2379",
+            endpoints.join(", ")
+        )))
+    }
+
+    /// Adds what PD says, also of stores and members that we did not know of.
+    fn add(&mut self, view: PdView) {
+        for member in view.members {
+            let health = if member.health { "healthy" } else { "unhealthy" };
+            let known = self.instances.iter().position(|instance| instance.name == member.name);
+            let index = known.unwrap_or_else(|| {
+                self.instances.push(Instance::foreign(member.name.clone(), "pd", self.pd.clone()));
+                self.instances.len() - 1
+            });
+            self.instances[index].pd_state = Some(health.into());
+        }
+        for store in view.stores {
+            let known = self.instances.iter().position(|it| it.store_id == Some(store.id));
+            let index = known.unwrap_or_else(|| {
+                let name = format!("store {}", store.id);
+                let mut instance = Instance::foreign(name, "tikv", Some(store.address.clone()));
+                instance.store_id = Some(store.id);
+                instance.status_address = Some(store.status_address.clone());
+                self.instances.push(instance);
+                self.instances.len() - 1
+            });
+            let instance = &mut self.instances[index];
+            instance.leaders = Some(store.leaders);
+            instance.regions = Some(store.regions);
+            instance.pd_state = Some(store.state);
+        }
+    }
+}
+
+impl Instance {
+    fn of(entry: &ProcessEntry) -> Self {
+        let process = ProcessWord::of(entry);
+        let lives = matches!(process, ProcessWord::Running | ProcessWord::Stopped);
+        Self {
+            name: entry.name.clone(),
+            component: if entry.store_id.is_some() { "tikv" } else { "pd" },
+            store_id: entry.store_id,
+            address: entry.addr.to_string(),
+            status_address: entry.status_addr.as_ref().map(SocketAddr::to_string),
+            pid: entry.process.as_ref().filter(|_| lives).map(|process| process.pid),
+            process,
+            ended: entry.ended.clone(),
+            leaders: None,
+            regions: None,
+            pd_state: None,
+        }
+    }
+
+    fn foreign(name: String, component: &'static str, address: Option<String>) -> Self {
+        Self {
+            name,
+            component,
+            store_id: None,
+            address: address.unwrap_or_default(),
+            status_address: None,
+            pid: None,
+            process: ProcessWord::Unknown,
+            ended: None,
+            leaders: None,
+            regions: None,
+            pd_state: None,
+        }
+    }
+}
+
+/// What PD says.
+struct PdView {
+    members: Vec<MemberHealth>,
+    stores: Vec<Store>,
+}
+
+impl PdView {
+    async fn ask(endpoint: &str) -> Result<Self, PdHttpError> {
+        let pd = PdHttp::new(endpoint, PD_PATIENCE)?;
+        let (members, stores) = tokio::join!(pd.health(), pd.stores());
+        Ok(Self { members: members?, stores: stores? })
+    }
+}

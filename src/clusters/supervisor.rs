@@ -1,0 +1,296 @@
+//! A cluster's supervisor: the parent of all its processes, from their start to their end.
+//!
+//! In: a wish, and requests through the control socket. Out: a cluster that serves, in a directory that says so.
+//! It ends in order on Ctrl-C, SIGTERM and SIGHUP, and at once on a second one; whatever way it ends, the kernel ends
+//! its processes with it. Data is kept if the cluster has a tag, otherwise removed at the end, as `tiup playground`
+//! does.
+
+use super::{
+    announcement::Speaker,
+    control,
+    directory::{ClusterDirectory, Lock},
+    ports,
+    processes::Processes,
+    spec::Spec,
+    wish::Wish,
+};
+use crate::{
+    config::ClusterShape,
+    exit::{Exit, Failure},
+    interrupt::{Interrupt, Urgency},
+    targets::{
+        embedded::{ClusterFile, EmbeddedCluster, ProcessEntry},
+        wholeness,
+    },
+};
+use client::pd_http::PdHttp;
+use nemesis::PausedProcesses;
+use std::{fs, io::ErrorKind, sync::Arc, time::Duration};
+use tokio::{task::spawn_blocking, time::Instant};
+
+/// How long the cluster may take until it is whole.
+const WHOLE_WITHIN: Duration = Duration::from_mins(5);
+/// How long PD may take to answer.
+const PD_PATIENCE: Duration = Duration::from_secs(5);
+/// Between two looks at a cluster that becomes whole.
+const POLL: Duration = Duration::from_millis(50);
+/// Between two looks for processes that ended by themselves.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// A new cluster has TiKV's five regions.
+const NEW_CLUSTER_REGIONS: usize = 5;
+/// How often other ports are chosen because somebody took them meanwhile.
+const PORT_TRIES_MAX: u32 = 3;
+
+/// Starts a cluster, and keeps it until somebody asks for its end.
+pub fn in_the_terminal(wish: &Wish) -> Result<Exit, Failure> {
+    crate::heal::before_a_run(wish.runs_dir());
+    run(wish, &Arc::new(Speaker::Terminal))
+}
+
+/// Starts a cluster in its directory, and keeps it until somebody asks for its end.
+pub fn run(wish: &Wish, speaker: &Arc<Speaker>) -> Result<Exit, Failure> {
+    let directory = wish.directory()?;
+    directory.make()?;
+    let tag = directory.tag();
+    let Some(lock) = directory.lock()? else {
+        return Err(Failure::usage(format!(
+            "a cluster tagged {tag} is running already: end it with jepsen-tikv cluster down --tag {tag}, or use \
+             another --tag"
+        )));
+    };
+    let earlier = Spec::read(&directory)?;
+    if earlier.is_none() && directory.data().exists() {
+        return Err(Failure::usage(format!(
+            "{} holds something that is no cluster's: use another --tag",
+            directory.path().display()
+        )));
+    }
+    let ended = wish.shape(earlier.as_ref().map(|spec| &spec.shape)).and_then(|shape| {
+        let supervisor =
+            Supervisor { wish, directory: &directory, is_new: earlier.is_none(), shape, speaker };
+        supervisor.run()
+    });
+    settle(wish, &directory, &lock, speaker, ended)
+}
+
+/// Leaves the directory as the end of the cluster wants it.
+fn settle(
+    wish: &Wish,
+    directory: &ClusterDirectory,
+    lock: &Lock,
+    speaker: &Speaker,
+    ended: Result<(), Failure>,
+) -> Result<Exit, Failure> {
+    if let Some(mut spec) = Spec::read(directory)? {
+        spec.supervisor = None;
+        spec.write(directory)?;
+    }
+    let _ = fs::remove_file(directory.path().join("control.sock"));
+    // A start that failed left logs that its sentence names; one that did not even begin left nothing.
+    let nothing_there = !directory.data().exists();
+    if nothing_there || (ended.is_ok() && !wish.keep_data) {
+        directory.remove(lock)?;
+    }
+    if ended.is_ok() && wish.keep_data {
+        let tag = directory.tag();
+        speaker.line(format_args!(
+            "The data of {tag} is kept: jepsen-tikv cluster up --tag {tag} starts it again, cluster clean --tag \
+             {tag} removes it."
+        ));
+    } else if ended.is_ok() {
+        speaker.line("Its data is removed; a cluster with a --tag keeps it.");
+    }
+    ended.map(|()| Exit::Valid)
+}
+
+struct Supervisor<'a> {
+    wish: &'a Wish,
+    directory: &'a ClusterDirectory,
+    is_new: bool,
+    shape: ClusterShape,
+    speaker: &'a Arc<Speaker>,
+}
+
+impl Supervisor<'_> {
+    fn run(&self) -> Result<(), Failure> {
+        let runtime = tokio::runtime::Runtime::new().map_err(Failure::software)?;
+        let ended = runtime.block_on(self.live());
+        // After a second signal nothing is waited for; the processes end with this one.
+        runtime.shutdown_background();
+        ended
+    }
+
+    async fn live(&self) -> Result<(), Failure> {
+        let interrupt = Interrupt::listen().map_err(Failure::software)?;
+        let cluster = tokio::select! {
+            cluster = self.start() => cluster?,
+            () = interrupt.at_least(Urgency::Now) => return Err(interrupted()),
+        };
+        let processes = Arc::new(cluster);
+        let listener = control::listen(self.directory)?;
+        let answering = tokio::spawn(control::serve(listener, Arc::clone(&processes)));
+        let lived = tokio::select! {
+            lived = self.serve(&processes) => lived,
+            () = interrupt.at_least(Urgency::Early) => Ok(()),
+        };
+        answering.abort();
+        let count = processes.running().len();
+        self.speaker.line(format_args!("Ending {count} processes of {} ...", self.directory.tag()));
+        let stopped = spawn_blocking(move || processes.stop());
+        tokio::select! {
+            stopped = stopped => stopped.map_err(Failure::software)?,
+            () = interrupt.at_least(Urgency::Now) => return Err(interrupted()),
+        }
+        self.speaker.line("All of them have ended.");
+        lived
+    }
+
+    /// Starts every process; if somebody takes a port meanwhile, with others once more.
+    async fn start(&self) -> Result<Processes, Failure> {
+        let shape = &self.shape;
+        let wrong = match shape.defects.as_slice() {
+            [] => String::new(),
+            defects => format!(", wrong on purpose: {}", defects.join(", ")),
+        };
+        self.speaker.line(format_args!(
+            "Starting the embedded cluster {}: {} stores, {} replicas, profile {}{wrong}",
+            self.directory.tag(),
+            shape.stores,
+            shape.replicas,
+            shape.profile
+        ));
+        let earlier = self.earlier();
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let (wish, stores) = (self.wish, shape.stores);
+            let chosen = ports::choose(wish.host, wish.ports, stores, earlier.as_ref())?;
+            self.speaker.lines(&chosen.taken);
+            let (keep, tag) = (wish.keep_data, self.directory.tag().name().to_owned());
+            Spec::new(tag, keep, shape.clone(), wish.host).write(self.directory)?;
+            let started = self.start_at(chosen).await;
+            match started {
+                Err(failure) if tries < PORT_TRIES_MAX && lost_a_port(&failure) => {
+                    self.speaker.line(format_args!("{failure}; trying other ports"));
+                    if self.is_new {
+                        // What the first try left would only bear the addresses that are not to be had.
+                        let _ = fs::remove_dir_all(self.directory.data());
+                    }
+                }
+                started => return started,
+            }
+        }
+    }
+
+    async fn start_at(&self, chosen: ports::Chosen) -> Result<Processes, Failure> {
+        match fs::remove_file(self.directory.journal()) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(Failure::target_or_disk(format!(
+                    "cannot begin a new journal in {}: {error}",
+                    self.directory.path().display()
+                )));
+            }
+            _ => {}
+        }
+        let paused =
+            PausedProcesses::create(&self.directory.journal()).map_err(Failure::target_or_disk)?;
+        let (shape, path) = (self.shape.clone(), self.directory.path().to_owned());
+        let speaker = Arc::clone(self.speaker);
+        let cluster = spawn_blocking(move || {
+            let serves = |entry: &ProcessEntry| speaker.line(started(entry));
+            EmbeddedCluster::start_at(&shape, &path, &chosen.addresses, &serves)
+        })
+        .await
+        .map_err(Failure::software)??;
+        Ok(Processes::new(cluster, paused, Arc::clone(self.speaker)))
+    }
+
+    /// What ran where in an earlier life.
+    fn earlier(&self) -> Option<ClusterFile> {
+        serde_json::from_slice(&fs::read(self.directory.cluster()).ok()?).ok()
+    }
+
+    /// Waits until the cluster is whole, says so, and watches its processes for ever.
+    async fn serve(&self, processes: &Processes) -> Result<(), Failure> {
+        let pd_endpoint = processes.describe().pd.addr.to_string();
+        let pd = PdHttp::new(&pd_endpoint, PD_PATIENCE).map_err(Failure::target_or_disk)?;
+        self.await_whole(processes, &pd).await?;
+        if let Some(mut spec) = Spec::read(self.directory)? {
+            spec.pd = Some(pd_endpoint.clone());
+            spec.write(self.directory)?;
+        }
+        self.welcome(&pd_endpoint);
+        self.speaker.serving()?;
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            processes.look_for_ended();
+        }
+    }
+
+    async fn await_whole(&self, processes: &Processes, pd: &PdHttp) -> Result<(), Failure> {
+        let deadline = Instant::now() + WHOLE_WITHIN;
+        let stores_wanted = self.shape.stores as usize;
+        loop {
+            let missing = async {
+                let (stores, regions) = (pd.stores().await?, pd.regions().await?);
+                let replicas = pd.max_replicas().await?;
+                let regions_min = NEW_CLUSTER_REGIONS;
+                Ok(wholeness::missing(&stores, &regions, stores_wanted, regions_min, replicas))
+            };
+            let missing = match missing.await {
+                Ok(None) => return Ok(()),
+                Ok(Some(missing)) => missing,
+                Err::<_, client::pd_http::PdHttpError>(error) => error.to_string(),
+            };
+            if let Some(ended) = processes.look_for_ended().first() {
+                return Err(Failure::target_or_disk(ended));
+            }
+            if Instant::now() >= deadline {
+                return Err(Failure::target_or_disk(format!(
+                    "the cluster is not whole after {} s: {missing}; its logs are in {}",
+                    WHOLE_WITHIN.as_secs(),
+                    self.directory.logs().display()
+                )));
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Says how to connect, and how to end it.
+    fn welcome(&self, pd_endpoint: &str) {
+        let tag = self.directory.tag();
+        let runs_dir = match self.wish.runs_dir_flag() {
+            Some(path) => format!(" --runs-dir {}", path.display()),
+            None => String::new(),
+        };
+        let end = match **self.speaker {
+            Speaker::Terminal => "Ctrl-C, or ",
+            Speaker::Pipe(_) => "",
+        };
+        self.speaker.lines(&[
+            String::new(),
+            format!("The cluster {tag} is started, enjoy."),
+            String::new(),
+            format!("PD client endpoints: [{pd_endpoint}]"),
+            format!("Look at it:          jepsen-tikv cluster status --tag {tag}{runs_dir}"),
+            format!("End it:              {end}jepsen-tikv cluster down --tag {tag}{runs_dir}"),
+            format!("Everything else:     {}", self.directory.path().display()),
+        ]);
+    }
+}
+
+fn started(entry: &ProcessEntry) -> String {
+    let pid = entry.process.as_ref().map_or(0, |process| process.pid);
+    let kind = if entry.store_id.is_some() { "tikv" } else { "pd" };
+    let status = entry.status_addr.map_or_else(String::new, |addr| format!(" (status {addr})"));
+    format!("Start {kind} instance: {} at {}{status}, PID {pid}", entry.name, entry.addr)
+}
+
+/// Whether a start failed since somebody took the port between our choice and the process's listening.
+fn lost_a_port(failure: &Failure) -> bool {
+    failure.sentence.contains(nix::errno::Errno::EADDRINUSE.desc())
+}
+
+fn interrupted() -> Failure {
+    Failure::new(Exit::Interrupted, "interrupted twice: every process is killed")
+}

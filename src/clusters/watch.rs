@@ -1,0 +1,120 @@
+//! `cluster status`: once, or again every second.
+//!
+//! In: which cluster. Out: a table or JSON on stdout. On a terminal `--watch` redraws in place, elsewhere it appends;
+//! Ctrl-C ends it well, and so does the end of the cluster's directory.
+
+use super::{choice, directory::ClusterDirectory, status::ClusterStatus, table};
+use crate::{
+    cli::StatusArgs,
+    exit::{Exit, Failure},
+    interrupt::{Interrupt, Urgency},
+    terminal,
+};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::{io::IsTerminal, time::Duration};
+
+/// Between two looks.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// `jepsen-tikv cluster status`.
+pub fn command(args: &StatusArgs) -> Result<Exit, Failure> {
+    let subject = if args.pd.is_empty() {
+        Subject::Own(choice::of(&args.place.runs_dir, args.place.tag.as_deref())?)
+    } else {
+        Subject::Foreign(args.pd.clone())
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(Failure::software)?.block_on(async {
+        if args.watch {
+            return watch(&subject, args.json).await;
+        }
+        let status = subject.look().await?;
+        if args.json {
+            terminal::result(serde_json::to_string_pretty(&status).map_err(Failure::software)?);
+        } else {
+            terminal::result(table::lines(&status).join("\n"));
+        }
+        Ok(Exit::Valid)
+    })
+}
+
+enum Subject {
+    Own(ClusterDirectory),
+    Foreign(Vec<String>),
+}
+
+impl Subject {
+    async fn look(&self) -> Result<ClusterStatus, Failure> {
+        match self {
+            Self::Own(directory) => ClusterStatus::of_cluster(directory).await,
+            Self::Foreign(endpoints) => ClusterStatus::of_pd(endpoints).await,
+        }
+    }
+
+    fn is_gone(&self) -> bool {
+        matches!(self, Self::Own(directory) if !directory.exists())
+    }
+}
+
+async fn watch(subject: &Subject, json: bool) -> Result<Exit, Failure> {
+    let interrupt = Interrupt::listen().map_err(Failure::software)?;
+    let screen = Screen::new(json);
+    loop {
+        let round = async {
+            // A PD that does not answer is shown, and asked again: that is what one watches for.
+            match subject.look().await {
+                Ok(status) if json => {
+                    screen.show(serde_json::to_string(&status).map_err(Failure::software)?);
+                }
+                Ok(status) => screen.show(table::lines(&status).join("\n")),
+                Err(failure) => screen.show(failure.sentence),
+            }
+            tokio::time::sleep(EVERY).await;
+            Ok(())
+        };
+        tokio::select! {
+            round = round => round?,
+            () = interrupt.at_least(Urgency::Early) => break,
+        }
+        if subject.is_gone() {
+            screen.show("the cluster has ended, and its data is removed".into());
+            break;
+        }
+    }
+    screen.leave();
+    Ok(Exit::Valid)
+}
+
+/// Where rounds are shown: in place on a terminal, one after the other elsewhere.
+struct Screen(Option<ProgressBar>);
+
+impl Screen {
+    fn new(json: bool) -> Self {
+        if json || !std::io::stdout().is_terminal() {
+            return Self(None);
+        }
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout());
+        // The table is the bar's message: redrawing in place is what bars are good at.
+        bar.set_style(
+            ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_bar()),
+        );
+        Self(Some(bar))
+    }
+
+    fn show(&self, text: String) {
+        let now = jiff::Timestamp::now().strftime("%H:%M:%S UTC");
+        match &self.0 {
+            Some(bar) => {
+                bar.set_message(format!("{text}\n\n{now}, again every second; Ctrl-C ends this"));
+            }
+            None => terminal::result(text),
+        }
+    }
+
+    /// The last round stays.
+    fn leave(&self) {
+        if let Some(bar) = &self.0 {
+            bar.abandon();
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! What `cluster up` was asked for, checked: it can be handed to a detached supervisor as it stands.
+//!
+//! In: the flags. Out: a [`Wish`], and with the data of an earlier life the cluster's shape.
+
+use super::{directory::ClusterDirectory, ports::Wanted, tag::Tag};
+use crate::{
+    cli::{ProfileName, UpArgs},
+    config::ClusterShape,
+    exit::Failure,
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    net::IpAddr,
+    path::{Path, PathBuf},
+};
+
+/// PD's, a store's and a status port's default, as TiKV's.
+const DEFAULT_PORTS: (u16, u16, u16) = (2379, 20160, 20180);
+const DEFAULT_STORES: u32 = 6;
+const DEFAULT_REPLICAS: u32 = 3;
+
+/// What was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wish {
+    runs_dir: PathBuf,
+    /// Whether it is another than the default.
+    runs_dir_asked: bool,
+    tag: String,
+    /// Whether the data outlives the cluster.
+    pub keep_data: bool,
+    /// The address that every process serves on.
+    pub host: IpAddr,
+    /// The ports to begin with.
+    pub ports: Wanted,
+    /// Whether a dashboard is served.
+    pub monitor: bool,
+    kv: Option<u32>,
+    replicas: Option<u32>,
+    regions: Option<u32>,
+    profile: Option<String>,
+    defects: Vec<String>,
+}
+
+impl Wish {
+    /// What these flags ask for, or one sentence that says which to change.
+    pub fn checked(args: &UpArgs) -> Result<Self, Failure> {
+        if args.pd != 1 {
+            return Err(Failure::usage(format!(
+                "--pd {}: the embedded cluster has exactly one PD; leave --pd out",
+                args.pd
+            )));
+        }
+        if args.host.is_unspecified() {
+            return Err(Failure::usage(format!(
+                "--host {} is no address that a client can connect to: give one of this machine's own",
+                args.host
+            )));
+        }
+        let shifted = |flag: Option<u16>, default: u16| match flag.unwrap_or(default) {
+            0 => Err(Failure::usage(
+                "a port cannot be 0: leave the flag out, or name the first port to try",
+            )),
+            port => port.checked_add(args.port_offset).ok_or_else(|| {
+                Failure::usage(format!(
+                    "--port-offset {} leaves no room above port {port}: ports end at 65535",
+                    args.port_offset
+                ))
+            }),
+        };
+        let (pd, kv, status) = DEFAULT_PORTS;
+        let ports = Wanted {
+            pd: shifted(args.pd_port, pd)?,
+            kv: shifted(args.kv_port, kv)?,
+            status: shifted(None, status)?,
+            asked: args.pd_port.is_some() || args.kv_port.is_some() || args.port_offset != 0,
+        };
+        let tag = args.tag.as_deref().map_or_else(|| Ok(Tag::drawn()), Tag::checked)?;
+        let wish = Self {
+            runs_dir: std::path::absolute(&args.runs_dir).map_err(Failure::usage)?,
+            runs_dir_asked: args.runs_dir != Path::new("runs"),
+            tag: tag.name().to_owned(),
+            keep_data: args.tag.is_some(),
+            host: args.host,
+            ports,
+            monitor: !args.without_monitor,
+            kv: args.kv,
+            replicas: args.replicas,
+            regions: args.regions,
+            profile: args.profile.map(|profile| ProfileName::name(profile).to_owned()),
+            defects: args.defect.clone(),
+        };
+        wish.new_shape()?;
+        Ok(wish)
+    }
+
+    /// The cluster's directory.
+    pub fn directory(&self) -> Result<ClusterDirectory, Failure> {
+        ClusterDirectory::of(&self.runs_dir, Tag::checked(&self.tag)?)
+    }
+
+    /// The folder of its run directories.
+    pub fn runs_dir(&self) -> &Path {
+        &self.runs_dir
+    }
+
+    /// The same, if it has to be said.
+    pub fn runs_dir_flag(&self) -> Option<&Path> {
+        self.runs_dir_asked.then_some(&*self.runs_dir)
+    }
+
+    /// The cluster's shape: a new one's, or that of the data that is there, which can grow but not shrink.
+    pub fn shape(&self, earlier: Option<&ClusterShape>) -> Result<ClusterShape, Failure> {
+        let Some(earlier) = earlier else { return self.new_shape() };
+        let refuse = |flag: &str, asked: u32, there: u32, what: &str| {
+            Err(Failure::usage(format!(
+                "{flag} {asked}: the data of the tag {} is that of a cluster with {there}, and {what}; leave {flag} \
+                 out, use another --tag, or remove the data: jepsen-tikv cluster clean --tag {}",
+                self.tag, self.tag
+            )))
+        };
+        let stores = self.kv.unwrap_or(earlier.stores);
+        if stores < earlier.stores {
+            return refuse(
+                "--kv",
+                stores,
+                earlier.stores,
+                "a store that is left out takes its data along",
+            );
+        }
+        match self.replicas {
+            Some(asked) if asked != earlier.replicas => {
+                return refuse("--replicas", asked, earlier.replicas, "PD keeps its own setting");
+            }
+            _ => {}
+        }
+        match self.regions {
+            Some(asked) if asked != earlier.regions => {
+                return refuse(
+                    "--regions",
+                    asked,
+                    earlier.regions,
+                    "its regions are split already",
+                );
+            }
+            _ => {}
+        }
+        let shape = ClusterShape {
+            stores,
+            profile: self.profile.clone().unwrap_or_else(|| earlier.profile.clone()),
+            defects: self.defects.clone(),
+            ..earlier.clone()
+        };
+        checked(shape)
+    }
+
+    fn new_shape(&self) -> Result<ClusterShape, Failure> {
+        let stores = self.kv.unwrap_or(DEFAULT_STORES);
+        checked(ClusterShape {
+            stores,
+            replicas: self.replicas.unwrap_or_else(|| DEFAULT_REPLICAS.min(stores)),
+            regions: self.regions.unwrap_or(1),
+            profile: self.profile.clone().unwrap_or_else(|| "fast".into()),
+            pd_port: 0,
+            store_port: 0,
+            defects: self.defects.clone(),
+        })
+    }
+}
+
+/// The shape, if it can be started; the flag for its stores is called `--kv` here.
+fn checked(shape: ClusterShape) -> Result<ClusterShape, Failure> {
+    shape.check().map_err(|failure| {
+        Failure::new(failure.exit, failure.sentence.replace("--stores", "--kv"))
+    })?;
+    Ok(shape)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{ClusterCommand, Command};
+
+    fn wish(flags: &[&str]) -> Result<Wish, Failure> {
+        let all = ["jepsen-tikv", "cluster", "up"].iter().chain(flags).copied();
+        match crate::cli::parse_from(all).expect("parses").command {
+            Command::Cluster(args) => match args.command {
+                ClusterCommand::Up(args) => Wish::checked(&args),
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_started_is_refused_with_its_flag_named() {
+        for (flags, named) in [
+            (vec!["--pd", "3"], "--pd 3"),
+            (vec!["--pd", "0"], "--pd 0"),
+            (vec!["--kv", "0"], "--kv is 0"),
+            (vec!["--kv", "101"], "--kv 101"),
+            (vec!["--kv", "2", "--replicas", "3"], "--replicas 3 is more than --kv 2"),
+            (vec!["--host", "0.0.0.0"], "--host"),
+            (vec!["--port-offset", "60000"], "--port-offset 60000"),
+            (vec!["--pd.port", "0"], "a port cannot be 0"),
+            (vec!["--tag", "../x"], "--tag"),
+            (vec!["--defect", "nonsense"], "nonsense"),
+        ] {
+            let failure = wish(&flags).expect_err(named);
+            assert_eq!(failure.exit, crate::exit::Exit::Usage);
+            assert!(failure.sentence.contains(named), "{named}: {failure}");
+        }
+    }
+
+    #[test]
+    fn a_small_cluster_has_as_many_replicas_as_stores() {
+        let shape = |flags: &[&str]| wish(flags).and_then(|wish| wish.shape(None)).expect("usable");
+        assert_eq!((shape(&[]).stores, shape(&[]).replicas), (6, 3));
+        assert_eq!((shape(&["--kv", "1"]).stores, shape(&["--kv", "1"]).replicas), (1, 1));
+    }
+
+    #[test]
+    fn data_that_is_there_decides_and_can_only_grow() {
+        let earlier = wish(&["--kv", "3"]).and_then(|wish| wish.shape(None)).expect("usable");
+        let again = |flags: &[&str]| wish(flags).and_then(|wish| wish.shape(Some(&earlier)));
+        assert_eq!(again(&[]).expect("usable"), earlier);
+        assert_eq!(again(&["--kv", "4"]).expect("usable").stores, 4);
+        for flags in [["--kv", "2"], ["--replicas", "1"], ["--regions", "2"]] {
+            let failure = again(&flags).expect_err(flags[0]);
+            assert!(failure.sentence.contains("cluster clean --tag"), "{failure}");
+        }
+    }
+}
