@@ -26,7 +26,7 @@ impl Cluster {
     fn start() -> Self {
         let runs = tempfile::tempdir().expect("a folder");
         let mut process = Command::new(env!("CARGO_BIN_EXE_jepsen-tikv"))
-            .args(["cluster", "--stores", "3", "--runs-dir"])
+            .args(["cluster", "up", "--kv", "3", "--runs-dir"])
             .arg(runs.path())
             .stdout(Stdio::piped())
             .spawn()
@@ -36,7 +36,10 @@ impl Cluster {
             .by_ref()
             .lines()
             .map_while(Result::ok)
-            .find_map(|line| line.strip_prefix("PD: ").map(ToOwned::to_owned))
+            .find_map(|line| {
+                let endpoints = line.strip_prefix("PD client endpoints: [")?;
+                Some(endpoints.trim_end_matches(']').to_owned())
+            })
             .expect("the cluster becomes whole and says where PD is");
         Self { process, pd, _stdout: stdout, _runs: runs }
     }

@@ -80,7 +80,7 @@ fn running(file: Option<&ClusterFile>) -> Vec<(ProcessEntry, ProcessIdentity)> {
 
 /// Asks the supervisor to end; kills it if it does not.
 fn end_supervisor(tag: &str, supervisor: &ProcessIdentity) -> Result<(), Failure> {
-    let refused = |error: nix::errno::Errno| {
+    let refused = |error: nemesis::SignalError| {
         let pid = supervisor.pid;
         Failure::target_or_disk(format!(
             "the supervisor of {tag} (PID {pid}) cannot be ended: {error}"

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeSet,
     io::ErrorKind,
-    net::{IpAddr, SocketAddr, TcpListener},
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
 };
 
 /// How many ports are tried for one process.
@@ -27,6 +27,8 @@ pub struct Wanted {
     pub kv: u16,
     /// The first store's status port.
     pub status: u16,
+    /// The dashboard's.
+    pub dashboard: u16,
     /// Whether flags named them: then the ports of an earlier life do not matter.
     pub asked: bool,
 }
@@ -40,6 +42,11 @@ pub struct Chosen {
     pub taken: Vec<String>,
 }
 
+/// The dashboard's address, on this machine's loopback interface.
+pub fn choose_dashboard(wanted: u16) -> Result<SocketAddr, Failure> {
+    Chooser::at(Ipv4Addr::LOCALHOST.into()).next("the dashboard", wanted, &BTreeSet::new())
+}
+
 /// Chooses an address for PD and each store.
 pub fn choose(
     host: IpAddr,
@@ -47,7 +54,7 @@ pub fn choose(
     stores: u32,
     earlier: Option<&ClusterFile>,
 ) -> Result<Chosen, Failure> {
-    let mut chooser = Chooser { host, used: BTreeSet::new(), held: Vec::new(), taken: Vec::new() };
+    let mut chooser = Chooser::at(host);
     let before = |pick: &dyn Fn(&ClusterFile) -> Option<SocketAddr>| {
         let addr = earlier.filter(|_| !wanted.asked).and_then(pick)?;
         (addr.ip() == host && addr.port() != 0).then(|| addr.port())
@@ -97,6 +104,10 @@ struct Chooser {
 }
 
 impl Chooser {
+    fn at(host: IpAddr) -> Self {
+        Self { host, used: BTreeSet::new(), held: Vec::new(), taken: Vec::new() }
+    }
+
     /// The first port from `wanted` on that is free and not forbidden.
     fn next(
         &mut self,
@@ -135,7 +146,6 @@ impl Chooser {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::Ipv4Addr;
 
     const HOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
@@ -149,7 +159,7 @@ mod tests {
     fn a_taken_port_gives_way_to_the_next_and_is_told() {
         let first = free_port();
         let taken = TcpListener::bind((HOST, first)).expect("free");
-        let wanted = Wanted { pd: first, kv: first, status: first, asked: true };
+        let wanted = Wanted { pd: first, kv: first, status: first, dashboard: 1, asked: true };
         let chosen = choose(HOST, wanted, 2, None).expect("free ports");
         drop(taken);
         let mut ports = vec![chosen.addresses.pd.port()];
@@ -163,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_host_that_is_not_ours_is_refused() {
-        let wanted = Wanted { pd: 1, kv: 1, status: 1, asked: true };
+        let wanted = Wanted { pd: 1, kv: 1, status: 1, dashboard: 1, asked: true };
         let host = "192.0.2.1".parse().expect("an address");
         let failure = choose(host, wanted, 1, None).expect_err("not this machine's");
         assert!(failure.sentence.contains("--host"), "{failure}");

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     cli::ChosenArgs,
     exit::{Exit, Failure},
+    observe::{self, ProcessSeen, ProcessWord},
     targets::embedded::{ClusterFile, EmbeddedCluster, ProcessEntry},
 };
 use nemesis::{PausedProcesses, ProcessIdentity, ProcessState};
@@ -122,6 +123,20 @@ impl Answer for Processes {
             }
             Err(failure) => Reply::refused(&failure),
         }
+    }
+}
+
+impl observe::Processes for Processes {
+    fn look(&self) -> Vec<ProcessSeen> {
+        let seen = |entry: ProcessEntry| {
+            let process = entry.process.as_ref();
+            Some(ProcessSeen {
+                store: entry.store_id?,
+                pid: process.map(|process| process.pid),
+                state: process.map_or(ProcessWord::Gone, |process| process.state().into()),
+            })
+        };
+        self.describe().stores.into_iter().filter_map(seen).collect()
     }
 }
 

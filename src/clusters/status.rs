@@ -137,6 +137,8 @@ impl ClusterStatus {
         let file: Option<ClusterFile> =
             fs::read(directory.cluster()).ok().and_then(|text| serde_json::from_slice(&text).ok());
         status.instances.extend(file.iter().flat_map(ClusterFile::processes).map(Instance::of));
+        // By name, which counts as the stores were asked for; ids come as PD gives them.
+        status.instances.sort_by_key(|it| (it.component == "tikv", it.name.len(), it.name.clone()));
         status.pd = file.map(|file| file.pd.addr.to_string());
         if life != Life::Up {
             return Ok(status);

@@ -18,6 +18,7 @@ use crate::{
     config::ClusterShape,
     exit::{Exit, Failure},
     interrupt::{Interrupt, Urgency},
+    live::{self, Live, Source},
     targets::{
         embedded::{ClusterFile, EmbeddedCluster, ProcessEntry},
         wholeness,
@@ -215,16 +216,37 @@ impl Supervisor<'_> {
         let pd_endpoint = processes.describe().pd.addr.to_string();
         let pd = PdHttp::new(&pd_endpoint, PD_PATIENCE).map_err(Failure::target_or_disk)?;
         self.await_whole(processes, &pd).await?;
+        // Served as long as this lives.
+        let live = self.dashboard(processes, &pd_endpoint).await?;
+        let dashboard = live.as_ref().map(Live::url);
         if let Some(mut spec) = Spec::read(self.directory)? {
             spec.pd = Some(pd_endpoint.clone());
+            spec.dashboard.clone_from(&dashboard);
             spec.write(self.directory)?;
         }
-        self.welcome(&pd_endpoint);
+        self.welcome(&pd_endpoint, dashboard.as_deref());
         self.speaker.serving()?;
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
             processes.look_for_ended();
         }
+    }
+
+    async fn dashboard(
+        &self,
+        processes: &Processes,
+        pd_endpoint: &str,
+    ) -> Result<Option<Live>, Failure> {
+        if !self.wish.monitor {
+            return Ok(None);
+        }
+        let source = Source {
+            title: format!("cluster {}, {} stores", self.directory.tag(), self.shape.stores),
+            pd_endpoints: vec![pd_endpoint.to_owned()],
+            processes: Some(Arc::new(processes.clone())),
+            tester: None,
+        };
+        live::serve(source, ports::choose_dashboard(self.wish.ports.dashboard)?).await.map(Some)
     }
 
     async fn await_whole(&self, processes: &Processes, pd: &PdHttp) -> Result<(), Failure> {
@@ -257,7 +279,7 @@ impl Supervisor<'_> {
     }
 
     /// Says how to connect, and how to end it.
-    fn welcome(&self, pd_endpoint: &str) {
+    fn welcome(&self, pd_endpoint: &str, dashboard: Option<&str>) {
         let tag = self.directory.tag();
         let runs_dir = match self.wish.runs_dir_flag() {
             Some(path) => format!(" --runs-dir {}", path.display()),
@@ -267,11 +289,13 @@ impl Supervisor<'_> {
             Speaker::Terminal => "Ctrl-C, or ",
             Speaker::Pipe(_) => "",
         };
+        let dashboard = dashboard.unwrap_or("none (--without-monitor)");
         self.speaker.lines(&[
             String::new(),
             format!("The cluster {tag} is started, enjoy."),
             String::new(),
             format!("PD client endpoints: [{pd_endpoint}]"),
+            format!("Dashboard:           {dashboard}"),
             format!("Look at it:          jepsen-tikv cluster status --tag {tag}{runs_dir}"),
             format!("End it:              {end}jepsen-tikv cluster down --tag {tag}{runs_dir}"),
             format!("Everything else:     {}", self.directory.path().display()),

@@ -14,8 +14,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// PD's, a store's and a status port's default, as TiKV's.
-const DEFAULT_PORTS: (u16, u16, u16) = (2379, 20160, 20180);
+/// PD's, a store's and a status port's default, as TiKV's; the dashboard's is where the playground has Grafana.
+const DEFAULT_PORTS: (u16, u16, u16, u16) = (2379, 20160, 20180, 3000);
 const DEFAULT_STORES: u32 = 6;
 const DEFAULT_REPLICAS: u32 = 3;
 
@@ -67,11 +67,12 @@ impl Wish {
                 ))
             }),
         };
-        let (pd, kv, status) = DEFAULT_PORTS;
+        let (pd, kv, status, dashboard) = DEFAULT_PORTS;
         let ports = Wanted {
             pd: shifted(args.pd_port, pd)?,
             kv: shifted(args.kv_port, kv)?,
             status: shifted(None, status)?,
+            dashboard: shifted(None, dashboard)?,
             asked: args.pd_port.is_some() || args.kv_port.is_some() || args.port_offset != 0,
         };
         let tag = args.tag.as_deref().map_or_else(|| Ok(Tag::drawn()), Tag::checked)?;
