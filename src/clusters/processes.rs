@@ -23,17 +23,29 @@ pub struct Processes {
     cluster: Arc<Mutex<EmbeddedCluster>>,
     paused: Arc<PausedProcesses>,
     speaker: Arc<Speaker>,
+    /// As it was when it was looked at last: a store that is being started holds the lock of the cluster.
+    last: Arc<Mutex<ClusterFile>>,
 }
 
 impl Processes {
     /// Of a cluster that was started.
     pub fn new(cluster: EmbeddedCluster, paused: PausedProcesses, speaker: Arc<Speaker>) -> Self {
-        Self { cluster: Arc::new(Mutex::new(cluster)), paused: Arc::new(paused), speaker }
+        let last = Arc::new(Mutex::new(cluster.describe()));
+        Self { cluster: Arc::new(Mutex::new(cluster)), paused: Arc::new(paused), speaker, last }
     }
 
     /// What runs where.
     pub fn describe(&self) -> ClusterFile {
-        self.lock().describe()
+        lock(&self.cluster).describe()
+    }
+
+    /// The same without waiting, perhaps as it was a moment ago.
+    fn glance(&self) -> ClusterFile {
+        let mut last = lock(&self.last);
+        if let Some(cluster) = try_lock(&self.cluster) {
+            *last = cluster.describe();
+        }
+        last.clone()
     }
 
     /// Those that run.
@@ -43,12 +55,8 @@ impl Processes {
 
     /// Reaps and tells of those that ended though nobody asked them to.
     pub fn look_for_ended(&self) -> Vec<String> {
-        let mut cluster = match self.cluster.try_lock() {
-            Ok(cluster) => cluster,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            // Something is being started or killed; there is a next time.
-            Err(TryLockError::WouldBlock) => return Vec::new(),
-        };
+        // If something is being started or killed, there is a next time.
+        let Some(mut cluster) = try_lock(&self.cluster) else { return Vec::new() };
         let ended = cluster.ended_by_themselves();
         self.speaker.lines(&ended);
         ended
@@ -57,11 +65,11 @@ impl Processes {
     /// Resumes what is paused and ends every process.
     pub fn stop(&self) {
         self.paused.resume_all();
-        self.lock().stop();
+        lock(&self.cluster).stop();
     }
 
     fn act(&self, request: &Request) -> Result<Vec<String>, Failure> {
-        let mut cluster = self.lock();
+        let mut cluster = lock(&self.cluster);
         let file = cluster.describe();
         let chosen = chosen(&file, request)?;
         let ids: Vec<u64> = chosen.iter().filter_map(|entry| entry.store_id).collect();
@@ -105,10 +113,18 @@ impl Processes {
             }
         }
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, EmbeddedCluster> {
-        // What is behind it is right after every step, so a panic elsewhere is no reason to stop.
-        self.cluster.lock().unwrap_or_else(PoisonError::into_inner)
+/// What is behind these locks is right after every step, so a panic elsewhere is no reason to stop.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+    match mutex.try_lock() {
+        Ok(guard) => Some(guard),
+        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
     }
 }
 
@@ -136,7 +152,7 @@ impl observe::Processes for Processes {
                 state: process.map_or(ProcessWord::Gone, |process| process.state().into()),
             })
         };
-        self.describe().stores.into_iter().filter_map(seen).collect()
+        self.glance().stores.into_iter().filter_map(seen).collect()
     }
 }
 

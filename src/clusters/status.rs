@@ -58,7 +58,7 @@ pub struct Instance {
     /// Its process, while it has one that can be seen.
     pub pid: Option<u32>,
     /// What the process does.
-    pub process: ProcessWord,
+    pub process: InstanceState,
     /// Why it ended: `killed` on purpose, or how it ended by itself.
     pub ended: Option<String>,
     /// How many regions a store leads, as PD has it.
@@ -72,7 +72,7 @@ pub struct Instance {
 /// What a process does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum ProcessWord {
+pub enum InstanceState {
     /// It runs.
     Running,
     /// It is stopped by a signal (SIGSTOP).
@@ -87,7 +87,7 @@ pub enum ProcessWord {
     Unknown,
 }
 
-impl ProcessWord {
+impl InstanceState {
     /// The word.
     pub fn name(self) -> &'static str {
         match self {
@@ -208,8 +208,8 @@ impl ClusterStatus {
 
 impl Instance {
     fn of(entry: &ProcessEntry) -> Self {
-        let process = ProcessWord::of(entry);
-        let lives = matches!(process, ProcessWord::Running | ProcessWord::Stopped);
+        let process = InstanceState::of(entry);
+        let lives = matches!(process, InstanceState::Running | InstanceState::Stopped);
         Self {
             name: entry.name.clone(),
             component: if entry.store_id.is_some() { "tikv" } else { "pd" },
@@ -233,7 +233,7 @@ impl Instance {
             address: address.unwrap_or_default(),
             status_address: None,
             pid: None,
-            process: ProcessWord::Unknown,
+            process: InstanceState::Unknown,
             ended: None,
             leaders: None,
             regions: None,

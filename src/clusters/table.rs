@@ -68,16 +68,16 @@ fn line(cells: [String; 9], widths: [usize; 9]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clusters::{spec::Life, status::ProcessWord};
+    use crate::clusters::{spec::Life, status::InstanceState};
 
-    fn store(id: u64, process: ProcessWord, ended: Option<&str>) -> Instance {
+    fn store(id: u64, process: InstanceState, ended: Option<&str>) -> Instance {
         Instance {
             name: format!("store-{id}"),
             component: "tikv",
             store_id: Some(id),
             address: format!("127.0.0.1:2016{id}"),
             status_address: Some(format!("127.0.0.1:2018{id}")),
-            pid: (process == ProcessWord::Running).then_some(7),
+            pid: (process == InstanceState::Running).then_some(7),
             process,
             ended: ended.map(str::to_owned),
             leaders: Some(2),
@@ -98,9 +98,9 @@ mod tests {
             dashboard: None,
             pd_error: None,
             instances: vec![
-                store(1, ProcessWord::Running, None),
-                store(4, ProcessWord::Killed, Some("killed")),
-                store(5, ProcessWord::Ended, Some("signal: 11")),
+                store(1, InstanceState::Running, None),
+                store(4, InstanceState::Killed, Some("killed")),
+                store(5, InstanceState::Ended, Some("signal: 11")),
             ],
         };
         let expected = "\
