@@ -27,9 +27,12 @@ fn histories(suite: &str, initial: Option<&str>) -> Vec<History> {
             Some(value) => Collector::with_initial(value.as_bytes().to_vec()),
             None => Collector::new(),
         };
-        for event in histories::source::open(file, None).expect("readable").events {
-            collector.push(event.expect("well-formed")).expect("well-formed");
-        }
+        let source = histories::source::open(file, None).expect("readable");
+        let heard = source.hear(|event| {
+            collector.hear(event).expect("well-formed");
+            Ok::<(), histories::ReadError>(())
+        });
+        heard.expect("well-formed");
         collector.finish()
     };
     files.iter().map(collected).collect()
