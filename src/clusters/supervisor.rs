@@ -21,7 +21,7 @@ use crate::{
     live::{self, Live, Source},
     targets::{
         embedded::{ClusterFile, EmbeddedCluster, ProcessEntry},
-        wholeness,
+        splitting, wholeness,
     },
 };
 use client::pd_http::PdHttp;
@@ -215,7 +215,14 @@ impl Supervisor<'_> {
     async fn serve(&self, processes: &Processes) -> Result<(), Failure> {
         let pd_endpoint = processes.describe().pd.addr.to_string();
         let pd = PdHttp::new(&pd_endpoint, PD_PATIENCE).map_err(Failure::target_or_disk)?;
-        self.await_whole(processes, &pd).await?;
+        self.await_whole(processes, &pd, 0).await?;
+        if self.is_new && self.shape.regions > 1 {
+            let keys = crate::workload::split_keys_of_table(self.shape.regions);
+            self.speaker
+                .line(format_args!("Splitting the table's keys into {} regions", keys.len() + 1));
+            splitting::split(&pd, &keys, WHOLE_WITHIN).await?;
+            self.await_whole(processes, &pd, keys.len()).await?;
+        }
         // Served as long as this lives.
         let live = self.dashboard(processes, &pd_endpoint).await?;
         let dashboard = live.as_ref().map(Live::url);
@@ -249,14 +256,19 @@ impl Supervisor<'_> {
         live::serve(source, ports::choose_dashboard(self.wish.ports.dashboard)?).await.map(Some)
     }
 
-    async fn await_whole(&self, processes: &Processes, pd: &PdHttp) -> Result<(), Failure> {
+    async fn await_whole(
+        &self,
+        processes: &Processes,
+        pd: &PdHttp,
+        splits: usize,
+    ) -> Result<(), Failure> {
         let deadline = Instant::now() + WHOLE_WITHIN;
         let stores_wanted = self.shape.stores as usize;
         loop {
             let missing = async {
                 let (stores, regions) = (pd.stores().await?, pd.regions().await?);
                 let replicas = pd.max_replicas().await?;
-                let regions_min = NEW_CLUSTER_REGIONS;
+                let regions_min = NEW_CLUSTER_REGIONS + splits;
                 Ok(wholeness::missing(&stores, &regions, stores_wanted, regions_min, replicas))
             };
             let missing = match missing.await {

@@ -4,5 +4,6 @@
 pub mod cluster_processes;
 pub mod embedded;
 pub mod processes;
+pub mod splitting;
 pub mod under_test;
 pub mod wholeness;

@@ -9,7 +9,7 @@ mod faults;
 use super::{
     cluster_processes::{ClusterProcesses, StorePlace},
     embedded::EmbeddedCluster,
-    wholeness,
+    splitting, wholeness,
 };
 use crate::{
     config::{ClusterShape, Config, Offers, TargetConfig},
@@ -145,45 +145,9 @@ impl UnderTest {
 
     /// Splits the cluster's regions at these keys, and waits until PD knows the new ones.
     pub async fn split(&self, keys: &[Key], patience: Duration) -> Result<(), Failure> {
-        let deadline = Instant::now() + patience;
-        let mut asked = None;
-        loop {
-            let regions = self.pd.regions().await.map_err(Failure::target_or_disk)?;
-            let is_bound = |key: &Key| regions.iter().any(|region| region.start_key == *key);
-            let open: Vec<&Key> = keys.iter().filter(|key| !is_bound(key)).collect();
-            if open.is_empty() {
-                *lock(&self.splits) = keys.len();
-                return Ok(());
-            }
-            if Instant::now() >= deadline {
-                return Err(Failure::target_or_disk(format!(
-                    "{} of {} splits were not made within {} s",
-                    open.len(),
-                    keys.len(),
-                    patience.as_secs()
-                )));
-            }
-            if asked.is_none_or(|asked| Instant::now() >= asked + ASK_AGAIN) {
-                asked = Some(Instant::now());
-                for region in &regions {
-                    let inside: Vec<Key> = open
-                        .iter()
-                        .filter(|key| {
-                            region.start_key < ***key
-                                && region.end_key.as_ref().is_none_or(|end| **key < end)
-                        })
-                        .map(|key| (*key).clone())
-                        .collect();
-                    // PD refuses while it does something else with the region: it is asked again.
-                    if !inside.is_empty()
-                        && let Err(error) = self.pd.split_region(region.id, &inside).await
-                    {
-                        tracing::debug!(region = region.id, %error, "not split yet");
-                    }
-                }
-            }
-            tokio::time::sleep(POLL).await;
-        }
+        splitting::split(&self.pd, keys, patience).await?;
+        *lock(&self.splits) = keys.len();
+        Ok(())
     }
 
     /// Ends every process in order, stopped ones too.

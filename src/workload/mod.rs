@@ -34,6 +34,9 @@ pub struct Generator {
     random: ChaCha12Rng,
 }
 
+/// The keys are hashed, so these many show how all of them lie.
+const KEYS_SEEN: u64 = 10_000;
+
 #[derive(Debug)]
 enum Kind {
     YcsbA(YcsbA),
@@ -96,11 +99,7 @@ impl Workload {
 
     /// The keys that split the workload's range into so many parts with about as many keys each.
     pub fn split_keys(&self, regions: u32) -> Vec<Key> {
-        let mut sorted: Vec<&Key> = self.keys.iter().collect();
-        sorted.sort_unstable();
-        sorted.dedup();
-        let parts = (regions as usize).min(sorted.len());
-        (1..parts).map(|part| sorted[part * sorted.len() / parts].clone()).collect()
+        split_evenly(self.keys.to_vec(), regions)
     }
 
     /// The generator for one worker.
@@ -117,6 +116,18 @@ impl Workload {
         random.set_stream(u64::from(worker) + 1);
         Generator { kind, values, random }
     }
+}
+
+/// The keys that split go-ycsb's table into so many parts with about as many keys each, however many it has.
+pub fn split_keys_of_table(regions: u32) -> Vec<Key> {
+    split_evenly((0..KEYS_SEEN).map(ycsb::key).collect(), regions)
+}
+
+fn split_evenly(mut keys: Vec<Key>, regions: u32) -> Vec<Key> {
+    keys.sort_unstable();
+    keys.dedup();
+    let parts = (regions as usize).min(keys.len());
+    (1..parts).map(|part| keys[part * keys.len() / parts].clone()).collect()
 }
 
 impl Generator {
