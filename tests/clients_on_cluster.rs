@@ -118,7 +118,7 @@ async fn both_clients_are_served_over_a_split_and_a_moved_leader() {
     let options = DirectOptions { atomic: true, pd_timeout: OP_TIMEOUT, ..Default::default() };
     let direct = DirectClient::new(endpoints.clone(), options);
     let options =
-        TikvClientOptions { atomic: true, client_retries: false, rpc_timeout: OP_TIMEOUT };
+        TikvClientOptions { atomic: true, rpc_timeout: OP_TIMEOUT, ..TikvClientOptions::default() };
     let tikv = TikvClient::new(endpoints, options);
     let clients: [&dyn RawKv; 2] = [&direct, &tikv];
 

@@ -12,6 +12,7 @@ pub mod direct;
 pub mod fate;
 pub mod pd_http;
 mod request;
+mod security;
 mod tikv;
 
 pub use attempts::Attempt;
@@ -19,4 +20,5 @@ pub use cause::{Cause, RegionErrorKind};
 pub use direct::{DirectClient, DirectOptions};
 pub use pd_http::{PdHttp, PdHttpError};
 pub use request::{ClientError, Outcome, RawKv, Reply, Request, Response};
+pub use security::{Security, SecurityError, use_ring};
 pub use tikv::{TikvClient, TikvClientOptions};

@@ -11,6 +11,7 @@ use crate::attempts::AttemptLog;
 use crate::fate::{Sent, fate};
 use crate::{
     Cause, ClientError, DirectClient, DirectOptions, Outcome, RawKv, Reply, Request, Response,
+    Security,
 };
 use futures::future::BoxFuture;
 use std::collections::HashMap;
@@ -31,10 +32,26 @@ const REPAIR_BACKOFF: Backoff = Backoff::no_jitter_backoff(2, 100, 30);
 pub struct TikvClientOptions {
     /// Make all writes in TiKV's atomic mode, as CAS demands.
     pub atomic: bool,
+    /// Send CAS although the other writes are not made in atomic mode. Nothing is promised then.
+    pub cas_beside_plain_writes: bool,
+    /// The certificates of a cluster with TLS.
+    pub security: Option<Security>,
     /// Leave the crate's own retries as shipped. Its answers cannot be trusted then.
     pub client_retries: bool,
-    /// The crate's own deadline for one RPC. Best the same as that of the calls.
+    /// The crate's own deadline for one RPC: that of the calls, or a part of it, so that the crate's retries have room.
     pub rpc_timeout: Duration,
+}
+
+impl Default for TikvClientOptions {
+    fn default() -> Self {
+        Self {
+            atomic: false,
+            cas_beside_plain_writes: false,
+            client_retries: false,
+            rpc_timeout: Duration::from_secs(2),
+            security: None,
+        }
+    }
 }
 
 /// The crate tikv-client, with its own connections and region cache. It connects when it is first used.
@@ -51,6 +68,8 @@ pub struct TikvClient {
 struct Handles {
     reads: RawClient,
     writes: RawClient,
+    /// Differs from `writes` only where CAS is sent beside plain writes.
+    cas: RawClient,
     repair: RawClient,
 }
 
@@ -58,6 +77,7 @@ impl TikvClient {
     /// A client with its own connections and region cache. PD is given by `host:port` of its members.
     pub fn new(pd_endpoints: Vec<String>, options: TikvClientOptions) -> Self {
         let direct_options = DirectOptions { atomic: options.atomic, ..DirectOptions::default() };
+        let direct_options = direct_options.with_security(options.security.as_ref());
         Self {
             direct: DirectClient::new(pd_endpoints.clone(), direct_options),
             pd_endpoints,
@@ -76,7 +96,10 @@ impl TikvClient {
         if let Some(handles) = &*self.current() {
             return Ok(Arc::clone(handles));
         }
-        let config = Config::default().with_timeout(self.options.rpc_timeout);
+        let mut config = Config::default().with_timeout(self.options.rpc_timeout);
+        if let Some(Security { ca, cert, key, .. }) = &self.options.security {
+            config = config.with_security(ca, cert, key);
+        }
         let shipped = RawClient::new_with_config(self.pd_endpoints.clone(), config).await?;
         let shipped = if self.options.atomic { shipped.with_atomic_for_cas() } else { shipped };
         let writes = if self.options.client_retries {
@@ -85,7 +108,12 @@ impl TikvClient {
             shipped.with_backoff(Backoff::no_backoff())
         };
         let repair = shipped.with_backoff(REPAIR_BACKOFF);
-        let handles = Arc::new(Handles { reads: shipped, writes, repair });
+        let cas = if self.options.cas_beside_plain_writes {
+            writes.with_atomic_for_cas()
+        } else {
+            writes.clone()
+        };
+        let handles = Arc::new(Handles { reads: shipped, writes, cas, repair });
         *self.current() = Some(Arc::clone(&handles));
         Ok(handles)
     }
@@ -214,7 +242,7 @@ impl RawKv for TikvClient {
 }
 
 async fn call(handles: &Handles, request: &Request) -> Result<Response, ClientError> {
-    let Handles { reads, writes, .. } = handles;
+    let Handles { reads, writes, cas, .. } = handles;
     let result = match request {
         Request::Get { key } => reads.get(key.clone()).await.map(Response::Got),
         Request::Put { key, value, ttl_s } => writes
@@ -222,7 +250,7 @@ async fn call(handles: &Handles, request: &Request) -> Result<Response, ClientEr
             .await
             .map(|()| Response::Done),
         Request::Delete { key } => writes.delete(key.clone()).await.map(|()| Response::Done),
-        Request::Cas { key, expected, new } => writes
+        Request::Cas { key, expected, new } => cas
             .compare_and_swap(key.clone(), expected.clone(), new.clone())
             .await
             .map(|(previous, swapped)| Response::Cas { swapped, previous }),

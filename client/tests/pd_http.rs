@@ -103,3 +103,52 @@ async fn a_pd_that_is_not_there_or_does_not_answer_is_unreachable() {
     let error = silent.health().await.expect_err("nobody listens");
     assert!(error.to_string().contains("refused"), "{error}");
 }
+
+/// Answers every request in the same way.
+async fn always(status: &'static str, body: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a loopback port");
+    let address = listener.local_addr().expect("a bound socket has an address").to_string();
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.expect("a connection");
+            let mut buffer = [0; 4096];
+            let _ = stream.read(&mut buffer).await;
+            let length = body.len();
+            let answer = format!(
+                "HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+            );
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn the_next_member_is_asked_when_one_is_gone_or_has_no_leader() {
+    let gone = {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a loopback port");
+        listener.local_addr().expect("a bound socket has an address").to_string()
+    };
+    let leaderless = always("503 Service Unavailable", "no leader").await;
+    let well = always("200 OK", r#"{"max-replicas":3}"#).await;
+    let all = [gone.clone(), leaderless.clone(), well];
+    let pd = PdHttp::of_members(&all, PATIENCE, None).expect("a client");
+    for _ in 0..2 {
+        assert_eq!(pd.max_replicas().await.expect("one of them serves"), 3);
+    }
+    let none = PdHttp::of_members(&[gone, leaderless], PATIENCE, None).expect("a client");
+    let error = none.max_replicas().await.expect_err("none of them serves");
+    assert!(error.to_string().contains("no leader"), "{error}");
+    let nobody = PdHttp::of_members(&[], PATIENCE, None);
+    assert!(nobody.expect_err("no address").to_string().contains("no address"));
+}
+
+#[tokio::test]
+async fn what_a_member_refuses_for_good_is_not_asked_of_the_next() {
+    let words = "\"cannot update: placement rules are customised\"";
+    let refusing = always("400 Bad Request", words).await;
+    let other = always("200 OK", "\"The config is updated.\"").await;
+    let pd = PdHttp::of_members(&[refusing, other], PATIENCE, None).expect("a client");
+    let error = pd.set_max_replicas(5).await.expect_err("PD refuses");
+    assert!(error.to_string().contains("placement rules are customised"), "{error}");
+}

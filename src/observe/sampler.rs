@@ -51,6 +51,7 @@ impl Sampler {
         processes: Option<Arc<dyn Processes>>,
     ) -> Result<Self, PdHttpError> {
         let pds = pd_endpoints.iter().map(|pd| PdHttp::new(pd, PATIENCE));
+        client::use_ring();
         let http = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build();
         let http = http.map_err(|error| PdHttpError::Unreachable {
             url: pd_endpoints.join(","),

@@ -14,8 +14,8 @@ mod scan;
 use crate::attempts::AttemptLog;
 use crate::cause::{RegionErrorKind, region_error_line};
 use crate::fate::{Sent, fate};
-use crate::{Cause, ClientError, Outcome, RawKv, Reply, Request, Response};
-pub use connection::{Connection, ConnectionError, Connector, Tcp};
+use crate::{Cause, ClientError, Outcome, RawKv, Reply, Request, Response, Security};
+pub use connection::{Connection, ConnectionError, Connector, Tcp, Tls};
 use futures::future::BoxFuture;
 use pd::Pd;
 use proto::errorpb;
@@ -51,6 +51,17 @@ impl Default for DirectOptions {
             connect_timeout: second,
             connector: Arc::new(Tcp),
         }
+    }
+}
+
+impl DirectOptions {
+    /// Over TLS, if there are certificates.
+    #[must_use]
+    pub fn with_security(mut self, security: Option<&Security>) -> Self {
+        if let Some(security) = security {
+            self.connector = Arc::new(Tls::new(security));
+        }
+        self
     }
 }
 

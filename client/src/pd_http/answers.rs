@@ -107,6 +107,28 @@ pub struct MemberHealth {
     pub health: bool,
 }
 
+/// A placement rule: who shall have how many replicas.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+#[derive(Default)]
+pub struct PlacementRule {
+    /// The rule's group; `pd` is PD's own.
+    pub group_id: String,
+    /// Its name in the group; PD's own is `default`.
+    pub id: String,
+    /// `voter`, `leader`, `follower` or `learner`.
+    pub role: String,
+    /// How many replicas.
+    pub count: u64,
+}
+
+impl PlacementRule {
+    /// Whether it is the one that PD makes of `max-replicas`.
+    pub fn is_default(&self) -> bool {
+        (self.group_id.as_str(), self.id.as_str()) == ("pd", "default")
+    }
+}
+
 impl Region {
     /// Whether the region holds keys of `[start, end)` (`None` = no bound).
     pub fn overlaps(&self, start: &[u8], end: Option<&[u8]>) -> bool {

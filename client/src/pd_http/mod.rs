@@ -5,12 +5,22 @@
 
 mod answers;
 
-pub use answers::{Epoch, Member, MemberHealth, Peer, PeerRole, Region, Store};
+pub use answers::{Epoch, Member, MemberHealth, Peer, PeerRole, PlacementRule, Region, Store};
 
+use crate::{Security, security::use_ring};
 use answers::{MembersAnswer, RegionsAnswer, ReplicationAnswer, StoresAnswer};
 use serde::de::DeserializeOwned;
 use serde_json::json;
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+/// PD answers no more regions of a range at once.
+const REGIONS_MAX: u32 = 10_240;
 
 /// Why PD did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -43,25 +53,50 @@ pub enum PdHttpError {
     },
 }
 
-/// A client of PD's admin API.
+/// A client of PD's admin API. It speaks to one member until that does not serve it, and then to the next: a follower
+/// sends what is asked to PD's leader, and a leader may move or end.
 #[derive(Debug, Clone)]
 pub struct PdHttp {
     http: reqwest::Client,
-    base: String,
+    bases: Arc<[String]>,
+    /// Which member served last.
+    current: Arc<AtomicUsize>,
 }
 
 impl PdHttp {
     /// A client for the PD at an address (`host:port`, with or without `http://`). Does not connect yet.
     pub fn new(address: &str, timeout: Duration) -> Result<Self, PdHttpError> {
-        let address = address.strip_prefix("http://").unwrap_or(address).trim_end_matches('/');
-        let base = format!("http://{address}/pd/api/v1");
+        Self::of_members(&[address.to_owned()], timeout, None)
+    }
+
+    /// A client for a PD of several members. `timeout` is that of one question to one member.
+    pub fn of_members(
+        addresses: &[String],
+        timeout: Duration,
+        security: Option<&Security>,
+    ) -> Result<Self, PdHttpError> {
+        let scheme = if security.is_some() { "https" } else { "http" };
+        let base = |address: &String| {
+            let bare = address.rsplit_once("://").map_or(address.as_str(), |(_, bare)| bare);
+            format!("{scheme}://{}/pd/api/v1", bare.trim_end_matches('/'))
+        };
+        let bases: Arc<[String]> = addresses.iter().map(base).collect();
+        let unusable = |reason: String| PdHttpError::Unreachable {
+            url: bases.first().cloned().unwrap_or_default(),
+            reason,
+        };
+        if bases.is_empty() {
+            return Err(unusable("no address was given".into()));
+        }
+        // The library wants one in any case, TLS or not.
+        use_ring();
         // A proxy of the environment has no business between us and the cluster.
-        let http = reqwest::Client::builder()
-            .timeout(timeout)
-            .no_proxy()
-            .build()
-            .map_err(|e| PdHttpError::Unreachable { url: base.clone(), reason: reason(&e) })?;
-        Ok(Self { http, base })
+        let mut builder = reqwest::Client::builder().timeout(timeout).no_proxy();
+        if let Some(security) = security {
+            builder = security.http(builder);
+        }
+        let http = builder.build().map_err(|error| unusable(reason(&error)))?;
+        Ok(Self { http, bases, current: Arc::default() })
     }
 
     /// All stores that are not tombstones, by id.
@@ -75,18 +110,22 @@ impl PdHttp {
     /// All regions, by lower bound.
     pub async fn regions(&self) -> Result<Vec<Region>, PdHttpError> {
         let answer: RegionsAnswer = self.get("regions").await?;
-        let mut regions = self.decoded("regions", answer.regions)?;
+        let mut regions = Self::decoded("regions", answer.regions)?;
         regions.sort_by(|a, b| a.start_key.cmp(&b.start_key));
         Ok(regions)
     }
 
-    /// The regions that hold keys of `[start, end)` (`None` = no bound), by lower bound.
+    /// The regions that hold keys of `[start, end)` (`None` = no bound), by lower bound; at most 10,240.
     pub async fn regions_of_range(
         &self,
         start: &[u8],
         end: Option<&[u8]>,
     ) -> Result<Vec<Region>, PdHttpError> {
-        let mut regions = self.regions().await?;
+        let (key, end_key) = (percent_encoded(start), percent_encoded(end.unwrap_or_default()));
+        let path = format!("regions/key?key={key}&end_key={end_key}&limit={REGIONS_MAX}");
+        let answer: RegionsAnswer = self.get(&path).await?;
+        let mut regions = Self::decoded(&path, answer.regions)?;
+        regions.sort_by(|a, b| a.start_key.cmp(&b.start_key));
         regions.retain(|region| region.overlaps(start, end));
         Ok(regions)
     }
@@ -128,6 +167,14 @@ impl PdHttp {
         self.post("operators", &operator).await
     }
 
+    /// The placement rules. PD without them (`enable-placement-rules = false`) has none to answer.
+    pub async fn placement_rules(&self) -> Result<Vec<PlacementRule>, PdHttpError> {
+        match self.get("config/rules").await {
+            Err(PdHttpError::Refused { status: 412, .. }) => Ok(Vec::new()),
+            answer => answer,
+        }
+    }
+
     /// PD's members.
     pub async fn members(&self) -> Result<Vec<Member>, PdHttpError> {
         let answer: MembersAnswer = self.get("members").await?;
@@ -145,49 +192,86 @@ impl PdHttp {
         if answer.id == 0 {
             return Ok(None);
         }
-        Ok(self.decoded(path, vec![answer])?.pop())
+        Ok(Self::decoded(path, vec![answer])?.pop())
     }
 
     fn decoded(
-        &self,
         path: &str,
         regions: Vec<answers::RegionAnswer>,
     ) -> Result<Vec<Region>, PdHttpError> {
-        regions.into_iter().map(Region::try_from).collect::<Result<_, _>>().map_err(|reason| {
-            PdHttpError::Unreadable { url: format!("{}/{path}", self.base), reason }
-        })
+        regions
+            .into_iter()
+            .map(Region::try_from)
+            .collect::<Result<_, _>>()
+            .map_err(|reason| PdHttpError::Unreadable { url: path.to_owned(), reason })
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, PdHttpError> {
-        let url = format!("{}/{path}", self.base);
-        let text = self.text(&url, self.http.get(&url)).await?;
+        let (url, text) = self.ask(path, None).await?;
         serde_json::from_str(&text)
             .map_err(|error| PdHttpError::Unreadable { url, reason: error.to_string() })
     }
 
     async fn post(&self, path: &str, body: &serde_json::Value) -> Result<(), PdHttpError> {
-        let url = format!("{}/{path}", self.base);
-        self.text(&url, self.http.post(&url).json(body)).await.map(|_| ())
+        self.ask(path, Some(body)).await.map(|_| ())
     }
 
-    async fn text(
+    /// Asks one member after the other, from the one that served last, until one serves. What is posted are wishes that
+    /// bear being said twice.
+    async fn ask(
         &self,
-        url: &str,
-        request: reqwest::RequestBuilder,
-    ) -> Result<String, PdHttpError> {
-        let unreachable = |error: reqwest::Error| PdHttpError::Unreachable {
-            url: url.to_owned(),
-            reason: reason(&error),
-        };
-        let response = request.send().await.map_err(unreachable)?;
-        let status = response.status();
-        let text = response.text().await.map_err(unreachable)?;
-        if status.is_success() {
-            return Ok(text);
+        path: &str,
+        body: Option<&serde_json::Value>,
+    ) -> Result<(String, String), PdHttpError> {
+        let first = self.current.load(Ordering::Relaxed);
+        let mut tried = 0;
+        loop {
+            let member = (first + tried) % self.bases.len();
+            let url = format!("{}/{path}", self.bases[member]);
+            let request = match body {
+                Some(body) => self.http.post(&url).json(body),
+                None => self.http.get(&url),
+            };
+            tried += 1;
+            match text(&url, request).await {
+                Err(error) if error.is_of_the_member() && tried < self.bases.len() => {
+                    tracing::debug!(%error, "asking the next member");
+                }
+                Err(error) => return Err(error),
+                Ok(text) => {
+                    self.current.store(member, Ordering::Relaxed);
+                    return Ok((url, text));
+                }
+            }
         }
-        let message = text.trim().trim_matches('"').to_owned();
-        Err(PdHttpError::Refused { url: url.to_owned(), status: status.as_u16(), message })
     }
+}
+
+impl PdHttpError {
+    /// Whether another member may know better: this one does not answer, or has no leader to ask.
+    fn is_of_the_member(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } => true,
+            // 503: no leader, or still starting; 502 and 504: the leader that it asked for us does not answer.
+            Self::Refused { status, .. } => matches!(status, 502..=504),
+            Self::Unreadable { .. } => false,
+        }
+    }
+}
+
+async fn text(url: &str, request: reqwest::RequestBuilder) -> Result<String, PdHttpError> {
+    let unreachable = |error: reqwest::Error| PdHttpError::Unreachable {
+        url: url.to_owned(),
+        reason: reason(&error),
+    };
+    let response = request.send().await.map_err(unreachable)?;
+    let status = response.status();
+    let text = response.text().await.map_err(unreachable)?;
+    if status.is_success() {
+        return Ok(text);
+    }
+    let message = text.trim().trim_matches('"').to_owned();
+    Err(PdHttpError::Refused { url: url.to_owned(), status: status.as_u16(), message })
 }
 
 /// The innermost reason, which is the operating system's; the outer ones only repeat the URL.

@@ -5,6 +5,7 @@
 mod answers;
 mod fake;
 mod mishaps;
+mod tls;
 
 use client::{
     Cause, DirectClient, DirectOptions, Outcome, RawKv, Reply, Request, Response, TikvClient,
@@ -24,7 +25,12 @@ fn direct(cluster: &FakeCluster, atomic: bool) -> DirectClient {
 }
 
 fn tikv(cluster: &FakeCluster, atomic: bool, client_retries: bool) -> TikvClient {
-    let options = TikvClientOptions { atomic, client_retries, rpc_timeout: PATIENCE };
+    let options = TikvClientOptions {
+        atomic,
+        client_retries,
+        rpc_timeout: PATIENCE,
+        ..TikvClientOptions::default()
+    };
     TikvClient::new(vec![cluster.pd.clone()], options)
 }
 

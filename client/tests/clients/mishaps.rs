@@ -132,7 +132,7 @@ async fn a_frozen_pd_hangs_nobody_and_is_forgiven_when_it_thaws() {
 async fn no_pd_at_all_means_not_applied() {
     let pd = fake::nobody().await.to_string();
     let direct = DirectClient::new(vec![pd.clone()], DirectOptions::default());
-    let options = TikvClientOptions { atomic: false, client_retries: false, rpc_timeout: PATIENCE };
+    let options = TikvClientOptions { rpc_timeout: PATIENCE, ..TikvClientOptions::default() };
     let tikv = TikvClient::new(vec![pd], options);
     for client in [&direct as &dyn RawKv, &tikv] {
         let reply = client.execute(&put("a", "1"), PATIENCE).await;

@@ -16,7 +16,10 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_stream::wrappers::TcpListenerStream;
-use tonic::{Code, transport::Server};
+use tonic::{
+    Code,
+    transport::{Server, ServerTlsConfig},
+};
 
 /// What happens to the next request that reaches a store.
 #[derive(Debug, Clone)]
@@ -59,6 +62,15 @@ pub struct FakeCluster {
 impl FakeCluster {
     /// Three stores; regions up to "g", "p" and beyond, led by stores 1, 2 and 3.
     pub async fn start() -> Self {
+        Self::start_over(None).await
+    }
+
+    /// The same over TLS, which demands a certificate of its clients too.
+    pub async fn start_over(tls: Option<ServerTlsConfig>) -> Self {
+        let server = || match tls.clone() {
+            Some(tls) => Server::builder().tls_config(tls).expect("usable certificates"),
+            None => Server::builder(),
+        };
         let state = Arc::new(Mutex::new(State::default()));
         let (frozen, is_frozen) = watch::channel(false);
         let mut servers = JoinSet::new();
@@ -66,11 +78,11 @@ impl FakeCluster {
             let (listener, address) = listen().await;
             state.lock().expect("no test panics under the lock").addresses.insert(id, address);
             let service = TikvServer::new(store::FakeStore { id, state: Arc::clone(&state) });
-            servers.spawn(serve(Server::builder().add_service(service), listener));
+            servers.spawn(serve(server().add_service(service), listener));
         }
         let (listener, address) = listen().await;
         let pd = pd::FakePd { address, state: Arc::clone(&state), frozen: is_frozen };
-        servers.spawn(serve(Server::builder().add_service(PdServer::new(pd)), listener));
+        servers.spawn(serve(server().add_service(PdServer::new(pd)), listener));
         let cluster = Self { pd: address.to_string(), state, frozen, _servers: servers };
         cluster.set_regions(&[(1, "", "g", 1), (2, "g", "p", 1), (3, "p", "", 1)]);
         for region in 1..=3 {
