@@ -122,6 +122,14 @@ pub struct NemesisConfig {
 }
 
 impl ClusterShape {
+    /// The defects that are switched on, as a target's description ends.
+    pub fn wrong_on_purpose(&self) -> String {
+        match self.defects.as_slice() {
+            [] => String::new(),
+            defects => format!(", wrong on purpose: {}", defects.join(", ")),
+        }
+    }
+
     /// Refuses what cannot be started, in one sentence that says what to change.
     pub fn check(&self) -> Result<(), Failure> {
         let refuse = |sentence: String| Err(Failure::usage(sentence));

@@ -4,7 +4,7 @@
 //! scans over one range, page after page; each is an operation of the history, so the checker judges every key and
 //! value of it. This file only finds the numbers.
 
-use crate::recording::Client;
+use crate::{recording::Client, workload::Workload};
 use client::RawKv;
 use histories::{
     Answer, AnswerRef, EventRef, Key, Operation, OperationRef, Outcome, OutcomeRef, WhatRef,
@@ -41,6 +41,13 @@ pub struct KeyCounts {
 }
 
 impl CountedRange {
+    /// The range of a workload's keys.
+    pub fn of(workload: &Workload) -> Self {
+        let text = |key: Key| String::from_utf8_lossy(&key).into_owned();
+        let (start, end) = workload.range();
+        Self { start: text(start), end: text(end), one_more: text(workload.extra_key()) }
+    }
+
     fn page(&self, start: Key) -> Operation {
         Operation::Scan {
             start,

@@ -41,7 +41,7 @@ const TIKV_SLOWER: u32 = 5;
 /// How long the counting of the keys may take.
 const COUNT_WITHIN: Duration = Duration::from_mins(1);
 /// An idle client waits for so much longer than the longest pause: for a new leader, and for its own turn.
-const IDLE_BEYOND_PAUSE_MS: u64 = 6_000;
+pub const IDLE_BEYOND_PAUSE_MS: u64 = 6_000;
 
 /// What a run is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +89,11 @@ pub fn test(plan: &Plan, repeat: &str, runs_dir: &Path) -> Result<Exit, Failure>
     progress.finish();
     let troubles = carried_out?;
 
+    conclude(&run, &troubles, repeat)
+}
+
+/// Judges a run's history, and tells what is judged. `repeat` is the command that repeats the run.
+pub fn conclude(run: &RunDirectory, troubles: &[String], repeat: &str) -> Result<Exit, Failure> {
     crate::terminal::note(format_args!("judging {}", run.history().display()));
     let judgement = judge::judge(&run.history(), &judge::Judging::default())?;
     let verdict_json = serde_json::to_vec_pretty(&judgement).map_err(Failure::software)?;
@@ -96,11 +101,11 @@ pub fn test(plan: &Plan, repeat: &str, runs_dir: &Path) -> Result<Exit, Failure>
     report::print(&judgement);
     counterexamples::print(&judgement);
     counterexamples::write(&judgement, run.path())?;
-    for trouble in &troubles {
+    for trouble in troubles {
         crate::terminal::result(format_args!("  - {trouble}"));
     }
-    crate::terminal::result(format_args!("run:    {}", shown(&run)));
-    crate::terminal::result(format_args!("check:  jepsen-tikv check {}", shown(&run)));
+    crate::terminal::result(format_args!("run:    {}", shown(run)));
+    crate::terminal::result(format_args!("check:  jepsen-tikv check {}", shown(run)));
     crate::terminal::result(format_args!("repeat: {repeat}"));
     match (judgement.exit(), troubles.first()) {
         // A target that was in trouble of its own did not just keep its promises.
@@ -315,45 +320,43 @@ impl Stage<'_> {
     }
 
     fn counted_range(&self) -> CountedRange {
-        let text = |key: Vec<u8>| String::from_utf8_lossy(&key).into_owned();
-        let (start, end) = self.workload.range();
-        CountedRange {
-            start: text(start),
-            end: text(end),
-            one_more: text(self.workload.extra_key()),
-        }
+        CountedRange::of(&self.workload)
     }
 
     /// What the history says of itself; judging it needs nothing else.
     fn header(&self) -> Header {
-        let config = &self.plan.config;
-        let shape = &config.cluster;
-        let wrong = match shape.defects.as_slice() {
-            [] => String::new(),
-            defects => format!(", wrong on purpose: {}", defects.join(", ")),
-        };
+        let shape = &self.plan.config.cluster;
         let target = format!(
-            "embedded cluster of {} stores, {} replicas, profile {}{wrong}",
-            shape.stores, shape.replicas, shape.profile
+            "embedded cluster of {} stores, {} replicas, profile {}{}",
+            shape.stores,
+            shape.replicas,
+            shape.profile,
+            shape.wrong_on_purpose()
         );
-        let value = serde_json::json!({
-            "target": target,
-            "client": config.workload.client,
-            "client-retries": config.workload.client_retries,
-            "workload": config.workload.name,
-            "concurrency": config.workload.concurrency,
-            "nemesis": config.nemesis.faults,
-            "seed": config.seed,
-            "plan-hash": self.plan_hash,
-            "tool-version": env!("CARGO_PKG_VERSION"),
-            "key-count": self.counted_range(),
-        });
-        let fields = match value {
-            serde_json::Value::Object(fields) => fields,
-            _ => serde_json::Map::new(),
-        };
-        Header { fields }
+        header(self.plan, self.plan_hash, &target, &self.counted_range())
     }
+}
+
+/// What the history of a plan says of itself, whichever target it was carried out on.
+pub fn header(plan: &Plan, plan_hash: &str, target: &str, range: &CountedRange) -> Header {
+    let config = &plan.config;
+    let value = serde_json::json!({
+        "target": target,
+        "client": config.workload.client,
+        "client-retries": config.workload.client_retries,
+        "workload": config.workload.name,
+        "concurrency": config.workload.concurrency,
+        "nemesis": config.nemesis.faults,
+        "seed": config.seed,
+        "plan-hash": plan_hash,
+        "tool-version": env!("CARGO_PKG_VERSION"),
+        "key-count": range,
+    });
+    let fields = match value {
+        serde_json::Value::Object(fields) => fields,
+        _ => serde_json::Map::new(),
+    };
+    Header { fields }
 }
 
 /// Watches a phase: shows how far it is, and ends it when its time is over or it makes no sense any more.

@@ -183,6 +183,7 @@ impl Workers {
         loop {
             let idle_ms = generator.between(IDLE_MS_MIN, IDLE_MS_MAX);
             tokio::select! {
+            biased;
                 () = tokio::time::sleep(Duration::from_millis(idle_ms)) => {}
                 _ = stop.wait_for(|stop| *stop) => return,
             }

@@ -89,6 +89,7 @@ impl Field {
     /// Waits so long, or until the run ends. Whether it was cut short.
     pub(crate) async fn hold(&self, length: Duration) -> bool {
         tokio::select! {
+            biased;
             () = tokio::time::sleep(length) => false,
             () = self.stopped() => true,
         }

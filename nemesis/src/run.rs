@@ -111,6 +111,7 @@ impl Faults {
                 }
             }
             tokio::select! {
+            biased;
                 () = tokio::time::sleep_until(origin + begin) => {}
                 () = self.field.stopped() => return "the run ended before it was due".into(),
             }
