@@ -40,7 +40,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// A new cluster has TiKV's five regions.
 const NEW_CLUSTER_REGIONS: usize = 5;
 /// How often other ports are chosen because somebody took them meanwhile.
-const PORT_TRIES_MAX: u32 = 3;
+const PORT_TRIES_MAX: u32 = 5;
+/// Before that, so long at most, and never as long as whoever took them: they may be starting a cluster as well.
+const PORT_PAUSE_MS_MAX: u64 = 1_000;
 
 /// Starts a cluster, and keeps it until somebody asks for its end.
 pub fn in_the_terminal(wish: &Wish) -> Result<Exit, Failure> {
@@ -82,26 +84,33 @@ fn settle(
     speaker: &Speaker,
     ended: Result<(), Failure>,
 ) -> Result<Exit, Failure> {
-    if let Some(mut spec) = Spec::read(directory)? {
-        spec.supervisor = None;
-        spec.write(directory)?;
-    }
     let _ = fs::remove_file(directory.path().join("control.sock"));
+    let noted = note_the_end(directory);
     // A start that failed left logs that its sentence names; one that did not even begin left nothing.
     let nothing_there = !directory.data().exists();
-    if nothing_there || (ended.is_ok() && !wish.keep_data) {
-        directory.remove(lock)?;
-    }
-    if ended.is_ok() && wish.keep_data {
+    let removed = if nothing_there || (ended.is_ok() && !wish.keep_data) {
+        directory.remove(lock)
+    } else {
+        Ok(())
+    };
+    // Why it ended comes first, what could not be tidied up after that.
+    ended.and(noted).and(removed)?;
+    if wish.keep_data {
         let tag = directory.tag();
         speaker.line(format_args!(
             "The data of {tag} is kept: jepsen-tikv cluster up --tag {tag} starts it again, cluster clean --tag \
              {tag} removes it."
         ));
-    } else if ended.is_ok() {
+    } else {
         speaker.line("Its data is removed; a cluster with a --tag keeps it.");
     }
-    ended.map(|()| Exit::Valid)
+    Ok(Exit::Valid)
+}
+
+fn note_the_end(directory: &ClusterDirectory) -> Result<(), Failure> {
+    let Some(mut spec) = Spec::read(directory)? else { return Ok(()) };
+    spec.supervisor = None;
+    spec.write(directory)
 }
 
 struct Supervisor<'a> {
@@ -172,7 +181,9 @@ impl Supervisor<'_> {
             let started = self.start_at(chosen).await;
             match started {
                 Err(failure) if tries < PORT_TRIES_MAX && lost_a_port(&failure) => {
-                    self.speaker.line(format_args!("{failure}; trying other ports"));
+                    self.speaker.line(format_args!("{failure}; trying again"));
+                    let pause_ms = rand::random_range(0..PORT_PAUSE_MS_MAX);
+                    tokio::time::sleep(Duration::from_millis(pause_ms)).await;
                     if self.is_new {
                         // What the first try left would only bear the addresses that are not to be had.
                         let _ = fs::remove_dir_all(self.directory.data());

@@ -9,7 +9,7 @@ const RIGHT: [bool; 9] = [false, true, false, true, true, false, true, true, fal
 
 /// The lines of the table, those about the whole cluster first.
 pub fn lines(status: &ClusterStatus) -> Vec<String> {
-    let mut lines = vec![about(status)];
+    let mut lines = about(status);
     if let Some(error) = &status.pd_error {
         lines.push(format!("PD says nothing: {error}"));
     }
@@ -25,16 +25,17 @@ pub fn lines(status: &ClusterStatus) -> Vec<String> {
     lines
 }
 
-fn about(status: &ClusterStatus) -> String {
-    let mut parts = Vec::new();
-    match &status.tag {
-        Some(tag) => parts.push(format!("cluster {tag}: {}", status.life.name())),
-        None => parts.push("a cluster that somebody else started".to_owned()),
-    }
-    parts.extend(status.supervisor_pid.map(|pid| format!("supervisor PID {pid}")));
-    parts.extend(status.pd.as_ref().map(|pd| format!("PD {pd}")));
-    parts.extend(status.dashboard.as_ref().map(|url| format!("dashboard {url}")));
-    parts.join(", ")
+fn about(status: &ClusterStatus) -> Vec<String> {
+    let supervisor = status.supervisor_pid.map(|pid| format!(" (supervisor: PID {pid})"));
+    let mut lines = vec![match &status.tag {
+        Some(tag) => {
+            format!("cluster {tag}: {}{}", status.life.name(), supervisor.unwrap_or_default())
+        }
+        None => "a cluster that somebody else started".to_owned(),
+    }];
+    lines.extend(status.pd.as_ref().map(|pd| format!("PD: {pd}")));
+    lines.extend(status.dashboard.as_ref().map(|url| format!("dashboard: {url}")));
+    lines
 }
 
 fn row(instance: &Instance) -> [String; 9] {
@@ -104,7 +105,8 @@ mod tests {
             ],
         };
         let expected = "\
-cluster walk: up, supervisor PID 5, PD 127.0.0.1:2379
+cluster walk: up (supervisor: PID 5)
+PD: 127.0.0.1:2379
 
 NAME     STORE  ADDRESS          STATUS PORT  PID  PROCESS             LEADERS  REGIONS  PD SAYS
 store-1      1  127.0.0.1:20161        20181    7  running                   2       11  Up

@@ -11,7 +11,7 @@ use crate::{
     terminal,
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::{io::IsTerminal, time::Duration};
+use std::{cell::RefCell, io::IsTerminal, time::Duration};
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_secs(1);
@@ -86,35 +86,40 @@ async fn watch(subject: &Subject, json: bool) -> Result<Exit, Failure> {
 }
 
 /// Where rounds are shown: in place on a terminal, one after the other elsewhere.
-struct Screen(Option<ProgressBar>);
+enum Screen {
+    /// Redrawn, and its last text printed once at the end.
+    InPlace(ProgressBar, RefCell<String>),
+    Appending,
+}
 
 impl Screen {
     fn new(json: bool) -> Self {
         if json || !std::io::stdout().is_terminal() {
-            return Self(None);
+            return Self::Appending;
         }
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout());
         // The table is the bar's message: redrawing in place is what bars are good at.
-        bar.set_style(
-            ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_bar()),
-        );
-        Self(Some(bar))
+        let plain = ProgressStyle::with_template("{msg}");
+        bar.set_style(plain.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        Self::InPlace(bar, RefCell::default())
     }
 
     fn show(&self, text: String) {
-        let now = jiff::Timestamp::now().strftime("%H:%M:%S UTC");
-        match &self.0 {
-            Some(bar) => {
+        match self {
+            Self::InPlace(bar, last) => {
+                let now = jiff::Timestamp::now().strftime("%H:%M:%S UTC");
                 bar.set_message(format!("{text}\n\n{now}, again every second; Ctrl-C ends this"));
+                last.replace(text);
             }
-            None => terminal::result(text),
+            Self::Appending => terminal::result(text),
         }
     }
 
     /// The last round stays.
     fn leave(&self) {
-        if let Some(bar) = &self.0 {
-            bar.abandon();
+        if let Self::InPlace(bar, last) = self {
+            bar.finish_and_clear();
+            terminal::result(last.borrow());
         }
     }
 }
