@@ -9,15 +9,19 @@
 //! - the newer value is seen again later: a **stale read**;
 //! - it was seen before and never again: the old value was **resurrected** (a write applied twice, an undone one);
 //! - it was never seen: a **lost write**.
+//!
+//! A delete is such a later write too; what is read after it, and not because it is late, is resurrected. Absence is
+//! out of date where the key was certainly there, whatever unknown operations did ([`Presence`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use histories::jsonl::Text;
 use serde::{Deserialize, Serialize};
 
-use crate::call::{ABSENT, Call, PRESENT, UNLIKE, ValueId};
+use crate::call::{ABSENT, Call, NEVER, PRESENT, UNLIKE, ValueId};
 use crate::counterexample::Names;
 use crate::history::{History, KeyHistory};
+use crate::presence::Presence;
 
 /// So many findings are named for a key.
 const FINDINGS_MAX: usize = 10;
@@ -79,9 +83,12 @@ pub(crate) fn findings(history: &History, key: &KeyHistory) -> Vec<Finding> {
     let mut found = Vec::new();
     let mut told = BTreeSet::new();
     let mut newest_read: BTreeMap<u32, &Call> = BTreeMap::new();
-    for read in key.calls.iter().filter(|call| observes(call)) {
-        let mut anomalies = vec![search.without_writer(read), search.out_of_date(read)];
-        anomalies.push(search.backwards(read, &mut newest_read));
+    for read in key.calls.iter().filter(|call| observes(call) || call.expects == PRESENT) {
+        let mut anomalies = vec![search.removed(read)];
+        if observes(read) {
+            anomalies.extend([search.without_writer(read), search.out_of_date(read)]);
+            anomalies.push(search.backwards(read, &mut newest_read));
+        }
         for finding in anomalies.into_iter().flatten() {
             if told.insert((finding.kind, read.expects)) {
                 found.push(finding);
@@ -107,9 +114,9 @@ struct Search<'a> {
     writers: BTreeMap<ValueId, Option<&'a Call>>,
     /// By when a value was there, and until when somebody asked and saw it.
     seen: BTreeMap<ValueId, (u64, u64)>,
-    /// Values by when they were there, with the largest invocation of a writer so far, and whose it is.
-    there: Vec<(u64, u64, ValueId)>,
-    can_vanish: bool,
+    /// Writes and deletes by when their values were there, each invoked later than all before it.
+    there: Vec<(u64, &'a Call)>,
+    presence: Presence,
 }
 
 impl<'a> Search<'a> {
@@ -129,26 +136,49 @@ impl<'a> Search<'a> {
                 *last = (*last).max(call.invoke);
             }
         }
-        let mut there: Vec<(u64, u64, ValueId)> = writers
-            .iter()
-            .filter_map(|(value, writer)| {
-                let writer = (*writer)?;
-                let first_seen = seen.get(value).map_or(u64::MAX, |(there, _)| *there);
-                Some((first_seen.min(writer.finish), writer.invoke, *value))
-            })
-            .filter(|(there, _, value)| *there != u64::MAX && *value != ABSENT)
+        let there_by = |call: &Call| {
+            let is_only = writers[&call.writes].is_some() && call.writes != ABSENT;
+            let first_seen = seen.get(&call.writes).filter(|_| is_only).map(|(there, _)| *there);
+            first_seen.unwrap_or(NEVER).min(call.finish)
+        };
+        let writes = key.calls.iter().filter(|call| !call.is_read());
+        let mut there: Vec<(u64, &Call)> = writes
+            .map(|call| (there_by(call), call))
+            .filter(|(there, _)| *there != NEVER)
             .collect();
-        there.sort_unstable();
+        there.sort_by_key(|(there, call)| (*there, call.invoke));
         // Keep those only that are written later than all that were there earlier: the others add nothing.
         let mut latest = 0;
-        there.retain(|(_, invoke, _)| {
-            let is_later = latest <= *invoke;
-            latest = latest.max(*invoke);
+        there.retain(|(_, call)| {
+            let is_later = latest <= call.invoke;
+            latest = latest.max(call.invoke);
             is_later
         });
-        let can_vanish = key.calls.iter().any(|call| call.writes == ABSENT);
-        let names = Names::new(history, key);
-        Self { history, key, names, writers, seen, there, can_vanish }
+        let (names, presence) = (Names::new(history, key), Presence::of(&key.calls));
+        Self { history, key, names, writers, seen, there, presence }
+    }
+
+    /// A key-only read of a key that was removed, or never written.
+    fn removed(&self, read: &Call) -> Option<Finding> {
+        let (s, f) = (read.invoke, read.finish);
+        if read.expects != PRESENT || read.is_unknown() || self.presence.possibly(s, f) {
+            return None;
+        }
+        let read_words = self.names.long(read);
+        let removal = |call: &&Call| call.writes == ABSENT && call.finish < s;
+        Some(match self.key.calls.iter().filter(removal).max_by_key(|call| call.finish) {
+            None => {
+                let sentence = format!("{read_words}: nobody had written the key");
+                self.finding(FindingKind::PhantomValue, read, &[], sentence)
+            }
+            Some(delete) => {
+                let sentence = format!(
+                    "{read_words}: the key had been removed by {}",
+                    self.names.long(delete)
+                );
+                self.finding(FindingKind::Resurrected, read, &[delete], sentence)
+            }
+        })
     }
 
     fn without_writer(&self, read: &Call) -> Option<Finding> {
@@ -174,29 +204,34 @@ impl<'a> Search<'a> {
 
     /// When the value that a read saw was surely written.
     fn written_by(&self, read: &Call) -> Option<u64> {
+        if read.expects == ABSENT {
+            // Only where the key was certainly there is absence a value like any other.
+            let certainly = self.presence.certainly(read.invoke, read.finish);
+            return certainly.then(|| self.presence.last_removal(read.finish).unwrap_or(0));
+        }
         match self.writers.get(&read.expects) {
             Some(Some(writer)) => {
                 let first_seen = self.seen.get(&read.expects).map_or(u64::MAX, |(there, _)| *there);
                 Some(writer.finish.min(first_seen))
             }
-            None if read.expects == ABSENT && !self.can_vanish => Some(0),
             _ => None,
         }
     }
 
     fn out_of_date(&self, read: &Call) -> Option<Finding> {
         let written = self.written_by(read)?;
-        let first = self.there.partition_point(|(_, invoke, _)| *invoke <= written);
-        let (there, _, newer) = *self.there.get(first)?;
-        if there >= read.invoke || newer == read.expects {
+        let first = self.there.partition_point(|(_, call)| call.invoke <= written);
+        let (there, writer) = *self.there.get(first)?;
+        if there >= read.invoke || writer.writes == read.expects {
             return None;
         }
-        let writer = self.writers.get(&newer).copied().flatten()?;
-        let (kind, fate) = match self.seen.get(&newer) {
-            None => (FindingKind::LostWrite, "was never seen"),
+        let is_delete = writer.writes == ABSENT;
+        let (kind, fate) = match self.seen.get(&writer.writes) {
             Some((_, last)) if *last > read.finish => {
                 (FindingKind::StaleRead, "was seen again later")
             }
+            _ if is_delete => (FindingKind::Resurrected, "removed the key"),
+            None => (FindingKind::LostWrite, "was never seen"),
             Some(_) => (FindingKind::Resurrected, "was seen before and not afterwards"),
         };
         let stale_by_ns = read.invoke - there;

@@ -40,13 +40,18 @@ impl Presence {
 
     /// Whether the key was there throughout, whatever unknown operations did.
     pub(crate) fn certainly(&self, s: u64, f: u64) -> bool {
-        let last_removal = self.removed_by_invoke.among(|invoke| invoke <= f);
+        let last_removal = self.last_removal(f);
         let last_write = self.written_by_finish.among(|finish| finish < s);
         match (last_write, last_removal) {
             (None, _) => false,
             (Some(_), None) => true,
             (Some(written), Some(removed)) => removed < written,
         }
+    }
+
+    /// When the last of those returned that may have removed the key, and were invoked by then.
+    pub(crate) fn last_removal(&self, by: u64) -> Option<u64> {
+        self.removed_by_invoke.among(|invoke| invoke <= by)
     }
 
     /// Whether the key may have been there at some moment.

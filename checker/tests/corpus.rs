@@ -101,6 +101,16 @@ fn anomalies_are_called_by_their_names() {
         ("write-applied-twice", FindingKind::Resurrected),
         ("backwards-for-one-client", FindingKind::BackwardsForOneClient),
         ("absent-without-delete", FindingKind::Resurrected),
+        ("deleted-key-still-there", FindingKind::Resurrected),
+        ("delete-resurrects", FindingKind::Resurrected),
+        ("one-delete-two-absences", FindingKind::Resurrected),
+        ("batch-delete-left-a-key", FindingKind::Resurrected),
+        ("delete-range-left-a-key", FindingKind::Resurrected),
+        ("delete-range-took-too-much", FindingKind::LostWrite),
+        ("scan-keys-only-deleted", FindingKind::Resurrected),
+        ("scan-skips-a-key", FindingKind::LostWrite),
+        ("scan-invents-a-key", FindingKind::PhantomValue),
+        ("ttl-expired-too-early", FindingKind::LostWrite),
     ] {
         let history = collected(read(&corpus().join(format!("{name}.jsonl"))));
         let findings = check(&history, &Options::default()).findings;

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
 
+use super::support::supported;
 use crate::call::{ABSENT, Call, IMPOSSIBLE, PRESENT, UNLIKE, ValueId};
 use crate::engine::unique;
 use crate::near_linear::Clash;
@@ -24,12 +25,13 @@ pub(super) fn candidate(calls: &[Call], is_invalid: &impl Fn(&[Call]) -> bool) -
         // The clash is one of deletes with everything else, or of values that repeat.
         Some(Some(Clash::Absence(_)) | None) | None => return prefix(calls, is_invalid),
     };
-    let part: Vec<Call> = supported(calls, clashing).into_iter().map(|at| calls[at]).collect();
+    let part: Vec<Call> = with_writers(calls, clashing).into_iter().map(|at| calls[at]).collect();
+    let part = supported(part, calls);
     if is_invalid(&part) { part } else { prefix(calls, is_invalid) }
 }
 
 /// These calls and the writers of what they observed, and so on.
-fn supported(calls: &[Call], mut open: Vec<usize>) -> BTreeSet<usize> {
+fn with_writers(calls: &[Call], mut open: Vec<usize>) -> BTreeSet<usize> {
     let mut writers: HashMap<ValueId, usize, FxBuildHasher> = HashMap::default();
     for (index, call) in calls.iter().enumerate().filter(|(_, call)| !call.is_read()) {
         writers.insert(call.writes, index);
@@ -57,15 +59,15 @@ fn supported(calls: &[Call], mut open: Vec<usize>) -> BTreeSet<usize> {
 
 /// The shortest invalid beginning of the calls, by bisection.
 fn prefix(calls: &[Call], is_invalid: &impl Fn(&[Call]) -> bool) -> Vec<Call> {
-    // More calls of a prefix can only take possibilities away, but for writers that later calls lack.
+    let beginning = |length: usize| supported(calls[..length].to_vec(), calls);
     let (mut valid, mut invalid) = (0, calls.len());
     while valid + 1 < invalid {
         let middle = usize::midpoint(valid, invalid);
-        if is_invalid(&calls[..middle]) {
+        if is_invalid(&beginning(middle)) {
             invalid = middle;
         } else {
             valid = middle;
         }
     }
-    calls[..invalid].to_vec()
+    beginning(invalid)
 }

@@ -4,12 +4,15 @@
 //! In: a key that was judged invalid. Out: a [`Counterexample`]. It is *1-minimal*: taking away any one operation
 //! (a write together with everything that observed its value) makes it linearizable. It does not judge; it asks
 //! the engines.
+//!
+//! What is left proves something of the whole key: nothing in it is unexplained only because a write was left out.
 
 mod core;
 mod drawing;
 mod events;
 mod minimize;
 mod sentence;
+mod support;
 #[cfg(test)]
 mod tests;
 
@@ -41,7 +44,8 @@ pub(crate) fn find(history: &History, key: &KeyHistory, budget: &Budget) -> Coun
     let is_invalid = |calls: &[Call]| {
         engine::judge(calls, Engine::Auto, budget).decision == Decision::NotLinearizable
     };
-    let minimal = minimize::minimize(core::candidate(&key.calls, &is_invalid), &is_invalid);
+    let candidate = core::candidate(&key.calls, &is_invalid);
+    let minimal = minimize::minimize(candidate, &key.calls, &is_invalid);
     let names = Names::new(history, key);
     Counterexample {
         sentence: sentence::sentence(&minimal, key, &names),

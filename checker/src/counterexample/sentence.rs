@@ -5,7 +5,7 @@
 
 use super::Names;
 use super::drawing::words;
-use crate::call::{Call, IMPOSSIBLE};
+use crate::call::{ABSENT, Call, IMPOSSIBLE};
 use crate::engine::unique;
 use crate::history::KeyHistory;
 use crate::near_linear::Clash;
@@ -59,15 +59,19 @@ pub(super) fn sentence(calls: &[Call], key: &KeyHistory, names: &Names<'_>) -> S
                 }
             }
             let holds = |first, last| core_value(calls, first, last, names);
+            let reason = |first: usize, last: usize| {
+                if calls[first].finish < calls[last].invoke {
+                    format!("{} returned before {} was invoked", call(first), call(last))
+                } else {
+                    "the key is absent at first".to_owned()
+                }
+            };
             format!(
-                "{} must come before {}, since {} returned before {} was invoked, and after it, since {} returned \
-                 before {} was invoked",
+                "{} must come before {}, since {}, and after it, since {}",
                 holds(a_first, a_last),
                 holds(b_first, b_last),
-                call(a_first),
-                call(b_last),
-                call(b_first),
-                call(a_last),
+                reason(a_first, b_last),
+                reason(b_first, a_last),
             )
         }
         Some(Clash::Absence(index)) => format!(
@@ -75,6 +79,9 @@ pub(super) fn sentence(calls: &[Call], key: &KeyHistory, names: &Names<'_>) -> S
             call(index),
             calls.len()
         ),
+        None if calls.len() == 1 => {
+            format!("{} cannot be, for nobody wrote the key", call(0))
+        }
         None => format!("no order of these {} operations explains all their answers", calls.len()),
     }
 }
@@ -95,16 +102,29 @@ fn stale(
         && value(old_first) == value(read)
         && value(new_first) == value(new_last);
     let (replaced, invoked) = (calls[new_first].finish, calls[read].invoke);
-    is_write_and_read.then(|| {
-        format!(
-            "{} observed {}, though {} had replaced it {:.6} s before that was invoked: {} began after {} had returned",
-            long(&calls[read], names),
-            names.value(value(read)),
-            names.value(value(new_first)),
-            invoked.saturating_sub(replaced) as f64 / 1e9,
-            long(&calls[new_last], names),
-            long(&calls[old_first], names),
-        )
+    let ago = invoked.saturating_sub(replaced) as f64 / 1e9;
+    let (read_words, writer) = (long(&calls[read], names), long(&calls[new_last], names));
+    let (seen, new) = (value(read), value(new_first));
+    is_write_and_read.then(|| match (seen, new) {
+        // What could have removed it would be among the operations.
+        (ABSENT, _) => format!(
+            "{read_words} found nothing, though {} was there {ago:.6} s before that was invoked, and nothing can have \
+             removed it since: {writer}",
+            names.value(new)
+        ),
+        (_, ABSENT) => format!(
+            "{read_words} observed {}, though that had been removed {ago:.6} s before that was invoked: {writer} \
+             began after {} had returned",
+            names.value(seen),
+            long(&calls[old_first], names)
+        ),
+        _ => format!(
+            "{read_words} observed {}, though {} had replaced it {ago:.6} s before that was invoked: {writer} began \
+             after {} had returned",
+            names.value(seen),
+            names.value(new),
+            long(&calls[old_first], names)
+        ),
     })
 }
 

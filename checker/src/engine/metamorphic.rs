@@ -31,7 +31,7 @@ fn history() -> impl Strategy<Value = Vec<Call>> {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: histories(10),
+        cases: histories(20),
         ..ProptestConfig::default()
     })]
 

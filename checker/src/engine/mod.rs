@@ -77,4 +77,4 @@ pub(crate) mod amount;
 #[cfg(test)]
 mod metamorphic;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -75,7 +75,7 @@ fn linearizable(calls: &[Call], engine: Engine) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: histories(1), ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: histories(2), ..ProptestConfig::default() })]
 
     #[test]
     fn default_engine_agrees_with_every_order(calls in small()) {
@@ -94,7 +94,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: histories(4), ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: histories(10), ..ProptestConfig::default() })]
 
     #[test]
     fn search_agrees_with_every_order(calls in small()) {

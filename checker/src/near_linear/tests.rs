@@ -93,7 +93,7 @@ fn history() -> impl Strategy<Value = Vec<Op>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: crate::engine::amount::histories(1), ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: crate::engine::amount::histories(2), ..ProptestConfig::default() })]
 
     #[test]
     fn agrees_with_every_order(ops in history()) {
