@@ -141,8 +141,8 @@ impl<'a> Search<'a> {
             let first_seen = seen.get(&call.writes).filter(|_| is_only).map(|(there, _)| *there);
             first_seen.unwrap_or(NEVER).min(call.finish)
         };
-        let writes = key.calls.iter().filter(|call| !call.is_read());
-        let mut there: Vec<(u64, &Call)> = writes
+        let changes = key.calls.iter().filter(|call| !call.is_read());
+        let mut there: Vec<(u64, &Call)> = changes
             .map(|call| (there_by(call), call))
             .filter(|(there, _)| *there != NEVER)
             .collect();

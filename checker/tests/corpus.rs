@@ -103,7 +103,6 @@ fn anomalies_are_called_by_their_names() {
         ("absent-without-delete", FindingKind::Resurrected),
         ("deleted-key-still-there", FindingKind::Resurrected),
         ("delete-resurrects", FindingKind::Resurrected),
-        ("one-delete-two-absences", FindingKind::Resurrected),
         ("batch-delete-left-a-key", FindingKind::Resurrected),
         ("delete-range-left-a-key", FindingKind::Resurrected),
         ("delete-range-took-too-much", FindingKind::LostWrite),
