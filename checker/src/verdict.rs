@@ -103,7 +103,7 @@ pub struct KeyVerdict {
     pub validity: Validity,
     /// Who decided.
     pub decided_by: DecidedBy,
-    /// Configurations that the engine explored.
+    /// Configurations that a search explored, and calls that the near-linear check placed.
     pub explored: u64,
     /// Calls on this key that were judged.
     pub calls: u64,

@@ -6,6 +6,10 @@ use checker::{Budget, Collector, Engine, Options, Validity, Verdict, check};
 
 /// A history of event lines without `index` and `time`: they count up.
 fn verdict(lines: &[&str], engine: Engine) -> Verdict {
+    check(&history(lines), &Options { engine, budget: Budget::default() })
+}
+
+fn history(lines: &[&str]) -> checker::History {
     let mut file = "{\"format\":\"jepsen-tikv history\",\"version\":1}\n".to_owned();
     for (index, line) in lines.iter().enumerate() {
         writeln!(file, "{{\"index\":{index},\"time\":{},{line}}}", index * 1000)
@@ -15,8 +19,7 @@ fn verdict(lines: &[&str], engine: Engine) -> Verdict {
     for event in histories::jsonl::Reader::new(file.as_bytes()).expect("a header") {
         collector.push(event.expect("well-formed")).expect("well-formed");
     }
-    let options = Options { engine, budget: Budget::default() };
-    check(&collector.finish(), &options)
+    collector.finish()
 }
 
 fn validity(lines: &[&str]) -> Validity {
@@ -120,4 +123,82 @@ fn spent_budget_is_unknown_and_says_so() {
     let verdict = check(&collector.finish(), &options);
     assert_eq!(verdict.validity, Validity::Unknown);
     assert!(verdict.reasons[0].contains("budget"), "{:?}", verdict.reasons);
+}
+
+/// Ten concurrent writes of two values to key a and a read of each: for the search. And key b, which is stale.
+fn hard_key_beside_a_bad_one() -> checker::History {
+    let line = |process: u32, kind: &str, f: &str, key: &str, value: &str| {
+        format!(r#""process":{process},"type":"{kind}","f":"{f}","key":"{key}","value":{value}"#)
+    };
+    let mut lines = Vec::new();
+    for kind in ["invoke", "ok"] {
+        for process in 0..10 {
+            let value = if process % 2 == 0 { r#""x""# } else { r#""y""# };
+            lines.push(line(process, kind, "put", "a", value));
+        }
+        for (process, value) in [(10, r#""x""#), (11, r#""y""#)] {
+            let value = if kind == "ok" { value } else { "null" };
+            lines.push(line(process, kind, "get", "a", value));
+        }
+    }
+    for (process, f, value) in [(20, "put", r#""1""#), (21, "put", r#""2""#), (22, "get", r#""1""#)]
+    {
+        let asked = if f == "get" { "null" } else { value };
+        lines.extend([line(process, "invoke", f, "b", asked), line(process, "ok", f, "b", value)]);
+    }
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    history(&lines)
+}
+
+#[test]
+fn key_that_costs_too_much_is_unknown_and_the_others_are_judged() {
+    let default = Budget::default();
+    for (budget, reason) in [
+        (Budget { configurations: 40, ..default }, "after 40 configurations"),
+        (Budget { bytes: 1_000, ..default }, "more than 1000 bytes"),
+    ] {
+        for engine in [Engine::Auto, Engine::Search] {
+            let verdict = check(&hard_key_beside_a_bad_one(), &Options { engine, budget });
+            let [a, b] = verdict.keys.as_slice() else { panic!("two keys") };
+            assert_eq!(a.validity, Validity::Unknown);
+            assert!(a.reason.as_ref().is_some_and(|it| it.contains(reason)), "{:?}", a.reason);
+            assert_eq!((b.validity, verdict.validity), (Validity::Invalid, Validity::Invalid));
+            assert!(a.explored <= budget.configurations);
+            assert!(
+                verdict.reasons[0].starts_with("key b") && verdict.reasons[1].starts_with("key a")
+            );
+        }
+    }
+    let verdict = check(&hard_key_beside_a_bad_one(), &Options::default());
+    assert_eq!(verdict.keys[0].validity, Validity::Valid);
+}
+
+#[test]
+fn verdict_says_which_stretch_was_searched_and_how_hard_it_was() {
+    let read = r#""process":9,"type":"ok","f":"get","key":"a","value":"x""#;
+    let asked = read.replace("ok", "invoke").replace(r#""x""#, "null");
+    let again = |process: u32, kind: &str, value: &str| {
+        format!(r#""process":{process},"type":"{kind}","f":"put","key":"a","value":"{value}""#)
+    };
+    let concurrent = [
+        again(5, "invoke", "x"),
+        again(6, "invoke", "x"),
+        again(7, "invoke", "y"),
+        again(7, "ok", "y"),
+        again(5, "ok", "x"),
+        again(6, "ok", "x"),
+    ];
+    let mut lines = vec![PUT_X, PUT_X_OK];
+    lines.extend(concurrent.iter().map(String::as_str));
+    lines.extend([asked.as_str(), read]);
+    let verdict = verdict(&lines, Engine::Auto);
+    let key = &verdict.keys[0];
+    assert_eq!((key.validity, key.calls), (Validity::Valid, 5));
+    let searched = key.searched.as_ref().expect("values that time does not tell apart");
+    assert_eq!((searched.stretches, searched.calls), (3, 5));
+    let hardest = &searched.hardest;
+    assert_eq!((hardest.from_ns, hardest.to_ns, hardest.calls), (2_000, 7_000, 3));
+    assert!(hardest.explored > 0 && hardest.explored <= key.explored);
+    let unique = self::verdict(&[PUT_X, PUT_X_OK, GET, GOT_X], Engine::Auto);
+    assert_eq!(unique.keys[0].searched, None);
 }

@@ -26,6 +26,9 @@ pub struct CheckArgs {
     /// Configurations that a search may explore for one key before it says unknown
     #[arg(long, default_value_t = checker::Budget::default().configurations)]
     pub budget: u64,
+    /// Bytes that a search may hold configurations in for one key before it says unknown
+    #[arg(long, default_value_t = checker::Budget::default().bytes)]
+    pub budget_bytes: u64,
     /// Print the judgements as JSON
     #[arg(long)]
     pub json: bool,
@@ -83,10 +86,7 @@ impl CheckArgs {
                     EngineName::Search => checker::Engine::Search,
                     EngineName::Porcupine => checker::Engine::Porcupine,
                 },
-                budget: checker::Budget {
-                    configurations: self.budget,
-                    ..checker::Budget::default()
-                },
+                budget: checker::Budget { configurations: self.budget, bytes: self.budget_bytes },
             },
             model: match self.model {
                 ModelName::Register => checker::Model::Register,

@@ -122,8 +122,9 @@ impl Judging {
     }
 
     fn is_linearizable(&mut self, calls: &[Call]) -> Option<bool> {
-        self.checked += calls.len() as u64;
-        unique::judge(calls).map(|judgement| judgement.decision == Decision::Linearizable)
+        let judgement = unique::judge(calls)?;
+        self.checked += judgement.explored;
+        Some(judgement.decision == Decision::Linearizable)
     }
 }
 
