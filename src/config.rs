@@ -229,7 +229,12 @@ impl Config {
 
     /// The flags that repeat this run, those at their defaults left out.
     pub fn command_line(&self, defaults: &Self) -> String {
-        let mut flags = vec!["jepsen-tikv test".to_owned()];
+        format!("jepsen-tikv test {}", self.flags(defaults).join(" "))
+    }
+
+    /// The same, flag by flag.
+    pub fn flags(&self, defaults: &Self) -> Vec<String> {
+        let mut flags = Vec::new();
         let mut flag = |name: &str, mine: String, default: String| {
             if mine != default {
                 flags.push(format!("--{name} {mine}"));
@@ -266,7 +271,7 @@ impl Config {
         flag("nemesis-interval", seconds(nemesis.interval_ms), seconds(other.interval_ms));
         flag("pause-ms-min", nemesis.pause_ms_min.to_string(), other.pause_ms_min.to_string());
         flag("pause-ms-max", nemesis.pause_ms_max.to_string(), other.pause_ms_max.to_string());
-        flags.join(" ")
+        flags
     }
 }
 

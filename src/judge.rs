@@ -7,6 +7,7 @@ use crate::{
     exit::{Exit, Failure},
     faults_seen::{FaultFinder, FaultSeen},
     key_count::{CountFinder, CountedRange, KeyCounts},
+    scenario::{Finding, SceneFinder, Weight},
     traffic::{Counts, Traffic},
 };
 use checker::{Collector, Model, Options, Validity, Verdict};
@@ -33,6 +34,9 @@ pub struct Judgement {
     pub operations: BTreeMap<String, Counts>,
     /// The faults, in the plan's order.
     pub faults: Vec<FaultJudged>,
+    /// What an experiment of the walk-through showed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub experiment: Vec<Finding>,
     /// How many keys there were at the end.
     pub key_counts: KeyCounts,
     /// What the checker says of the operations.
@@ -115,6 +119,7 @@ pub fn judge(path: &Path, judging: &Judging) -> Result<Judgement, Failure> {
     };
     let mut traffic = Traffic::default();
     let mut faults = FaultFinder::default();
+    let mut scene = SceneFinder::of(&header);
     let range = header.fields.get("key-count").cloned();
     let mut counts = range
         .and_then(|range| serde_json::from_value::<CountedRange>(range).ok())
@@ -127,6 +132,9 @@ pub fn judge(path: &Path, judging: &Judging) -> Result<Judgement, Failure> {
         }
         traffic.hear(event);
         faults.hear(event);
+        if let Some(scene) = &mut scene {
+            scene.hear(event);
+        }
         if let Some(counts) = &mut counts {
             counts.hear(event);
         }
@@ -137,7 +145,8 @@ pub fn judge(path: &Path, judging: &Judging) -> Result<Judgement, Failure> {
     let checked = checker::check(&collector.finish(), &judging.options);
     let faults = faults.finish().into_iter().map(|seen| judged(seen, &traffic)).collect();
     let counts = counts.map(|counts| counts.counts());
-    Ok(conclude(&header, &traffic, faults, counts, checked))
+    let experiment = scene.map_or_else(Vec::new, |scene| scene.finish(&traffic));
+    Ok(conclude(&header, &traffic, Found { faults, experiment, counts }, checked))
 }
 
 fn judged(seen: FaultSeen, traffic: &Traffic) -> FaultJudged {
@@ -152,16 +161,27 @@ fn judged(seen: FaultSeen, traffic: &Traffic) -> FaultJudged {
     }
 }
 
-fn conclude(
-    header: &Header,
-    traffic: &Traffic,
+/// What was found in a history beside its operations.
+struct Found {
     faults: Vec<FaultJudged>,
+    experiment: Vec<Finding>,
     counts: Option<KeyCounts>,
-    checked: Verdict,
-) -> Judgement {
+}
+
+fn conclude(header: &Header, traffic: &Traffic, found: Found, checked: Verdict) -> Judgement {
+    let Found { faults, experiment, counts } = found;
     let mut reasons = checked.reasons.clone();
     let vacuous = vacuous(header, traffic, &faults, counts);
     let mut validity = checked.validity;
+    for Finding { weight, said } in &experiment {
+        let worse = match weight {
+            Weight::Good | Weight::Note => continue,
+            Weight::Unknown => Validity::Unknown,
+            Weight::Invalid => Validity::Invalid,
+        };
+        validity = validity.merge(worse);
+        reasons.push(said.clone());
+    }
     if !vacuous.is_empty() {
         validity = validity.merge(Validity::Unknown);
     }
@@ -175,6 +195,7 @@ fn conclude(
         target: text("target").unwrap_or_else(|| "a target that the history does not name".into()),
         operations: traffic.by_kind().into_iter().map(|(kind, n)| (kind.to_owned(), n)).collect(),
         faults,
+        experiment,
         key_counts: counts.unwrap_or_default(),
         checked,
     }

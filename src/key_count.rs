@@ -58,17 +58,19 @@ impl CountedRange {
         }
     }
 
-    /// Counts, puts one more key, counts again. Ends early if that does not succeed in time.
+    /// Counts, puts one more key, counts again, as far as that succeeds in time.
     pub async fn count(
         &self,
         library: &dyn RawKv,
         client: &mut Client,
         op_timeout: Duration,
         patience: Duration,
-    ) {
+    ) -> KeyCounts {
         let until = Instant::now() + patience;
-        if !self.scan_all(library, client, op_timeout, until).await {
-            return;
+        let before = self.scan_all(library, client, op_timeout, until).await;
+        let mut counts = KeyCounts { before, after: None };
+        if counts.before.is_none() {
+            return counts;
         }
         let mut tries = 0_u32;
         while Instant::now() < until {
@@ -77,12 +79,24 @@ impl CountedRange {
             let put = Operation::Put { key, value, ttl_s: None };
             let (_, outcome) = client.execute(library, "INSERT", put, op_timeout).await;
             if matches!(outcome, Outcome::Ok(_)) {
-                self.scan_all(library, client, op_timeout, until).await;
-                return;
+                counts.after = self.scan_all(library, client, op_timeout, until).await;
+                break;
             }
             tries += 1;
             tokio::time::sleep(TRY_AGAIN_AFTER).await;
         }
+        counts
+    }
+
+    /// Counts once more, after the one more put.
+    pub async fn count_again(
+        &self,
+        library: &dyn RawKv,
+        client: &mut Client,
+        op_timeout: Duration,
+        patience: Duration,
+    ) -> Option<u64> {
+        self.scan_all(library, client, op_timeout, Instant::now() + patience).await
     }
 
     async fn scan_all(
@@ -91,19 +105,23 @@ impl CountedRange {
         client: &mut Client,
         op_timeout: Duration,
         until: Instant,
-    ) -> bool {
+    ) -> Option<u64> {
+        let mut counted = 0;
         let mut start = self.start.clone().into_bytes();
         while Instant::now() < until {
             let page = self.page(start.clone());
             match client.execute(library, "SCAN", page, op_timeout).await.1 {
-                Outcome::Ok(Answer::Scanned(pairs)) => match next_start(&pairs) {
-                    Some(next) => start = next,
-                    None => return true,
-                },
+                Outcome::Ok(Answer::Scanned(pairs)) => {
+                    counted += pairs.len() as u64;
+                    match next_start(&pairs) {
+                        Some(next) => start = next,
+                        None => return Some(counted),
+                    }
+                }
                 _ => tokio::time::sleep(TRY_AGAIN_AFTER).await,
             }
         }
-        false
+        None
     }
 }
 

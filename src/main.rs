@@ -10,6 +10,7 @@ mod cli;
 mod clock;
 mod clusters;
 mod config;
+mod count;
 mod counterexamples;
 mod exit;
 mod faults_seen;
@@ -22,6 +23,7 @@ mod live;
 mod measurement;
 mod observe;
 mod pages;
+mod pd_endpoints;
 mod plan;
 mod progress;
 mod recording;
@@ -29,11 +31,13 @@ mod recording_cost;
 mod report;
 mod run;
 mod run_directory;
+mod scenario;
 mod targets;
 mod terminal;
 mod traffic;
 mod workers;
 mod workload;
+mod ycsb;
 
 use exit::{Exit, Failure};
 use std::process::ExitCode;
@@ -59,19 +63,18 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
         cli::Command::Heal(args) => heal::command(&args.runs_dir),
         cli::Command::InternalPd(args) => args.run(),
         cli::Command::InternalStore(args) => args.run(),
-        cli::Command::Test(args) => {
-            let config = args.config()?;
-            let repeat = config.command_line(&cli::default_config()?);
-            run::test(&plan::Plan::draw(config)?, &repeat, &args.runs_dir)
-        }
+        cli::Command::Test(args) => run::test(&plan::Plan::draw(args.config()?)?, &args.runs_dir),
         cli::Command::BenchRecording(args) => {
             run::recording_cost(&plan::Plan::draw(args.config()?)?, &args.runs_dir)
         }
-        cli::Command::Replay(args) => {
-            let plan = plan::Plan::read(&args.plan())?;
-            let repeat = plan.config.command_line(&cli::default_config()?);
-            run::test(&plan, &repeat, &args.runs_dir)
+        cli::Command::Replay(args) => run::test(&plan::Plan::read(&args.plan())?, &args.runs_dir),
+        cli::Command::Scenario(args) => {
+            let (scenario, runs_dir) = (args.scenario()?, args.runs_dir.clone());
+            run::test(&plan::Plan::of_scenario(args.config()?, scenario)?, &runs_dir)
         }
+        cli::Command::Load(args) => ycsb::load(&args),
+        cli::Command::Ycsb(args) => ycsb::run(&args),
+        cli::Command::Count(args) => count::command(&args),
         cli::Command::Check(args) => check::command(&args),
         cli::Command::Cluster(args) => clusters::command(&args.command),
         cli::Command::InternalSupervisor(_) => clusters::detached_supervisor(),

@@ -7,6 +7,7 @@
 use crate::{
     config::Config,
     exit::{Exit, Failure},
+    scenario::{ScenarioConfig, ScenarioName},
 };
 use nemesis::{Capabilities, Faults, PlannedFault, Possible, ScheduleConfig, schedule};
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,9 @@ pub struct Plan {
     pub config: Config,
     /// The faults in the order of their beginnings.
     pub schedule: Vec<PlannedFault>,
+    /// What is played instead of a schedule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scenario: Option<ScenarioConfig>,
 }
 
 impl Plan {
@@ -48,7 +52,27 @@ impl Plan {
             tool_version: env!("CARGO_PKG_VERSION").into(),
             config,
             schedule,
+            scenario: None,
         })
+    }
+
+    /// The plan of a scenario, which has a script instead of drawn faults. What the target cannot suffer is refused.
+    pub fn of_scenario(config: Config, scenario: ScenarioConfig) -> Result<Self, Failure> {
+        fits(&config, &scenario)?;
+        Ok(Self { scenario: Some(scenario), ..Self::draw(config)? })
+    }
+
+    /// The command that repeats it, flags at their defaults left out.
+    pub fn command_line(&self) -> Result<String, Failure> {
+        let Some(scenario) = &self.scenario else {
+            return Ok(self.config.command_line(&crate::cli::default_config()?));
+        };
+        let (defaults, scenario_defaults) = crate::cli::default_scenario(scenario.name)?;
+        let mut flags = scenario.flags(&scenario_defaults);
+        // It has no drawn faults, and ends by itself.
+        let drawn = |flag: &String| flag.starts_with("--nemesis ") || flag.starts_with("--time ");
+        flags.extend(self.config.flags(&defaults).into_iter().filter(|flag| !drawn(flag)));
+        Ok(format!("jepsen-tikv scenario {} {}", scenario.name.name(), flags.join(" ")))
     }
 
     /// What the user should know before it starts, in sentences.
@@ -72,6 +96,9 @@ impl Plan {
         }
         plan.config.check()?;
         faults(&plan.config)?;
+        if let Some(scenario) = &plan.scenario {
+            fits(&plan.config, scenario)?;
+        }
         Ok(plan)
     }
 
@@ -93,6 +120,18 @@ fn faults(config: &Config) -> Result<Faults, Failure> {
     Faults::parse(&config.nemesis.faults)
         .and_then(|faults| faults.fit(&possible(config)))
         .map_err(Failure::usage)
+}
+
+/// Refuses a scenario that needs more than the target has.
+fn fits(config: &Config, scenario: &ScenarioConfig) -> Result<(), Failure> {
+    let like: &[&str] = match scenario.name {
+        ScenarioName::OneStore => &["pause-leader"],
+        ScenarioName::TwoStores => &["replicas", "pause-two"],
+    };
+    let faults = Faults::parse(like).and_then(|faults| faults.fit(&possible(config)));
+    faults
+        .map(|_| ())
+        .map_err(|error| Failure::usage(format!("scenario {}: {error}", scenario.name.name())))
 }
 
 /// A short name for a file's contents: equal plans have equal hashes.

@@ -30,6 +30,7 @@ pub struct Recording {
     records: AtomicBool,
     next_client: AtomicU64,
     completed: AtomicU64,
+    succeeded: AtomicU64,
     acknowledged_writes: AtomicU64,
     measurement: Mutex<Measurement>,
     /// The keys of the last acknowledged writes, the newest last.
@@ -52,6 +53,7 @@ impl Recording {
             records: AtomicBool::new(true),
             next_client: AtomicU64::new(0),
             completed: AtomicU64::new(0),
+            succeeded: AtomicU64::new(0),
             acknowledged_writes: AtomicU64::new(0),
             measurement: Mutex::default(),
             fresh_keys: Mutex::default(),
@@ -71,6 +73,16 @@ impl Recording {
     /// Operations completed so far, however they ended.
     pub fn completed(&self) -> u64 {
         self.completed.load(Ordering::Relaxed)
+    }
+
+    /// Operations that succeeded so far.
+    pub fn succeeded(&self) -> u64 {
+        self.succeeded.load(Ordering::Relaxed)
+    }
+
+    /// Nanoseconds since the run's start.
+    pub fn now_ns(&self) -> u64 {
+        self.clock.now_ns()
     }
 
     /// Writes acknowledged so far.
@@ -171,7 +183,10 @@ impl Client {
 
         let latency = Duration::from_nanos(returned_ns - invoked_ns);
         match &outcome {
-            Outcome::Ok(_) => shared.lock().record(kind, latency),
+            Outcome::Ok(_) => {
+                shared.lock().record(kind, latency);
+                shared.succeeded.fetch_add(1, Ordering::Relaxed);
+            }
             Outcome::Fail | Outcome::Info => {
                 shared.lock().record(&format!("{kind}_ERROR"), latency);
             }

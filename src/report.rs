@@ -3,6 +3,7 @@
 //! In: a [`Judgement`]. Out: lines for stdout. Decides nothing.
 
 use crate::judge::{FaultJudged, Judgement};
+use crate::scenario::{Finding, Weight};
 use checker::Validity;
 
 /// So many reasons, keys and faults are listed; the rest is in verdict.json.
@@ -19,6 +20,7 @@ fn lines(judgement: &Judgement) -> Vec<String> {
     let mut lines = vec![String::new()];
     lines.push(operations(judgement));
     lines.extend(judgement.faults.iter().map(fault));
+    lines.extend(judgement.experiment.iter().map(experiment));
     if let (Some(before), Some(after)) = (judgement.key_counts.before, judgement.key_counts.after) {
         lines.push(format!("keys: {before}, after one more put {after}"));
     }
@@ -57,6 +59,16 @@ fn fault(fault: &FaultJudged) -> String {
         fault.longest_gap_ns as f64 / 1e6,
         fault.ok_during,
     )
+}
+
+fn experiment(finding: &Finding) -> String {
+    let mark = match finding.weight {
+        Weight::Good => "seen",
+        Weight::Note => "note",
+        Weight::Unknown => "not seen",
+        Weight::Invalid => "broken",
+    };
+    format!("{mark}: {}", finding.said)
 }
 
 fn verdict(judgement: &Judgement) -> Vec<String> {

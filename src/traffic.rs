@@ -123,6 +123,12 @@ impl Traffic {
             .count() as u64
     }
 
+    /// How many operations completed with success inside a window.
+    pub fn completed_ok_in(&self, window: Window) -> usize {
+        let inside = |ns: u64| self.successes.partition_point(|(_, completed)| *completed <= ns);
+        inside(window.end_ns) - inside(window.begin_ns)
+    }
+
     /// The longest time between two successes that touches a window, nanoseconds; from the window's begin on if
     /// nothing succeeded before it, and to its end if nothing did after it.
     pub fn longest_gap_ns(&self, window: Window) -> u64 {

@@ -4,24 +4,31 @@
 
 mod check;
 mod cluster;
+mod count;
 mod heal;
 mod replay;
+mod scenario;
 mod shape;
 mod test;
 mod times;
+mod ycsb;
 
 pub use check::CheckArgs;
 pub use cluster::{
     ChosenArgs, CleanArgs, ClusterArgs, ClusterCommand, DownArgs, StatusArgs, UpArgs,
 };
+pub use count::CountArgs;
 pub use heal::HealArgs;
 pub use replay::ReplayArgs;
+pub use scenario::ScenarioArgs;
 pub use shape::ProfileName;
 pub use test::TestArgs;
+pub use ycsb::YcsbArgs;
 
 use crate::{
     config::Config,
     exit::{Exit, Failure},
+    scenario::{ScenarioConfig, ScenarioName},
 };
 use clap::{Args, Parser, Subcommand};
 use std::{ffi::OsString, path::PathBuf};
@@ -42,6 +49,15 @@ pub enum Command {
     Test(Box<TestArgs>),
     /// Start an embedded cluster for other clients, look at it, hurt it, end it
     Cluster(ClusterArgs),
+    /// Load records as `go-ycsb load tikv` does
+    Load(YcsbArgs),
+    /// Run a workload as `go-ycsb run tikv` does
+    #[command(alias = "run")]
+    Ycsb(YcsbArgs),
+    /// Count the keys, each once, over all regions
+    Count(CountArgs),
+    /// Play an experiment of TiKV's walk-through, and judge it
+    Scenario(Box<ScenarioArgs>),
     /// Execute a run's plan again
     Replay(ReplayArgs),
     /// Judge recorded histories again, offline
@@ -66,8 +82,24 @@ pub enum Command {
 
 /// The configuration of a test without any flags.
 pub fn default_config() -> Result<Config, Failure> {
+    default_test()?.config()
+}
+
+/// The configuration of a scenario without any flags.
+pub fn default_scenario(name: ScenarioName) -> Result<(Config, ScenarioConfig), Failure> {
+    match Cli::try_parse_from(["jepsen-tikv", "scenario", name.name()]) {
+        Ok(Cli { command: Command::Scenario(args) }) => {
+            let scenario = args.scenario()?;
+            Ok((args.config()?, scenario))
+        }
+        _ => Err(Failure::software("the default flags do not parse")),
+    }
+}
+
+/// A test without any flags.
+fn default_test() -> Result<TestArgs, Failure> {
     match Cli::try_parse_from(["jepsen-tikv", "test"]) {
-        Ok(Cli { command: Command::Test(args) }) => args.config(),
+        Ok(Cli { command: Command::Test(args) }) => Ok(*args),
         _ => Err(Failure::software("the default flags do not parse")),
     }
 }

@@ -1,0 +1,152 @@
+//! The flags of `scenario`, and how they become a checked [`Config`] and a [`ScenarioConfig`].
+
+use super::{
+    TestArgs,
+    shape::{ProfileName, ShapeArgs},
+    times::parse_ms,
+};
+use crate::{
+    config::{ClientName, Config},
+    exit::{Exit, Failure},
+    scenario::{ScenarioConfig, ScenarioName},
+};
+use clap::Args;
+use std::path::PathBuf;
+
+/// The flags of `scenario`.
+#[derive(Debug, Args)]
+#[command(after_help = Exit::table())]
+pub struct ScenarioArgs {
+    /// Which experiment
+    #[arg(value_enum)]
+    pub scenario: ScenarioName,
+    /// two-stores: stop the stores without waiting for the new replicas, a race on purpose
+    #[arg(long)]
+    pub no_wait: bool,
+    /// two-stores: the longest time without a success that is allowed (seconds, or with a unit)
+    #[arg(long, default_value = "1", value_parser = parse_ms)]
+    pub gap_max: u64,
+    /// one-store: percent of the operations a second that must come back
+    #[arg(long, default_value_t = 80, value_parser = clap::value_parser!(u64).range(1..=100))]
+    pub ops_back: u64,
+    /// How long the load is measured at a time (seconds, or with a unit)
+    #[arg(long, default_value = "10", value_parser = parse_ms)]
+    pub window: u64,
+    /// How long the cluster may take for a step, as electing a leader [default: 60, profile tikv: 300]
+    #[arg(long, value_parser = parse_ms)]
+    pub patience: Option<u64>,
+    /// Seed of everything drawn by chance [default: drawn, and printed]
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// How many keys are loaded
+    #[arg(long, default_value_t = 10_000, help_heading = "Workload")]
+    pub keys: u64,
+    /// How long a value is, bytes
+    #[arg(long, default_value_t = 100, help_heading = "Workload")]
+    pub value_bytes: usize,
+    /// Client library
+    #[arg(long, value_enum, default_value = "tikv-client", help_heading = "Workload")]
+    pub client: ClientName,
+    /// How many logical clients, a quarter of them mostly idle
+    #[arg(long, default_value_t = 16, help_heading = "Workload")]
+    pub concurrency: u32,
+    /// Operations a second over all clients [default: unlimited]
+    #[arg(long, help_heading = "Workload")]
+    pub rate: Option<u64>,
+    /// How long one operation may take (seconds, or with a unit: 500ms)
+    #[arg(long, default_value = "2", value_parser = parse_ms, help_heading = "Workload")]
+    pub op_timeout: u64,
+    /// The embedded cluster's shape
+    #[command(flatten)]
+    pub shape: ShapeArgs,
+    /// Where run directories go
+    #[arg(long, default_value = "runs")]
+    pub runs_dir: PathBuf,
+    /// The run's name [default: the scenario's]
+    #[arg(long)]
+    pub name: Option<String>,
+}
+
+impl ScenarioArgs {
+    /// What the scenario shall do.
+    pub fn scenario(&self) -> Result<ScenarioConfig, Failure> {
+        if self.window == 0 {
+            return Err(Failure::usage(
+                "--window is 0: measure for a second at least, e.g. --window 10",
+            ));
+        }
+        let patience_ms = match self.shape.profile {
+            ProfileName::Fast => 60_000,
+            ProfileName::Tikv => 300_000,
+        };
+        Ok(ScenarioConfig {
+            name: self.scenario,
+            window_ms: self.window,
+            wait: !self.no_wait,
+            gap_max_ms: self.gap_max,
+            ops_back_percent: self.ops_back,
+            patience_ms: self.patience.unwrap_or(patience_ms),
+        })
+    }
+
+    /// The checked configuration of the run that it is played in: workload A, and no drawn faults.
+    pub fn config(self) -> Result<Config, Failure> {
+        let mut args: TestArgs = super::default_test()?;
+        args.nemesis = vec!["none".into()];
+        args.name = Some(self.name.unwrap_or_else(|| format!("scenario-{}", self.scenario.name())));
+        args.seed = self.seed;
+        args.keys = Some(self.keys);
+        args.value_bytes = self.value_bytes;
+        args.client = self.client;
+        args.concurrency = self.concurrency;
+        args.rate = self.rate;
+        args.op_timeout = self.op_timeout;
+        args.shape = self.shape;
+        args.config()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{Cli, Command},
+        *,
+    };
+    use crate::plan::Plan;
+    use clap::Parser;
+
+    fn plan(line: &str) -> Result<Plan, Failure> {
+        let Command::Scenario(args) =
+            Cli::try_parse_from(line.split_whitespace()).expect(line).command
+        else {
+            panic!("not a scenario")
+        };
+        let scenario = args.scenario()?;
+        Plan::of_scenario(args.config()?, scenario)
+    }
+
+    #[test]
+    fn the_command_that_repeats_a_scenario_gives_the_same_plan() {
+        for flags in [
+            "one-store --window 2 --seed 5",
+            "two-stores --no-wait --gap-max 1500ms --keys 100 --replicas 4 --stores 7 --seed 9 --patience 20",
+        ] {
+            let first = plan(&format!("jepsen-tikv scenario {flags}")).expect("usable");
+            let line = first.command_line().expect("a line");
+            assert!(line.starts_with("jepsen-tikv scenario "), "{line}");
+            assert_eq!(plan(&line).expect("usable"), first, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_played_is_refused() {
+        for (flags, named) in [
+            ("two-stores --stores 4", "stores"),
+            ("one-store --window 0", "--window"),
+            ("one-store --keys 0", "--keys"),
+        ] {
+            let failure = plan(&format!("jepsen-tikv scenario {flags}")).expect_err(named);
+            assert!(failure.sentence.contains(named), "{failure}");
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! The flags of `load` and `ycsb`: go-ycsb's, and where TiKV is.
+
+use super::times::parse_ms;
+use crate::{
+    config::ClientName,
+    exit::{Exit, Failure},
+    ycsb::Properties,
+};
+use clap::Args;
+use std::{path::PathBuf, time::Duration};
+
+/// The flags of `load` and `ycsb`.
+#[derive(Debug, Args)]
+#[command(after_help = Exit::table())]
+pub struct YcsbArgs {
+    /// The database, for hands that type `go-ycsb load tikv`
+    #[arg(value_parser = ["tikv"], hide_possible_values = true)]
+    pub db: Option<String>,
+    /// A property file in Java's format, or workloada to workloadf; several: the later wins
+    #[arg(short = 'P', long = "property_file", value_name = "FILE", alias = "property-file")]
+    pub property_files: Vec<String>,
+    /// A property, `name=value`, with go-ycsb's names and defaults; wins over files
+    #[arg(short = 'p', long = "prop", value_name = "NAME=VALUE")]
+    pub properties: Vec<String>,
+    /// Threads; the same as -p threadcount=N
+    #[arg(long, value_name = "N")]
+    pub threads: Option<u64>,
+    /// Operations a second; the same as -p target=N
+    #[arg(long, value_name = "N")]
+    pub target: Option<u64>,
+    /// Seconds between two reports; the same as -p measurement.interval=N
+    #[arg(long, value_name = "SECONDS")]
+    pub interval: Option<u64>,
+    /// Table; the same as -p table=NAME
+    #[arg(long, value_name = "NAME")]
+    pub table: Option<String>,
+    /// Where PD is, `host:port[,host:port]` [default: -p tikv.pd, the cluster that runs here, or 127.0.0.1:2379]
+    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',')]
+    pub pd: Vec<String>,
+    /// Client library
+    #[arg(long, value_enum, default_value = "tikv-client")]
+    pub client: ClientName,
+    /// How long one call may take (seconds, or with a unit: 500ms)
+    #[arg(long, default_value = "5", value_parser = parse_ms)]
+    pub op_timeout: u64,
+    /// Where the clusters are that `cluster up` started
+    #[arg(long, default_value = "runs")]
+    pub runs_dir: PathBuf,
+}
+
+impl YcsbArgs {
+    /// The properties that files, pairs and flags say; flags win.
+    pub fn properties(&self) -> Result<Properties, Failure> {
+        let mut properties = Properties::gather(&self.property_files, &self.properties)?;
+        let flags = [
+            ("threadcount", self.threads),
+            ("target", self.target),
+            ("measurement.interval", self.interval),
+        ];
+        for (name, value) in flags {
+            if let Some(value) = value {
+                properties.set(name, &value.to_string());
+            }
+        }
+        if let Some(table) = &self.table {
+            properties.set("table", table);
+        }
+        Ok(properties)
+    }
+
+    /// How long one call may take.
+    pub fn op_timeout(&self) -> Duration {
+        Duration::from_millis(self.op_timeout)
+    }
+}

@@ -1,0 +1,287 @@
+//! A started target and what is done with it: load, work under faults, heal, count.
+//!
+//! In: a plan and a target. Out: the history in the run directory, and what could not be healed. Faults come from the
+//! plan's schedule, or from its scenario. Every wait on the target is bounded, and ends when somebody asks for it.
+
+use super::{
+    IDLE_BEYOND_PAUSE_MS, Purpose, interrupted,
+    watcher::{RunObserver, Watcher},
+};
+use crate::{
+    clock::Clock,
+    config::ClientName,
+    exit::Failure,
+    interrupt::Interrupt,
+    key_count::CountedRange,
+    plan::Plan,
+    progress::Progress,
+    recording::Recording,
+    recording_cost,
+    run_directory::RunDirectory,
+    scenario::{self, ScenarioConfig, Scene, SceneParts},
+    targets::under_test::UnderTest,
+    workers::Workers,
+    workload::Workload,
+};
+use client::{DirectClient, DirectOptions, RawKv, TikvClient, TikvClientOptions};
+use histories::{Header, Recorder};
+use nemesis::{NemesisReport, Observer, Target};
+use std::{sync::Arc, time::Duration};
+use tokio::{sync::watch, time::Instant};
+
+/// How long the cluster may take until it is whole, at the start and after the faults, at the `fast` profile.
+const WHOLE_WITHIN: Duration = Duration::from_mins(1);
+/// The `tikv` profile is slower by so much.
+const TIKV_SLOWER: u32 = 5;
+/// How long the counting of the keys may take.
+const COUNT_WITHIN: Duration = Duration::from_mins(1);
+
+/// A started target and what shall be done with it.
+pub struct Stage<'a> {
+    pub plan: &'a Plan,
+    pub plan_hash: &'a str,
+    pub run: &'a RunDirectory,
+    pub progress: &'a Progress,
+    pub workload: Workload,
+    pub target: Arc<UnderTest>,
+}
+
+/// What is left when clients and faults are done.
+struct Worked {
+    /// What could not be healed, in sentences.
+    unhealed: Vec<String>,
+    /// The one more key was put, and counted.
+    counted: bool,
+}
+
+impl Stage<'_> {
+    /// Load, work under faults, heal, count. What could not be healed, in sentences.
+    pub async fn perform(
+        &self,
+        purpose: Purpose,
+        interrupt: &Interrupt,
+    ) -> Result<Vec<String>, Failure> {
+        let config = &self.plan.config;
+        self.progress.phase("waiting until every region has its replicas", None);
+        self.target.await_whole(self.whole_within()).await?;
+        if config.cluster.regions > 1 {
+            let splits = self.workload.split_keys(config.cluster.regions);
+            self.target.split(&splits, self.whole_within()).await?;
+            self.target.await_whole(self.whole_within()).await?;
+        }
+
+        let recorder = Recorder::create(&self.run.history(), &self.header())
+            .map_err(Failure::target_or_disk)?;
+        let recording = Recording::new(Clock::start(), recorder.handle());
+        let workers = self.workers(&recording);
+        if purpose == Purpose::RecordingCost {
+            return Ok(recording_cost::measure(&workers).await);
+        }
+        let worked = self.work(&workers, &recorder, interrupt).await?;
+
+        if let Err(failure) = self.target.await_whole(self.whole_within()).await {
+            self.progress.line(&format!("after the faults {failure}"));
+        }
+        self.progress.phase("counting the keys", None);
+        let direct = self.direct_library();
+        let (mut client, op_timeout) = (recording.client(), self.op_timeout() * 5);
+        let range = self.counted_range();
+        if worked.counted {
+            range.count_again(&direct, &mut client, op_timeout, COUNT_WITHIN).await;
+        } else {
+            range.count(&direct, &mut client, op_timeout, COUNT_WITHIN).await;
+        }
+        recorder.finish().map_err(|error| {
+            Failure::target_or_disk(format!("{error}; make room or choose another --runs-dir"))
+        })?;
+        Ok(worked.unhealed)
+    }
+
+    /// Loads, and then lets clients and nemesis work until the time or the scenario is over.
+    async fn work(
+        &self,
+        workers: &Workers,
+        recorder: &Recorder,
+        interrupt: &Interrupt,
+    ) -> Result<Worked, Failure> {
+        let (stop, stopped) = watch::channel(false);
+        let watcher = Watcher {
+            recording: &workers.recording,
+            recorder,
+            progress: self.progress,
+            in_force: Arc::default(),
+        };
+        if self.workload.loads() {
+            self.progress.phase("loading the keys", None);
+            let load_started = Instant::now();
+            let missing = tokio::select! {
+                missing = workers.load(&stopped) => missing,
+                ended = watcher.watch(None, interrupt) => {
+                    ended?;
+                    return Err(interrupted());
+                }
+            };
+            watcher.lines(load_started);
+            if let Some(key) = missing.first() {
+                return Err(Failure::target_or_disk(format!(
+                    "the keys could not be loaded, {} among others; look whether the disk is full, and at the \
+                     logs in {}",
+                    String::from_utf8_lossy(key),
+                    self.run.path().display()
+                )));
+            }
+        }
+
+        // A scenario ends by itself.
+        let time = Duration::from_millis(self.plan.config.time_ms);
+        let time = Some(time).filter(|_| self.plan.scenario.is_none());
+        self.progress.phase("clients and faults", time);
+        workers.recording.take_measurement();
+        let began = Instant::now();
+        let observer: Arc<dyn Observer> = Arc::new(RunObserver {
+            recording: Arc::clone(&workers.recording),
+            in_force: Arc::clone(&watcher.in_force),
+            progress: self.progress.clone(),
+        });
+        let (over, is_over) = tokio::sync::oneshot::channel();
+        let hurt = async {
+            let hurt = match &self.plan.scenario {
+                None => self.carry_out_schedule(observer, stopped.clone()).await,
+                Some(scenario) => {
+                    self.play(scenario, observer, &workers.recording, stopped.clone()).await
+                }
+            };
+            // Whoever waits for it may have ended before.
+            let _ = over.send(());
+            hurt
+        };
+        let until_over = async {
+            let ended = tokio::select! {
+                ended = watcher.watch(time, interrupt) => ended,
+                Ok(()) = is_over, if time.is_none() => {
+                    watcher.lines(began);
+                    Ok(())
+                }
+            };
+            // Both wait for it; if neither is there any more there is nobody to tell.
+            let _ = stop.send(true);
+            ended
+        };
+        let (worked, (), ended) = tokio::join!(hurt, workers.work(&stopped), until_over);
+        ended?;
+        Ok(worked)
+    }
+
+    async fn carry_out_schedule(
+        &self,
+        observer: Arc<dyn Observer>,
+        stopped: watch::Receiver<bool>,
+    ) -> Worked {
+        let target: Arc<dyn Target> = self.target.clone();
+        let report = nemesis::run(&self.plan.schedule, target, observer, stopped).await;
+        Worked { unhealed: self.unhealed(&report), counted: false }
+    }
+
+    async fn play(
+        &self,
+        scenario: &ScenarioConfig,
+        observer: Arc<dyn Observer>,
+        recording: &Arc<Recording>,
+        stopped: watch::Receiver<bool>,
+    ) -> Worked {
+        let scene = Scene::new(
+            scenario.clone(),
+            SceneParts {
+                target: Arc::clone(&self.target),
+                observer,
+                recording: Arc::clone(recording),
+                progress: self.progress.clone(),
+                stopped,
+                range: self.counted_range(),
+                counter: Arc::new(self.direct_library()),
+                op_timeout: self.op_timeout() * 5,
+            },
+        );
+        let unhealed = scenario::play(&scene).await;
+        Worked { unhealed, counted: scene.counted() }
+    }
+
+    fn unhealed(&self, report: &NemesisReport) -> Vec<String> {
+        for record in report.records.iter().filter(|record| record.error.is_some()) {
+            let error = record.error.as_deref().unwrap_or_default();
+            self.progress.line(&format!("fault {} ({}): {error}", record.fault, record.name));
+        }
+        report.unhealed.clone()
+    }
+
+    fn workers(&self, recording: &Arc<Recording>) -> Workers {
+        let workload = &self.plan.config.workload;
+        let idle_op_timeout = Duration::from_millis(
+            workload
+                .op_timeout_ms
+                .max(self.plan.config.nemesis.pause_ms_max + IDLE_BEYOND_PAUSE_MS),
+        );
+        Workers {
+            workload: self.workload.clone(),
+            recording: Arc::clone(recording),
+            busy_library: self.library(self.op_timeout()),
+            idle_libraries: (0..workload.idle_clients)
+                .map(|_| self.library(idle_op_timeout))
+                .collect(),
+            busy_clients: workload.concurrency - workload.idle_clients,
+            op_timeout: self.op_timeout(),
+            idle_op_timeout,
+            rate: workload.rate,
+        }
+    }
+
+    /// A client library with connections and a region cache of its own.
+    fn library(&self, rpc_timeout: Duration) -> Arc<dyn RawKv> {
+        let workload = &self.plan.config.workload;
+        match workload.client {
+            ClientName::Direct => Arc::new(self.direct_library()),
+            ClientName::TikvClient => Arc::new(TikvClient::new(
+                self.target.pd_endpoints().to_vec(),
+                TikvClientOptions {
+                    atomic: self.workload.uses_cas(),
+                    client_retries: workload.client_retries,
+                    rpc_timeout,
+                },
+            )),
+        }
+    }
+
+    fn direct_library(&self) -> DirectClient {
+        let options =
+            DirectOptions { atomic: self.workload.uses_cas(), ..DirectOptions::default() };
+        DirectClient::new(self.target.pd_endpoints().to_vec(), options)
+    }
+
+    fn op_timeout(&self) -> Duration {
+        Duration::from_millis(self.plan.config.workload.op_timeout_ms)
+    }
+
+    fn whole_within(&self) -> Duration {
+        match self.plan.config.cluster.profile.as_str() {
+            "tikv" => WHOLE_WITHIN * TIKV_SLOWER,
+            _ => WHOLE_WITHIN,
+        }
+    }
+
+    fn counted_range(&self) -> CountedRange {
+        CountedRange::of(&self.workload)
+    }
+
+    /// What the history says of itself; judging it needs nothing else.
+    fn header(&self) -> Header {
+        let shape = &self.plan.config.cluster;
+        let target = format!(
+            "embedded cluster of {} stores, {} replicas, profile {}{}",
+            shape.stores,
+            shape.replicas,
+            shape.profile,
+            shape.wrong_on_purpose()
+        );
+        super::header(self.plan, self.plan_hash, &target, &self.counted_range())
+    }
+}

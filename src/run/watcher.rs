@@ -1,0 +1,96 @@
+//! Watches a run while it goes: shows how far it is, and ends a phase that is over or makes no sense any more.
+
+use crate::{
+    exit::Failure,
+    interrupt::{Interrupt, Urgency},
+    progress::Progress,
+    recording::Recording,
+};
+use histories::{Recorder, What};
+use nemesis::Observer;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// How often the progress is shown, and the recorder asked whether it still records.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// Watches a phase: shows how far it is, and ends it when its time is over or it makes no sense any more.
+pub struct Watcher<'a> {
+    pub recording: &'a Recording,
+    pub recorder: &'a Recorder,
+    pub progress: &'a Progress,
+    pub in_force: Arc<Mutex<Vec<String>>>,
+}
+
+impl Watcher<'_> {
+    /// Returns when the time is over (`None`: never), or when somebody asks for an early end; fails when recording
+    /// failed.
+    pub async fn watch(
+        &self,
+        time: Option<Duration>,
+        interrupt: &Interrupt,
+    ) -> Result<(), Failure> {
+        let started = Instant::now();
+        let (mut last, mut next_lines) = (self.recording.completed(), crate::measurement::INTERVAL);
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = interrupt.at_least(Urgency::Early) => {
+                    self.progress.line("interrupted: healing, then judging what there is; once more to leave at once");
+                    return Ok(());
+                }
+            }
+            if let Some(failure) = self.recorder.failure() {
+                return Err(Failure::target_or_disk(format!(
+                    "{failure}; make room or choose another --runs-dir"
+                )));
+            }
+            let (elapsed, completed) = (started.elapsed(), self.recording.completed());
+            let per_s = (completed - last) as f64 / LOOK_EVERY.as_secs_f64();
+            last = completed;
+            let in_force = self.in_force.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            self.progress.update(elapsed, per_s, &in_force);
+            let over = time.is_some_and(|time| elapsed >= time);
+            if over || elapsed >= next_lines {
+                next_lines += crate::measurement::INTERVAL;
+                self.lines(started);
+            }
+            if over {
+                return Ok(());
+            }
+        }
+    }
+
+    /// go-ycsb's lines so far.
+    pub fn lines(&self, started: Instant) {
+        for line in self.recording.measurement_lines(started.elapsed()) {
+            self.progress.result_line(&line);
+        }
+    }
+}
+
+/// What the nemesis tells the run.
+pub struct RunObserver {
+    pub recording: Arc<Recording>,
+    pub in_force: Arc<Mutex<Vec<String>>>,
+    pub progress: Progress,
+}
+
+impl Observer for RunObserver {
+    fn record(&self, what: What) -> u64 {
+        self.recording.nemesis(what)
+    }
+
+    fn acknowledged_writes(&self) -> u64 {
+        self.recording.acknowledged_writes()
+    }
+
+    fn in_force(&self, names: &[&'static str]) {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        self.progress.faults(&names);
+        *self.in_force.lock().unwrap_or_else(PoisonError::into_inner) = names;
+    }
+}

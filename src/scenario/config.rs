@@ -1,0 +1,63 @@
+//! What a scenario shall do: part of the plan, and of the history's header, which it is judged by.
+
+use serde::{Deserialize, Serialize};
+
+/// Which experiment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum ScenarioName {
+    /// Experiment 1: the store of the leader stops, another one takes over
+    OneStore,
+    /// Experiment 2: with five replicas two stores stop in one instant, and nobody notices
+    TwoStores,
+}
+
+/// What it shall do, and what it is held to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ScenarioConfig {
+    /// Which experiment.
+    pub name: ScenarioName,
+    /// How long the load is measured at a time, milliseconds.
+    pub window_ms: u64,
+    /// Experiment 2 waits until every region has its voters before it stops anybody.
+    pub wait: bool,
+    /// The longest gap in service that experiment 2 allows, milliseconds.
+    pub gap_max_ms: u64,
+    /// How many operations a second must come back in experiment 1, percent of those before.
+    pub ops_back_percent: u64,
+    /// How long the cluster may take for each step, milliseconds.
+    pub patience_ms: u64,
+}
+
+impl ScenarioName {
+    /// Its name on the command line and in a history.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OneStore => "one-store",
+            Self::TwoStores => "two-stores",
+        }
+    }
+}
+
+impl ScenarioConfig {
+    /// The flags that ask for it, those at their defaults left out.
+    pub fn flags(&self, defaults: &Self) -> Vec<String> {
+        let mut flags = Vec::new();
+        let mut flag = |name: &str, mine: u64, default: u64| {
+            if mine != default {
+                flags.push(format!("--{name} {mine}ms"));
+            }
+        };
+        flag("window", self.window_ms, defaults.window_ms);
+        flag("gap-max", self.gap_max_ms, defaults.gap_max_ms);
+        flag("patience", self.patience_ms, defaults.patience_ms);
+        if self.ops_back_percent != defaults.ops_back_percent {
+            flags.push(format!("--ops-back {}", self.ops_back_percent));
+        }
+        if !self.wait {
+            flags.push("--no-wait".into());
+        }
+        flags
+    }
+}

@@ -1,0 +1,70 @@
+//! The pulse of the clients: for how long nothing succeeded, and for how long this program itself stood still.
+//!
+//! In: the run's counter of successes. Out: the longest standstill so far, for the steps that a person reads, and the
+//! longest time in which the watcher itself was not given the processor: a gap that short says nothing about the
+//! cluster.
+
+use crate::recording::Recording;
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// Between two looks.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// What was seen.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Beat {
+    /// The longest time without a success.
+    pub gap: Duration,
+    /// The longest time that a look came late.
+    pub late: Duration,
+}
+
+/// A watch on the clients.
+#[derive(Debug)]
+pub struct Pulse {
+    seen: Arc<Mutex<Beat>>,
+    over: Arc<AtomicBool>,
+}
+
+impl Pulse {
+    /// Watches from now on.
+    pub fn feel(recording: Arc<Recording>) -> Self {
+        let pulse = Self { seen: Arc::default(), over: Arc::default() };
+        let (seen, over) = (Arc::clone(&pulse.seen), Arc::clone(&pulse.over));
+        tokio::spawn(async move {
+            let (mut last, mut since, mut looked) =
+                (recording.succeeded(), Instant::now(), Instant::now());
+            while !over.load(Ordering::Relaxed) {
+                tokio::time::sleep(LOOK_EVERY).await;
+                let (now, succeeded) = (Instant::now(), recording.succeeded());
+                let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+                seen.late = seen.late.max((now - looked).saturating_sub(LOOK_EVERY));
+                seen.gap = seen.gap.max(now - since);
+                drop(seen);
+                looked = now;
+                if succeeded != last {
+                    (last, since) = (succeeded, now);
+                }
+            }
+        });
+        pulse
+    }
+
+    /// What was seen so far.
+    pub fn beat(&self) -> Beat {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Pulse {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,385 @@
+//! What a scenario's script can do: stop and resume stores, change the number of replicas, measure, count, wait.
+//!
+//! In: a target with clients at work on it. Out: events of the history, and a line for each step. Every wait is bounded,
+//! and ends when the run is to end. What was hurt is in the books and is healed at the end; if the scene is dropped
+//! instead (a second Ctrl-C, a panic), stores are resumed and the number of replicas is set back at once.
+
+use super::{config::ScenarioConfig, pulse::Pulse};
+use crate::{
+    key_count::{CountedRange, KeyCounts},
+    progress::Progress,
+    recording::Recording,
+    targets::under_test::UnderTest,
+};
+use client::RawKv;
+use histories::What;
+use nemesis::{Observer, ProcessState, Region, Store, StoreId, Target, TargetError};
+use serde_json::{Value, json};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::{sync::watch, time::Instant};
+
+/// Between two questions to PD.
+const POLL: Duration = Duration::from_millis(100);
+/// How often a healing step is tried.
+const HEAL_TRIES: u32 = 3;
+
+/// What a scene is made of.
+pub struct SceneParts {
+    /// The cluster.
+    pub target: Arc<UnderTest>,
+    /// The history, and whoever shows the faults in force.
+    pub observer: Arc<dyn Observer>,
+    /// The clients' counters and clock.
+    pub recording: Arc<Recording>,
+    /// Where it is told.
+    pub progress: Progress,
+    /// Turns true when the run is to end.
+    pub stopped: watch::Receiver<bool>,
+    /// What is counted.
+    pub range: CountedRange,
+    /// Who counts.
+    pub counter: Arc<dyn RawKv>,
+    /// How long one page of a count may take.
+    pub op_timeout: Duration,
+}
+
+/// A cluster with clients at work, on which a script plays.
+pub struct Scene {
+    /// What shall be done.
+    pub config: ScenarioConfig,
+    /// What it is made of.
+    pub parts: SceneParts,
+    books: Mutex<Books>,
+}
+
+#[derive(Default)]
+struct Books {
+    steps: u32,
+    down: Vec<StoreId>,
+    /// The number of replicas to set back, and the one set now.
+    replicas: Option<(u32, u32)>,
+    /// The one more key was put, and counted.
+    counted: bool,
+    /// When each window of measured load began and ended, nanoseconds since the run's start.
+    windows: BTreeMap<&'static str, (u64, u64)>,
+}
+
+/// Why a script ended before its last step.
+#[derive(Debug)]
+pub enum Ended {
+    /// The run ended.
+    CutShort,
+    /// Something went wrong, in words.
+    Failed(String),
+}
+
+impl From<TargetError> for Ended {
+    fn from(error: TargetError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+impl Scene {
+    /// A scene on which nothing was done yet.
+    pub fn new(config: ScenarioConfig, parts: SceneParts) -> Self {
+        Self { config, parts, books: Mutex::default() }
+    }
+
+    /// Tells the next step.
+    pub fn step(&self, what: impl std::fmt::Display) {
+        let mut books = self.books();
+        books.steps += 1;
+        let line = format!("step {}  {what}", books.steps);
+        drop(books);
+        self.parts.progress.result_line(&line);
+    }
+
+    /// Tells what was seen.
+    pub fn say(&self, what: impl std::fmt::Display) {
+        self.parts.progress.result_line(&format!("        {what}"));
+    }
+
+    /// How long the cluster may take for a step.
+    pub fn patience(&self) -> Duration {
+        Duration::from_millis(self.config.patience_ms)
+    }
+
+    /// Does something unless the run is to end.
+    pub async fn unless_over<T>(&self, something: impl Future<Output = T>) -> Result<T, Ended> {
+        let mut stopped = self.parts.stopped.clone();
+        tokio::select! {
+            done = something => Ok(done),
+            _ = stopped.wait_for(|stopped| *stopped) => Err(Ended::CutShort),
+        }
+    }
+
+    /// The stores, and the regions that hold the workload's keys.
+    pub async fn look(&self) -> Result<(Vec<Store>, Vec<Region>), Ended> {
+        let stores = self.parts.target.stores().await?;
+        Ok((stores, self.parts.target.regions().await?))
+    }
+
+    /// Measures the load for a while: operations that succeeded in a second.
+    pub async fn measure(&self, window: &'static str) -> Result<f64, Ended> {
+        let (begin_ns, before) = (self.parts.recording.now_ns(), self.parts.recording.succeeded());
+        let begun = Instant::now();
+        self.unless_over(tokio::time::sleep(Duration::from_millis(self.config.window_ms))).await?;
+        let succeeded = self.parts.recording.succeeded() - before;
+        self.books().windows.insert(window, (begin_ns, self.parts.recording.now_ns()));
+        Ok(succeeded as f64 / begun.elapsed().as_secs_f64())
+    }
+
+    /// Stops stores in one instant. What was seen of them is told and recorded.
+    pub async fn stop(
+        &self,
+        fault: u32,
+        region: &Region,
+        stores: &[Store],
+    ) -> Result<Pulse, Ended> {
+        let ids: Vec<StoreId> = stores.iter().map(|store| store.id).collect();
+        let role = |id| if region.leader == Some(id) { "leader" } else { "follower" };
+        let whom = stores.iter().map(|store| {
+            json!({ "id": store.id, "address": store.address, "pid": store.pid, "role": role(store.id) })
+        });
+        self.books().down.clone_from(&ids);
+        let value = json!({ "region": region.id, "stores": whom.collect::<Value>() });
+        self.begin(fault, "pause", value);
+        let pulse = Pulse::feel(Arc::clone(&self.parts.recording));
+        let seen = self.parts.target.pause(ids).await;
+        self.complete(fault, "pause", states(&seen));
+        for seen in seen? {
+            self.say(format_args!("store {} seen {}", seen.store, seen.state.name()));
+            if seen.state != ProcessState::Stopped {
+                let state = seen.state.name();
+                return Err(Ended::Failed(format!("store {} is {state}, not stopped", seen.store)));
+            }
+        }
+        Ok(pulse)
+    }
+
+    /// Resumes what is stopped. How the clients fared meanwhile goes into the history with it.
+    pub async fn resume(&self, fault: u32, pulse: &Pulse) -> Result<(), Ended> {
+        let down = self.books().down.clone();
+        let whom: Value = down.iter().map(|id| json!({ "id": id })).collect();
+        let scene = json!({
+            "windows-ns": self.books().windows,
+            "tester-late-ns": pulse.beat().late.as_nanos() as u64,
+        });
+        let value = json!({ "stores": whom, "scene": scene });
+        self.begin(fault, "resume", value);
+        let seen = self.parts.target.resume(down).await;
+        self.complete(fault, "resume", states(&seen));
+        for seen in seen? {
+            self.say(format_args!("store {} seen {}", seen.store, seen.state.name()));
+        }
+        self.books().down.clear();
+        self.parts.observer.in_force(&[]);
+        Ok(())
+    }
+
+    /// Waits until other stores lead these regions, and notes each move. How long it took; `None` = not in time.
+    pub async fn await_new_leaders(
+        &self,
+        fault: u32,
+        old: StoreId,
+        led: &[Region],
+    ) -> Result<Option<Duration>, Ended> {
+        let begun = Instant::now();
+        let mut waiting: Vec<&Region> = led.iter().collect();
+        while begun.elapsed() < self.patience() {
+            if let Ok(now) = self.unless_over(self.parts.target.regions()).await? {
+                waiting.retain(|region| {
+                    let new = now.iter().find(|it| it.id == region.id);
+                    let moved = new.filter(|it| it.leader.is_some_and(|leader| leader != old));
+                    if let Some(new) = moved {
+                        self.note_move(fault, region, new, begun.elapsed());
+                    }
+                    moved.is_none()
+                });
+            }
+            if waiting.is_empty() {
+                return Ok(Some(begun.elapsed()));
+            }
+            self.unless_over(tokio::time::sleep(POLL)).await?;
+        }
+        Ok(None)
+    }
+
+    fn note_move(&self, fault: u32, old: &Region, new: &Region, after: Duration) {
+        let leader = |region: &Region| region.leader.unwrap_or_default();
+        self.say(format_args!(
+            "PD: region {} is led by store {} instead of store {} after {:.1} s",
+            old.id,
+            leader(new),
+            leader(old),
+            after.as_secs_f64()
+        ));
+        let change = json!([{ "region": old.id, "leader_before": old.leader, "leader_after": new.leader,
+            "voters_before": old.voters.len(), "voters_after": new.voters.len() }]);
+        self.begin(fault, "leader-moved", json!({ "region": old.id }));
+        self.complete(fault, "leader-moved", json!({ "regions": change }));
+    }
+
+    /// Sets the number of replicas and waits, if told so, until every region of the cluster has them, caught up.
+    pub async fn set_replicas(&self, fault: u32, to: u32, wait: bool) -> Result<Duration, Ended> {
+        let target = &self.parts.target;
+        let (from, before) = (target.max_replicas().await?, target.regions().await?);
+        let initial = self.books().replicas.map_or(from, |(initial, _)| initial);
+        self.books().replicas = Some((initial, to));
+        self.begin(fault, "max-replicas", json!({ "from": from, "to": to }));
+        let begun = Instant::now();
+        let set = target.set_max_replicas(to).await;
+        let settled = match (&set, wait) {
+            (Ok(()), true) => self.unless_over(target.await_whole(self.patience())).await,
+            _ => Ok(Ok(())),
+        };
+        let took = begun.elapsed();
+        let mut value = json!({ "to": to, "waited": wait });
+        match (target.regions().await, &set, &settled) {
+            (Ok(after), Ok(()), Ok(Ok(()))) => value["regions"] = changes(&before, &after),
+            (_, Err(error), _) => value["error"] = error.to_string().into(),
+            (_, _, Ok(Err(failure))) => value["error"] = failure.to_string().into(),
+            _ => value["error"] = "its effect was not seen".into(),
+        }
+        self.complete(fault, "max-replicas", value);
+        self.parts.observer.in_force(&[]);
+        set?;
+        settled?.map_err(|failure| Ended::Failed(failure.to_string()))?;
+        Ok(took)
+    }
+
+    /// Waits until every store is up and every region has its replicas, caught up. How long it took.
+    pub async fn await_whole(&self) -> Result<Duration, Ended> {
+        let begun = Instant::now();
+        let whole = self.unless_over(self.parts.target.await_whole(self.patience())).await?;
+        whole.map_err(|failure| Ended::Failed(failure.to_string()))?;
+        Ok(begun.elapsed())
+    }
+
+    /// Counts the keys, puts one more, counts again.
+    pub async fn count(&self) -> Result<KeyCounts, Ended> {
+        let SceneParts { range, counter, op_timeout, recording, .. } = &self.parts;
+        let mut client = recording.client();
+        // Enough for an election; the stores shall not be stopped for longer than it needs.
+        let counting = range.count(counter.as_ref(), &mut client, *op_timeout, self.patience() / 2);
+        let counts = self.unless_over(counting).await?;
+        self.books().counted = counts.after.is_some();
+        Ok(counts)
+    }
+
+    /// Whether the one more key was put, and counted.
+    pub fn counted(&self) -> bool {
+        self.books().counted
+    }
+
+    /// Brings back whatever the script left: nothing, if it came to its end. What could not be healed.
+    pub async fn heal(&self) -> Vec<String> {
+        let mut unhealed = Vec::new();
+        let down = self.books().down.clone();
+        for store in down {
+            let resume = || self.parts.target.resume(vec![store]);
+            match self.tried("resume", json!({ "stores": [{ "id": store }] }), resume).await {
+                Ok(_) => self.books().down.retain(|it| *it != store),
+                Err(error) => unhealed.push(format!("store {store} could not be resumed: {error}")),
+            }
+        }
+        let replicas = self.books().replicas;
+        if let Some((initial, now)) = replicas.filter(|(initial, now)| initial != now) {
+            let set = || self.parts.target.set_max_replicas(initial);
+            match self.tried("max-replicas", json!({ "from": now, "to": initial }), set).await {
+                Ok(()) => self.books().replicas = None,
+                Err(error) => unhealed
+                    .push(format!("max-replicas is {now} and could not be set back: {error}")),
+            }
+        }
+        self.parts.observer.in_force(&[]);
+        unhealed
+    }
+
+    async fn tried<T, A: Future<Output = Result<T, TargetError>>>(
+        &self,
+        f: &str,
+        value: Value,
+        act: impl Fn() -> A,
+    ) -> Result<T, TargetError> {
+        self.parts.observer.record(What::FaultInvoke { f: f.into(), value: value.clone() });
+        let mut tries = 1;
+        let done = loop {
+            match act().await {
+                Err(_) if tries < HEAL_TRIES => tokio::time::sleep(POLL * 5).await,
+                done => break done,
+            }
+            tries += 1;
+        };
+        let mut value = value;
+        if let Err(error) = &done {
+            value["error"] = error.to_string().into();
+        }
+        self.parts.observer.record(What::FaultComplete { f: f.into(), value });
+        done
+    }
+
+    fn begin(&self, fault: u32, f: &str, mut value: Value) {
+        value["fault"] = fault.into();
+        value["name"] = self.config.name.name().into();
+        self.parts.observer.record(What::FaultInvoke { f: f.into(), value });
+        self.parts.observer.in_force(&[self.config.name.name()]);
+    }
+
+    fn complete(&self, fault: u32, f: &str, mut value: Value) {
+        value["fault"] = fault.into();
+        self.parts.observer.record(What::FaultComplete { f: f.into(), value });
+    }
+
+    fn books(&self) -> MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        let (down, replicas) = {
+            let books = self.books();
+            (!books.down.is_empty(), books.replicas.filter(|(initial, now)| initial != now))
+        };
+        if down {
+            self.parts.target.resume_all_now();
+        }
+        if let Some((initial, _)) = replicas {
+            let target = Arc::clone(&self.parts.target);
+            let set_back = move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+                runtime.map(|runtime| runtime.block_on(target.set_max_replicas(initial)))
+            };
+            // Whoever drops a scene may stand in a runtime, which a thread of its own does not.
+            if !matches!(std::thread::spawn(set_back).join(), Ok(Ok(Ok(())))) {
+                self.say(format_args!("max-replicas could not be set back to {initial}"));
+            }
+        }
+    }
+}
+
+/// What was seen of processes, for a history.
+fn states(seen: &Result<Vec<nemesis::SeenProcess>, TargetError>) -> Value {
+    match seen {
+        Ok(seen) => {
+            let of = |seen: &nemesis::SeenProcess| json!({ "id": seen.store, "pid": seen.pid, "state": seen.state.name() });
+            json!({ "stores": seen.iter().map(of).collect::<Value>() })
+        }
+        Err(error) => json!({ "error": error.to_string() }),
+    }
+}
+
+/// How the workload's regions changed, for a history.
+fn changes(before: &[Region], after: &[Region]) -> Value {
+    let change = |new: &Region| {
+        let old = before.iter().find(|old| old.id == new.id)?;
+        Some(json!({ "region": new.id, "leader_before": old.leader, "leader_after": new.leader,
+            "voters_before": old.voters.len(), "voters_after": new.voters.len() }))
+    };
+    after.iter().filter_map(change).collect()
+}
