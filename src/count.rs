@@ -21,7 +21,7 @@ const TRIES_MAX: u32 = 4;
 
 /// Counts and prints.
 pub fn command(args: &CountArgs) -> Result<Exit, Failure> {
-    let endpoints = pd_endpoints::choose(&args.pd, None, &args.runs_dir)?;
+    let endpoints = pd_endpoints::choose(&args.pd, None)?;
     let runtime = tokio::runtime::Runtime::new().map_err(Failure::software)?;
     let list = |key: &[u8]| {
         if args.list {

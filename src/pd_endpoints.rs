@@ -2,23 +2,41 @@
 //!
 //! In: what flags and properties say. Out: PD's addresses, seen to answer, or one sentence. Starts nothing.
 
-use crate::{config::ClientName, exit::Failure};
+use crate::{clusters, config::ClientName, exit::Failure};
+use clap::Args;
 use client::{DirectClient, DirectOptions, PdHttp, RawKv, TikvClient, TikvClientOptions};
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 /// go-ycsb's and tiup's.
 const DEFAULT: &str = "127.0.0.1:2379";
 /// How long PD may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The flag, the property, or the default; the first that is there.
-pub fn choose(
-    flag: &[String],
-    property: Option<&str>,
-    _runs_dir: &Path,
-) -> Result<Vec<String>, Failure> {
+/// Where clients find PD, as flags say it.
+#[derive(Debug, Args)]
+pub struct PdArgs {
+    /// Where PD is, `host:port[,host:port]` [default: the cluster that runs here, or 127.0.0.1:2379]
+    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',', conflicts_with = "tag")]
+    pub pd: Vec<String>,
+    /// The tag of a cluster that `cluster up` started
+    #[arg(short = 'T', long)]
+    pub tag: Option<String>,
+    /// Where run directories are; clusters are in its folder `clusters`
+    #[arg(long, default_value = "runs")]
+    pub runs_dir: PathBuf,
+}
+
+/// The flags, the property, the cluster that runs here, or the default; the first that is there.
+pub fn choose(args: &PdArgs, property: Option<&str>) -> Result<Vec<String>, Failure> {
     let said = |text: &str| text.split(',').map(|one| one.trim().to_owned()).collect::<Vec<_>>();
-    let endpoints = if flag.is_empty() { said(property.unwrap_or(DEFAULT)) } else { flag.to_vec() };
+    let endpoints = match (args.pd.as_slice(), property) {
+        ([], Some(property)) if args.tag.is_none() => said(property),
+        ([], _) => {
+            let running = clusters::running_pd(&args.runs_dir, args.tag.as_deref())?;
+            vec![running.unwrap_or_else(|| DEFAULT.into())]
+        }
+        (flag, _) => flag.to_vec(),
+    };
     let endpoints: Vec<String> = endpoints
         .iter()
         .map(|endpoint| {
@@ -75,8 +93,8 @@ mod tests {
     use super::*;
 
     fn chosen(flag: &[&str], property: Option<&str>) -> Result<Vec<String>, Failure> {
-        let flag: Vec<String> = flag.iter().map(|it| (*it).to_owned()).collect();
-        choose(&flag, property, Path::new("no/such/runs"))
+        let pd = flag.iter().map(|it| (*it).to_owned()).collect();
+        choose(&PdArgs { pd, tag: None, runs_dir: "no/such/runs".into() }, property)
     }
 
     #[test]

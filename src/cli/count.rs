@@ -1,8 +1,7 @@
 //! The flags of `count`.
 
-use crate::exit::Exit;
+use crate::{exit::Exit, pd_endpoints::PdArgs};
 use clap::Args;
-use std::path::PathBuf;
 
 /// The flags of `count`.
 #[derive(Debug, Args)]
@@ -14,10 +13,7 @@ pub struct CountArgs {
     /// Print the keys, one a line; what is no plain ASCII as \xNN
     #[arg(long)]
     pub list: bool,
-    /// Where PD is, `host:port[,host:port]` [default: the cluster that runs here, or 127.0.0.1:2379]
-    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',')]
-    pub pd: Vec<String>,
-    /// Where the clusters are that `cluster up` started
-    #[arg(long, default_value = "runs")]
-    pub runs_dir: PathBuf,
+    /// Where PD is.
+    #[command(flatten)]
+    pub pd: PdArgs,
 }

@@ -4,10 +4,11 @@ use super::times::parse_ms;
 use crate::{
     config::ClientName,
     exit::{Exit, Failure},
+    pd_endpoints::PdArgs,
     ycsb::Properties,
 };
 use clap::Args;
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 /// The flags of `load` and `ycsb`.
 #[derive(Debug, Args)]
@@ -34,18 +35,15 @@ pub struct YcsbArgs {
     /// Table; the same as -p table=NAME
     #[arg(long, value_name = "NAME")]
     pub table: Option<String>,
-    /// Where PD is, `host:port[,host:port]` [default: -p tikv.pd, the cluster that runs here, or 127.0.0.1:2379]
-    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',')]
-    pub pd: Vec<String>,
+    /// Where PD is.
+    #[command(flatten)]
+    pub pd: PdArgs,
     /// Client library
     #[arg(long, value_enum, default_value = "tikv-client")]
     pub client: ClientName,
     /// How long one call may take (seconds, or with a unit: 500ms)
     #[arg(long, default_value = "5", value_parser = parse_ms)]
     pub op_timeout: u64,
-    /// Where the clusters are that `cluster up` started
-    #[arg(long, default_value = "runs")]
-    pub runs_dir: PathBuf,
 }
 
 impl YcsbArgs {

@@ -42,6 +42,23 @@ pub fn of_running(runs_dir: &Path, tag: Option<&str>) -> Result<ClusterDirectory
     }
 }
 
+/// Where the PD is of the cluster of that tag, or of the only one that runs; `None` = without a tag, none runs.
+pub fn running_pd(runs_dir: &Path, tag: Option<&str>) -> Result<Option<String>, Failure> {
+    let all = ClusterDirectory::all(runs_dir)?;
+    let mut runs = false;
+    for directory in &all {
+        runs |= life(directory)? == Life::Up;
+    }
+    if tag.is_none() && !runs {
+        return Ok(None);
+    }
+    let directory = of_running(runs_dir, tag)?;
+    let pd = Spec::read(&directory)?.and_then(|spec| spec.pd);
+    let tag = directory.tag();
+    let early = || Failure::target_or_disk(format!("the cluster {tag} does not serve yet"));
+    pd.ok_or_else(early).map(Some)
+}
+
 /// Whether it runs.
 pub fn life(directory: &ClusterDirectory) -> Result<Life, Failure> {
     Ok(Spec::read(directory)?.map_or(Life::Down, |spec| spec.life()))

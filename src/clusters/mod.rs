@@ -23,6 +23,8 @@ mod tag;
 mod watch;
 mod wish;
 
+pub use choice::running_pd;
+
 use crate::{
     cli::ClusterCommand,
     exit::{Exit, Failure},

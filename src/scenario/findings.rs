@@ -53,6 +53,8 @@ pub struct SceneFinder {
     counts: Option<CountFinder>,
     stopped_at_ns: Option<u64>,
     resumed_at_ns: Option<u64>,
+    /// The last that was heard of the run, which a kill may have cut off.
+    last_ns: u64,
     stores: Vec<String>,
     confirmed: bool,
     moves: Vec<(u64, String)>,
@@ -73,6 +75,7 @@ impl SceneFinder {
             counts: range.map(CountFinder::new),
             stopped_at_ns: None,
             resumed_at_ns: None,
+            last_ns: 0,
             stores: Vec::new(),
             confirmed: false,
             moves: Vec::new(),
@@ -90,6 +93,7 @@ impl SceneFinder {
             counts.hear(event);
         }
         let at_ns = event.time_ns;
+        self.last_ns = self.last_ns.max(at_ns);
         match event.what {
             WhatRef::FaultInvoke(f, value) if f == "pause" => {
                 self.stopped_at_ns = Some(at_ns);
@@ -132,7 +136,7 @@ impl SceneFinder {
             findings.push(finding(Weight::Unknown, "no store was stopped"));
             return findings;
         };
-        let end_ns = self.resumed_at_ns.unwrap_or(u64::MAX);
+        let end_ns = self.resumed_at_ns.unwrap_or(self.last_ns).max(begin_ns);
         let during = Window { begin_ns, end_ns };
         let mut findings = self.before_the_stop();
         findings.push(self.stopped(during));

@@ -88,7 +88,7 @@ fn carry_out(args: &YcsbArgs, loads: bool) -> Result<(Arc<Table>, Driven), Failu
     for name in settings::unknown_names(&properties) {
         terminal::note(format_args!("note: nothing here knows the property {name}"));
     }
-    let pd = pd_endpoints::choose(&args.pd, properties.get("tikv.pd"), &args.runs_dir)?;
+    let pd = pd_endpoints::choose(&args.pd, properties.get("tikv.pd"))?;
     let runtime = tokio::runtime::Runtime::new().map_err(Failure::software)?;
     let result = runtime.block_on(async {
         pd_endpoints::check(&pd).await?;
