@@ -78,7 +78,7 @@ pub fn library(name: ClientName, endpoints: &[String], op_timeout: Duration) -> 
         ClientName::Direct => Arc::new(direct(endpoints)),
         ClientName::TikvClient => Arc::new(TikvClient::new(
             endpoints.to_vec(),
-            TikvClientOptions { atomic: false, client_retries: false, rpc_timeout: op_timeout },
+            TikvClientOptions { rpc_timeout: op_timeout, ..TikvClientOptions::default() },
         )),
     }
 }

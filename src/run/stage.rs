@@ -246,6 +246,7 @@ impl Stage<'_> {
                     atomic: self.workload.uses_cas(),
                     client_retries: workload.client_retries,
                     rpc_timeout,
+                    ..TikvClientOptions::default()
                 },
             )),
         }

@@ -46,7 +46,9 @@ impl ScenarioConfig {
         let mut flags = Vec::new();
         let mut flag = |name: &str, mine: u64, default: u64| {
             if mine != default {
-                flags.push(format!("--{name} {mine}ms"));
+                let whole = mine.is_multiple_of(1000);
+                let time = if whole { (mine / 1000).to_string() } else { format!("{mine}ms") };
+                flags.push(format!("--{name} {time}"));
             }
         };
         flag("window", self.window_ms, defaults.window_ms);

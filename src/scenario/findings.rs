@@ -95,21 +95,21 @@ impl SceneFinder {
         let at_ns = event.time_ns;
         self.last_ns = self.last_ns.max(at_ns);
         match event.what {
-            WhatRef::FaultInvoke(f, value) if f == "pause" => {
+            WhatRef::FaultInvoke("pause", value) => {
                 self.stopped_at_ns = Some(at_ns);
                 self.stores = stores(value).map(named).collect();
             }
-            WhatRef::FaultComplete(f, value) if f == "pause" => {
+            WhatRef::FaultComplete("pause", value) => {
                 let stopped = |store: &Value| store["state"] == "stopped";
                 self.confirmed = stores(value).count() > 0 && stores(value).all(stopped);
             }
-            WhatRef::FaultInvoke(f, value) if f == "resume" => {
+            WhatRef::FaultInvoke("resume", value) => {
                 self.resumed_at_ns.get_or_insert(at_ns);
                 if !value["scene"].is_null() {
                     self.scene = value["scene"].clone();
                 }
             }
-            WhatRef::FaultComplete(f, value) if f == "leader-moved" => {
+            WhatRef::FaultComplete("leader-moved", value) => {
                 for change in value["regions"].as_array().into_iter().flatten() {
                     let said = format!(
                         "the leader of region {} moved from store {} to store {}",
@@ -118,7 +118,7 @@ impl SceneFinder {
                     self.moves.push((at_ns, said));
                 }
             }
-            WhatRef::FaultComplete(f, value) if f == "max-replicas" => {
+            WhatRef::FaultComplete("max-replicas", value) => {
                 self.replicas.push(Replicas {
                     to: value["to"].as_u64().unwrap_or_default(),
                     waited: value["waited"] == true,

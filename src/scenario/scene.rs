@@ -327,7 +327,10 @@ impl Scene {
         value["fault"] = fault.into();
         value["name"] = self.config.name.name().into();
         self.parts.observer.record(What::FaultInvoke { f: f.into(), value });
-        self.parts.observer.in_force(&[self.config.name.name()]);
+        // What follows is told of a fault that is in force already.
+        if matches!(f, "pause" | "max-replicas") {
+            self.parts.observer.in_force(&[self.config.name.name()]);
+        }
     }
 
     fn complete(&self, fault: u32, f: &str, mut value: Value) {
