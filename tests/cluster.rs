@@ -7,6 +7,7 @@ use nix::{
 };
 use serde_json::Value;
 use std::{
+    io::{BufRead, BufReader},
     net::TcpListener,
     path::Path,
     process::{Child, Command, Output, Stdio},
@@ -164,6 +165,24 @@ fn a_cluster_is_started_looked_at_hurt_ended_and_removed() {
     assert!(table.contains("cluster walk: up") && table.contains("PD SAYS"), "{table}");
     let foreign = runs.ok(&["status", "--pd", status["pd"].as_str().expect("an address")]);
     assert!(foreign.contains("healthy") && foreign.contains("Up"), "{foreign}");
+
+    // Watched until nobody reads any more, or until Ctrl-C.
+    for ends_by_signal in [false, true] {
+        let mut watch = runs.command(&["status", "--watch", "--json"]);
+        let mut watch = watch.stdout(Stdio::piped()).spawn().expect("the binary starts");
+        let mut lines = BufReader::new(watch.stdout.take().expect("it is piped")).lines();
+        for _ in 0..2 {
+            let line = lines.next().expect("a line each second").expect("text");
+            let seen: Value = serde_json::from_str(&line).expect("JSON");
+            assert_eq!(of(&seen, "store-1", "process"), "running");
+        }
+        if ends_by_signal {
+            kill(Pid::from_raw(watch.id().cast_signed()), Signal::SIGINT).expect("it runs");
+        } else {
+            drop(lines);
+        }
+        assert_eq!(end(&mut watch), Some(0), "by signal: {ends_by_signal}");
+    }
 
     // The same tag a second time, and the data of what runs.
     let said = runs.refused(&["up", "--tag", "walk", "--detach"], USAGE);

@@ -3,8 +3,8 @@
 use super::status::{ClusterStatus, Instance};
 
 const HEADINGS: [&str; 9] =
-    ["NAME", "STORE", "ADDRESS", "STATUS PORT", "PID", "PROCESS", "LEADERS", "REGIONS", "PD SAYS"];
-/// Columns of numbers, to the right.
+    ["NAME", "ID", "ADDRESS", "STATUS", "PID", "PROCESS", "LEADERS", "REGIONS", "PD SAYS"];
+/// Columns of numbers, to the right. With TiKV's ports and all stores Up a line fits a terminal of 80 columns.
 const RIGHT: [bool; 9] = [false, true, false, true, true, false, true, true, false];
 
 /// The lines of the table, those about the whole cluster first.
@@ -108,10 +108,10 @@ mod tests {
 cluster walk: up (supervisor: PID 5)
 PD: 127.0.0.1:2379
 
-NAME     STORE  ADDRESS          STATUS PORT  PID  PROCESS             LEADERS  REGIONS  PD SAYS
-store-1      1  127.0.0.1:20161        20181    7  running                   2       11  Up
-store-4      4  127.0.0.1:20164        20184    -  killed                    2       11  Up
-store-5      5  127.0.0.1:20165        20185    -  ended (signal: 11)        2       11  Up";
+NAME     ID  ADDRESS          STATUS  PID  PROCESS             LEADERS  REGIONS  PD SAYS
+store-1   1  127.0.0.1:20161   20181    7  running                   2       11  Up
+store-4   4  127.0.0.1:20164   20184    -  killed                    2       11  Up
+store-5   5  127.0.0.1:20165   20185    -  ended (signal: 11)        2       11  Up";
         assert_eq!(lines(&status).join("\n"), expected);
     }
 }

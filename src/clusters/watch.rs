@@ -1,7 +1,8 @@
 //! `cluster status`: once, or again every second.
 //!
 //! In: which cluster. Out: a table or JSON on stdout. On a terminal `--watch` redraws in place, elsewhere it appends;
-//! Ctrl-C ends it well, and so does the end of the cluster's directory.
+//! Ctrl-C ends it well, and so does the end of the cluster's directory or of whoever reads what it
+//! says.
 
 use super::{choice, directory::ClusterDirectory, status::ClusterStatus, table};
 use crate::{
@@ -11,7 +12,11 @@ use crate::{
     terminal,
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::{cell::RefCell, io::IsTerminal, time::Duration};
+use std::{
+    cell::RefCell,
+    io::{IsTerminal, Write},
+    time::Duration,
+};
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_secs(1);
@@ -62,18 +67,20 @@ async fn watch(subject: &Subject, json: bool) -> Result<Exit, Failure> {
     loop {
         let round = async {
             // A PD that does not answer is shown, and asked again: that is what one watches for.
-            match subject.look().await {
-                Ok(status) if json => {
-                    screen.show(serde_json::to_string(&status).map_err(Failure::software)?);
+            let text = match subject.look().await {
+                Ok(status) if json => serde_json::to_string(&status).map_err(Failure::software)?,
+                Ok(status) => table::lines(&status).join("\n"),
+                Err(failure) if json => {
+                    serde_json::json!({ "error": failure.sentence }).to_string()
                 }
-                Ok(status) => screen.show(table::lines(&status).join("\n")),
-                Err(failure) => screen.show(failure.sentence),
-            }
+                Err(failure) => failure.sentence,
+            };
+            let seen = screen.show(text);
             tokio::time::sleep(EVERY).await;
-            Ok(())
+            Ok(seen)
         };
         tokio::select! {
-            round = round => round?,
+            seen = round => if !seen? { break },
             () = interrupt.at_least(Urgency::Early) => break,
         }
         if subject.is_gone() {
@@ -104,14 +111,16 @@ impl Screen {
         Self::InPlace(bar, RefCell::default())
     }
 
-    fn show(&self, text: String) {
+    /// Shows a round. Whether anybody is left to see the next one.
+    fn show(&self, text: String) -> bool {
         match self {
             Self::InPlace(bar, last) => {
                 let now = jiff::Timestamp::now().strftime("%H:%M:%S UTC");
                 bar.set_message(format!("{text}\n\n{now}, again every second; Ctrl-C ends this"));
                 last.replace(text);
+                true
             }
-            Self::Appending => terminal::result(text),
+            Self::Appending => writeln!(std::io::stdout().lock(), "{text}").is_ok(),
         }
     }
 
