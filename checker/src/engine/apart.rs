@@ -144,6 +144,14 @@ mod tests {
     }
 
     #[test]
+    fn writes_that_touch_are_concurrent_and_stay_one_value() {
+        let touching = vec![call(1, 4, ANYTHING, 5), call(4, 6, ANYTHING, 5)];
+        assert_eq!(values(touching)[1].1, 5);
+        let apart = vec![call(1, 4, ANYTHING, 5), call(5, 6, ANYTHING, 5)];
+        assert_eq!(values(apart)[1].1, 6);
+    }
+
+    #[test]
     fn unknown_writes_and_values_seen_not_to_be_there_stay_whole() {
         let calls = vec![call(1, NEVER, ANYTHING, 5), call(4, 6, ANYTHING, 5)];
         assert_eq!(values(calls)[1].1, 5);
