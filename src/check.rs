@@ -9,14 +9,12 @@ use crate::{
     counterexamples,
     exit::{Exit, Failure},
     judge::{self, Judgement},
-    report,
+    reading_progress, report,
     run_directory::RunDirectory,
 };
-use indicatif::{ProgressBar, ProgressDrawTarget};
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 /// Judges each of these.
@@ -28,10 +26,12 @@ pub fn command(args: &CheckArgs) -> Result<Exit, Failure> {
     let mut judgements = Vec::new();
     let mut refused = Vec::new();
     for path in &args.paths {
-        let progress = progress(path);
-        let judged = history(path)
-            .and_then(|history| pool.install(|| judge::judge(&history, &args.judging())));
-        progress.finish_and_clear();
+        let judged = history(path).and_then(|history| {
+            let judging = args.judging();
+            reading_progress::during(path, |watch| {
+                pool.install(|| judge::judge_watched(&history, &judging, watch))
+            })
+        });
         match judged {
             Ok(judgement) => {
                 if let Some(directory) = directory_for(args, path) {
@@ -72,13 +72,6 @@ fn directory_for(args: &CheckArgs, path: &Path) -> Option<PathBuf> {
         (args.paths.len() == 1).then(|| PathBuf::from("."))
     };
     args.counterexamples.clone().or(own)
-}
-
-fn progress(path: &Path) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(5));
-    bar.set_message(format!("judging {}", path.display()));
-    bar.enable_steady_tick(Duration::from_millis(200));
-    bar
 }
 
 fn print_json(judgements: &[(PathBuf, Judgement)]) -> Result<(), Failure> {

@@ -11,9 +11,9 @@ use crate::{
     traffic::{Counts, Traffic},
 };
 use checker::{Collector, Model, Options, Validity, Verdict};
-use histories::{Format, Header, MalformedReason, ReadError, Value, WhatRef};
+use histories::{Format, Header, MalformedReason, ReadError, Value, WhatRef, jsonl::Position};
 use serde::Serialize;
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::Path, sync::OnceLock};
 
 /// A run with fewer successes than this a client tested nothing.
 const OK_PER_CLIENT_MIN: u64 = 10;
@@ -103,6 +103,15 @@ enum Refusal {
 
 /// Judges the history in a file. It is read once, on rayon's current pool.
 pub fn judge(path: &Path, judging: &Judging) -> Result<Judgement, Failure> {
+    judge_watched(path, judging, &OnceLock::new())
+}
+
+/// Judges the history in a file, and hands out how far it is read.
+pub fn judge_watched(
+    path: &Path,
+    judging: &Judging,
+    watch: &OnceLock<Position>,
+) -> Result<Judgement, Failure> {
     let refused = |refusal: Refusal| {
         let exit = match refusal {
             Refusal::Read(ReadError::Io(_)) => Exit::NoInput,
@@ -112,6 +121,7 @@ pub fn judge(path: &Path, judging: &Judging) -> Result<Judgement, Failure> {
     };
     let source = histories::source::open(path, judging.format)
         .map_err(|error| refused(Refusal::Read(error)))?;
+    watch.get_or_init(|| source.position.clone());
     let header = source.header.clone();
     let mut collector = match &judging.initial {
         Some(value) => Collector::with_initial(value.clone()),

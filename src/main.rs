@@ -26,6 +26,7 @@ mod pages;
 mod pd_endpoints;
 mod plan;
 mod progress;
+mod reading_progress;
 mod recording;
 mod recording_cost;
 mod report;

@@ -19,8 +19,8 @@ pub struct Measured {
     pub verdict: String,
     /// Wall-clock seconds of each repetition, reading excluded.
     pub seconds: Vec<f64>,
-    /// Seconds on all processors together, of the whole process, reading included.
-    pub processor_seconds: f64,
+    /// Seconds on all processors together, likewise.
+    pub processor_seconds: Vec<f64>,
     /// The most memory that the process ever had, bytes.
     pub peak_bytes: u64,
 }
@@ -35,19 +35,16 @@ pub fn in_memory(file: &Path, engine: Engine, repetitions: u32) -> Result<Measur
     })?;
     let history = collector.finish();
     let options = Options { engine, ..Options::default() };
-    let mut seconds = Vec::new();
+    let (mut seconds, mut processor) = (Vec::new(), Vec::new());
     let mut verdict = String::new();
     for _ in 0..repetitions {
-        let begun = Instant::now();
+        let (begun, used) = (Instant::now(), processor_seconds());
         verdict = check(&history, &options).validity.to_string();
         seconds.push(begun.elapsed().as_secs_f64());
+        processor.push(processor_seconds() - used);
     }
-    Ok(Measured {
-        verdict,
-        seconds,
-        processor_seconds: processor_seconds(),
-        peak_bytes: peak_bytes("self"),
-    })
+    let peak_bytes = peak_bytes("self");
+    Ok(Measured { verdict, seconds, processor_seconds: processor, peak_bytes })
 }
 
 /// The most memory that a process ever had; 0 where the system does not tell.
@@ -68,10 +65,21 @@ fn status_kib(process: &str, field: &str) -> u64 {
 
 /// Seconds that this process used, on all processors together; 0 where the system does not tell.
 pub fn processor_seconds() -> f64 {
+    let threads = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let nanoseconds = threads.filter_map(|thread| {
+        let text = std::fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        text.split_whitespace().next()?.parse::<f64>().ok()
+    });
+    nanoseconds.sum::<f64>() / 1e9
+}
+
+/// Seconds that a process used so far, or with `of_children` its ended children, in hundredths.
+pub fn ticked_seconds(process: &str, of_children: bool) -> f64 {
     const TICKS_PER_SECOND: f64 = 100.0;
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // The name in parentheses may hold blanks; user and system time are the 12th and 13th field behind it.
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    // The name in parentheses may hold blanks. Behind it user and system time are the 12th and 13th field, and those of
+    // children the next two.
     let behind_name = stat.rsplit(')').next().unwrap_or_default();
-    let ticks = behind_name.split_whitespace().skip(11).take(2);
+    let ticks = behind_name.split_whitespace().skip(if of_children { 13 } else { 11 }).take(2);
     ticks.filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / TICKS_PER_SECOND
 }

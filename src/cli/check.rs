@@ -32,7 +32,7 @@ pub struct CheckArgs {
     /// Print the judgements as JSON
     #[arg(long)]
     pub json: bool,
-    /// Threads that judge [default: one for each core]
+    /// Threads that read and judge [default: one for each core]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
     /// Where counterexamples go [default: the run directory; the current one if a single file is judged]

@@ -8,7 +8,7 @@ use rustc_hash::FxBuildHasher;
 
 use crate::call::{ABSENT, ANYTHING, Call, IMPOSSIBLE, NOTHING, PRESENT, UNLIKE, ValueId};
 use crate::engine::{Decision, Judgement};
-use crate::near_linear::{self, Answer, Clash, Op};
+use crate::near_linear::{self, Answer, Clash, Op, Operations};
 use crate::verdict::DecidedBy;
 
 /// Decides one key whose written values are unique.
@@ -23,21 +23,40 @@ pub(crate) fn judge(calls: &[Call]) -> Option<Judgement> {
 /// What clashes, if anything does; `None` where the check does not apply.
 #[allow(clippy::option_option)]
 pub(crate) fn clash(calls: &[Call]) -> Option<Option<Clash>> {
-    let mut ops: Vec<Op> = calls.iter().map(op).collect::<Option<_>>()?;
+    if calls.iter().any(|call| op(call).is_none()) {
+        return None;
+    }
     let values_max = calls
         .iter()
         .flat_map(|call| [call.expects, call.writes])
         .filter(|value| *value < IMPOSSIBLE)
         .max();
-    if values_max
-        .is_some_and(|value| value as usize > SPARSE_MIN.max(DENSE_VALUES_MAX * calls.len()))
-    {
+    let is_sparse = values_max
+        .is_some_and(|value| value as usize > SPARSE_MIN.max(DENSE_VALUES_MAX * calls.len()));
+    let answer = if is_sparse {
+        let mut ops: Vec<Op> = calls.iter().filter_map(op).collect();
         renumber(&mut ops);
-    }
-    match near_linear::check(&ops) {
+        near_linear::check(ops.as_slice())
+    } else {
+        near_linear::check(&Decidable(calls))
+    };
+    match answer {
         Answer::Linearizable => Some(None),
         Answer::Not(clash) => Some(Some(clash)),
         Answer::NotUnique(..) => None,
+    }
+}
+
+/// Calls each of which the check has a notion of, read as they are.
+struct Decidable<'a>(&'a [Call]);
+
+impl Operations for Decidable<'_> {
+    fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    fn at(&self, index: usize) -> Op {
+        op(&self.0[index]).expect("looked at before")
     }
 }
 

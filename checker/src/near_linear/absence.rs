@@ -9,7 +9,7 @@
 //!   open delete with the earliest deadline: deletes differ in nothing else, so by exchange no other choice is better;
 //! - a change from absent to present can take one block that begins with a CAS from absence along for nothing.
 
-use super::{Answer, Clash, History, NEVER, Op, zones::Zone};
+use super::{Answer, Blocks, Clash, NEVER, Operations, Place, zones::Zone};
 use std::{cmp::Reverse, collections::BinaryHeap};
 
 /// Open items by deadline, the earliest first.
@@ -42,11 +42,15 @@ struct Sweep {
 }
 
 /// Whether deletes, reads of absence and CAS from absence find their places.
-pub fn check(ops: &[Op], history: &History, zones: &[Zone]) -> Result<(), Answer> {
+pub fn check(
+    ops: &(impl Operations + ?Sized),
+    blocks: &Blocks,
+    zones: &[Zone],
+) -> Result<(), Answer> {
     let mut forward: Vec<&Zone> = zones.iter().filter(|zone| zone.is_forward()).collect();
     forward.sort_unstable_by_key(|zone| zone.smallest_return);
     let moments = free_moments(ops, &forward);
-    let mut items = items(ops, history, zones, &moments)?;
+    let mut items = items(ops, blocks, zones, &moments)?;
     items.sort_unstable_by_key(|item| Reverse(item.from));
 
     let mut sweep = Sweep::default();
@@ -63,7 +67,7 @@ pub fn check(ops: &[Op], history: &History, zones: &[Zone]) -> Result<(), Answer
         }
         sweep.settle(moment)?;
         while let Some(begun) = forward.get(zone).filter(|begun| begun.smallest_return == moment) {
-            sweep.begin_zone(history.blocks[begun.block].from_absence, begun.witnesses[0])?;
+            sweep.begin_zone(begun.from_absence, begun.witnesses()[0])?;
             zone += 1;
         }
     }
@@ -71,9 +75,11 @@ pub fn check(ops: &[Op], history: &History, zones: &[Zone]) -> Result<(), Answer
 }
 
 /// The moments at which something is invoked or returns, without those strictly inside a forward zone.
-fn free_moments(ops: &[Op], forward: &[&Zone]) -> Vec<u64> {
-    let mut moments: Vec<u64> =
-        ops.iter().flat_map(|op| [op.invoked, op.returned]).filter(|at| *at != NEVER).collect();
+fn free_moments(ops: &(impl Operations + ?Sized), forward: &[&Zone]) -> Vec<u64> {
+    let mut moments = Vec::with_capacity(2 * ops.count());
+    for op in (0..ops.count()).map(|index| ops.at(index)) {
+        moments.extend([op.invoked, op.returned].into_iter().filter(|at| *at != NEVER));
+    }
     moments.sort_unstable();
     moments.dedup();
     let mut zone = 0;
@@ -88,21 +94,20 @@ fn free_moments(ops: &[Op], forward: &[&Zone]) -> Vec<u64> {
 
 /// What takes one moment, each with its first and its last free moment.
 fn items(
-    ops: &[Op],
-    history: &History,
+    ops: &(impl Operations + ?Sized),
+    blocks: &Blocks,
     zones: &[Zone],
     moments: &[u64],
 ) -> Result<Vec<Item>, Answer> {
-    let single = |kind, index: &usize| {
-        let op = &ops[*index];
-        (kind, op.invoked, op.returned, *index)
+    let single = |kind, place: &Place| {
+        let op = ops.at(*place as usize);
+        (kind, op.invoked, op.returned, *place as usize)
     };
-    let reads = history.absent_reads.iter().map(|index| single(Kind::AbsentRead, index));
-    let deletes = history.deletes.iter().map(|index| single(Kind::Delete, index));
+    let reads = blocks.absent_reads.iter().map(|place| single(Kind::AbsentRead, place));
+    let deletes = blocks.deletes.iter().map(|place| single(Kind::Delete, place));
     let blocks = zones.iter().filter(|zone| !zone.is_forward()).map(|zone| {
-        let from_absence = history.blocks[zone.block].from_absence;
-        let kind = if from_absence { Kind::CasBlock } else { Kind::PlainBlock };
-        (kind, zone.largest_invocation, zone.smallest_return, zone.witnesses[0])
+        let kind = if zone.from_absence { Kind::CasBlock } else { Kind::PlainBlock };
+        (kind, zone.largest_invocation, zone.smallest_return, zone.witnesses()[0])
     });
     let mut items = Vec::new();
     for (kind, begin, end, operation) in reads.chain(deletes).chain(blocks) {

@@ -27,8 +27,6 @@ mod absence;
 mod block;
 mod zones;
 
-use std::collections::BTreeSet;
-
 /// A value, numbered by the caller: equal values have equal numbers. The check takes memory up to the largest.
 pub type ValueId = u32;
 
@@ -88,13 +86,32 @@ pub enum Clash {
     Absence(usize),
 }
 
+/// The operations of one key, by index. Whoever holds them in another form need not copy them: a key may have tens of
+/// millions.
+pub trait Operations {
+    /// How many there are, fewer than 2^32 - 1.
+    fn count(&self) -> usize;
+    /// One of them.
+    fn at(&self, index: usize) -> Op;
+}
+
+impl Operations for [Op] {
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn at(&self, index: usize) -> Op {
+        self[index]
+    }
+}
+
 /// Checks one key.
-pub fn check(ops: &[Op]) -> Answer {
-    match blocks_of(ops).and_then(|history| {
-        block::check(ops, &history.blocks)?;
-        let zones = zones::of(ops, &history.blocks);
+pub fn check(ops: &(impl Operations + ?Sized)) -> Answer {
+    match Blocks::of(ops).and_then(|blocks| {
+        block::check(ops, &blocks)?;
+        let zones = zones::of(ops, &blocks);
         zones::check(&zones)?;
-        if history.absence_matters { absence::check(ops, &history, &zones) } else { Ok(()) }
+        if blocks.absence_matters { absence::check(ops, &blocks, &zones) } else { Ok(()) }
     }) {
         Ok(()) => Answer::Linearizable,
         Err(answer) => answer,
@@ -107,31 +124,85 @@ impl From<Clash> for Answer {
     }
 }
 
+/// An operation's index, in half the room.
+type Place = u32;
+
+const NOBODY: Place = Place::MAX;
+
+fn index_of(place: Place) -> Option<usize> {
+    (place != NOBODY).then_some(place as usize)
+}
+
+/// The readers of one value: all that matters of them is who returned first and who was invoked last.
+#[derive(Debug, Clone, Copy)]
+struct Readers {
+    first_returned: Place,
+    last_invoked: Place,
+}
+
+impl Default for Readers {
+    fn default() -> Self {
+        Self { first_returned: NOBODY, last_invoked: NOBODY }
+    }
+}
+
+impl Readers {
+    fn add(&mut self, ops: &(impl Operations + ?Sized), index: usize) {
+        let Op { invoked, returned, .. } = ops.at(index);
+        let earlier = index_of(self.first_returned).map(|first| ops.at(first).returned);
+        if earlier.is_none_or(|first| returned < first) {
+            self.first_returned = index as Place;
+        }
+        let later = index_of(self.last_invoked).map(|last| ops.at(last).invoked);
+        if later.is_none_or(|last| invoked >= last) {
+            self.last_invoked = index as Place;
+        }
+    }
+
+    /// The one that returned first and the one that was invoked last.
+    fn ends(self) -> Option<(usize, usize)> {
+        index_of(self.first_returned).zip(index_of(self.last_invoked))
+    }
+}
+
 /// A writer and its readers.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Copy)]
 struct Part {
     /// `None` for the initial absence.
     writer: Option<usize>,
-    readers: Vec<usize>,
+    readers: Readers,
 }
 
 /// A write and the chain of CAS behind it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 struct Block {
-    parts: Vec<Part>,
+    /// The write; nobody for an initial absence that no CAS follows.
+    root: Place,
     /// It begins with a CAS from absence, which a delete or the beginning must precede.
     from_absence: bool,
     /// It is the initial absence, which holds from the beginning.
     initial: bool,
 }
 
-#[derive(Debug)]
-struct History {
-    blocks: Vec<Block>,
+impl Block {
+    fn plain(root: Place) -> Self {
+        Self { root, from_absence: false, initial: false }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Blocks {
+    list: Vec<Block>,
+    /// By value.
+    readers: Vec<Readers>,
+    /// The CAS behind each value; empty if there is none at all.
+    successor: Vec<Place>,
+    /// The readers of the initial absence, if nothing makes the key absent again.
+    absent_readers: Readers,
     /// There are deletes, and somebody observed absence.
     absence_matters: bool,
-    absent_reads: Vec<usize>,
-    deletes: Vec<usize>,
+    absent_reads: Vec<Place>,
+    deletes: Vec<Place>,
 }
 
 /// The value that a call writes.
@@ -151,117 +222,142 @@ fn mentioned(call: Call) -> impl Iterator<Item = ValueId> {
     seen.into_iter().chain(written(call))
 }
 
-/// Something for each value.
-type ByValue<T> = Vec<Option<T>>;
-
 /// Steps 1 to 3: who wrote what, what can be left out, what stands directly behind what.
-fn blocks_of(ops: &[Op]) -> Result<History, Answer> {
-    let values =
-        ops.iter().flat_map(|op| mentioned(op.call)).max().map_or(0, |max| max as usize + 1);
-    let mut writer: ByValue<usize> = vec![None; values];
-    for (index, op) in ops.iter().enumerate() {
-        if let Some(value) = written(op.call)
-            && let Some(first) = writer[value as usize].replace(index)
-        {
-            return Err(Answer::NotUnique(first, index));
-        }
-    }
-    let kept = observed(ops, &writer)?;
+impl Blocks {
+    fn of(ops: &(impl Operations + ?Sized)) -> Result<Self, Answer> {
+        let writer = writers(ops)?;
+        let kept = observed(ops, &writer)?;
+        let values = writer.len();
+        drop(writer);
+        let kept_ops = || (0..ops.count()).filter(|index| kept[*index]).map(|i| (i, ops.at(i)));
 
-    let has_deletes = ops.iter().any(|op| op.call == Call::Delete);
-    let mut readers: ByValue<Vec<usize>> = vec![None; values];
-    let mut successor: ByValue<usize> = vec![None; values];
-    let mut roots = Vec::new();
-    let mut absent_reads = Vec::new();
-    let mut from_absence = Vec::new();
-    let mut deletes = Vec::new();
-    for (index, op) in ops.iter().enumerate().filter(|(index, _)| kept[*index]) {
-        match op.call {
-            Call::Read(None) => absent_reads.push(index),
-            Call::Read(Some(value)) => {
-                readers[value as usize].get_or_insert_with(Vec::new).push(index);
-            }
-            Call::Put(_) => roots.push(index),
-            Call::Delete => deletes.push(index),
-            Call::Cas(None, _) => from_absence.push(index),
-            Call::Cas(Some(expected), _) => {
-                if let Some(other) = successor[expected as usize].replace(index) {
-                    return Err(Clash::TwoSuccessors(other, index).into());
+        let mut blocks = Self { readers: vec![Readers::default(); values], ..Self::default() };
+        let mut from_absence = Vec::new();
+        let has_deletes = kept_ops().any(|(_, op)| op.call == Call::Delete);
+        for (index, op) in kept_ops() {
+            let place = index as Place;
+            match op.call {
+                Call::Read(None) if has_deletes => blocks.absent_reads.push(place),
+                Call::Read(None) => blocks.absent_readers.add(ops, index),
+                Call::Read(Some(value)) => blocks.readers[value as usize].add(ops, index),
+                Call::Put(_) => blocks.list.push(Block::plain(place)),
+                Call::Delete => blocks.deletes.push(place),
+                Call::Cas(None, _) => from_absence.push(place),
+                Call::Cas(Some(expected), _) => {
+                    blocks.successor.resize(values, NOBODY);
+                    let entry = &mut blocks.successor[expected as usize];
+                    if let Some(other) = index_of(std::mem::replace(entry, place)) {
+                        return Err(Clash::TwoSuccessors(other, index).into());
+                    }
                 }
             }
         }
+        blocks.absence_matters =
+            has_deletes && !(blocks.absent_reads.is_empty() && from_absence.is_empty());
+        if has_deletes {
+            let from_absence = from_absence.into_iter();
+            blocks.list.extend(
+                from_absence.map(|root| Block { from_absence: true, ..Block::plain(root) }),
+            );
+            if !blocks.absence_matters {
+                let known = blocks.deletes.iter().copied();
+                let known = known.filter(|place| ops.at(*place as usize).returned != NEVER);
+                blocks.list.extend(known.map(Block::plain));
+            }
+        } else {
+            // Nothing makes the key absent again: the initial absence is a value like any other.
+            if let [first, second, ..] = from_absence[..] {
+                return Err(Clash::TwoSuccessors(first as usize, second as usize).into());
+            }
+            let root = from_absence.first().copied().unwrap_or(NOBODY);
+            blocks.list.push(Block { initial: true, ..Block::plain(root) });
+        }
+        blocks.has_no_circle(ops, kept_ops())?;
+        Ok(blocks)
     }
 
-    let mut chained = 0;
-    let mut chain = |first: Option<usize>| {
-        let mut chain = Vec::new();
-        let mut next = first;
-        while let Some(index) = next {
-            let value = written(ops[index].call).map_or(0, |value| value as usize);
-            let readers = readers[value].take().unwrap_or_default();
-            chain.push(Part { writer: Some(index), readers });
-            chained += 1;
-            next = successor[value];
+    /// Every write that was kept must be in a block; only CAS can stand in a circle.
+    fn has_no_circle(
+        &self,
+        ops: &(impl Operations + ?Sized),
+        kept_ops: impl Iterator<Item = (usize, Op)>,
+    ) -> Result<(), Answer> {
+        if self.successor.is_empty() {
+            return Ok(());
         }
-        chain
-    };
-    let plain = |parts| Block { parts, from_absence: false, initial: false };
-    let mut blocks: Vec<Block> = roots.into_iter().map(|root| plain(chain(Some(root)))).collect();
-    let kept_writes = ops
-        .iter()
-        .enumerate()
-        .filter(|(index, op)| kept[*index] && matches!(op.call, Call::Put(_) | Call::Cas(..)))
-        .map(|(index, _)| index);
-    let absence_matters = has_deletes && !(absent_reads.is_empty() && from_absence.is_empty());
-    if has_deletes {
-        blocks.extend(
-            from_absence
-                .into_iter()
-                .map(|root| Block { from_absence: true, ..plain(chain(Some(root))) }),
-        );
-        if !absence_matters {
-            let known = deletes.iter().filter(|index| ops[**index].returned != NEVER);
-            blocks.extend(
-                known.map(|&index| plain(vec![Part { writer: Some(index), readers: vec![] }])),
-            );
+        let mut in_blocks = vec![false; ops.count()];
+        for writer in self.list.iter().flat_map(|block| self.parts(ops, block)) {
+            if let Some(writer) = writer.writer {
+                in_blocks[writer] = true;
+            }
         }
-    } else {
-        // Nothing makes the key absent again: the initial absence is a value like any other.
-        if let [first, second, ..] = from_absence[..] {
-            return Err(Clash::TwoSuccessors(first, second).into());
+        for (index, op) in kept_ops {
+            if written(op.call).is_some() && !in_blocks[index] {
+                return Err(Clash::Circle(index).into());
+            }
         }
-        let mut parts = vec![Part { writer: None, readers: std::mem::take(&mut absent_reads) }];
-        parts.extend(chain(from_absence.first().copied()));
-        blocks.push(Block { initial: true, ..plain(parts) });
+        Ok(())
     }
-    if chained < kept_writes.clone().count() {
-        let in_blocks: BTreeSet<usize> =
-            blocks.iter().flat_map(|block| &block.parts).filter_map(|part| part.writer).collect();
-        if let Some(lost) = kept_writes.into_iter().find(|index| !in_blocks.contains(index)) {
-            return Err(Clash::Circle(lost).into());
+
+    /// The parts of a block, in their order.
+    fn parts(&self, ops: &(impl Operations + ?Sized), block: &Block) -> impl Iterator<Item = Part> {
+        let initial = Part { writer: None, readers: self.absent_readers };
+        let mut next = index_of(block.root);
+        let chain = std::iter::from_fn(move || {
+            let writer = next?;
+            let value = written(ops.at(writer).call).map(|value| value as usize);
+            next = value.and_then(|value| self.successor.get(value)).copied().and_then(index_of);
+            let readers = value.map_or_else(Readers::default, |value| self.readers[value]);
+            Some(Part { writer: Some(writer), readers })
+        });
+        block.initial.then_some(initial).into_iter().chain(chain)
+    }
+}
+
+/// Who wrote each value.
+fn writers(ops: &(impl Operations + ?Sized)) -> Result<Vec<Place>, Answer> {
+    let mut writer = Vec::new();
+    for index in 0..ops.count() {
+        let call = ops.at(index).call;
+        for value in mentioned(call) {
+            if value as usize >= writer.len() {
+                writer.resize(value as usize + 1, NOBODY);
+            }
+        }
+        if let Some(value) = written(call) {
+            let entry = &mut writer[value as usize];
+            if let Some(first) = index_of(std::mem::replace(entry, index as Place)) {
+                return Err(Answer::NotUnique(first, index));
+            }
         }
     }
-    Ok(History { blocks, absence_matters, absent_reads, deletes })
+    Ok(writer)
 }
 
 /// Which operations count: all whose outcome is known, and of the others the writes that somebody observed,
 /// directly or through a chain of CAS, and the deletes.
-fn observed(ops: &[Op], writer: &ByValue<usize>) -> Result<Vec<bool>, Answer> {
-    let mut kept: Vec<bool> = ops.iter().map(|op| op.returned != NEVER).collect();
-    let mut open: Vec<usize> = (0..ops.len()).filter(|index| kept[*index]).collect();
-    while let Some(index) = open.pop() {
-        let (Call::Read(Some(value)) | Call::Cas(Some(value), _)) = ops[index].call else {
-            continue;
-        };
-        let Some(source) = writer[value as usize] else {
-            return Err(Clash::Phantom(index).into());
-        };
-        if !std::mem::replace(&mut kept[source], true) {
-            open.push(source);
+fn observed(ops: &(impl Operations + ?Sized), writer: &[Place]) -> Result<Vec<bool>, Answer> {
+    let count = ops.count();
+    let mut kept: Vec<bool> = (0..count).map(|index| ops.at(index).returned != NEVER).collect();
+    let mut open = Vec::new();
+    for index in (0..count).rev() {
+        if ops.at(index).returned != NEVER {
+            open.push(index);
+        }
+        while let Some(index) = open.pop() {
+            let (Call::Read(Some(value)) | Call::Cas(Some(value), _)) = ops.at(index).call else {
+                continue;
+            };
+            let Some(source) = index_of(writer[value as usize]) else {
+                return Err(Clash::Phantom(index).into());
+            };
+            if !std::mem::replace(&mut kept[source], true) {
+                open.push(source);
+            }
         }
     }
-    for (index, op) in ops.iter().enumerate() {
-        kept[index] |= op.call == Call::Delete;
+    for (index, kept) in kept.iter_mut().enumerate() {
+        *kept |= ops.at(index).call == Call::Delete;
     }
     Ok(kept)
 }

@@ -1,18 +1,18 @@
 //! Steps 5 and 6: the zone of each block, and the pairs of zones that clash.
 
-use super::{Answer, Block, Clash, Op};
+use super::{Answer, Blocks, Clash, Operations, Place};
 
 /// What a block needs of time: `smallest_return` (m) and `largest_invocation` (M).
 #[derive(Debug, Clone, Copy)]
 pub struct Zone {
-    /// The block's index.
-    pub block: usize,
     /// m. The initial absence has 0 and no operation for it.
     pub smallest_return: u64,
     /// M.
     pub largest_invocation: u64,
     /// The operations that have them.
-    pub witnesses: [usize; 2],
+    witnesses: [Place; 2],
+    /// The block begins with a CAS from absence.
+    pub from_absence: bool,
     /// The initial absence holds from before every operation.
     pub initial: bool,
 }
@@ -22,25 +22,43 @@ impl Zone {
     pub fn is_forward(&self) -> bool {
         self.initial || self.smallest_return < self.largest_invocation
     }
+
+    /// The operations that return first and are invoked last.
+    pub fn witnesses(&self) -> [usize; 2] {
+        self.witnesses.map(|place| place as usize)
+    }
 }
 
 /// The zone of each block. The initial absence without any operation has none.
-pub fn of(ops: &[Op], blocks: &[Block]) -> Vec<Zone> {
-    let mut zones = Vec::with_capacity(blocks.len());
-    for (index, block) in blocks.iter().enumerate() {
-        let members =
-            || block.parts.iter().flat_map(|part| part.writer.iter().chain(&part.readers)).copied();
-        let first = members().min_by_key(|member| ops[*member].returned);
-        let last = members().max_by_key(|member| ops[*member].invoked);
-        if let (Some(first), Some(last)) = (first, last) {
-            zones.push(Zone {
-                block: index,
-                smallest_return: if block.initial { 0 } else { ops[first].returned },
-                largest_invocation: ops[last].invoked,
-                witnesses: [first, last],
-                initial: block.initial,
-            });
+pub fn of(ops: &(impl Operations + ?Sized), blocks: &Blocks) -> Vec<Zone> {
+    let mut zones = Vec::with_capacity(blocks.list.len());
+    for block in &blocks.list {
+        let mut zone: Option<Zone> = None;
+        for part in blocks.parts(ops, block) {
+            let writer = part.writer.map(|writer| (writer, writer));
+            for (first, last) in writer.into_iter().chain(part.readers.ends()) {
+                let (returned, invoked) = (ops.at(first).returned, ops.at(last).invoked);
+                let zone = zone.get_or_insert(Zone {
+                    smallest_return: returned,
+                    largest_invocation: invoked,
+                    witnesses: [first as Place, last as Place],
+                    from_absence: block.from_absence,
+                    initial: block.initial,
+                });
+                if returned < zone.smallest_return {
+                    zone.smallest_return = returned;
+                    zone.witnesses[0] = first as Place;
+                }
+                if invoked >= zone.largest_invocation {
+                    zone.largest_invocation = invoked;
+                    zone.witnesses[1] = last as Place;
+                }
+            }
         }
+        zones.extend(zone.map(|zone| Zone {
+            smallest_return: if block.initial { 0 } else { zone.smallest_return },
+            ..zone
+        }));
     }
     zones
 }
@@ -51,7 +69,7 @@ pub fn check(zones: &[Zone]) -> Result<(), Answer> {
     forward.sort_unstable_by_key(|zone| (!zone.initial, zone.smallest_return));
     for pair in forward.windows(2) {
         if pair[1].smallest_return < pair[0].largest_invocation {
-            return Err(Clash::Blocks(pair[0].witnesses, pair[1].witnesses).into());
+            return Err(Clash::Blocks(pair[0].witnesses(), pair[1].witnesses()).into());
         }
     }
     for zone in zones.iter().filter(|zone| !zone.is_forward()) {
@@ -62,7 +80,7 @@ pub fn check(zones: &[Zone]) -> Result<(), Answer> {
         if let Some(holder) = after.checked_sub(1).map(|index| forward[index])
             && zone.smallest_return < holder.largest_invocation
         {
-            return Err(Clash::Blocks(holder.witnesses, zone.witnesses).into());
+            return Err(Clash::Blocks(holder.witnesses(), zone.witnesses()).into());
         }
     }
     Ok(())
