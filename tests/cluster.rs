@@ -78,6 +78,18 @@ impl Runs {
         self.ok(&[&small[..], &["--port-offset", &self.offset], more].concat())
     }
 
+    /// Runs a go-ycsb-like command against a cluster; what it said.
+    fn keys(&self, tag: &str, arguments: &[&str]) -> String {
+        let output = Command::new(env!("CARGO_BIN_EXE_jepsen-tikv"))
+            .args(arguments)
+            .args(["--tag", tag, "--runs-dir"])
+            .arg(self.path())
+            .output()
+            .expect("the binary runs");
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
     fn status(&self, tag: &str) -> Value {
         let text = self.ok(&["status", "--json", "--tag", tag]);
         serde_json::from_str(&text).expect("JSON")
@@ -270,6 +282,7 @@ fn a_killed_supervisor_takes_everything_along_and_is_told_of() {
     runs.up(&["--tag", "a"]);
     runs.up(&["--tag", "b"]);
     runs.refused(&["status"], USAGE);
+    runs.keys("a", &["load", "-p", "recordcount=200", "-p", "threadcount=8"]);
     runs.ok(&["pause", "store-1", "--tag", "a"]);
     let status = runs.status("a");
     kill(pid(&status["supervisor_pid"]), Signal::SIGKILL).expect("it runs");
@@ -284,8 +297,9 @@ fn a_killed_supervisor_takes_everything_along_and_is_told_of() {
     let said = runs.ok(&["down", "--tag", "a"]);
     assert!(said.contains("was killed before"), "{said}");
     assert_eq!(runs.status("a")["life"], "down");
-    // Its data is as good as any.
+    // What was acknowledged before every process was killed at once is there.
     runs.ok(&["up", "--tag", "a", "--detach", "--without-monitor"]);
+    assert_eq!(runs.keys("a", &["count"]).trim(), "200");
     assert_eq!(of(&runs.status("a"), "store-3", "pd_state"), "Up");
     runs.ok(&["down", "--all"]);
     assert_eq!(runs.processes(), Vec::<u32>::new());
