@@ -190,7 +190,8 @@ impl SceneFinder {
     fn moved(&self, stopped_at_ns: u64) -> Vec<Finding> {
         if self.moves.is_empty() {
             let waited_s = self.config.patience_ms / 1000;
-            let said = format!("no other leader was seen within {waited_s} s");
+            let said =
+                format!("no other leader was seen before it was resumed (patience {waited_s} s)");
             return vec![finding(Weight::Unknown, said)];
         }
         let said = |(at_ns, said): &(u64, String)| {
