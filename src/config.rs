@@ -41,6 +41,9 @@ pub struct ClusterShape {
     pub replicas: u32,
     /// Into how many regions the workload's key range is split.
     pub regions: u32,
+    /// A region with more keys is split.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region_max_keys: Option<u64>,
     /// How fast time passes: `fast` or `tikv`.
     pub profile: String,
     /// PD's port; 0 = pick one.
@@ -154,6 +157,12 @@ impl ClusterShape {
         }
         if self.regions == 0 || self.regions > 1000 {
             return refuse(format!("--regions is {}: use 1 to 1000", self.regions));
+        }
+        if self.region_max_keys.is_some_and(|keys| keys < 10) {
+            return refuse(
+                "--region-max-keys is below 10: that would be a region for almost every key; use 10 or more"
+                    .into(),
+            );
         }
         if self.store_port != 0 && u32::from(self.store_port) + self.stores > 65_536 {
             return refuse(format!(

@@ -105,6 +105,17 @@ impl FaultSeen {
             "transfer-leader" | "max-replicas" => {
                 self.confirmed = !self.doubtful && !self.effects.is_empty();
             }
+            "split" => {
+                let count = |name: &str| value[name].as_u64().unwrap_or_default();
+                let (before, after) = (count("count_before"), count("count_after"));
+                self.confirmed = !self.doubtful && after > before;
+                if self.confirmed {
+                    let region = &value["region"];
+                    self.effects.push(format!(
+                        "region {region} was split: {before} regions became {after}"
+                    ));
+                }
+            }
             _ => {}
         }
     }

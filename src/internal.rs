@@ -58,6 +58,9 @@ pub struct StoreArgs {
     /// How fast time passes.
     #[arg(long)]
     pub profile: String,
+    /// A region with more keys is split.
+    #[arg(long)]
+    pub region_max_keys: Option<u64>,
     /// How it is wrong on purpose.
     #[arg(long)]
     pub defect: Vec<String>,
@@ -103,6 +106,7 @@ impl StoreArgs {
             format!("--data-dir={}", self.data_dir.display()),
             format!("--profile={}", self.profile),
         ];
+        arguments.extend(self.region_max_keys.map(|keys| format!("--region-max-keys={keys}")));
         arguments.extend(self.defect.iter().map(|name| format!("--defect={name}")));
         arguments
     }
@@ -116,6 +120,7 @@ impl StoreArgs {
             status_addr: self.status_addr,
             data_dir: self.data_dir,
             profile: profile(&self.profile)?,
+            region_max_keys: self.region_max_keys,
             defects: defects(&self.defect)?,
         };
         cluster::store::run(config).map_err(|error| ended("the store", error)).map(|()| Exit::Valid)

@@ -27,6 +27,9 @@ pub struct Timing {
     pub region_heartbeat_ms: u64,
     /// Between a store's heartbeats to PD.
     pub store_heartbeat_ms: u64,
+    /// Between two looks at whether a region has outgrown its limit, once it has
+    /// (`split-region-check-tick-interval`).
+    pub split_check_ms: u64,
     /// PD says Disconnected after this long without a store heartbeat.
     pub disconnected_ms: u64,
     /// PD says Down, and replaces a store's replicas, after this long (`max-store-down-time`).
@@ -59,6 +62,7 @@ impl Profile {
                 heartbeat_ticks: 2,
                 region_heartbeat_ms: 500,
                 store_heartbeat_ms: 500,
+                split_check_ms: 1_000,
                 disconnected_ms: 2_000,
                 down_ms: 180_000,
                 patrol_ms: 20,
@@ -70,6 +74,7 @@ impl Profile {
                 heartbeat_ticks: 2,
                 region_heartbeat_ms: 60_000,
                 store_heartbeat_ms: 10_000,
+                split_check_ms: 10_000,
                 disconnected_ms: 20_000,
                 down_ms: 1_800_000,
                 patrol_ms: 100,

@@ -15,6 +15,8 @@ use std::{sync::Arc, time::Duration};
 
 /// How long a leader may take to move on request.
 const TRANSFER_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a region may take to be split on request.
+const SPLIT_PATIENCE: Duration = Duration::from_secs(10);
 /// How long the replicas of all regions may take to be added or removed.
 const REPLICAS_PATIENCE: Duration = Duration::from_mins(1);
 /// How many writes, for each region of the workload, show that a new leader serves.
@@ -26,6 +28,7 @@ impl Injection {
             Action::Pause { whom, length_ms } => self.down(Down::Stopped, whom, length_ms).await,
             Action::Kill { whom, length_ms } => self.down(Down::Killed, whom, length_ms).await,
             Action::TransferLeader => self.transfer_leader().await,
+            Action::Split => self.split().await,
             Action::MaxReplicas { to } => self.max_replicas(to).await,
             Action::PauseOverlap { election_wait_ms_max, serve_ms, length_ms } => {
                 self.pause_overlap(election_wait_ms_max, serve_ms, length_ms).await
@@ -75,6 +78,46 @@ impl Injection {
         // One that did not move in time had no effect, which the comparison will say.
         field.until(TRANSFER_PATIENCE, there).await?;
         Ok(())
+    }
+
+    async fn split(&mut self) -> Result<(), Ended> {
+        let pick = |field: &Field, regions: &[Region], random: &mut _| {
+            choose(Whom::Leader, regions, &field.down(), random)
+        };
+        let (region, _) = self.find(pick).await?;
+        self.begin("split", json!({ "region": region.id }));
+        let (done, regions) = match self.field.target.split(region.id).await {
+            Ok(()) => match self.await_split().await {
+                Ok(regions) => (Ok(()), regions),
+                Err(ended) => (Err(ended), None),
+            },
+            Err(error) => (Err(error.into()), None),
+        };
+        // One that was not split in time had no effect, which its completion says.
+        let before = self.before.len();
+        let after = regions.unwrap_or(before);
+        if after > before {
+            self.record
+                .effects
+                .push(format!("region {} was split: {before} regions became {after}", region.id));
+        }
+        self.compare().await;
+        self.complete(
+            "split",
+            json!({ "region": region.id, "count_before": before, "count_after": after }),
+        );
+        done
+    }
+
+    /// Waits until there are more regions than before; how many there are then.
+    async fn await_split(&self) -> Result<Option<usize>, Ended> {
+        let field = &self.field;
+        let before = self.before.len();
+        let more = || async move {
+            let regions = field.target.regions().await.ok()?;
+            (regions.len() > before).then_some(regions.len())
+        };
+        Ok(field.until(SPLIT_PATIENCE, more).await?)
     }
 
     async fn max_replicas(&mut self, to: u32) -> Result<(), Ended> {

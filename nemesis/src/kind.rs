@@ -26,6 +26,8 @@ pub enum FaultKind {
     TransferLeader,
     /// Raises the number of replicas by two, and lowers it again.
     Replicas,
+    /// Asks PD to split a region in the middle of its keys.
+    Split,
     /// Stops a leader; once another leader has acknowledged writes, stops the other voters and resumes the first,
     /// which now has old state and nobody to tell it; then resumes all.
     PauseOverlap,
@@ -38,7 +40,7 @@ pub struct Possible {
     pub pause: bool,
     /// Processes can be killed and started again.
     pub kill: bool,
-    /// PD can be asked to move leaders and to change the number of replicas.
+    /// PD can be asked to move leaders, to change the number of replicas and to split regions.
     pub schedule: bool,
     /// How many stores there are.
     pub stores: u32,
@@ -85,7 +87,7 @@ pub enum FaultsError {
 
 impl FaultKind {
     /// Every kind.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::PauseOne,
         Self::PauseTwo,
         Self::PauseTwoAny,
@@ -94,6 +96,7 @@ impl FaultKind {
         Self::KillTwo,
         Self::TransferLeader,
         Self::Replicas,
+        Self::Split,
         Self::PauseOverlap,
     ];
 
@@ -108,6 +111,7 @@ impl FaultKind {
             Self::KillTwo => "kill-two",
             Self::TransferLeader => "transfer-leader",
             Self::Replicas => "replicas",
+            Self::Split => "split",
             Self::PauseOverlap => "pause-overlap",
         }
     }
@@ -117,7 +121,7 @@ impl FaultKind {
         match self {
             Self::PauseOne | Self::PauseLeader | Self::KillOne => Some(1),
             Self::PauseTwo | Self::PauseTwoAny | Self::KillTwo => Some(2),
-            Self::TransferLeader | Self::Replicas => Some(0),
+            Self::TransferLeader | Self::Replicas | Self::Split => Some(0),
             Self::PauseOverlap => None,
         }
     }
@@ -125,7 +129,7 @@ impl FaultKind {
     /// How many replicas a region must have for it to make sense.
     fn replicas_min(self) -> u32 {
         match self {
-            Self::PauseOne | Self::PauseLeader | Self::KillOne | Self::Replicas => 1,
+            Self::PauseOne | Self::PauseLeader | Self::KillOne | Self::Replicas | Self::Split => 1,
             Self::PauseTwoAny | Self::KillTwo | Self::TransferLeader => 2,
             Self::PauseTwo | Self::PauseOverlap => 3,
         }
@@ -134,9 +138,8 @@ impl FaultKind {
     fn fits(self, possible: &Possible, replicas: u32) -> Result<(), FaultsError> {
         let name = self.name();
         let missing = match self {
-            Self::TransferLeader | Self::Replicas => {
-                (!possible.schedule).then_some("be told where leaders and replicas shall be")
-            }
+            Self::TransferLeader | Self::Replicas | Self::Split => (!possible.schedule)
+                .then_some("be told where leaders, replicas and bounds shall be"),
             Self::KillOne | Self::KillTwo => {
                 (!possible.kill).then_some("kill stores and start them again")
             }

@@ -74,6 +74,8 @@ pub enum Action {
         /// How many.
         to: u32,
     },
+    /// Ask PD to split a region in the middle of its keys, and wait until it is split.
+    Split,
     /// Stop the leader, wait for another one's acknowledged writes, stop the others and resume the first.
     PauseOverlap {
         /// How long to wait for another leader's writes, at most.
@@ -109,7 +111,7 @@ impl Action {
         const CLUSTER_REACTS_MS: u64 = 1_000;
         match self {
             Self::Pause { length_ms, .. } | Self::Kill { length_ms, .. } => length_ms,
-            Self::TransferLeader | Self::MaxReplicas { .. } => CLUSTER_REACTS_MS,
+            Self::TransferLeader | Self::Split | Self::MaxReplicas { .. } => CLUSTER_REACTS_MS,
             Self::PauseOverlap { election_wait_ms_max, serve_ms, length_ms } => {
                 election_wait_ms_max / 4 + serve_ms + length_ms
             }
@@ -121,7 +123,7 @@ impl Action {
             Self::Pause { length_ms, .. }
             | Self::Kill { length_ms, .. }
             | Self::PauseOverlap { length_ms, .. } => *length_ms = new_ms,
-            Self::TransferLeader | Self::MaxReplicas { .. } => {}
+            Self::TransferLeader | Self::Split | Self::MaxReplicas { .. } => {}
         }
         self
     }
@@ -234,6 +236,7 @@ impl Dealer<'_> {
             FaultKind::KillOne => Action::Kill { whom: Whom::One, length_ms },
             FaultKind::KillTwo => Action::Kill { whom: Whom::Two, length_ms },
             FaultKind::TransferLeader => Action::TransferLeader,
+            FaultKind::Split => Action::Split,
             FaultKind::Replicas => {
                 let up = if self.replicas_raised { 0 } else { 2 };
                 Action::MaxReplicas { to: config.replicas + up }

@@ -49,7 +49,7 @@ pub struct Capabilities {
     pub pause: bool,
     /// Kill stores and start them again.
     pub kill: bool,
-    /// Ask PD to move leaders and change the number of replicas.
+    /// Ask PD to move leaders, change the number of replicas and split regions.
     pub schedule: bool,
 }
 
@@ -112,6 +112,12 @@ pub trait Target: Send + Sync {
 
     /// Tells PD how many replicas a region shall have. Does not wait for it.
     fn set_max_replicas(&self, replicas: u32) -> Pending<'_, ()>;
+
+    /// Asks PD to split a region in the middle of its keys. Does not wait for it. One with fewer than two keys stays
+    /// as it is.
+    fn split(&self, _region: RegionId) -> Pending<'_, ()> {
+        Box::pin(async { Err(TargetError::Unsupported("split regions")) })
+    }
 
     /// Resumes every store that is stopped, at once and without runtime: the last way out.
     fn resume_all_now(&self);

@@ -35,6 +35,9 @@ pub struct ShapeArgs {
     /// Into how many regions the workload's keys are split
     #[arg(long, default_value_t = 1)]
     pub regions: u32,
+    /// Let a region with more keys than this be split, again and again
+    #[arg(long, value_name = "N")]
+    pub region_max_keys: Option<u64>,
     /// How fast time passes
     #[arg(long, value_enum, default_value = "fast")]
     pub profile: ProfileName,
@@ -56,6 +59,7 @@ impl ShapeArgs {
             stores: self.stores,
             replicas: self.replicas,
             regions: self.regions,
+            region_max_keys: self.region_max_keys,
             profile: self.profile.name().to_owned(),
             pd_port: self.pd_port,
             store_port: self.store_port,

@@ -413,6 +413,7 @@ fn start_store(
         status_addr: slot.status_addr.unwrap_or_else(|| loopback(0)),
         data_dir: slot.data_dir.clone(),
         profile: shape.profile.clone(),
+        region_max_keys: shape.region_max_keys,
         defect: shape.defects.clone(),
     };
     let process =

@@ -175,6 +175,13 @@ impl PdHttp {
         }
     }
 
+    /// Asks for a split where the leader finds the middle of the region's keys, and returns when PD has taken the
+    /// operator. One with fewer than two keys is not split.
+    pub async fn split_region_in_the_middle(&self, region: u64) -> Result<(), PdHttpError> {
+        let operator = json!({ "name": "split-region", "region_id": region, "policy": "scan" });
+        self.post("operators", &operator).await
+    }
+
     /// PD's members.
     pub async fn members(&self) -> Result<Vec<Member>, PdHttpError> {
         let answer: MembersAnswer = self.get("members").await?;

@@ -32,7 +32,7 @@ use crate::{
     pd::core::{admin::Order, stores::Condition},
     profile::Profile,
 };
-use proto::metapb;
+use proto::{metapb, pdpb::CheckPolicy};
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -146,7 +146,7 @@ impl Simulation {
 
     /// Asks PD to split a region at these keys.
     pub fn split(&self, region: u64, keys: Vec<Vec<u8>>) -> Result<(), String> {
-        self.order(region, &Order::SplitRegion { keys })
+        self.order(region, &Order::SplitRegion { policy: CheckPolicy::Usekey, keys })
     }
 
     /// How many replicas PD wants of a region.

@@ -35,6 +35,8 @@ pub struct StoreConfig {
     pub data_dir: PathBuf,
     /// Its intervals.
     pub profile: Profile,
+    /// A region with more keys is split.
+    pub region_max_keys: Option<u64>,
     /// How it is wrong on purpose.
     pub defects: Defects,
 }

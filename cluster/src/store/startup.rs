@@ -93,6 +93,7 @@ pub(super) async fn serve(
         // Election timeouts must differ between processes, not be secret.
         seed: clock.now().unix_ms ^ identity.store_id.rotate_left(32),
         log_entries_kept: LOG_ENTRIES_KEPT,
+        region_max_keys: config.region_max_keys,
         waiting_max: WAITING_MAX,
     };
     let node = Node::new(node_config, stored, clock.now());

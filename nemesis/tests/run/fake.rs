@@ -26,6 +26,9 @@ pub struct Cluster {
     pub voters: Vec<StoreId>,
     pub max_replicas: u32,
     pub down: BTreeSet<StoreId>,
+    pub regions: u64,
+    /// Regions have too few keys to be split.
+    pub indivisible: bool,
     pub calls: Vec<String>,
     /// Calls of this name fail.
     pub broken: Option<&'static str>,
@@ -47,6 +50,8 @@ impl Fake {
             voters: vec![1, 2, 3],
             max_replicas: 3,
             down: BTreeSet::new(),
+            regions: 1,
+            indivisible: false,
             calls: Vec::new(),
             broken: None,
             unstoppable: None,
@@ -153,13 +158,14 @@ impl Target for Fake {
 
     fn regions(&self) -> Pending<'_, Vec<Region>> {
         let cluster = self.now();
-        let region = Region {
-            id: 2,
+        let region = |number| Region {
+            id: 2 + number,
             leader: Some(cluster.leader),
             voters: cluster.voters.clone(),
             learners: Vec::new(),
         };
-        Box::pin(async { Ok(vec![region]) })
+        let regions = (0..cluster.regions).map(region).collect();
+        Box::pin(async { Ok(regions) })
     }
 
     fn pause(&self, stores: Vec<StoreId>) -> Pending<'_, Vec<SeenProcess>> {
@@ -200,6 +206,15 @@ impl Target for Fake {
             cluster.call("max-replicas", format!("max-replicas {replicas}"))?;
             cluster.max_replicas = replicas;
             cluster.replicas_told = Some(Instant::now());
+            Ok(())
+        })
+    }
+
+    fn split(&self, region: RegionId) -> Pending<'_, ()> {
+        Box::pin(async move {
+            let mut cluster = self.now();
+            cluster.call("split", format!("split {region}"))?;
+            cluster.regions += u64::from(!cluster.indivisible);
             Ok(())
         })
     }

@@ -244,3 +244,18 @@ async fn a_mix_of_any_seed_leaves_nobody_down() {
         assert_eq!((cluster.max_replicas, cluster.voters.len()), (3, 3), "seed {seed}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_region_is_split_on_request_and_one_that_cannot_be_is_said_so() {
+    let fake = Arc::new(Fake::of_six());
+    let record = run_one(&fake, planned(0, FaultKind::Split, Action::Split)).await;
+    assert_eq!(fake.calls(), ["split 2"]);
+    assert_eq!(record.effect_in_words(), "region 2 was split: 1 regions became 2");
+    assert!(record.confirmed());
+
+    let fake = Arc::new(Fake::of_six());
+    fake.now().indivisible = true;
+    let record = run_one(&fake, planned(0, FaultKind::Split, Action::Split)).await;
+    assert_eq!(record.effect_in_words(), "no effect on the cluster");
+    assert!(record.error.is_none() && !record.confirmed());
+}

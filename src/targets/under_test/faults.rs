@@ -153,6 +153,19 @@ impl Target for UnderTest {
         Box::pin(async move { self.pd.set_max_replicas(replicas.into()).await.map_err(failed) })
     }
 
+    fn split(&self, region: RegionId) -> Pending<'_, ()> {
+        Box::pin(async move {
+            let mut refusals = 0;
+            loop {
+                match self.pd.split_region_in_the_middle(region).await {
+                    Err(PdHttpError::Refused { .. }) if refusals < REFUSALS_MAX => refusals += 1,
+                    answer => return answer.map_err(failed),
+                }
+                tokio::time::sleep(ASK_AGAIN / 2).await;
+            }
+        })
+    }
+
     fn resume_all_now(&self) {
         self.paused.resume_all();
     }

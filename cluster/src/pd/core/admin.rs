@@ -6,7 +6,7 @@ use super::{
     regions::Region,
     scheduling::Scheduler,
 };
-use proto::metapb;
+use proto::{metapb, pdpb::CheckPolicy};
 
 /// An operator that a person orders for a region.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub enum Order {
     AddLearner { store: u64 },
     RemovePeer { store: u64 },
     TransferPeer { from: u64, to: u64 },
-    SplitRegion { keys: Vec<Vec<u8>> },
+    SplitRegion { policy: CheckPolicy, keys: Vec<Vec<u8>> },
 }
 
 fn refused(text: impl Into<String>) -> Refusal {
@@ -64,7 +64,7 @@ impl Core {
                 self.expect_room(now, &region, *to)?;
                 ("admin-move-peer", self.move_steps(region.leader_store(), *from, *to))
             }
-            Order::SplitRegion { keys } => {
+            Order::SplitRegion { policy: CheckPolicy::Usekey, keys } => {
                 let (start, end) = (&region.meta.start_key, &region.meta.end_key);
                 let inside = |key: &Vec<u8>| key > start && (end.is_empty() || key < end);
                 if keys.is_empty() || !keys.iter().all(inside) {
@@ -73,7 +73,10 @@ impl Core {
                 let mut keys = keys.clone();
                 keys.sort();
                 keys.dedup();
-                ("admin-split-region", vec![Step::Split { keys }])
+                ("admin-split-region", vec![Step::Split { policy: CheckPolicy::Usekey, keys }])
+            }
+            Order::SplitRegion { policy, .. } => {
+                ("admin-split-region", vec![Step::Split { policy: *policy, keys: Vec::new() }])
             }
         };
         self.begin(now, Origin::Admin, description, id, steps)?;

@@ -7,7 +7,7 @@
 //! add-learner ──► (leader no longer reports it pending) ──► promote ──► [transfer-leader] ──► remove
 //! ```
 
-use super::{Now, regions::Region};
+use super::{Now, regions::Region, saved::hex};
 use crate::pd::go_text;
 use proto::{eraftpb::ConfChangeType, metapb, pdpb};
 use std::time::Duration;
@@ -43,7 +43,9 @@ pub enum Step {
     },
     /// The region is split.
     Split {
-        /// At which keys.
+        /// Who finds the keys: PD (`USEKEY`), or the leader, in the middle of what it holds.
+        policy: pdpb::CheckPolicy,
+        /// At which keys, if PD finds them.
         keys: Vec<Vec<u8>>,
     },
 }
@@ -182,9 +184,9 @@ impl Step {
                 }),
                 ..Default::default()
             },
-            Self::Split { keys } => pdpb::RegionHeartbeatResponse {
+            Self::Split { policy, keys } => pdpb::RegionHeartbeatResponse {
                 split_region: Some(pdpb::SplitRegion {
-                    policy: pdpb::CheckPolicy::Usekey.into(),
+                    policy: (*policy).into(),
                     keys: keys.clone(),
                 }),
                 ..Default::default()
@@ -208,7 +210,9 @@ impl Step {
             Self::TransferLeader { from, to } => {
                 format!("transfer leader from store {from} to store {to}")
             }
-            Self::Split { .. } => "split region with policy USEKEY".into(),
+            Self::Split { policy, .. } => {
+                format!("split region with policy {}", policy.as_str_name())
+            }
         }
     }
 }
@@ -335,8 +339,16 @@ impl Operator {
                     format!("transfer leader: store {from} to {to}")
                 }
                 Some(Step::Promote { store, .. }) => format!("promote peer: store [{store}]"),
-                Some(Step::Split { keys }) => {
-                    format!("split: region {} at {} keys", self.region, keys.len())
+                Some(Step::Split { policy, keys }) => {
+                    let policy = policy.as_str_name();
+                    let brief = format!("split: region {} use policy {policy}", self.region);
+                    let keys: Vec<_> = keys.iter().map(|key| hex(key)).collect();
+                    let at = if keys.is_empty() {
+                        String::new()
+                    } else {
+                        format!(" and keys [{}]", keys.join(" "))
+                    };
+                    brief + &at
                 }
                 _ => String::new(),
             },

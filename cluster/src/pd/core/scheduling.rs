@@ -265,7 +265,10 @@ impl Core {
         let plan = if keys.is_empty() {
             self.replica_plan(now, id)
         } else {
-            Some(("labeler-split-region", vec![Step::Split { keys }]))
+            Some((
+                "labeler-split-region",
+                vec![Step::Split { policy: pdpb::CheckPolicy::Usekey, keys }],
+            ))
         };
         let Some((description, steps)) = plan else { return false };
         self.begin(now, Origin::Checker, description, id, steps).is_ok()

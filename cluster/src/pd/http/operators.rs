@@ -13,8 +13,13 @@ use axum::{
     response::Response,
     routing::get,
 };
+use proto::pdpb::CheckPolicy;
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
+
+/// The operators that can be ordered.
+const KNOWN: [&str; 6] =
+    ["transfer-leader", "add-peer", "add-learner", "remove-peer", "transfer-peer", "split-region"];
 
 pub fn routes() -> Router<Context> {
     Router::new()
@@ -66,13 +71,15 @@ async fn order(State(context): State<Context>, body: Bytes) -> Response {
     let Some(name) = request.get("name").and_then(Value::as_str) else {
         return bad("missing operator name");
     };
+    let region = request.get("region_id").and_then(whole);
+    if region.is_none() && KNOWN.contains(&name) {
+        return bad("missing region id");
+    }
     let order = match order_of(name, &request) {
         Ok(order) => order,
-        Err(said) => return bad(said),
+        Err((status, said)) => return text(status, said),
     };
-    let Some(region) = request.get("region_id").and_then(whole) else {
-        return bad("missing region id");
-    };
+    let region = region.unwrap_or_default();
     let result = context.shell.act(|core, now| {
         core.expect_bootstrapped()?;
         core.order(now, region, &order)
@@ -86,8 +93,14 @@ fn whole(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| (number >= 0.0 && number.fract() == 0.0).then_some(number as u64))
 }
 
-fn order_of(name: &str, request: &Map<String, Value>) -> Result<Order, &'static str> {
-    let id = |field: &str, missing: &'static str| request.get(field).and_then(whole).ok_or(missing);
+/// A refusal's code and text.
+type Said = (StatusCode, String);
+
+fn order_of(name: &str, request: &Map<String, Value>) -> Result<Order, Said> {
+    let id = |field: &str, missing: &'static str| {
+        let number = request.get(field).and_then(whole);
+        number.ok_or_else(|| (StatusCode::BAD_REQUEST, missing.to_owned()))
+    };
     let store = |missing| id("store_id", missing);
     Ok(match name {
         "transfer-leader" => Order::TransferLeader {
@@ -104,19 +117,30 @@ fn order_of(name: &str, request: &Map<String, Value>) -> Result<Order, &'static 
             from: id("from_store_id", "invalid store id to transfer peer from")?,
             to: id("to_store_id", "invalid store id to transfer peer to")?,
         },
-        "split-region" => {
-            let keys = request.get("keys").and_then(Value::as_array);
-            let keys = keys.map(|keys| {
-                keys.iter().map(|key| key.as_str().and_then(unhex)).collect::<Option<Vec<_>>>()
-            });
-            match (request.get("policy").and_then(Value::as_str), keys) {
-                (Some("usekey"), Some(Some(keys))) => Order::SplitRegion { keys },
-                (Some("usekey"), _) => return Err("split keys must be hex"),
-                _ => return Err("check policy is not supported, usekey is"),
-            }
-        }
-        _ => return Err("unknown operator"),
+        "split-region" => return split_of(request),
+        _ => return Err((StatusCode::BAD_REQUEST, "unknown operator".into())),
     })
+}
+
+fn split_of(request: &Map<String, Value>) -> Result<Order, Said> {
+    let Some(policy) = request.get("policy").and_then(Value::as_str) else {
+        return Err((StatusCode::BAD_REQUEST, "missing split policy".into()));
+    };
+    let Some(policy_named) = CheckPolicy::from_str_name(&policy.to_uppercase()) else {
+        let said = format!("check policy {policy} is not supported");
+        return Err((StatusCode::INTERNAL_SERVER_ERROR, said));
+    };
+    let mut keys = Vec::new();
+    for key in request.get("keys").and_then(Value::as_array).into_iter().flatten() {
+        let key =
+            key.as_str().ok_or_else(|| (StatusCode::BAD_REQUEST, "bad format keys".to_owned()))?;
+        let bytes = unhex(key).ok_or_else(|| {
+            let said = format!("split key {key} is not in hex format");
+            (StatusCode::INTERNAL_SERVER_ERROR, said)
+        })?;
+        keys.push(bytes);
+    }
+    Ok(Order::SplitRegion { policy: policy_named, keys })
 }
 
 fn not_found() -> Response {

@@ -42,6 +42,8 @@ pub struct NodeConfig {
     pub seed: u64,
     /// Applied entries that stay in a log for peers that lag. The log is cut when it has twice as many.
     pub log_entries_kept: u64,
+    /// A region with more keys is split (TiKV's `coprocessor.region-max-keys`).
+    pub region_max_keys: Option<u64>,
     /// Proposals, and likewise reads, that may wait in one region.
     pub waiting_max: usize,
 }

@@ -13,10 +13,12 @@ use prost::Message as _;
 use proto::{
     eraftpb,
     metapb::{self, PeerRole},
-    pdpb,
+    pdpb::{self, CheckPolicy},
 };
 use raft::eraftpb::{ConfChange, ConfChangeType};
 
+/// Into how many pieces a region is split at once, as in TiKV (`batch-split-limit`).
+const SPLIT_PIECES_MAX: usize = 11;
 /// A peer unheard of for so many election timeouts is told to PD as down.
 const DOWN_ELECTIONS: u64 = 2;
 
@@ -104,8 +106,35 @@ impl Peer {
                 self.raw.transfer_leader(peer_id);
             }
         } else if let Some(split) = &wish.split_region {
-            self.ask_split(&split.keys, shared);
+            match split.policy() {
+                CheckPolicy::Usekey => self.ask_split(&split.keys, shared),
+                // TiKV scans for the middle or takes its tables' word for it; we know it either way.
+                CheckPolicy::Scan | CheckPolicy::Approximate => {
+                    let data = &self.raw.store().data;
+                    let middle = data.iter().nth(data.len() / 2).filter(|_| data.len() > 1);
+                    let middle: Vec<_> = middle.map(|(key, _)| key.clone()).into_iter().collect();
+                    self.ask_split(&middle, shared);
+                }
+            }
         }
+    }
+
+    /// Asks for a split where we lead and the region has outgrown its limit: as TiKV does, into pieces of two thirds
+    /// of it, so that a fresh piece has room to grow.
+    pub(super) fn split_if_large(&mut self, shared: &mut Shared) {
+        let Some(keys_max) = shared.config.region_max_keys else { return };
+        let data = &self.raw.store().data;
+        let now_ms = shared.now.monotonic_ms;
+        if !self.is_leader() || data.len() as u64 <= keys_max || now_ms < self.next_split_check_ms {
+            return;
+        }
+        self.next_split_check_ms = now_ms + shared.config.timing.split_check_ms;
+        let piece = (keys_max * 2 / 3).max(1) as usize;
+        let pieces = data.len().div_ceil(piece).min(SPLIT_PIECES_MAX);
+        let keys = data.iter().enumerate().skip(1);
+        let bounds = keys.filter(|(place, _)| place % piece == 0).take(pieces - 1);
+        let bounds: Vec<_> = bounds.map(|(_, (key, _))| key.clone()).collect();
+        self.ask_split(&bounds, shared);
     }
 
     /// Asks PD for the ids of a split at those of the keys that lie inside of the region.

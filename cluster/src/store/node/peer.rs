@@ -43,6 +43,7 @@ pub struct Peer {
     /// Peers that wrote to us before we knew them from the region.
     strangers: BTreeMap<u64, metapb::Peer>,
     pub(super) next_heartbeat_ms: u64,
+    pub(super) next_split_check_ms: u64,
     /// What PD knows of peers that wait for a snapshot.
     pub(super) pending_told: Vec<u64>,
     /// Whether PD shall hear of the region at the end of this step.
@@ -91,6 +92,7 @@ impl Peer {
             heard_ms: BTreeMap::new(),
             strangers: BTreeMap::new(),
             next_heartbeat_ms: 0,
+            next_split_check_ms: 0,
             pending_told: Vec::new(),
             tell_pd: false,
             leader_seen_ms: shared.now.monotonic_ms,
@@ -172,6 +174,7 @@ impl Peer {
             let index = storage.applied_index().saturating_sub(kept);
             storage.compact(index, &mut shared.batch);
         }
+        self.split_if_large(shared);
         if self.raw.raft.leader_id != raft::INVALID_ID {
             self.leader_seen_ms = shared.now.monotonic_ms;
         }

@@ -37,6 +37,7 @@ fn config(pd: SocketAddr, dir: &Path, addr: &str) -> StoreConfig {
         status_addr: "127.0.0.1:0".parse().expect("an address"),
         data_dir: dir.to_owned(),
         profile: Profile::Fast,
+        region_max_keys: None,
         defects: Defects::default(),
     }
 }

@@ -11,10 +11,15 @@ use super::{
 };
 use crate::profile::Profile;
 use proptest::prelude::*;
-use proto::metapb::{self, PeerRole, StoreState};
+use proto::{
+    metapb::{self, PeerRole, StoreState},
+    pdpb::CheckPolicy,
+};
 use serde_json::json;
 use std::time::Duration;
 use world::{World, peer, store};
+
+const USE_KEY: CheckPolicy = CheckPolicy::Usekey;
 
 fn spread(counts: &[u64]) -> u64 {
     counts.iter().max().unwrap_or(&0) - counts.iter().min().unwrap_or(&0)
@@ -191,7 +196,11 @@ fn orders_that_make_no_sense_are_refused_in_real_pds_words() {
             "[PD:core:ErrRegionNotFound]region 4242 not found".into(),
         ),
         (id, Order::AddPeer { store: 77 }, "[PD:core:ErrStoreNotFound]store 77 not found".into()),
-        (id, Order::SplitRegion { keys: vec![] }, "split keys must lie inside the region".into()),
+        (
+            id,
+            Order::SplitRegion { policy: USE_KEY, keys: vec![] },
+            "split keys must lie inside the region".into(),
+        ),
     ] {
         let refused = world.core.order(world.now, region, &order).expect_err("no sense");
         assert_eq!(refused.to_string(), said);
@@ -217,7 +226,10 @@ fn moves_and_splits_by_hand() {
     world.rounds(100);
     let id = world.core.regions().by_key(b"user").expect("covered").meta.id;
     let keys = vec![b"user5".to_vec(), b"user7".to_vec()];
-    world.core.order(world.now, id, &Order::SplitRegion { keys }).expect("accepted");
+    world
+        .core
+        .order(world.now, id, &Order::SplitRegion { policy: USE_KEY, keys })
+        .expect("accepted");
     world.rounds(20);
     assert_eq!(world.core.regions().len(), 7);
     assert_eq!(world.core.regions().by_key(b"user9").map(|region| region.meta.id), Some(id));

@@ -94,7 +94,10 @@ impl Chaos {
             22 if self.dice.one_in(10) => self.wish(|_, _| {
                 let keys = vec![b"k".to_vec(), b"t".to_vec()];
                 Some(pdpb::RegionHeartbeatResponse {
-                    split_region: Some(pdpb::SplitRegion { keys, ..Default::default() }),
+                    split_region: Some(pdpb::SplitRegion {
+                        policy: pdpb::CheckPolicy::Usekey.into(),
+                        keys,
+                    }),
                     ..Default::default()
                 })
             }),

@@ -145,6 +145,53 @@ fn a_split_divides_keys_and_leaves_old_clients_an_answer() {
     }
 }
 
+/// The regions that store 1 has, by their start keys, with the number of keys in each.
+fn sizes(stores: &Stores) -> BTreeMap<Vec<u8>, usize> {
+    let peers = stores.nodes[&1].peers.values();
+    peers.map(|peer| (peer.region().start_key.clone(), peer.raw.store().data.len())).collect()
+}
+
+#[test]
+fn a_region_that_outgrows_its_limit_is_split_until_none_does() {
+    let mut stores = Stores::new(3, 3, &[]);
+    stores.limit_regions(9);
+    for number in 0..9 {
+        stores.put(REGION, &format!("k{number:02}"), "v");
+    }
+    stores.run_ms(3_000);
+    assert_eq!(sizes(&stores).len(), 1, "the limit itself is no excess");
+    // All go into the rightmost region, which keeps its id.
+    for number in 9..30 {
+        stores.put(REGION, &format!("k{number:02}"), "v");
+    }
+    stores.run_ms(5_000);
+    let sizes = sizes(&stores);
+    assert!(sizes.len() >= 4 && sizes.values().all(|keys| (1..=9).contains(keys)), "{sizes:?}");
+    assert_eq!(sizes.values().sum::<usize>(), 30);
+}
+
+#[test]
+fn a_split_without_keys_falls_into_the_middle() {
+    let mut stores = Stores::new(3, 3, &[]);
+    let split = |stores: &mut Stores, policy: pdpb::CheckPolicy| {
+        let split = pdpb::SplitRegion { policy: policy.into(), keys: Vec::new() };
+        let wish =
+            pdpb::RegionHeartbeatResponse { split_region: Some(split), ..Default::default() };
+        stores.operate(REGION, wish);
+        stores.run_ms(500);
+    };
+    stores.put(REGION, "a", "v");
+    split(&mut stores, pdpb::CheckPolicy::Scan);
+    assert_eq!(sizes(&stores).len(), 1, "a single key has no middle");
+    for key in ["b", "c", "d"] {
+        stores.put(REGION, key, "v");
+    }
+    split(&mut stores, pdpb::CheckPolicy::Scan);
+    assert_eq!(sizes(&stores), [(b"".to_vec(), 2), (b"c".to_vec(), 2)].into());
+    split(&mut stores, pdpb::CheckPolicy::Approximate);
+    assert_eq!(sizes(&stores), [(b"".to_vec(), 2), (b"c".to_vec(), 1), (b"d".to_vec(), 1)].into());
+}
+
 #[test]
 fn a_follower_that_sleeps_through_a_split_applies_it_when_it_wakes() {
     let mut stores = Stores::new(3, 3, &[]);

@@ -63,6 +63,7 @@ impl Stores {
             defects: defects.iter().copied().collect::<Defects>(),
             seed: 1,
             log_entries_kept: LOG_ENTRIES_KEPT,
+            region_max_keys: None,
             waiting_max: 64,
         };
         let mut cluster = Self {
@@ -117,6 +118,15 @@ impl Stores {
             Parcel::Message { .. } => true,
         });
         self.inputs.insert(store_id, VecDeque::new());
+    }
+
+    /// Restarts every store with a limit to the keys of a region.
+    pub fn limit_regions(&mut self, keys_max: u64) {
+        self.config.region_max_keys = Some(keys_max);
+        for store_id in self.nodes.keys().copied().collect::<Vec<_>>() {
+            self.restart(store_id);
+        }
+        self.run_ms(3_000);
     }
 
     /// Kills and restarts a store.
