@@ -86,6 +86,9 @@ pub struct UpArgs {
     /// Into how many regions the keys of go-ycsb's table are split [default: 1]
     #[arg(long)]
     pub regions: Option<u32>,
+    /// Let a region with more keys than this be split, again and again
+    #[arg(long, value_name = "N")]
+    pub region_max_keys: Option<u64>,
     /// How fast time passes [default: fast]
     #[arg(long, value_enum)]
     pub profile: Option<ProfileName>,

@@ -37,6 +37,7 @@ pub struct Wish {
     kv: Option<u32>,
     replicas: Option<u32>,
     regions: Option<u32>,
+    region_max_keys: Option<u64>,
     profile: Option<String>,
     defects: Vec<String>,
 }
@@ -87,6 +88,7 @@ impl Wish {
             kv: args.kv,
             replicas: args.replicas,
             regions: args.regions,
+            region_max_keys: args.region_max_keys,
             profile: args.profile.map(|profile| ProfileName::name(profile).to_owned()),
             defects: args.defect.clone(),
         };
@@ -147,6 +149,7 @@ impl Wish {
         }
         let shape = ClusterShape {
             stores,
+            region_max_keys: self.region_max_keys.or(earlier.region_max_keys),
             profile: self.profile.clone().unwrap_or_else(|| earlier.profile.clone()),
             defects: self.defects.clone(),
             ..earlier.clone()
@@ -160,6 +163,7 @@ impl Wish {
             stores,
             replicas: self.replicas.unwrap_or_else(|| DEFAULT_REPLICAS.min(stores)),
             regions: self.regions.unwrap_or(1),
+            region_max_keys: self.region_max_keys,
             profile: self.profile.clone().unwrap_or_else(|| "fast".into()),
             pd_port: 0,
             store_port: 0,
@@ -205,6 +209,7 @@ mod tests {
             (vec!["--pd.port", "0"], "a port cannot be 0"),
             (vec!["--tag", "../x"], "--tag"),
             (vec!["--defect", "nonsense"], "nonsense"),
+            (vec!["--region-max-keys", "1"], "--region-max-keys"),
         ] {
             let failure = wish(&flags).expect_err(named);
             assert_eq!(failure.exit, crate::exit::Exit::Usage);

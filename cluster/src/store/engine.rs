@@ -148,6 +148,11 @@ impl Engine {
         Ok(pairs)
     }
 
+    /// How much of the disk the data take, journals included.
+    pub fn disk_bytes(&self) -> u64 {
+        self.database.disk_space().unwrap_or_default()
+    }
+
     /// Writes batches as one, in order; syncs if one of them asks for it.
     pub fn write(&self, batches: &[Batch]) -> Result<(), StoreError> {
         let must_sync = batches.iter().any(|batch| batch.must_sync);

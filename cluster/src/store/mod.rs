@@ -80,7 +80,10 @@ pub enum StoreError {
     /// The writer thread is gone.
     #[error("the store's writer thread has stopped")]
     Writer,
-    /// PD refuses us or does not answer.
+    /// PD does not answer. At a start it is asked again.
+    #[error("PD does not answer: {0}")]
+    PdUnreachable(String),
+    /// PD refuses us.
     #[error("the store cannot go on without PD: {0}")]
     Pd(String),
     /// The data directory belongs elsewhere.

@@ -15,12 +15,15 @@ use proto::{
 use std::time::Duration;
 use tokio::{sync::mpsc, time};
 use tokio_stream::{StreamExt, wrappers::ReceiverStream};
-use tonic::transport::{Channel, Endpoint};
+use tonic::{
+    Code,
+    transport::{Channel, Endpoint},
+};
 
 const CALL_TIMEOUT: Duration = Duration::from_secs(3);
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
-/// How long a starting store tries to reach PD.
-const START_TIMEOUT: Duration = Duration::from_mins(1);
+/// Between two lines in the log about a PD that does not answer.
+const COMPLAINT_PAUSE: Duration = Duration::from_secs(10);
 const HEARTBEATS_WAITING_MAX: usize = 1_024;
 
 /// PD's client; clones share a connection.
@@ -31,7 +34,8 @@ pub struct Pd {
 }
 
 impl Pd {
-    /// Connects and asks which cluster this is, again and again until PD answers or a minute has passed.
+    /// Connects and asks which cluster this is, again and again until PD answers, as TiKV does: a store that is
+    /// started before its PD, or while that is down, serves as soon as PD does.
     pub async fn connect(endpoint: &str) -> Result<Self, StoreError> {
         let url = match endpoint.split_once("://") {
             Some(_) => endpoint.to_owned(),
@@ -43,24 +47,16 @@ impl Pd {
             .timeout(CALL_TIMEOUT)
             .tcp_nodelay(true)
             .connect_lazy();
-        let mut pd = Self { client: PdClient::new(channel), cluster_id: 0 };
-        let started = time::Instant::now();
-        loop {
-            let failure = match pd.client.get_members(pdpb::GetMembersRequest::default()).await {
-                Ok(response) => match response.into_inner().header {
-                    Some(header) if header.cluster_id != 0 => {
-                        pd.cluster_id = header.cluster_id;
-                        return Ok(pd);
-                    }
-                    _ => "it names no cluster".to_owned(),
-                },
-                Err(status) => status.message().to_owned(),
-            };
-            if started.elapsed() > START_TIMEOUT {
-                return Err(StoreError::Pd(format!("{endpoint} does not answer: {failure}")));
-            }
-            time::sleep(RETRY_PAUSE).await;
-        }
+        let client = PdClient::new(channel);
+        let cluster_id = patiently(|| async {
+            let request = pdpb::GetMembersRequest::default();
+            let answer = client.clone().get_members(request).await.map_err(|e| failed(&e))?;
+            let header = answer.into_inner().header.unwrap_or_default();
+            let none = || StoreError::PdUnreachable(format!("{endpoint} names no cluster"));
+            Some(header.cluster_id).filter(|id| *id != 0).ok_or_else(none)
+        })
+        .await?;
+        Ok(Self { client, cluster_id })
     }
 
     /// The cluster's id.
@@ -250,8 +246,35 @@ async fn next(
     }
 }
 
+/// Asks until PD answers. Its refusal is an answer too.
+pub async fn patiently<T, F>(mut ask: impl FnMut() -> F) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
+    let mut complained: Option<time::Instant> = None;
+    loop {
+        match ask().await {
+            Err(StoreError::PdUnreachable(reason)) => {
+                if complained.is_none_or(|at| at.elapsed() > COMPLAINT_PAUSE) {
+                    complained = Some(time::Instant::now());
+                    tracing::warn!("PD does not answer ({reason}); asking again until it does");
+                }
+            }
+            answer => return answer,
+        }
+        time::sleep(RETRY_PAUSE).await;
+    }
+}
+
+/// A call that did not come through, or that PD would not hear: one for another cluster, or one that it does not know.
 fn failed(status: &tonic::Status) -> StoreError {
-    StoreError::Pd(format!("{:?}: {}", status.code(), status.message()))
+    let text = format!("{:?}: {}", status.code(), status.message());
+    match status.code() {
+        Code::FailedPrecondition | Code::Unimplemented | Code::InvalidArgument => {
+            StoreError::Pd(text)
+        }
+        _ => StoreError::PdUnreachable(text),
+    }
 }
 
 fn accepted(header: Option<pdpb::ResponseHeader>) -> Result<(), StoreError> {

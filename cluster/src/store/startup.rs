@@ -7,25 +7,32 @@ use super::{
     StoreConfig, StoreError,
     driver::{self, Clock, Driver, EVENTS_WAITING_MAX},
     engine::{Engine, Identity},
-    metrics::Metrics,
+    metrics::{Metrics, Sizes},
     node::{
         Node,
         disk::{self, StoredRegion},
         effects::NodeConfig,
     },
-    pd_client::Pd,
+    pd_client::{Pd, patiently},
     service::Service,
     status,
 };
 use crate::{process::Ready, profile::Timing};
+use nix::sys::statvfs::Statvfs;
 use proto::{
     health::health_server::HealthServer,
     metapb::{Peer, Region, RegionEpoch, Store},
     pdpb,
     tikvpb::tikv_server::TikvServer,
 };
-use serde_json::json;
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -68,11 +75,12 @@ pub(super) async fn serve(
 ) -> Result<(), StoreError> {
     let timing = config.profile.timing();
     let clock = Clock::start();
-    let (listener, addr) = bind(config.addr).await?;
-    let (status_listener, status_addr) = bind(config.status_addr).await?;
     let engine = Engine::open(&config.data_dir)?;
     let pd = Pd::connect(&config.pd_endpoint).await?;
     let identity = identify(&engine, &pd).await?;
+    // Not before PD answers: until a store serves, connections to it shall be refused, not kept waiting.
+    let (listener, addr) = bind(config.addr).await?;
+    let (status_listener, status_addr) = bind(config.status_addr).await?;
     let about = Store {
         id: identity.store_id,
         address: addr.to_string(),
@@ -84,7 +92,7 @@ pub(super) async fn serve(
         ..Default::default()
     };
     let stored = begin(&engine, &pd, &about).await?;
-    register(&pd, &about).await?;
+    patiently(|| pd.put_store(about.clone())).await?;
 
     let node_config = NodeConfig {
         store_id: identity.store_id,
@@ -97,28 +105,28 @@ pub(super) async fn serve(
         waiting_max: WAITING_MAX,
     };
     let node = Node::new(node_config, stored, clock.now());
-    let metrics = Arc::new(Metrics::default());
+    let metrics = Arc::new(Metrics::new(VERSION, clock.now().unix_s())?);
     let (events, queue) = mpsc::channel(EVENTS_WAITING_MAX);
-    let mut driver =
-        Driver::new(node, clock, engine, pd.clone(), (events.clone(), queue), metrics.clone())?;
+    let mut driver = Driver::new(
+        node,
+        clock,
+        engine.clone(),
+        pd.clone(),
+        (events.clone(), queue),
+        metrics.clone(),
+    )?;
     let service = Service { events: events.clone(), metrics: metrics.clone() };
     let server = tonic::transport::Server::builder()
         .tcp_nodelay(true)
         .add_service(TikvServer::new(service.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX))
         .add_service(HealthServer::new(service))
         .serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true)));
-    let shown = json!({
-        "addr": addr.to_string(),
-        "status-addr": status_addr.to_string(),
-        "data-dir": config.data_dir.display().to_string(),
-        "profile": config.profile.name(),
-        "raft-base-tick-interval-ms": timing.raft_tick_ms,
-        "defects": config.defects.iter().map(super::super::defects::Defect::name).collect::<Vec<_>>(),
-    });
+    let shown = status::settings(&config, addr, status_addr);
     let pages = status::pages(metrics.clone(), identity.store_id, shown);
     let status_server = axum::serve(status_listener, pages);
 
-    tokio::spawn(heartbeat(pd, identity.store_id, config.data_dir.clone(), timing, metrics));
+    let place = (engine, config.data_dir.clone());
+    let heartbeats = heartbeat(pd, identity.store_id, place, timing, metrics);
     tokio::spawn(driver::watch_disk(config.data_dir, events));
     announce(Ready::Store { id: identity.store_id, addr, status_addr })
         .map_err(|error| StoreError::Server(format!("nobody reads our readiness: {error}")))?;
@@ -126,6 +134,7 @@ pub(super) async fn serve(
         result = driver.run() => result,
         result = server => Err(StoreError::Server(ended(result.err()))),
         result = status_server => Err(StoreError::Server(ended(result.err()))),
+        never = heartbeats => match never {},
         () = stop => Ok(()),
     }
 }
@@ -152,7 +161,7 @@ async fn identify(engine: &Engine, pd: &Pd) -> Result<Identity, StoreError> {
             Err(StoreError::ForeignCluster { found, expected })
         }
         None => {
-            let store_id = pd.alloc_id().await?;
+            let store_id = patiently(|| pd.alloc_id()).await?;
             let identity = Identity { cluster_id: expected, store_id };
             engine.set_identity(identity)?;
             Ok(identity)
@@ -170,11 +179,14 @@ async fn begin(
     // A store that crashed between writing the region and PD's answer takes up where it was.
     let known = stored.values().find_map(|stored| stored.as_first_region().cloned());
     let region = match known {
-        Some(region) if pd.region(region.id).await?.is_some() => return Ok(stored),
+        Some(region) if patiently(|| pd.region(region.id)).await?.is_some() => return Ok(stored),
         Some(region) => region,
-        None if !stored.is_empty() || pd.is_bootstrapped().await? => return Ok(stored),
+        None if !stored.is_empty() || patiently(|| pd.is_bootstrapped()).await? => {
+            return Ok(stored);
+        }
         None => {
-            let (region_id, peer_id) = (pd.alloc_id().await?, pd.alloc_id().await?);
+            let region_id = patiently(|| pd.alloc_id()).await?;
+            let peer_id = patiently(|| pd.alloc_id()).await?;
             let region = Region {
                 id: region_id,
                 region_epoch: Some(RegionEpoch { conf_ver: 1, version: 1 }),
@@ -186,7 +198,9 @@ async fn begin(
         }
     };
     let region_id = region.id;
-    if !pd.bootstrap(about.clone(), region).await? {
+    let bootstrapped = patiently(|| pd.bootstrap(about.clone(), region.clone())).await?;
+    // PD may have taken ours, and its answer may have been lost; asked again, it says only that it has one.
+    if !bootstrapped && patiently(|| pd.region(region_id)).await?.is_none() {
         engine.write(&[disk::without_first_region(region_id)])?;
     }
     load(engine)
@@ -196,28 +210,13 @@ fn load(engine: &Engine) -> Result<BTreeMap<u64, StoredRegion>, StoreError> {
     disk::load(engine.pairs()?).map_err(|error| StoreError::Corrupt(error.0))
 }
 
-/// Registers the store. A PD that is down or frozen at a restart is waited for only so long: the store serves
-/// without it, and its heartbeats reach PD later.
-async fn register(pd: &Pd, about: &Store) -> Result<(), StoreError> {
-    const ATTEMPTS: usize = 5;
-    let mut failure = None;
-    for _ in 0..ATTEMPTS {
-        match pd.put_store(about.clone()).await {
-            Ok(()) => return Ok(()),
-            Err(error) => failure = Some(error),
-        }
-        time::sleep(Duration::from_millis(200)).await;
-    }
-    failure.map_or(Ok(()), Err)
-}
-
 async fn heartbeat(
     pd: Pd,
     store_id: u64,
-    data_dir: PathBuf,
+    (engine, data_dir): (Engine, PathBuf),
     timing: Timing,
     metrics: Arc<Metrics>,
-) {
+) -> Infallible {
     let started = Clock::start().now().unix_s();
     let mut interval = time::interval(Duration::from_millis(timing.store_heartbeat_ms));
     interval.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
@@ -225,19 +224,13 @@ async fn heartbeat(
     loop {
         interval.tick().await;
         let now_s = Clock::start().now().unix_s();
-        let room = nix::sys::statvfs::statvfs(&data_dir).ok();
-        let bytes = |blocks: u64| {
-            room.as_ref().map_or(0, |room| blocks.saturating_mul(room.fragment_size()))
-        };
-        let (capacity, available) = (
-            bytes(room.as_ref().map_or(0, nix::sys::statvfs::Statvfs::blocks)),
-            bytes(room.as_ref().map_or(0, nix::sys::statvfs::Statvfs::blocks_available)),
-        );
+        let sizes = sizes(&engine, &data_dir);
+        metrics.set_sizes(sizes);
         let stats = pdpb::StoreStats {
             store_id,
-            capacity,
-            available,
-            used_size: capacity.saturating_sub(available),
+            capacity: sizes.capacity,
+            available: sizes.available,
+            used_size: sizes.used,
             region_count: metrics.counts().regions as u32,
             start_time: started as u32,
             interval: Some(pdpb::TimeInterval { start_timestamp: last_s, end_timestamp: now_s }),
@@ -247,5 +240,17 @@ async fn heartbeat(
         if let Err(error) = pd.store_heartbeat(stats).await {
             tracing::debug!("a heartbeat did not reach PD: {error}");
         }
+    }
+}
+
+fn sizes(engine: &Engine, data_dir: &Path) -> Sizes {
+    let room = nix::sys::statvfs::statvfs(data_dir).ok();
+    let bytes = |blocks: fn(&Statvfs) -> u64| {
+        room.as_ref().map_or(0, |room| blocks(room).saturating_mul(room.fragment_size()))
+    };
+    Sizes {
+        capacity: bytes(Statvfs::blocks),
+        available: bytes(Statvfs::blocks_available),
+        used: engine.disk_bytes(),
     }
 }

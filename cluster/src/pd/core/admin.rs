@@ -199,6 +199,23 @@ impl Core {
         Ok(())
     }
 
+    /// Gives a store labels beside those that it has; one of the same name is replaced, an empty one removed.
+    pub fn set_store_labels(
+        &mut self,
+        id: u64,
+        labels: Vec<metapb::StoreLabel>,
+    ) -> Result<(), Refusal> {
+        let store = self.stores.get_mut(&id).ok_or(Refusal::StoreNotFound(id))?;
+        for label in labels {
+            store.meta.labels.retain(|known| !known.key.eq_ignore_ascii_case(&label.key));
+            if !label.value.is_empty() {
+                store.meta.labels.push(label);
+            }
+        }
+        self.unsaved = true;
+        Ok(())
+    }
+
     /// Forgets removed stores.
     pub fn remove_tombstones(&mut self) {
         self.stores.retain(|_, store| store.meta.state() != metapb::StoreState::Tombstone);

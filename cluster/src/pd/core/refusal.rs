@@ -37,6 +37,9 @@ pub enum Refusal {
     /// PD knows no such region.
     #[error("region {0} not found")]
     RegionNotFound(u64),
+    /// The regions that are known leave holes in the ranges that were asked for.
+    #[error("found regions not contain all key range")]
+    RangesNotCovered,
     /// A number of timestamps or ids that cannot be given.
     #[error("{0}")]
     InvalidCount(&'static str),

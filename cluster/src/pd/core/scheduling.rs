@@ -181,6 +181,11 @@ impl Core {
         self.operator(region).map(|operator| (operator, Progress::Running)).or_else(ended)
     }
 
+    /// The operators that have ended, as far as they are remembered, the newest first.
+    pub fn ended_operators(&self) -> impl Iterator<Item = (&Operator, Progress)> {
+        self.scheduling.ended.iter().rev().map(|(operator, progress)| (operator, *progress))
+    }
+
     /// Ends a region's operator; `false` if it has none.
     pub fn cancel_operator(&mut self, region: u64) -> bool {
         let had = self.scheduling.operators.contains_key(&region);

@@ -13,6 +13,7 @@ pub(super) fn header_error(refusal: &Refusal) -> pdpb::Error {
         Refusal::AlreadyBootstrapped => ErrorType::AlreadyBootstrapped,
         Refusal::StoreTombstone => ErrorType::StoreTombstone,
         Refusal::RegionNotFound(_) => ErrorType::RegionNotFound,
+        Refusal::RangesNotCovered => ErrorType::RegionsNotContainAllKeyRange,
         Refusal::InvalidBootstrap(_)
         | Refusal::StoreNotFound(_)
         | Refusal::DuplicateAddress { .. }

@@ -52,6 +52,31 @@ impl PdService {
     }
 }
 
+fn extended(region: Region) -> pdpb::Region {
+    pdpb::Region {
+        leader: Some(region.leader.unwrap_or_default()),
+        region: Some(region.meta),
+        down_peers: region.down,
+        pending_peers: region.pending,
+    }
+}
+
+/// Whether the regions, which are in order, leave no hole in a range.
+fn covers(regions: &[Region], range: &pdpb::KeyRange) -> bool {
+    let mut reached = range.start_key.as_slice();
+    for region in regions {
+        let (start, end) = (region.meta.start_key.as_slice(), region.meta.end_key.as_slice());
+        if start > reached || !end.is_empty() && end <= reached {
+            continue;
+        }
+        if end.is_empty() || !range.end_key.is_empty() && end >= range.end_key.as_slice() {
+            return true;
+        }
+        reached = end;
+    }
+    false
+}
+
 #[tonic::async_trait]
 impl pdpb::pd_server::Pd for PdService {
     type TsoStream = ReceiverStream<Result<pdpb::TsoResponse, Status>>;
@@ -222,16 +247,35 @@ impl pdpb::pd_server::Pd for PdService {
             header,
             region_metas: regions.iter().map(|region| region.meta.clone()).collect(),
             leaders: regions.iter().map(leader).collect(),
-            regions: regions
-                .into_iter()
-                .map(|region| pdpb::Region {
-                    leader: Some(leader(&region)),
-                    region: Some(region.meta),
-                    down_peers: region.down,
-                    pending_peers: region.pending,
-                })
-                .collect(),
+            regions: regions.into_iter().map(extended).collect(),
         }))
+    }
+
+    async fn batch_scan_regions(
+        &self,
+        request: Request<pdpb::BatchScanRegionsRequest>,
+    ) -> Answer<pdpb::BatchScanRegionsResponse> {
+        let request = request.into_inner();
+        self.check(request.header.as_ref())?;
+        let limit = request.limit.max(0) as usize;
+        let (header, regions) = self.view(|core, _| {
+            let mut found: Vec<Region> = Vec::new();
+            for range in &request.ranges {
+                let left = limit.saturating_sub(found.len());
+                if limit > 0 && left == 0 {
+                    break;
+                }
+                let in_range = core.regions().scan(&range.start_key, &range.end_key, left);
+                // Two ranges may lie in one region; it is told once.
+                let last = found.last().map(|region| region.meta.id);
+                found.extend(in_range.into_iter().filter(|it| Some(it.meta.id) != last).cloned());
+            }
+            let uncovered = request.contain_all_key_range
+                && !request.ranges.iter().all(|range| covers(&found, range));
+            if uncovered { Err(Refusal::RangesNotCovered) } else { Ok(found) }
+        });
+        let regions = regions.into_iter().map(extended).collect();
+        Ok(Response::new(pdpb::BatchScanRegionsResponse { header, regions }))
     }
 
     async fn ask_batch_split(

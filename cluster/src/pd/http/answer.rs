@@ -14,7 +14,12 @@ pub fn pretty(status: StatusCode, value: &Value) -> Response {
 
 /// JSON on one line.
 pub fn compact(value: &Value) -> Response {
-    json(StatusCode::OK, value.to_string())
+    compact_with(StatusCode::OK, value)
+}
+
+/// The same with another code.
+pub fn compact_with(status: StatusCode, value: &Value) -> Response {
+    json(status, value.to_string())
 }
 
 /// A sentence, as a JSON string.
@@ -39,6 +44,7 @@ pub fn refused(refusal: &Refusal) -> Response {
         | Refusal::DuplicateAddress { .. }
         | Refusal::RegionStale { .. }
         | Refusal::RegionNotFound(_)
+        | Refusal::RangesNotCovered
         | Refusal::InvalidCount(_)
         | Refusal::Operator(_)
         | Refusal::Disk(_) => StatusCode::INTERNAL_SERVER_ERROR,

@@ -2,10 +2,16 @@
 
 use super::{
     Context,
-    answer::{pretty, without_empty},
+    answer::{compact_with, pretty, text, without_empty},
 };
 use crate::pd::{go_text, member::VERSION};
-use axum::{Router, extract::State, http::StatusCode, response::Response, routing::get};
+use axum::{
+    Router,
+    extract::State,
+    http::StatusCode,
+    response::Response,
+    routing::{get, post},
+};
 use serde_json::{Value, json};
 
 pub fn routes() -> Router<Context> {
@@ -19,6 +25,11 @@ pub fn routes() -> Router<Context> {
         .route("/cluster", get(cluster))
         .route("/cluster/status", get(cluster_status))
         .route("/min-resolved-ts", get(min_resolved_ts))
+        .route("/min-resolved-ts/{store}", get(min_resolved_ts))
+        .route("/gc/safepoint", get(gc_safepoint))
+        .route("/replication_mode/status", get(replication_status))
+        .route("/leader/resign", post(only_member))
+        .route("/leader/transfer/{name}", post(only_member))
         .route("/scheduler-config", get(super::operators::scheduler_configs))
 }
 
@@ -42,7 +53,7 @@ fn member(context: &Context) -> Value {
     )
 }
 
-async fn members(State(context): State<Context>) -> Response {
+pub async fn members(State(context): State<Context>) -> Response {
     let member = member(&context);
     ok(&json!({
         "header": { "cluster_id": context.member.cluster_id },
@@ -99,6 +110,33 @@ async fn cluster_status(State(context): State<Context>) -> Response {
         json["raft_bootstrap_time"] = json!(go_text::rfc3339(started));
     }
     ok(&json)
+}
+
+/// 200 once the regions are known, as a load balancer wants it.
+pub async fn ready(State(context): State<Context>) -> Response {
+    let known = context.shell.view(|core, _| {
+        core.is_bootstrapped() && core.regions().iter().all(|region| region.leader.is_some())
+    });
+    let status = if known { StatusCode::OK } else { StatusCode::INTERNAL_SERVER_ERROR };
+    compact_with(status, &json!({ "region_loaded": known }))
+}
+
+async fn gc_safepoint(State(context): State<Context>) -> Response {
+    let safe_point = context.shell.view(|core, _| core.gc_safe_point());
+    ok(&json!({
+        "service_gc_safe_points": [],
+        "min_service_gc_safe_point": 0,
+        "gc_safe_point": safe_point,
+    }))
+}
+
+async fn replication_status() -> Response {
+    ok(&json!({ "mode": "majority", "dr-auto-sync": { "label_key": "", "state": "" } }))
+}
+
+async fn only_member() -> Response {
+    let said = "no other member of this PD can lead: there is only this one";
+    text(StatusCode::INTERNAL_SERVER_ERROR, said)
 }
 
 async fn min_resolved_ts() -> Response {

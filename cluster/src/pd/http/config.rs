@@ -15,10 +15,10 @@ pub fn routes() -> Router<Context> {
         .route("/config", get(all).post(change))
         .route("/config/replicate", get(replication).post(change_replication))
         .route("/config/schedule", get(schedule).post(change_schedule))
-        .route("/config/cluster-version", get(cluster_version))
-        .route("/config/rules", get(rules))
-        .route("/config/rules/group/{group}", get(rules))
-        .route("/config/rule/pd/default", get(rule))
+        .route("/config/cluster-version", get(cluster_version).post(change_cluster_version))
+        .route("/config/pd-server", get(server))
+        .route("/config/replication-mode", get(replication_mode))
+        .route("/config/label-property", get(label_property))
 }
 
 fn filled(context: &Context) -> Value {
@@ -60,6 +60,31 @@ async fn cluster_version(State(context): State<Context>) -> Response {
     pretty(StatusCode::OK, &filled(&context)["cluster-version"])
 }
 
+async fn server(State(context): State<Context>) -> Response {
+    pretty(StatusCode::OK, &filled(&context)["pd-server"])
+}
+
+async fn replication_mode(State(context): State<Context>) -> Response {
+    pretty(StatusCode::OK, &filled(&context)["replication-mode"])
+}
+
+async fn label_property() -> Response {
+    pretty(StatusCode::OK, &json!({}))
+}
+
+async fn change_cluster_version(State(context): State<Context>, body: Bytes) -> Response {
+    let request = match object(&body) {
+        Ok(request) => request,
+        Err(answer) => return *answer,
+    };
+    let Some(version) = request.get("cluster-version").filter(|version| version.is_string()) else {
+        return text(StatusCode::BAD_REQUEST, "not set cluster-version");
+    };
+    let change = [("cluster-version".to_owned(), version.clone())].into_iter().collect();
+    let result = context.shell.act(|core, _| core.change_settings(&change));
+    outcome(result, "The cluster version is updated.")
+}
+
 async fn replication(State(context): State<Context>) -> Response {
     let section = context.shell.view(|core, _| core.settings().section("replication").clone());
     pretty(StatusCode::OK, &section)
@@ -92,26 +117,4 @@ fn change_section(context: &Context, body: &[u8], section: &str, said: &str) -> 
     };
     let changes = [(section.to_owned(), Value::Object(changes))].into_iter().collect();
     outcome(context.shell.act(|core, _| core.change_settings(&changes)), said)
-}
-
-fn default_rule(context: &Context) -> Value {
-    let count = context.shell.view(|core, _| core.settings().policy().max_replicas);
-    json!({
-        "group_id": "pd",
-        "id": "default",
-        "start_key": "",
-        "end_key": "",
-        "role": "voter",
-        "is_witness": false,
-        "count": count,
-        "version": 1,
-    })
-}
-
-async fn rules(State(context): State<Context>) -> Response {
-    pretty(StatusCode::OK, &json!([default_rule(&context)]))
-}
-
-async fn rule(State(context): State<Context>) -> Response {
-    pretty(StatusCode::OK, &default_rule(&context))
 }

@@ -8,6 +8,7 @@ mod config;
 mod metrics;
 mod operators;
 mod regions;
+mod rules;
 mod stores;
 
 use super::{member::Member, shell::Shell};
@@ -35,11 +36,14 @@ pub fn beside(grpc: Router, shell: Arc<Shell>, member: Member) -> Router {
         .merge(config::routes())
         .merge(operators::routes())
         .merge(regions::routes())
+        .merge(rules::routes())
         .merge(stores::routes());
     let http = Router::new()
         .nest("/pd/api/v1", api)
         .route("/pd/health", get(cluster::health))
         .route("/pd/ping", get(|| async {}))
+        .route("/pd/api/v2/ready", get(cluster::ready))
+        .route("/pd/api/v2/members", get(cluster::members))
         .route("/metrics", get(metrics::metrics))
         .with_state(context);
     grpc.merge(http).fallback(unknown)

@@ -24,9 +24,11 @@ const KNOWN: [&str; 6] =
 pub fn routes() -> Router<Context> {
     Router::new()
         .route("/operators", get(operators).post(order))
+        .route("/operators/records", get(records))
         .route("/operators/{region}", get(operator).delete(cancel))
         .route("/schedulers", get(schedulers).post(add_scheduler))
         .route("/schedulers/{name}", axum::routing::delete(remove_scheduler))
+        .route("/scheduler-config/{name}/list", get(scheduler_config))
 }
 
 async fn operators(
@@ -40,6 +42,21 @@ async fn operators(
             .map(|op| Value::String(core.operator_text(op)))
             .collect::<Vec<_>>()
     });
+    pretty(StatusCode::OK, &Value::Array(texts))
+}
+
+/// Operators that have ended, the newest first.
+async fn records(State(context): State<Context>) -> Response {
+    let texts = context.shell.view(|core, _| {
+        let ended = core.ended_operators().map(|(op, progress)| {
+            let text = core.operator_text(op);
+            Value::String(format!("status: {}, operator: {text}", progress.name()))
+        });
+        ended.collect::<Vec<_>>()
+    });
+    if texts.is_empty() {
+        return not_found();
+    }
     pretty(StatusCode::OK, &Value::Array(texts))
 }
 
@@ -180,6 +197,24 @@ async fn remove_scheduler(State(context): State<Context>, Path(name): Path<Strin
         Err(Refusal::Operator(said)) => text(StatusCode::NOT_FOUND, said),
         Err(refusal) => refused(&refusal),
     }
+}
+
+/// One scheduler's settings; those of the evicting one are the stores that shall not lead.
+async fn scheduler_config(State(context): State<Context>, Path(name): Path<String>) -> Response {
+    let schedulers = context.shell.view(|core, _| core.schedulers());
+    let Some(scheduler) = schedulers.into_iter().find(|scheduler| scheduler.name == name) else {
+        return text(StatusCode::NOT_FOUND, "404 page not found");
+    };
+    let all = json!([{ "start-key": "", "end-key": "" }]);
+    let ranges: Map<String, Value> =
+        scheduler.stores.iter().map(|store| (store.to_string(), all.clone())).collect();
+    let config = match name.as_str() {
+        "evict-leader-scheduler" => json!({ "store-id-ranges": ranges, "batch": 3 }),
+        "balance-leader-scheduler" => json!({ "ranges": all, "batch": 4 }),
+        "balance-region-scheduler" => json!({ "ranges": all, "name": name }),
+        _ => json!({}),
+    };
+    pretty(StatusCode::OK, &config)
 }
 
 /// For `/scheduler-config`, which `pd-ctl` reads.

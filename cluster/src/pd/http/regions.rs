@@ -13,7 +13,7 @@ use axum::{
     Router,
     extract::{Path, Query, State},
     http::{StatusCode, Uri},
-    response::Response,
+    response::{IntoResponse, Response},
     routing::get,
 };
 use proto::metapb;
@@ -32,6 +32,9 @@ pub fn routes() -> Router<Context> {
         .route("/regions", get(all))
         .route("/regions/key", get(scan))
         .route("/regions/count", get(count))
+        .route("/regions/range-holes", get(holes))
+        .route("/regions/{order}", get(top))
+        .route("/hotspot/regions/{kind}", get(hot))
         .route("/regions/store/{id}", get(of_store))
         .route("/regions/sibling/{id}", get(siblings))
         .route("/regions/check/{what}", get(check))
@@ -75,8 +78,79 @@ async fn scan(State(context): State<Context>, Query(query): Arguments) -> Respon
     view(&context, |core| list(core.regions().scan(&start, &end, limit).into_iter()))
 }
 
-async fn of_store(State(context): State<Context>, Path(id): Path<u64>) -> Response {
-    view(&context, |core| list(core.regions().iter().filter(|r| r.peer_on(id).is_some())))
+async fn of_store(
+    State(context): State<Context>,
+    Path(id): Path<u64>,
+    Query(query): Arguments,
+) -> Response {
+    let is_shown: fn(&Region, u64) -> bool = match query.get("type").map(String::as_str) {
+        None | Some("all") => |region, store| region.peer_on(store).is_some(),
+        Some("leader") => |region, store| region.leader_store() == store,
+        Some("learner") => |region, store| region.learners().any(|p| p.store_id == store),
+        Some("pending") => |region, store| region.pending.iter().any(|p| p.store_id == store),
+        Some(other) => {
+            return text(StatusCode::BAD_REQUEST, format!("unknown region type {other}"));
+        }
+    };
+    view(&context, |core| list(core.regions().iter().filter(|region| is_shown(region, id))))
+}
+
+/// The regions in the order of `pd-ctl region topread` and its like, the largest first.
+async fn top(
+    State(context): State<Context>,
+    Path(order): Path<String>,
+    Query(query): Arguments,
+) -> Response {
+    let measure: fn(&Region) -> u64 = match order.as_str() {
+        "readflow" => |region| region.flow.bytes_read,
+        "writeflow" => |region| region.flow.bytes_written,
+        "readquery" => |region| region.flow.keys_read,
+        "writequery" => |region| region.flow.keys_written,
+        "confver" => |region| region.epoch().conf_ver,
+        "version" => |region| region.epoch().version,
+        "size" => Region::size_mib,
+        "keys" => |region| region.flow.approximate_keys,
+        "cpu" => |region| region.flow.cpu_usage,
+        _ => return (StatusCode::NOT_FOUND, "404 page not found\n").into_response(),
+    };
+    let limit = query.get("limit").map_or(Ok(SCAN_LIMIT), |limit| limit.parse::<usize>());
+    let Ok(limit) = limit else { return text(StatusCode::BAD_REQUEST, "invalid limit") };
+    view(&context, |core| {
+        let mut regions: Vec<&Region> = core.regions().iter().collect();
+        regions.sort_by_key(|region| (std::cmp::Reverse(measure(region)), region.meta.id));
+        list(regions.into_iter().take(limit.min(SCAN_LIMIT_MAX)))
+    })
+}
+
+/// Ranges of keys that no region covers, as pairs of hexadecimal bounds.
+async fn holes(State(context): State<Context>) -> Response {
+    view(&context, |core| {
+        let mut holes = Vec::new();
+        let mut end = Some(Vec::new());
+        for region in core.regions().scan(b"", b"", 0) {
+            if end.as_ref().is_some_and(|end| *end != region.meta.start_key) {
+                let from = end.unwrap_or_default();
+                holes.push(json!([hex(&from), hex(&region.meta.start_key)]));
+            }
+            end = Some(region.meta.end_key.clone()).filter(|end| !end.is_empty());
+        }
+        if let Some(end) = end {
+            holes.push(json!([hex(&end), ""]));
+        }
+        Value::Array(holes)
+    })
+}
+
+/// Hot regions: none is measured here.
+async fn hot(State(context): State<Context>) -> Response {
+    let none = context.shell.view(|core, _| {
+        let of = |store: &crate::pd::core::stores::Store| {
+            let none = json!({ "total_flow_bytes": 0, "regions_count": 0, "statistics": [] });
+            (store.meta.id.to_string(), none)
+        };
+        core.stores().map(of).collect::<serde_json::Map<_, _>>()
+    });
+    pretty(StatusCode::OK, &json!({ "as_peer": none, "as_leader": none }))
 }
 
 async fn siblings(State(context): State<Context>, Path(id): Path<u64>) -> Response {
@@ -168,7 +242,8 @@ fn percent_decoded(text: &str) -> Vec<u8> {
             decoded.extend(byte);
             at += 3;
         } else {
-            decoded.push(bytes[at]);
+            // As Go's `url.QueryUnescape`, which PD applies to the path.
+            decoded.push(if bytes[at] == b'+' { b' ' } else { bytes[at] });
             at += 1;
         }
     }
@@ -240,6 +315,7 @@ mod tests {
     #[test]
     fn keys_in_paths_are_any_bytes() {
         assert_eq!(percent_decoded("a%2Fb%00%fF%"), b"a/b\0\xFF%");
+        assert_eq!(percent_decoded("a+b%2B"), b"a b+");
         assert_eq!(percent_decoded("%zz%é"), "%zz%é".as_bytes());
     }
 }

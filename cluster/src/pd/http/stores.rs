@@ -28,6 +28,8 @@ pub fn routes() -> Router<Context> {
         .route("/stores", get(stores))
         .route("/stores/remove-tombstone", delete(remove_tombstones))
         .route("/store/{id}", get(store).delete(remove))
+        .route("/stores/check", get(check))
+        .route("/stores/limit", get(limits))
         .route("/store/{id}/state", post(set_state))
         .route("/store/{id}/weight", post(set_weight))
         .route("/hotspot/stores", get(rates))
@@ -57,6 +59,40 @@ async fn stores(
         Ok(stores) => pretty(StatusCode::OK, &json!({ "count": stores.len(), "stores": stores })),
         Err(refusal) => refused(&refusal),
     }
+}
+
+/// `?state=Up` and so on, by what the stores are registered as.
+async fn check(
+    State(context): State<Context>,
+    Query(query): Query<Vec<(String, String)>>,
+) -> Response {
+    let wanted = query.into_iter().filter(|(name, _)| name == "state").map(|(_, state)| state);
+    let wanted: Vec<String> = wanted.collect();
+    let mut states = Vec::new();
+    for state in &wanted {
+        match StoreState::from_str_name(state) {
+            Some(known) => states.push(known),
+            None => return text(StatusCode::BAD_REQUEST, format!("unknown StoreState: {state}")),
+        }
+    }
+    let stores = context.shell.view(|core, now| {
+        core.expect_bootstrapped()?;
+        let shown = core.stores().filter(|store| states.contains(&store.meta.state()));
+        Ok(shown.map(|store| store_json(core, now, store)).collect::<Vec<_>>())
+    });
+    match stores {
+        Ok(stores) => pretty(StatusCode::OK, &json!({ "count": stores.len(), "stores": stores })),
+        Err(refusal) => refused(&refusal),
+    }
+}
+
+/// How many peers a minute may come to a store and go. They are shown; here nothing is slowed down by them.
+async fn limits(State(context): State<Context>) -> Response {
+    let limit = json!({ "add-peer": 15, "remove-peer": 15 });
+    let limits = context.shell.view(|core, _| {
+        core.stores().map(|store| (store.meta.id.to_string(), limit.clone())).collect()
+    });
+    pretty(StatusCode::OK, &Value::Object(limits))
 }
 
 async fn store(State(context): State<Context>, Path(id): Path<String>) -> Response {
@@ -162,7 +198,7 @@ fn bad_id(text: &str) -> Response {
     super::answer::text(StatusCode::BAD_REQUEST, said)
 }
 
-fn store_json(core: &Core, now: Now, store: &Store) -> Value {
+pub fn store_json(core: &Core, now: Now, store: &Store) -> Value {
     let meta = &store.meta;
     let condition = core.condition(now, meta.id).unwrap_or(Condition::Tombstone);
     let labels: Vec<_> =

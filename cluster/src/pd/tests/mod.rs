@@ -1,6 +1,8 @@
 //! A whole PD in this process, talked to over its sockets by a stock gRPC client and a stock HTTP client.
 
 mod shapes;
+mod tools;
+mod unknown_calls;
 
 use super::{PdConfig, PdError, serve};
 use crate::profile::Profile;
@@ -271,6 +273,15 @@ async fn posts_are_answered_in_real_pds_words() {
     let config: Value = serde_json::from_str(&config).expect("JSON");
     assert_eq!(config["max-replicas"], 5);
     let metrics = get(&pd, "metrics").await.1;
-    assert!(metrics.contains("pd_cluster_status{type=\"region_count\"} 1"), "{metrics}");
+    for line in [
+        "pd_cluster_status{type=\"region_count\"} 1",
+        "pd_cluster_status{type=\"store_up_count\"} 1",
+        "pd_cluster_status{type=\"store_serving_count\"} 1",
+        "pd_scheduler_store_status{address=\"127.0.0.1:1\",store=\"1\",type=\"region_count\"} 1",
+        "pd_regions_status{type=\"miss-peer-region-count\"} 1",
+    ] {
+        assert!(metrics.lines().any(|found| found == line), "{line} is missing in\n{metrics}");
+    }
+    assert!(metrics.contains("\nprocess_resident_memory_bytes "), "{metrics}");
     assert_eq!(get(&pd, "pd/api/v1/no/such").await, (404, "404 page not found\n".into()));
 }

@@ -2,10 +2,13 @@
 //!
 //! Real PD's answers lie in `../shared/data/pd-http/` beside the repository; where they are not, this says so.
 
-use super::{any_port, bootstrap, client, get, start};
+use super::{Running, any_port, bootstrap, client, get, start};
+use proto::{metapb, pdpb};
 use serde_json::Value;
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 use tempfile::TempDir;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
 
 /// What a store or the environment says of itself or leaves out; the store of this test says its address alone.
 const OPTIONAL: [&str; 5] =
@@ -65,8 +68,9 @@ async fn answers_have_real_pds_shapes() {
     }
     let dir = TempDir::new().expect("a directory");
     let pd = start(dir.path(), any_port()).await;
-    bootstrap(&mut client(&pd).await).await;
+    let _leader = two_replicas(&pd).await;
     let mut differences = Vec::new();
+    let mut compared = BTreeSet::from(["posts.txt".to_owned()]);
     for (file, path) in [
         ("cluster", "cluster"),
         ("config", "config"),
@@ -77,13 +81,17 @@ async fn answers_have_real_pds_shapes() {
         ("leader", "leader"),
         ("members", "members"),
         ("operators", "operators"),
+        ("region-id", "region/id/2"),
         ("region-id-unknown", "region/id/4242"),
+        ("regions", "regions"),
+        ("regions-key", "regions/key?key=73&format=hex&limit=2"),
         ("schedulers", "schedulers"),
         ("status", "status"),
         ("store-1", "store/1"),
         ("stores", "stores"),
         ("version", "version"),
     ] {
+        compared.insert(format!("{file}.json"));
         let real = std::fs::read_to_string(data.join(format!("{file}.json"))).expect("a file");
         let (code, ours) = get(&pd, &format!("pd/api/v1/{path}")).await;
         assert_eq!(code, 200, "{path}");
@@ -97,4 +105,111 @@ async fn answers_have_real_pds_shapes() {
         compare(&real, &ours, path, &mut differences);
     }
     assert!(differences.is_empty(), "{differences:#?}");
+    let all = std::fs::read_dir(&data)
+        .expect("a folder")
+        .map(|file| file.expect("a file").file_name().to_string_lossy().into_owned());
+    assert_eq!(all.collect::<BTreeSet<_>>(), compared, "every answer of real PD is compared");
+}
+
+/// A cluster of three stores and one region on the first two of them. While the sender is kept, its leader speaks.
+pub(super) async fn two_replicas(pd: &Running) -> mpsc::Sender<pdpb::RegionHeartbeatRequest> {
+    let mut client = client(pd).await;
+    let (header, mut region) = bootstrap(&mut client).await;
+    for id in [2, 3] {
+        let address = format!("127.0.0.1:{id}");
+        let store = Some(metapb::Store { id, address, ..Default::default() });
+        client.put_store(pdpb::PutStoreRequest { header, store }).await.expect("registers");
+        let stats = Some(pdpb::StoreStats { store_id: id, ..Default::default() });
+        let heard = client.store_heartbeat(pdpb::StoreHeartbeatRequest { header, stats }).await;
+        heard.expect("heard");
+    }
+    region.peers.push(metapb::Peer { id: 4, store_id: 2, ..Default::default() });
+    region.region_epoch = Some(metapb::RegionEpoch { conf_ver: 3, version: 1 });
+    let (beats, stream) = mpsc::channel(4);
+    let beat = pdpb::RegionHeartbeatRequest {
+        header,
+        leader: Some(region.peers[0]),
+        region: Some(region),
+        term: 6,
+        approximate_size: 10 << 20,
+        approximate_keys: 10_000,
+        ..Default::default()
+    };
+    beats.send(beat).await.expect("queued");
+    let answers = client.region_heartbeat(ReceiverStream::new(stream)).await.expect("a stream");
+    // An answer to the heartbeat: from here on PD knows the region.
+    answers.into_inner().message().await.expect("open").expect("a step");
+    beats
+}
+
+/// One request of `posts.txt` with what real PD answered.
+#[derive(Debug)]
+struct Asked {
+    method: String,
+    path: String,
+    body: String,
+    answer: String,
+    code: u16,
+}
+
+fn asked(posts: &str) -> Vec<Asked> {
+    let mut all = Vec::new();
+    let mut lines = posts.lines();
+    while let (Some(request), Some(answer), Some(code)) = (lines.next(), lines.next(), lines.next())
+    {
+        let mut words = request.splitn(3, ' ');
+        let mut word = || words.next().unwrap_or_default().to_owned();
+        let (method, path, body) = (word(), word(), word());
+        let code = code.trim().strip_prefix("-> HTTP ").expect("a code").parse().expect("a number");
+        all.push(Asked { method, path, body, answer: answer.to_owned(), code });
+    }
+    all
+}
+
+/// The names of an operator's parts, in order: what is left of its line without ids and times.
+fn parts(line: &str) -> Vec<&str> {
+    let is_name = |word: &&str| !word.is_empty() && word.chars().all(char::is_alphabetic);
+    let before_colon = line
+        .split(':')
+        .map(|part| part.rsplit(|c: char| !c.is_alphanumeric()).next().unwrap_or_default());
+    // What comes after the last colon names nothing.
+    let names: Vec<&str> = before_colon.collect();
+    names[..names.len() - 1].iter().copied().filter(is_name).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_are_answered_as_real_pd_answered_them() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/pd-http/posts.txt");
+    let Ok(posts) = std::fs::read_to_string(&file) else {
+        eprintln!("skipped: real PD's answers are not at {}", file.display());
+        return;
+    };
+    let dir = TempDir::new().expect("a directory");
+    let pd = start(dir.path(), any_port()).await;
+    let _leader = two_replicas(&pd).await;
+    let asked = asked(&posts);
+    assert_eq!(asked.len(), posts.lines().count() / 3);
+    for real in asked {
+        // The same request about this cluster's region and its free store.
+        let path = real.path.replace("/15", "/2");
+        let body = real.body.replace("\"region_id\":15", "\"region_id\":2").replace(":10}", ":3}");
+        let url = format!("http://{}/pd/api/v1/{path}", pd.addr);
+        let http = reqwest::Client::new();
+        let request = match real.method.as_str() {
+            "POST" => http.post(url).body(body),
+            "GET" => http.get(url),
+            other => panic!("{other} in {}", file.display()),
+        };
+        let ours = request.send().await.expect("answers");
+        let code = ours.status().as_u16();
+        let ours = ours.text().await.expect("text");
+        let expected = (real.code, real.answer.as_str());
+        if real.answer.contains("operator: ") {
+            let said = "\"status: RUNNING, operator: ";
+            assert!(code == real.code && ours.starts_with(said), "{real:?}: {code} {ours}");
+            assert_eq!(parts(&ours), parts(&real.answer), "{ours}");
+        } else {
+            assert_eq!((code, ours.trim_end()), expected, "{real:?}");
+        }
+    }
 }

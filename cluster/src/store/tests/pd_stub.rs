@@ -43,8 +43,13 @@ type Boxed<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 impl PdStub {
     /// Serves on a port of its own until the runtime ends.
     pub async fn start() -> (Self, SocketAddr) {
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0))).await
+    }
+
+    /// Serves there until the runtime ends.
+    pub async fn start_at(addr: SocketAddr) -> (Self, SocketAddr) {
         let stub = Self::default();
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
+        let listener = TcpListener::bind(addr).await.expect("loopback has a free port");
         let addr = listener.local_addr().expect("it is bound");
         let server = tonic::transport::Server::builder()
             .add_service(PdServer::new(stub.clone()))
@@ -220,6 +225,7 @@ unserved! {
     get_region: GetRegionRequest -> GetRegionResponse;
     get_prev_region: GetRegionRequest -> GetRegionResponse;
     scan_regions: ScanRegionsRequest -> ScanRegionsResponse;
+    batch_scan_regions: BatchScanRegionsRequest -> BatchScanRegionsResponse;
     report_batch_split: ReportBatchSplitRequest -> ReportBatchSplitResponse;
     get_cluster_config: GetClusterConfigRequest -> GetClusterConfigResponse;
     put_cluster_config: PutClusterConfigRequest -> PutClusterConfigResponse;

@@ -251,6 +251,21 @@ async fn a_store_that_cannot_start_says_why() {
     assert!(text.contains("cannot use its data directory"), "{text}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_starts_while_pd_is_down_waits_for_it() {
+    let reserved = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let pd_addr = reserved.local_addr().expect("it is bound");
+    drop(reserved);
+    let dir = TempDir::new().expect("a directory");
+    let starting = tokio::spawn(start(pd_addr, dir, "127.0.0.1:0"));
+    // Long enough for several calls that are refused; however slow the machine, the store must not have ended.
+    time::sleep(Duration::from_secs(1)).await;
+    assert!(!starting.is_finished(), "it neither serves nor gives up without PD");
+    let (pd, _) = PdStub::start_at(pd_addr).await;
+    let store = starting.await.expect("it starts");
+    assert_eq!(pd.state().stores[&store.id].address, store.addr.to_string());
+}
+
 /// The directory's journal.
 fn journal(dir: &Path) -> std::path::PathBuf {
     let files = std::fs::read_dir(dir).expect("it exists").filter_map(Result::ok);
