@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader, Read},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Stdio},
     thread::sleep,
     time::{Duration, Instant},
@@ -19,22 +19,31 @@ pub struct Cluster {
     stdout: BufReader<ChildStdout>,
     /// PD's address.
     pub pd: String,
-    runs: TempDir,
+    runs: PathBuf,
+    /// Removed with the cluster.
+    own_folder: Option<TempDir>,
 }
 
 impl Cluster {
     /// A cluster of three stores.
     pub fn start() -> Self {
         let runs = tempfile::tempdir().expect("a folder");
-        let (supervisor, stdout, pd) = up(runs.path());
-        Self { supervisor, stdout, pd, runs }
+        let mut cluster = Self::start_in(runs.path());
+        cluster.own_folder = Some(runs);
+        cluster
+    }
+
+    /// The same, with its data in that folder.
+    pub fn start_in(runs: &Path) -> Self {
+        let (supervisor, stdout, pd) = up(runs);
+        Self { supervisor, stdout, pd, runs: runs.toown_foldered(), own_folder: None }
     }
 
     /// `cluster kill`, `start`, `pause` or `resume`.
     pub fn act(&self, verb: &str, whom: &[&str]) {
         let done = Command::new(env!("CARGO_BIN_EXE_jepsen-tikv"))
             .args(["cluster", verb, "--tag", TAG, "--runs-dir"])
-            .arg(self.runs.path())
+            .arg(&self.runs)
             .args(whom)
             .output()
             .expect("the binary starts");
@@ -50,7 +59,7 @@ impl Cluster {
 
     /// The same cluster again, on its data.
     pub fn start_again(&mut self) {
-        (self.supervisor, self.stdout, self.pd) = up(self.runs.path());
+        (self.supervisor, self.stdout, self.pd) = up(&self.runs);
     }
 }
 
@@ -76,7 +85,7 @@ fn up(runs: &Path) -> (Child, BufReader<ChildStdout>, String) {
         .map_while(Result::ok)
         .find_map(|line| {
             let endpoints = line.strip_prefix("PD client endpoints: [")?;
-            Some(endpoints.trim_end_matches(']').to_owned())
+            Some(endpoints.trim_end_matches(']').toown_foldered())
         })
         .expect("the cluster becomes whole and says where PD is");
     (process, stdout, pd)

@@ -16,7 +16,7 @@ const WRITERS: usize = 8;
 const ROUNDS: usize = 4;
 /// Writes that must have been acknowledged before the kill.
 const WRITES_MIN: usize = 200;
-const OP_TIMEOUT: Duration = Duration::from_secs(5);
+pub const OP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Writers that go on until they are told to stop, and the keys of the writes that were acknowledged.
 struct Load {
@@ -39,12 +39,8 @@ impl Load {
                     }
                     // Keys on both sides of the bounds at 'r' and 'x'.
                     let key = format!("{}:{round}:{writer}:{number}", ["a", "s", "z"][number % 3]);
-                    let put = Request::Put {
-                        key: key.clone().into(),
-                        value: value_of(&key),
-                        ttl_s: None,
-                    };
-                    if let Outcome::Ok(_) = client.execute(&put, OP_TIMEOUT).await.outcome {
+                    if let Outcome::Ok(_) = client.execute(&put_of(&key), OP_TIMEOUT).await.outcome
+                    {
                         acknowledged.lock().expect("no writer panics").insert(key);
                     }
                 }
@@ -73,13 +69,18 @@ fn value_of(key: &str) -> Vec<u8> {
     format!("value of {key}").into_bytes()
 }
 
-fn client(pd: &str) -> DirectClient {
+/// The put of a key's own value.
+pub fn put_of(key: &str) -> Request {
+    Request::Put { key: key.into(), value: value_of(key), ttl_s: None }
+}
+
+pub fn client(pd: &str) -> DirectClient {
     let options = DirectOptions { pd_timeout: OP_TIMEOUT, ..Default::default() };
     DirectClient::new(vec![pd.to_owned()], options)
 }
 
 /// The keys of `written` that are absent or have another value.
-async fn lost(pd: &str, written: &BTreeSet<String>) -> Vec<String> {
+pub async fn lost(pd: &str, written: &BTreeSet<String>) -> Vec<String> {
     let client = client(pd);
     let mut lost = Vec::new();
     for key in written {

@@ -2,4 +2,5 @@
 
 mod cluster;
 mod durability;
+mod full_disk;
 mod stock_clients;

@@ -23,7 +23,8 @@ use tonic::transport::{Channel, Endpoint};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const SNAPSHOT_TIMEOUT: Duration = Duration::from_mins(1);
 const BACKOFF_MIN: Duration = Duration::from_millis(50);
-const BACKOFF_MAX: Duration = Duration::from_secs(1);
+/// Well below an election timeout: a vote that is sent meanwhile is lost, and asked for again only at the next one.
+const BACKOFF_MAX: Duration = Duration::from_millis(500);
 /// Losses are reported this often at most: each report makes leaders probe anew.
 const REPORT_PAUSE: Duration = Duration::from_millis(200);
 const QUEUE_MAX: usize = 4_096;
@@ -80,7 +81,7 @@ impl Transport {
         tokio::spawn(async move {
             let transfer = async {
                 let _permit = permits.acquire().await.ok()?;
-                let channel = connect(&pd, store_id, &mut None).await?;
+                let channel = connect(&pd, store_id, &mut Whereabouts::default()).await?;
                 transfer_snapshot(channel, message, data).await
             };
             let ok = matches!(time::timeout(SNAPSHOT_TIMEOUT, transfer).await, Ok(Some(())));
@@ -105,14 +106,26 @@ async fn transfer_snapshot(channel: Channel, message: RaftMessage, data: Vec<u8>
     all_sent.and(answer.ok().map(drop))
 }
 
-/// A connection to a store. Its address may have changed; if PD does not answer, the last one has to do.
-async fn connect(pd: &Pd, store_id: u64, last: &mut Option<String>) -> Option<Channel> {
-    if let Some(address) = pd.store_address(store_id).await {
-        *last = Some(address);
+/// Where a store was last, and whether it still answered there.
+#[derive(Default)]
+struct Whereabouts {
+    address: Option<String>,
+    answered: bool,
+}
+
+/// A connection to a store. Where it does not answer any more, PD is asked whether it has moved; if PD does not answer
+/// either, the last address has to do.
+async fn connect(pd: &Pd, store_id: u64, last: &mut Whereabouts) -> Option<Channel> {
+    if !last.answered
+        && let Some(address) = pd.store_address(store_id).await
+    {
+        last.address = Some(address);
     }
-    let url = format!("http://{}", last.as_ref()?);
+    let url = format!("http://{}", last.address.as_ref()?);
     let endpoint = Endpoint::from_shared(url).ok()?;
-    endpoint.connect_timeout(CONNECT_TIMEOUT).tcp_nodelay(true).connect().await.ok()
+    let connected = endpoint.connect_timeout(CONNECT_TIMEOUT).tcp_nodelay(true).connect().await;
+    last.answered = connected.is_ok();
+    connected.ok()
 }
 
 async fn run_stream(
@@ -122,10 +135,10 @@ async fn run_stream(
     mut messages: mpsc::Receiver<RaftMessage>,
 ) {
     let mut backoff = BACKOFF_MIN;
-    let mut address = None;
+    let mut whereabouts = Whereabouts::default();
     while !messages.is_closed() {
         let opened = Instant::now();
-        if let Some(channel) = connect(&pd, store_id, &mut address).await {
+        if let Some(channel) = connect(&pd, store_id, &mut whereabouts).await {
             pump(channel, &mut messages).await;
         }
         if opened.elapsed() > BACKOFF_MAX {

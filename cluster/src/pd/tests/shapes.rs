@@ -95,11 +95,11 @@ async fn answers_have_real_pds_shapes() {
         let real = std::fs::read_to_string(data.join(format!("{file}.json"))).expect("a file");
         let (code, ours) = get(&pd, &format!("pd/api/v1/{path}")).await;
         assert_eq!(code, 200, "{path}");
-        assert_eq!(
-            real.trim_end().contains('\n'),
-            ours.trim_end().contains('\n'),
-            "{path}: indent"
-        );
+        // What is empty there and not here tells nothing of indents.
+        if real.trim_end() != "[]" {
+            let indented = |text: &str| text.trim_end().contains('\n');
+            assert_eq!(indented(&real), indented(&ours), "{path}: indent");
+        }
         let real = serde_json::from_str(&real).expect("JSON");
         let ours = serde_json::from_str(&ours).expect("JSON");
         compare(&real, &ours, path, &mut differences);
@@ -168,6 +168,7 @@ fn asked(posts: &str) -> Vec<Asked> {
 
 /// The names of an operator's parts, in order: what is left of its line without ids and times.
 fn parts(line: &str) -> Vec<&str> {
+    let line = line.split_once(" (kind").map_or(line, |(_, parts)| parts);
     let is_name = |word: &&str| !word.is_empty() && word.chars().all(char::is_alphabetic);
     let before_colon = line
         .split(':')
