@@ -36,7 +36,7 @@ impl Cluster {
     /// The same, with its data in that folder.
     pub fn start_in(runs: &Path) -> Self {
         let (supervisor, stdout, pd) = up(runs);
-        Self { supervisor, stdout, pd, runs: runs.toown_foldered(), own_folder: None }
+        Self { supervisor, stdout, pd, runs: runs.to_owned(), own_folder: None }
     }
 
     /// `cluster kill`, `start`, `pause` or `resume`.
@@ -85,7 +85,7 @@ fn up(runs: &Path) -> (Child, BufReader<ChildStdout>, String) {
         .map_while(Result::ok)
         .find_map(|line| {
             let endpoints = line.strip_prefix("PD client endpoints: [")?;
-            Some(endpoints.trim_end_matches(']').toown_foldered())
+            Some(endpoints.trim_end_matches(']').to_owned())
         })
         .expect("the cluster becomes whole and says where PD is");
     (process, stdout, pd)

@@ -120,5 +120,6 @@ service! {
     get_gc_safe_point(GetGcSafePointRequest) -> GetGcSafePointResponse;
     update_gc_safe_point(UpdateGcSafePointRequest) -> UpdateGcSafePointResponse;
     get_operator(GetOperatorRequest) -> GetOperatorResponse;
+    batch_scan_regions(BatchScanRegionsRequest) -> BatchScanRegionsResponse;
     report_min_resolved_ts(ReportMinResolvedTsRequest) -> ReportMinResolvedTsResponse;
 }
