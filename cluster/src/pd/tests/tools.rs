@@ -84,7 +84,7 @@ const REQUESTS: &[(&str, u16, &str)] = &[
     ("GET operators/2", 200, "status: RUNNING"),
     ("GET operators", 200, "admin-add-peer"),
     ("DELETE operators/2", 200, "canceled"),
-    ("DELETE operators/2", 500, "operator not found"),
+    ("DELETE operators/99", 500, "operator not found"),
     ("GET operators/records", 200, "[0]"),
     (
         "POST operators {\"name\":\"transfer-peer\",\"region_id\":2,\"from_store_id\":2,\"to_store_id\":3}",
