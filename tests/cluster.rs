@@ -177,6 +177,11 @@ fn a_cluster_is_started_looked_at_hurt_ended_and_removed() {
     assert!(table.contains("cluster walk: up") && table.contains("PD SAYS"), "{table}");
     let foreign = runs.ok(&["status", "--pd", status["pd"].as_str().expect("an address")]);
     assert!(foreign.contains("healthy") && foreign.contains("Up"), "{foreign}");
+    // Of a cluster that we are not told about, the processes on this machine are found by where they listen.
+    for name in ["pd1", "store-1", "store-2", "store-3"] {
+        let pid = of(&status, name, "pid").to_string();
+        assert!(foreign.contains(&format!(" {pid}  running")), "{pid}: {foreign}");
+    }
 
     // Watched until nobody reads any more, or until Ctrl-C.
     for ends_by_signal in [false, true] {

@@ -13,6 +13,7 @@ mod control;
 mod detach;
 mod directory;
 mod down;
+mod listening;
 mod ports;
 mod processes;
 mod spec;

@@ -5,6 +5,7 @@
 
 use super::{
     directory::ClusterDirectory,
+    listening,
     spec::{Life, Spec},
 };
 use crate::{
@@ -14,7 +15,11 @@ use crate::{
 use client::pd_http::{MemberHealth, PdHttp, PdHttpError, Store};
 use nemesis::ProcessState;
 use serde::Serialize;
-use std::{fs, net::SocketAddr, time::Duration};
+use std::{
+    fs,
+    net::{SocketAddr, TcpListener},
+    time::Duration,
+};
 
 /// How long PD may take to answer: `--watch` shows a frozen one within two seconds.
 const PD_PATIENCE: Duration = Duration::from_secs(2);
@@ -166,6 +171,7 @@ impl ClusterStatus {
                     let mut status = Self::new(None, Life::Foreign);
                     status.pd = Some(endpoint.clone());
                     status.add(view);
+                    status.instances.iter_mut().for_each(Instance::find_process);
                     return Ok(status);
                 }
                 Err(error) => last = error.to_string(),
@@ -239,6 +245,25 @@ impl Instance {
             regions: None,
             pd_state: None,
         }
+    }
+}
+
+impl Instance {
+    /// Finds the process of an instance that we did not start, if it is on this machine and may be seen.
+    fn find_process(&mut self) {
+        let Ok(addr) = self.address.parse::<SocketAddr>() else { return };
+        // Only an address of this machine's own can be listened on.
+        let is_local = TcpListener::bind((addr.ip(), 0)).is_ok();
+        if !is_local {
+            return;
+        }
+        let Ok(process) = listening::process(addr.port()) else { return };
+        self.process = match process.state() {
+            ProcessState::Running => InstanceState::Running,
+            ProcessState::Stopped => InstanceState::Stopped,
+            ProcessState::Gone => return,
+        };
+        self.pid = Some(process.pid);
     }
 }
 
