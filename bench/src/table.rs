@@ -123,11 +123,11 @@ fn agree(ours: &Ended, others: [Option<&Ended>; 2]) -> Result<(), AnyError> {
 }
 
 fn ratio(ours: &Ended, other: Option<&Ended>) -> String {
-    let (Some(ours), Some(other)) = (ours.processor_at_least(), other) else {
+    let (Some(ours), Some(other)) = (ours.at_least(), other) else {
         return String::new();
     };
     let more = if matches!(other, Ended::Well(_)) { "" } else { "> " };
-    other.processor_at_least().map_or(String::new(), |other| format!("{more}{:.0}", other / ours))
+    other.at_least().map_or(String::new(), |other| format!("{more}{:.0}", other / ours))
 }
 
 /// Builds the program in bench/porcupine; the reason if that cannot be done.
