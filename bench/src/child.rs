@@ -132,7 +132,8 @@ impl fmt::Display for Ended {
             Self::Well(measured) => {
                 let wall = median(measured.seconds.clone()).unwrap_or_default();
                 let megabytes = measured.peak_bytes as f64 / 1e6;
-                let least = time(measured.least_disturbed());
+                let gave_up = if measured.verdict == "unknown" { "gives up after " } else { "" };
+                let least = format!("{gave_up}{}", time(measured.least_disturbed()));
                 write!(f, "{least} ({}), {megabytes:.0} MB", time(wall))
             }
             Self::TooSlow(seconds) => write!(f, "> {seconds} s"),

@@ -126,7 +126,8 @@ fn ratio(ours: &Ended, other: Option<&Ended>) -> String {
     let (Some(ours), Some(other)) = (ours.at_least(), other) else {
         return String::new();
     };
-    let more = if matches!(other, Ended::Well(_)) { "" } else { "> " };
+    let ends = matches!(other, Ended::Well(measured) if measured.verdict != "unknown");
+    let more = if ends { "" } else { "> " };
     other.at_least().map_or(String::new(), |other| format!("{more}{:.0}", other / ours))
 }
 
