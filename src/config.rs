@@ -5,7 +5,10 @@
 
 mod target;
 
-pub use target::{Offers, TargetConfig};
+pub use target::{
+    ATTACHED_PREFIX, AttachConfig, BinariesConfig, Found, Offers, PlaygroundConfig, SecurityConfig,
+    TargetConfig,
+};
 
 use crate::exit::Failure;
 use serde::{Deserialize, Serialize};
@@ -64,6 +67,18 @@ pub enum WorkloadName {
     Register,
 }
 
+impl WorkloadName {
+    /// Whether some of its operations are CAS.
+    pub fn uses_cas(self) -> bool {
+        self == Self::Register
+    }
+
+    /// The mode that its operations need.
+    pub fn atomic(self) -> AtomicMode {
+        if self.uses_cas() { AtomicMode::On } else { AtomicMode::Off }
+    }
+}
+
 /// How keys are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
@@ -84,6 +99,19 @@ pub enum ClientName {
     Direct,
 }
 
+/// In which of TiKV's modes raw writes are made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum AtomicMode {
+    /// All writes in atomic mode, as CAS demands
+    On,
+    /// No write in atomic mode; CAS is not possible
+    #[default]
+    Off,
+    /// CAS beside writes that are not in atomic mode: a misuse, which TiKV promises nothing for
+    Mixed,
+}
+
 /// What the clients do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -100,6 +128,12 @@ pub struct WorkloadConfig {
     pub client: ClientName,
     /// Leave tikv-client's own retries as shipped: a known-bad target that the tester must find.
     pub client_retries: bool,
+    /// In which mode writes are made.
+    #[serde(default)]
+    pub atomic: AtomicMode,
+    /// What every key begins with.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub prefix: String,
     /// How many logical clients.
     pub concurrency: u32,
     /// How many of them are mostly idle, with a connection and region cache of their own.
@@ -214,6 +248,17 @@ impl Config {
         if workload.op_timeout_ms == 0 {
             return refuse("--op-timeout is 0: every operation would time out".into());
         }
+        if workload.atomic == AtomicMode::Off && workload.name.uses_cas() {
+            return refuse(
+                "--atomic off leaves no CAS to workload register: use on, or mixed for the misuse"
+                    .into(),
+            );
+        }
+        if workload.atomic == AtomicMode::Mixed && !workload.name.uses_cas() {
+            return refuse(
+                "--atomic mixed is CAS beside plain writes: it needs --workload register".into(),
+            );
+        }
         if workload.client_retries && workload.client == ClientName::Direct {
             return refuse(
                 "--client-retries on is about tikv-client; the direct client never retries".into(),
@@ -249,7 +294,6 @@ impl Config {
                 flags.push(format!("--{name} {mine}"));
             }
         };
-        flag("target", self.target.name().into(), defaults.target.name().into());
         let (shape, other) = (&self.cluster, &defaults.cluster);
         let faults = |config: &NemesisConfig| {
             if config.faults.is_empty() { "none".to_owned() } else { config.faults.join(",") }
@@ -272,6 +316,10 @@ impl Config {
         flag("client", value_name(&work.client), value_name(&other.client));
         let switch = |on| if on { "on" } else { "off" }.to_owned();
         flag("client-retries", switch(work.client_retries), switch(other.client_retries));
+        flag("atomic", value_name(&work.atomic), value_name(&work.name.atomic()));
+        let prefix =
+            if matches!(self.target, TargetConfig::Attach(_)) { ATTACHED_PREFIX } else { "" };
+        flag("prefix", work.prefix.clone(), prefix.to_owned());
         flag("concurrency", work.concurrency.to_string(), other.concurrency.to_string());
         flag("idle-clients", work.idle_clients.to_string(), other.idle_clients.to_string());
         flag("rate", optional(work.rate), optional(other.rate));
@@ -280,6 +328,7 @@ impl Config {
         flag("nemesis-interval", seconds(nemesis.interval_ms), seconds(other.interval_ms));
         flag("pause-ms-min", nemesis.pause_ms_min.to_string(), other.pause_ms_min.to_string());
         flag("pause-ms-max", nemesis.pause_ms_max.to_string(), other.pause_ms_max.to_string());
+        flags.extend(self.target.flags());
         flags
     }
 }

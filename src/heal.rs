@@ -8,6 +8,7 @@ use crate::{
     exit::{Exit, Failure},
     run_directory::RunDirectory,
     targets::embedded::{ClusterFile, ProcessEntry},
+    targets::undo::Undo,
 };
 use nemesis::{ProcessIdentity, ProcessState};
 use nix::sys::signal::Signal;
@@ -64,6 +65,7 @@ pub fn heal(runs_dir: &Path) -> Healed {
         let run = RunDirectory::at(run);
         healed.resume(&run.journal());
         healed.end_left_over(&run.cluster());
+        healed.put_back(&run.path().join("attached.json"));
     }
     healed
 }
@@ -111,6 +113,21 @@ impl Healed {
         }
     }
 
+    /// What a killed tester changed on a cluster that somebody else started.
+    fn put_back(&mut self, attached: &Path) {
+        let Some(undo) = Undo::left_over(attached) else { return };
+        let carried_out = tokio::runtime::Runtime::new()
+            .map_err(Failure::software)
+            .and_then(|runtime| runtime.block_on(undo.carry_out(attached)));
+        match carried_out {
+            Ok(done) => self.done.extend(
+                done.into_iter()
+                    .map(|it| format!("{it}, left by the run of {}", attached.display())),
+            ),
+            Err(failure) => self.failed.push(failure.to_string()),
+        }
+    }
+
     fn end_left_over(&mut self, cluster: &Path) {
         let Ok(text) = fs::read(cluster) else { return };
         let Ok(file) = serde_json::from_slice::<ClusterFile>(&text) else {
@@ -121,7 +138,7 @@ impl Healed {
             return;
         }
         for entry in file.processes() {
-            let Some(process) = left_over(entry) else { continue };
+            let Some(process) = left_over(entry, file.target == "embedded") else { continue };
             let sent = process.signal(Signal::SIGKILL);
             let state = process.await_state(|state| state == ProcessState::Gone, GONE_WITHIN);
             let place = cluster.display();
@@ -137,11 +154,12 @@ impl Healed {
     }
 }
 
-/// The process of an entry, if it still runs and is one of the embedded cluster's.
-fn left_over(entry: &ProcessEntry) -> Option<ProcessIdentity> {
+/// The process of an entry, if it still runs; of an embedded cluster it must also look like one.
+fn left_over(entry: &ProcessEntry, is_embedded: bool) -> Option<ProcessIdentity> {
     let noted = entry.process.as_ref()?;
     let now = ProcessIdentity::of(noted.pid)?;
-    let ours = now.start_ticks == noted.start_ticks && now.command.contains("internal-");
+    let ours =
+        now.start_ticks == noted.start_ticks && (!is_embedded || now.command.contains("internal-"));
     (ours && now.state() != ProcessState::Gone).then_some(now)
 }
 

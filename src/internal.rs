@@ -12,7 +12,7 @@ use cluster::{
     profile::Profile,
     store::StoreConfig,
 };
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, os::unix::process::CommandExt, path::PathBuf};
 
 /// The flags of `internal-pd`.
 #[derive(Debug, Clone, Args)]
@@ -64,6 +64,28 @@ pub struct StoreArgs {
     /// How it is wrong on purpose.
     #[arg(long)]
     pub defect: Vec<String>,
+}
+
+/// The flags of `internal-exec`.
+#[derive(Debug, Clone, Args)]
+pub struct ExecArgs {
+    /// The process that must live for this one to live.
+    #[arg(long)]
+    pub parent_pid: u32,
+    /// The program and its arguments.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+    pub command: Vec<String>,
+}
+
+impl ExecArgs {
+    /// Becomes that program, which ends when the tester does: the wish outlives the exec.
+    pub fn run(self) -> Result<Exit, Failure> {
+        cluster::process::die_with_parent(self.parent_pid).map_err(Failure::software)?;
+        let (program, arguments) =
+            self.command.split_first().ok_or_else(|| Failure::usage("no program was named"))?;
+        let error = std::process::Command::new(program).args(arguments).exec();
+        Err(Failure::target_or_disk(format!("cannot start {program}: {error}")))
+    }
 }
 
 impl PdArgs {

@@ -33,6 +33,8 @@ mod report;
 mod run;
 mod run_directory;
 mod scenario;
+mod stand_ins;
+mod target_check;
 mod targets;
 mod terminal;
 mod traffic;
@@ -42,8 +44,12 @@ mod ycsb;
 
 use exit::{Exit, Failure};
 use std::process::ExitCode;
+use targets::survey::surveyed;
 
 fn main() -> ExitCode {
+    if let Some(code) = stand_ins::run() {
+        return code;
+    }
     match cli::parse().and_then(|cli| dispatch(cli.command)) {
         Ok(exit) => ExitCode::from(exit.code()),
         Err(failure) => {
@@ -51,6 +57,12 @@ fn main() -> ExitCode {
             ExitCode::from(failure.exit.code())
         }
     }
+}
+
+/// A plan carried out, after it was said what it does to a cluster that somebody else started.
+fn planned(plan: &plan::Plan, runs_dir: &std::path::Path) -> Result<Exit, Failure> {
+    targets::consent::ask(plan)?;
+    run::test(plan, runs_dir)
 }
 
 fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
@@ -62,16 +74,23 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
             Ok(Exit::Valid)
         }
         cli::Command::Heal(args) => heal::command(&args.runs_dir),
+        cli::Command::InternalExec(args) => args.run(),
         cli::Command::InternalPd(args) => args.run(),
+        cli::Command::TargetCheck(args) => target_check::command(&args),
         cli::Command::InternalStore(args) => args.run(),
-        cli::Command::Test(args) => run::test(&plan::Plan::draw(args.config()?)?, &args.runs_dir),
+        cli::Command::Test(args) => {
+            planned(&plan::Plan::draw(surveyed(args.config()?)?)?, &args.runs_dir)
+        }
         cli::Command::BenchRecording(args) => {
             run::recording_cost(&plan::Plan::draw(args.config()?)?, &args.runs_dir)
         }
-        cli::Command::Replay(args) => run::test(&plan::Plan::read(&args.plan())?, &args.runs_dir),
+        cli::Command::Replay(args) => {
+            let plan = plan::Plan::read(&args.plan())?;
+            planned(&plan.on(|config| surveyed(config.clone()))?, &args.runs_dir)
+        }
         cli::Command::Scenario(args) => {
             let (scenario, runs_dir) = (args.scenario()?, args.runs_dir.clone());
-            run::test(&plan::Plan::of_scenario(args.config()?, scenario)?, &runs_dir)
+            planned(&plan::Plan::of_scenario(surveyed(args.config()?)?, scenario)?, &runs_dir)
         }
         cli::Command::Load(args) => ycsb::load(&args),
         cli::Command::Ycsb(args) => ycsb::run(&args),

@@ -75,6 +75,21 @@ impl Plan {
         Ok(format!("jepsen-tikv scenario {} {}", scenario.name.name(), flags.join(" ")))
     }
 
+    /// The same plan on what the target is now.
+    pub fn on(
+        mut self,
+        survey: impl FnOnce(&Config) -> Result<Config, Failure>,
+    ) -> Result<Self, Failure> {
+        self.config = survey(&self.config)?;
+        faults(&self.config)?;
+        Ok(self)
+    }
+
+    /// Whether it hurts the cluster or changes it, beyond its own keys.
+    pub fn is_destructive(&self) -> bool {
+        self.scenario.is_some() || !self.schedule.is_empty() || self.config.cluster.regions > 1
+    }
+
     /// What the user should know before it starts, in sentences.
     pub fn warnings(&self) -> Result<Vec<String>, Failure> {
         Ok(faults(&self.config)?.warnings(&possible(&self.config)))
@@ -111,9 +126,9 @@ impl Plan {
 }
 
 fn possible(config: &Config) -> Possible {
-    let Capabilities { pause, kill, schedule } = config.target.offers().faults;
+    let Capabilities { pause, kill, schedule, max_replicas } = config.target.offers().faults;
     let shape = &config.cluster;
-    Possible { pause, kill, schedule, stores: shape.stores, replicas: shape.replicas }
+    Possible { pause, kill, schedule, max_replicas, stores: shape.stores, replicas: shape.replicas }
 }
 
 fn faults(config: &Config) -> Result<Faults, Failure> {

@@ -147,6 +147,7 @@ pub fn header(plan: &Plan, plan_hash: &str, target: &str, range: &CountedRange) 
         "target": target,
         "client": config.workload.client,
         "client-retries": config.workload.client_retries,
+        "atomic": config.workload.atomic,
         "workload": config.workload.name,
         "concurrency": config.workload.concurrency,
         "nemesis": faults,

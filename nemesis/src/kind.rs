@@ -34,14 +34,17 @@ pub enum FaultKind {
 }
 
 /// What a cluster lets us do. Kinds that need more are refused, or left out of `mix`.
+#[expect(clippy::struct_excessive_bools, reason = "each is a capability of its own")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Possible {
     /// Processes can be stopped and resumed.
     pub pause: bool,
     /// Processes can be killed and started again.
     pub kill: bool,
-    /// PD can be asked to move leaders, to change the number of replicas and to split regions.
+    /// PD can be asked to move leaders and to split regions.
     pub schedule: bool,
+    /// PD can be told how many replicas a region shall have.
+    pub max_replicas: bool,
     /// How many stores there are.
     pub stores: u32,
     /// How many replicas a region has.
@@ -138,8 +141,12 @@ impl FaultKind {
     fn fits(self, possible: &Possible, replicas: u32) -> Result<(), FaultsError> {
         let name = self.name();
         let missing = match self {
-            Self::TransferLeader | Self::Replicas | Self::Split => (!possible.schedule)
-                .then_some("be told where leaders, replicas and bounds shall be"),
+            Self::TransferLeader | Self::Split => {
+                (!possible.schedule).then_some("be told where leaders and bounds shall be")
+            }
+            Self::Replicas => {
+                (!possible.max_replicas).then_some("be told how many replicas there shall be")
+            }
             Self::KillOne | Self::KillTwo => {
                 (!possible.kill).then_some("kill stores and start them again")
             }
@@ -244,8 +251,14 @@ impl Faults {
 mod tests {
     use super::*;
 
-    const SIX: Possible =
-        Possible { pause: true, kill: true, schedule: true, stores: 6, replicas: 3 };
+    const SIX: Possible = Possible {
+        pause: true,
+        kill: true,
+        schedule: true,
+        max_replicas: true,
+        stores: 6,
+        replicas: 3,
+    };
 
     fn names(faults: &Faults) -> Vec<&'static str> {
         faults.kinds.iter().map(|kind| kind.name()).collect()

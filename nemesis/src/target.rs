@@ -43,14 +43,17 @@ pub struct Region {
 }
 
 /// What a target can do.
+#[expect(clippy::struct_excessive_bools, reason = "each is a capability of its own")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capabilities {
     /// Stop and resume stores.
     pub pause: bool,
     /// Kill stores and start them again.
     pub kill: bool,
-    /// Ask PD to move leaders, change the number of replicas and split regions.
+    /// Ask PD to move leaders and to split regions.
     pub schedule: bool,
+    /// Tell PD how many replicas a region shall have.
+    pub max_replicas: bool,
 }
 
 /// What was seen of a store's process after something was done to it.

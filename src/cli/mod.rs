@@ -9,6 +9,8 @@ mod heal;
 mod replay;
 mod scenario;
 mod shape;
+mod target;
+mod target_check;
 mod test;
 mod times;
 mod ycsb;
@@ -22,6 +24,7 @@ pub use heal::HealArgs;
 pub use replay::ReplayArgs;
 pub use scenario::ScenarioArgs;
 pub use shape::ProfileName;
+pub use target_check::TargetCheckArgs;
 pub use test::TestArgs;
 pub use ycsb::YcsbArgs;
 
@@ -64,6 +67,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Resume processes that a killed tester left stopped, and end those it left running
     Heal(HealArgs),
+    /// Try everything that a target lets us do, once each
+    TargetCheck(Box<TargetCheckArgs>),
     /// List the embedded cluster's defects: what each breaks
     Defects,
     /// Measure what recording costs (docs/benchmarks.md)
@@ -72,6 +77,9 @@ pub enum Command {
     /// Supervise a detached cluster
     #[command(hide = true)]
     InternalSupervisor(InternalSupervisorArgs),
+    /// Become another program that ends with the tester
+    #[command(hide = true)]
+    InternalExec(crate::internal::ExecArgs),
     /// Serve as a PD of the embedded cluster
     #[command(hide = true)]
     InternalPd(crate::internal::PdArgs),

@@ -24,7 +24,7 @@ impl ProfileName {
 
 /// The flags of the embedded cluster's shape.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Embedded cluster")]
+#[command(next_help_heading = "Cluster (attach: found, not chosen)")]
 pub struct ShapeArgs {
     /// How many stores
     #[arg(long, default_value_t = 6)]

@@ -2,11 +2,12 @@
 
 use super::{
     shape::{ProfileName, ShapeArgs},
+    target::TargetArgs,
     times::parse_ms,
 };
 use crate::{
     config::{
-        ClientName, Config, Distribution, NemesisConfig, TargetConfig, WorkloadConfig, WorkloadName,
+        AtomicMode, ClientName, Config, Distribution, NemesisConfig, WorkloadConfig, WorkloadName,
     },
     exit::{Exit, Failure},
 };
@@ -62,6 +63,9 @@ pub struct TestArgs {
     /// Leave tikv-client's own retries as shipped: known to break promises, and to be found
     #[arg(long, value_enum, default_value = "off", help_heading = "Workload")]
     pub client_retries: Switch,
+    /// TiKV's mode of writes [default: on if the workload uses CAS, otherwise off]
+    #[arg(long, value_enum, help_heading = "Workload")]
+    pub atomic: Option<AtomicMode>,
     /// How many logical clients
     #[arg(long, default_value_t = 16, help_heading = "Workload")]
     pub concurrency: u32,
@@ -74,7 +78,10 @@ pub struct TestArgs {
     /// How long one operation may take (seconds, or with a unit: 500ms)
     #[arg(long, default_value = "2", value_parser = parse_ms, help_heading = "Workload")]
     pub op_timeout: u64,
-    /// The embedded cluster's shape
+    /// Which cluster
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// The cluster's shape
     #[command(flatten)]
     pub shape: ShapeArgs,
     /// Where run directories go
@@ -116,7 +123,7 @@ impl TestArgs {
         let config = Config {
             name: checked_name(self.name.clone().unwrap_or(default_name))?,
             seed: self.seed.unwrap_or_else(|| u64::from(rand::random::<u32>())),
-            target: TargetConfig::Embedded,
+            target: self.target.target()?,
             cluster: self.shape.shape(),
             workload: WorkloadConfig {
                 name: self.workload,
@@ -125,6 +132,8 @@ impl TestArgs {
                 value_bytes: self.value_bytes,
                 client: self.client,
                 client_retries: self.client_retries == Switch::On,
+                atomic: self.atomic.unwrap_or(self.workload.atomic()),
+                prefix: self.target.prefix()?,
                 concurrency: self.concurrency,
                 idle_clients: self.idle_clients.unwrap_or(self.concurrency / 4),
                 rate: self.rate,
@@ -182,7 +191,7 @@ mod tests {
                      --regions 3 --profile tikv --defect stale-read --workload register --keys 4 \
                      --distribution zipfian --client direct --concurrency 9 --idle-clients 1 --rate 50 \
                      --op-timeout 700ms --nemesis-interval 4 --pause-ms-min 5 --pause-ms-max 9 \
-                     --value-bytes 12 --pd-port 4000 --store-port 5000";
+                     --value-bytes 12 --pd-port 4000 --store-port 5000 --atomic mixed --prefix t/";
         let flags: Vec<&str> = flags.split_whitespace().collect();
         let first = config(&flags).expect("usable");
         let defaults = config(&[]).expect("usable");

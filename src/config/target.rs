@@ -3,15 +3,100 @@
 //! In: values as the command line gives them. Out: a [`TargetConfig`], part of the plan, and what it [`Offers`], which a
 //! plan is held against before anything starts.
 
+use crate::exit::Failure;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// What keys begin with on a cluster that somebody else uses too.
+pub const ATTACHED_PREFIX: &str = "jepsen-tikv/";
 
 /// Which cluster is under test.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum TargetConfig {
     /// The embedded cluster: processes of our own, started by the run.
     #[default]
     Embedded,
+    /// Real PD and TiKV, started by the run.
+    Binaries(BinariesConfig),
+    /// Real PD and TiKV, started by `tiup playground`, which the run starts.
+    Playground(PlaygroundConfig),
+    /// A cluster that somebody else started.
+    Attach(AttachConfig),
+}
+
+/// Real PD and TiKV from their binaries.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct BinariesConfig {
+    /// The program `tikv-server`.
+    pub tikv_server: PathBuf,
+    /// The program `pd-server`.
+    pub pd_server: PathBuf,
+    /// TiKV splits regions that are larger (`coprocessor.region-split-size`); `None` = TiKV's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region_split_size: Option<String>,
+}
+
+/// `tiup playground`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct PlaygroundConfig {
+    /// The program `tiup`.
+    pub tiup: PathBuf,
+    /// Which TiKV; `None` = what tiup takes for the latest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// TiKV splits regions that are larger (`coprocessor.region-split-size`); `None` = TiKV's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region_split_size: Option<String>,
+}
+
+/// A cluster that somebody else started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct AttachConfig {
+    /// PD's members, `host:port`; one of them is enough.
+    pub pd: Vec<String>,
+    /// How hosts are reached for signals: `user@host`, as ssh takes it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ssh: Vec<String>,
+    /// The ssh program and its options.
+    pub ssh_command: Vec<String>,
+    /// Faults were allowed on the command line.
+    pub allow_faults: bool,
+    /// Leave the keys there afterwards.
+    pub keep_keys: bool,
+    /// The certificates of a cluster with TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub security: Option<SecurityConfig>,
+    /// What was found of it; absent until it was looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found: Option<Found>,
+}
+
+/// The files for a cluster with TLS.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct SecurityConfig {
+    /// The certificate authority.
+    pub ca: PathBuf,
+    /// The client's certificate.
+    pub cert: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+/// What a cluster that somebody else started lets us do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Found {
+    /// Every store's process can be stopped and resumed.
+    pub pause: bool,
+    /// Why not, in words.
+    pub why_not: Option<String>,
+    /// `max-replicas` decides about the replicas: the placement rules are PD's own.
+    pub max_replicas: bool,
 }
 
 /// What a target lets us do.
@@ -23,21 +108,115 @@ pub struct Offers {
     pub defects: bool,
 }
 
+impl AttachConfig {
+    /// A cluster on this machine, to look at.
+    pub fn local(pd: &str) -> Self {
+        Self {
+            pd: vec![pd.to_owned()],
+            ssh: Vec::new(),
+            ssh_command: vec!["ssh".into()],
+            allow_faults: false,
+            keep_keys: false,
+            security: None,
+            found: None,
+        }
+    }
+}
+
 impl TargetConfig {
     /// Its name on the command line.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Embedded => "embedded",
+            Self::Binaries(_) => "binaries",
+            Self::Playground(_) => "playground",
+            Self::Attach(_) => "attach",
         }
     }
 
     /// What it lets us do.
     pub fn offers(&self) -> Offers {
+        let all =
+            nemesis::Capabilities { pause: true, kill: true, schedule: true, max_replicas: true };
         match self {
-            Self::Embedded => Offers {
-                faults: nemesis::Capabilities { pause: true, kill: true, schedule: true },
-                defects: true,
-            },
+            Self::Embedded => Offers { faults: all, defects: true },
+            Self::Binaries(_) => Offers { faults: all, defects: false },
+            // What tiup started only tiup could start again.
+            Self::Playground(_) => {
+                Offers { faults: nemesis::Capabilities { kill: false, ..all }, defects: false }
+            }
+            Self::Attach(attach) => {
+                let found = attach.found.as_ref();
+                let faults = nemesis::Capabilities {
+                    pause: found.is_none_or(|found| found.pause),
+                    kill: false,
+                    schedule: true,
+                    max_replicas: found.is_none_or(|found| found.max_replicas),
+                };
+                Offers { faults, defects: false }
+            }
         }
+    }
+
+    /// Where it is and how it was made, for people: "embedded cluster", "attached cluster at …".
+    pub fn described(&self) -> String {
+        match self {
+            Self::Embedded => "embedded cluster".into(),
+            Self::Binaries(it) => format!("cluster of {}", it.tikv_server.display()),
+            Self::Playground(it) => {
+                format!("tiup playground {}", it.version.as_deref().unwrap_or("(latest)"))
+            }
+            Self::Attach(it) => format!("attached cluster at {}", it.pd.join(",")),
+        }
+    }
+
+    /// The certificates, read.
+    pub fn security(&self) -> Result<Option<client::Security>, Failure> {
+        let Self::Attach(AttachConfig { security: Some(files), .. }) = self else {
+            return Ok(None);
+        };
+        client::Security::load(&files.ca, &files.cert, &files.key)
+            .map(Some)
+            .map_err(|error| Failure::new(crate::exit::Exit::NoInput, error))
+    }
+
+    /// The flags that name it again, one string each.
+    pub fn flags(&self) -> Vec<String> {
+        let mut flags = Vec::new();
+        let mut flag = |name: &str, value: String| flags.push(format!("--{name} {value}"));
+        let size = match self {
+            Self::Embedded => return flags,
+            Self::Binaries(it) => {
+                flag("target", "binaries".into());
+                flag("tikv-server", it.tikv_server.display().to_string());
+                flag("pd-server", it.pd_server.display().to_string());
+                it.region_split_size.as_ref()
+            }
+            Self::Playground(it) => {
+                flag("target", "playground".into());
+                if let Some(version) = &it.version {
+                    flag("version", version.clone());
+                }
+                it.region_split_size.as_ref()
+            }
+            Self::Attach(it) => {
+                flag("target", "attach".into());
+                flag("pd", it.pd.join(","));
+                it.ssh.iter().for_each(|host| flag("ssh", host.clone()));
+                if it.ssh_command != ["ssh"] {
+                    flag("ssh-command", format!("'{}'", it.ssh_command.join(" ")));
+                }
+                if let Some(SecurityConfig { ca, cert, key }) = &it.security {
+                    for (name, path) in [("ca", ca), ("cert", cert), ("key", key)] {
+                        flag(name, path.display().to_string());
+                    }
+                }
+                flags.extend(it.allow_faults.then(|| "--allow-faults".to_owned()));
+                flags.extend(it.keep_keys.then(|| "--keep-keys".to_owned()));
+                None
+            }
+        };
+        flags.extend(size.map(|size| format!("--region-split-size {size}")));
+        flags
     }
 }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    config::ClientName,
+    config::{AtomicMode, ClientName, TargetConfig},
     exit::Failure,
     interrupt::Interrupt,
     key_count::CountedRange,
@@ -33,6 +33,9 @@ use tokio::{sync::watch, time::Instant};
 const WHOLE_WITHIN: Duration = Duration::from_mins(1);
 /// The `tikv` profile is slower by so much.
 const TIKV_SLOWER: u32 = 5;
+/// With retries left to the crate each of its tries may take this part of an operation's time: otherwise the first one
+/// uses up all of it, and nothing is retried.
+const CALLS_TRIED: u32 = 4;
 /// How long the counting of the keys may take.
 const COUNT_WITHIN: Duration = Duration::from_mins(1);
 
@@ -243,18 +246,22 @@ impl Stage<'_> {
             ClientName::TikvClient => Arc::new(TikvClient::new(
                 self.target.pd_endpoints().to_vec(),
                 TikvClientOptions {
-                    atomic: self.workload.uses_cas(),
+                    atomic: workload.atomic == AtomicMode::On,
+                    cas_beside_plain_writes: workload.atomic == AtomicMode::Mixed,
                     client_retries: workload.client_retries,
-                    rpc_timeout,
-                    ..TikvClientOptions::default()
+                    rpc_timeout: rpc_timeout
+                        / if workload.client_retries { CALLS_TRIED } else { 1 },
+                    security: self.target.security().cloned(),
                 },
             )),
         }
     }
 
     fn direct_library(&self) -> DirectClient {
+        let workload = &self.plan.config.workload;
         let options =
-            DirectOptions { atomic: self.workload.uses_cas(), ..DirectOptions::default() };
+            DirectOptions { atomic: workload.atomic == AtomicMode::On, ..DirectOptions::default() };
+        let options = options.with_security(self.target.security());
         DirectClient::new(self.target.pd_endpoints().to_vec(), options)
     }
 
@@ -263,9 +270,9 @@ impl Stage<'_> {
     }
 
     fn whole_within(&self) -> Duration {
-        match self.plan.config.cluster.profile.as_str() {
-            "tikv" => WHOLE_WITHIN * TIKV_SLOWER,
-            _ => WHOLE_WITHIN,
+        match (&self.plan.config.target, self.plan.config.cluster.profile.as_str()) {
+            (TargetConfig::Embedded, "fast") => WHOLE_WITHIN,
+            _ => WHOLE_WITHIN * TIKV_SLOWER,
         }
     }
 
@@ -277,7 +284,8 @@ impl Stage<'_> {
     fn header(&self) -> Header {
         let shape = &self.plan.config.cluster;
         let target = format!(
-            "embedded cluster of {} stores, {} replicas, profile {}{}",
+            "{} of {} stores, {} replicas, profile {}{}",
+            self.plan.config.target.described(),
             shape.stores,
             shape.replicas,
             shape.profile,

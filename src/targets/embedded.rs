@@ -8,11 +8,12 @@
 //! started or ended.
 
 use super::{
+    binaries,
     cluster_processes::{ClusterProcesses, StorePlace},
     processes::{Process, Spawner, StartError},
 };
 use crate::{
-    config::ClusterShape,
+    config::{BinariesConfig, ClusterShape},
     exit::Failure,
     internal::{PdArgs, StoreArgs},
     run_directory::write_whole,
@@ -32,13 +33,29 @@ const VERSION: u32 = 1;
 /// The processes of an embedded cluster.
 #[derive(Debug)]
 pub struct EmbeddedCluster {
-    shape: ClusterShape,
     run_path: PathBuf,
     tester: ProcessIdentity,
-    spawner: Spawner,
+    launcher: Launcher,
     pd: Slot,
     /// By store id.
     stores: BTreeMap<u64, Slot>,
+}
+
+/// How processes are started.
+#[derive(Debug)]
+struct Launcher {
+    shape: ClusterShape,
+    spawner: Spawner,
+    /// Real PD and TiKV with their configuration files; `None` = this binary.
+    foreign: Option<Foreign>,
+}
+
+/// Real PD and TiKV.
+#[derive(Debug)]
+struct Foreign {
+    programs: BinariesConfig,
+    pd_config: PathBuf,
+    tikv_config: PathBuf,
 }
 
 /// Where the processes shall serve; port 0 = pick one.
@@ -110,7 +127,7 @@ pub struct ClusterFile {
     /// The format's version.
     #[serde(default)]
     pub version: u32,
-    /// Always `embedded`.
+    /// `embedded` or `binaries`.
     pub target: String,
     /// The tester that started it.
     pub tester: ProcessIdentity,
@@ -171,8 +188,27 @@ impl EmbeddedCluster {
         Self::start_at(shape, run_path, &Addresses::of(shape), &|_| {})
     }
 
+    /// Starts real PD and TiKV in the same way.
+    pub fn start_binaries(
+        programs: &BinariesConfig,
+        shape: &ClusterShape,
+        run_path: &Path,
+    ) -> Result<Self, Failure> {
+        Self::start_programs(Some(programs), shape, run_path, &Addresses::of(shape), &|_| {})
+    }
+
     /// Starts PD and then the stores at these addresses, with the data that is there, and tells of each that serves.
     pub fn start_at(
+        shape: &ClusterShape,
+        run_path: &Path,
+        addresses: &Addresses,
+        serves: &(dyn Fn(&ProcessEntry) + Sync),
+    ) -> Result<Self, Failure> {
+        Self::start_programs(None, shape, run_path, addresses, serves)
+    }
+
+    fn start_programs(
+        programs: Option<&BinariesConfig>,
         shape: &ClusterShape,
         run_path: &Path,
         addresses: &Addresses,
@@ -181,6 +217,14 @@ impl EmbeddedCluster {
         let no_proc = || Failure::software("/proc says nothing about this process");
         let tester = ProcessIdentity::own().ok_or_else(no_proc)?;
         let spawner = Spawner::new().map_err(Failure::software)?;
+        let foreign = programs
+            .map(|programs| {
+                let (pd_config, tikv_config) =
+                    binaries::write_configuration(programs, shape, run_path)?;
+                Ok(Foreign { programs: programs.clone(), pd_config, tikv_config })
+            })
+            .transpose()?;
+        let launcher = Launcher { shape: shape.clone(), spawner, foreign };
         let mut pd = Slot {
             name: "pd1".into(),
             addr: addresses.pd,
@@ -190,16 +234,10 @@ impl EmbeddedCluster {
             process: None,
             ended: None,
         };
-        start_pd(shape, &spawner, &mut pd)?;
+        start_pd(&launcher, &mut pd)?;
         serves(&pd.entry(None));
-        let mut cluster = Self {
-            shape: shape.clone(),
-            run_path: run_path.to_owned(),
-            tester,
-            spawner,
-            pd,
-            stores: BTreeMap::new(),
-        };
+        let mut cluster =
+            Self { run_path: run_path.to_owned(), tester, launcher, pd, stores: BTreeMap::new() };
         cluster.start_first_time(&addresses.stores, serves)?;
         cluster.write_cluster_file()?;
         Ok(cluster)
@@ -213,11 +251,11 @@ impl EmbeddedCluster {
     ) -> Result<(), Failure> {
         let mut slots: Vec<Slot> =
             addresses.iter().enumerate().map(|(index, at)| self.new_slot(index, *at)).collect();
-        let (shape, spawner, pd_addr) = (&self.shape, &self.spawner, self.pd.addr);
+        let (launcher, pd_addr) = (&self.launcher, self.pd.addr);
         let Some((first, others)) = slots.split_first_mut() else { return Ok(()) };
-        start_store(shape, spawner, pd_addr, first)?;
+        start_store(launcher, pd_addr, first)?;
         serves(&first.entry(store_id(first)));
-        start_side_by_side(shape, spawner, pd_addr, others.iter_mut(), serves)?;
+        start_side_by_side(launcher, pd_addr, others.iter_mut(), serves)?;
         for slot in slots {
             if let Some(id) = store_id(&slot) {
                 self.stores.insert(id, slot);
@@ -242,7 +280,12 @@ impl EmbeddedCluster {
     /// What runs where, now.
     pub fn describe(&self) -> ClusterFile {
         let stores = self.stores.iter().map(|(id, slot)| slot.entry(Some(*id)));
-        ClusterFile::embedded(self.tester.clone(), self.pd.entry(None), stores.collect())
+        let mut file =
+            ClusterFile::embedded(self.tester.clone(), self.pd.entry(None), stores.collect());
+        if self.launcher.foreign.is_some() {
+            file.target = "binaries".into();
+        }
+        file
     }
 
     /// Kills stores, and PD if asked to, in the same instant (SIGKILL) and reaps them.
@@ -263,20 +306,20 @@ impl EmbeddedCluster {
     /// Starts PD again where it was, if it does not run.
     pub fn start_killed_pd(&mut self) -> Result<(), Failure> {
         if self.pd.process.is_none() {
-            start_pd(&self.shape, &self.spawner, &mut self.pd)?;
+            start_pd(&self.launcher, &mut self.pd)?;
         }
         self.write_cluster_file()
     }
 
     /// Starts killed stores again, side by side: same port, same data. Those that run are left as they are.
     pub fn start_killed_stores(&mut self, ids: &[u64]) -> Result<(), Failure> {
-        let (shape, spawner, pd_addr) = (&self.shape, &self.spawner, self.pd.addr);
+        let (launcher, pd_addr) = (&self.launcher, self.pd.addr);
         let killed = self
             .stores
             .iter_mut()
             .filter(|(id, slot)| ids.contains(id) && slot.process.is_none())
             .map(|(_, slot)| slot);
-        let started = start_side_by_side(shape, spawner, pd_addr, killed, &|_| {});
+        let started = start_side_by_side(launcher, pd_addr, killed, &|_| {});
         self.write_cluster_file()?;
         started
     }
@@ -359,7 +402,11 @@ impl Drop for EmbeddedCluster {
     }
 }
 
-fn start_pd(shape: &ClusterShape, spawner: &Spawner, slot: &mut Slot) -> Result<(), Failure> {
+fn start_pd(launcher: &Launcher, slot: &mut Slot) -> Result<(), Failure> {
+    let Launcher { shape, spawner, foreign } = launcher;
+    if let Some(foreign) = foreign {
+        return start_foreign_pd(spawner, foreign, slot);
+    }
     let arguments = PdArgs {
         parent_pid: std::process::id(),
         name: slot.name.clone(),
@@ -380,8 +427,7 @@ fn start_pd(shape: &ClusterShape, spawner: &Spawner, slot: &mut Slot) -> Result<
 
 /// Starts stores at the same time, and waits until all serve or one failed.
 fn start_side_by_side<'a>(
-    shape: &ClusterShape,
-    spawner: &Spawner,
+    launcher: &Launcher,
     pd_addr: SocketAddr,
     slots: impl Iterator<Item = &'a mut Slot>,
     serves: &(dyn Fn(&ProcessEntry) + Sync),
@@ -389,7 +435,7 @@ fn start_side_by_side<'a>(
     std::thread::scope(|scope| {
         let start = |slot: &'a mut Slot| {
             scope.spawn(move || {
-                start_store(shape, spawner, pd_addr, slot)?;
+                start_store(launcher, pd_addr, slot)?;
                 serves(&slot.entry(store_id(slot)));
                 Ok(())
             })
@@ -400,12 +446,11 @@ fn start_side_by_side<'a>(
     })
 }
 
-fn start_store(
-    shape: &ClusterShape,
-    spawner: &Spawner,
-    pd_addr: SocketAddr,
-    slot: &mut Slot,
-) -> Result<(), Failure> {
+fn start_store(launcher: &Launcher, pd_addr: SocketAddr, slot: &mut Slot) -> Result<(), Failure> {
+    let Launcher { shape, spawner, foreign } = launcher;
+    if let Some(foreign) = foreign {
+        return start_foreign_store(spawner, foreign, pd_addr, slot);
+    }
     let arguments = StoreArgs {
         parent_pid: std::process::id(),
         pd_endpoint: pd_addr.to_string(),
@@ -424,5 +469,36 @@ fn start_store(
     }
     slot.process = Some(process);
     slot.ended = None;
+    Ok(())
+}
+
+fn start_foreign_pd(spawner: &Spawner, foreign: &Foreign, slot: &mut Slot) -> Result<(), Failure> {
+    let (client, peer) = (binaries::settled(slot.addr)?, binaries::settled(loopback(0))?);
+    let files = (&*slot.data_dir, &*slot.log, &*foreign.pd_config);
+    let command = binaries::pd_command(&foreign.programs, &slot.name, (client, peer), files);
+    let printed = slot.log.with_extension("output.log");
+    let serves = || binaries::pd_serves(client);
+    let process = spawner.start_foreign(&slot.name, &command, &printed, serves);
+    slot.process = Some(process.map_err(cannot_start)?);
+    slot.addr = client;
+    slot.ended = None;
+    Ok(())
+}
+
+fn start_foreign_store(
+    spawner: &Spawner,
+    foreign: &Foreign,
+    pd_addr: SocketAddr,
+    slot: &mut Slot,
+) -> Result<(), Failure> {
+    let status_addr = slot.status_addr.unwrap_or_else(|| loopback(0));
+    let at = (binaries::settled(slot.addr)?, binaries::settled(status_addr)?);
+    let files = (&*slot.data_dir, &*slot.log, &*foreign.tikv_config);
+    let command = binaries::tikv_command(&foreign.programs, pd_addr, at, files);
+    let printed = slot.log.with_extension("output.log");
+    let serves = || binaries::store_serves(pd_addr, at);
+    let process = spawner.start_foreign(&slot.name, &command, &printed, serves);
+    slot.process = Some(process.map_err(cannot_start)?);
+    (slot.addr, slot.status_addr, slot.ended) = (at.0, Some(at.1), None);
     Ok(())
 }

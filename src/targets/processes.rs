@@ -24,6 +24,10 @@ use std::{
 
 /// How long a process may take until it serves.
 const READY_WITHIN: Duration = Duration::from_secs(30);
+/// How long a program of others may take until it serves.
+const FOREIGN_READY_WITHIN: Duration = Duration::from_mins(2);
+/// How often it is asked.
+const FOREIGN_POLL_EVERY: Duration = Duration::from_millis(200);
 /// How long a process may take to end in order before it is killed.
 const END_WITHIN: Duration = Duration::from_secs(3);
 /// How often a wait looks again.
@@ -120,6 +124,44 @@ impl Spawner {
                 Ok(Process { name: name.to_owned(), child, identity, ready, reaped: false })
             }
             None => Err(explain(name, child, log)),
+        }
+    }
+}
+
+impl Spawner {
+    /// Starts a program that does not say when it serves, and asks `serves` until it does. What it prints goes to
+    /// `log`.
+    pub fn start_foreign(
+        &self,
+        name: &str,
+        command: &[String],
+        log: &Path,
+        serves: impl Fn() -> Option<Ready>,
+    ) -> Result<Process, StartError> {
+        let refused = |error| StartError::Refused { name: name.to_owned(), error };
+        let log_file = OpenOptions::new().create(true).append(true).open(log).map_err(refused)?;
+        let mut program = Command::new(std::env::current_exe().map_err(refused)?);
+        program.arg("internal-exec").arg(format!("--parent-pid={}", std::process::id()));
+        program.arg("--").args(command).stdin(Stdio::null());
+        program.stdout(log_file.try_clone().map_err(refused)?).stderr(log_file);
+        program.process_group(0);
+        let (reply, answer) = mpsc::channel();
+        let gone = || refused(std::io::Error::other("the spawner thread is gone"));
+        self.requests.send((program, reply)).map_err(|_| gone())?;
+        let mut child = answer.recv().map_err(|_| gone())?.map_err(refused)?;
+        let until = Instant::now() + FOREIGN_READY_WITHIN;
+        loop {
+            if let Some(ready) = serves()
+                && let Some(identity) = ProcessIdentity::of(child.id())
+            {
+                let name = name.to_owned();
+                return Ok(Process { name, child, identity, ready, reaped: false });
+            }
+            let ended = child.try_wait().map_err(refused)?.is_some();
+            if ended || Instant::now() >= until {
+                return Err(explain(name, child, log));
+            }
+            std::thread::sleep(FOREIGN_POLL_EVERY);
         }
     }
 }

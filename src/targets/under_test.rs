@@ -7,21 +7,29 @@
 mod faults;
 
 use super::{
+    attached::AttachedCluster,
     cluster_processes::{ClusterProcesses, StorePlace},
     embedded::EmbeddedCluster,
-    splitting, wholeness,
+    playground::Playground,
+    splitting,
+    undo::Undo,
+    wholeness,
 };
 use crate::{
-    config::{ClusterShape, Config, Offers, TargetConfig},
+    config::{AttachConfig, ClusterShape, Config, Offers, TargetConfig},
     exit::Failure,
     observe::{ProcessSeen, ProcessWord, Processes},
     run_directory::RunDirectory,
 };
-use client::pd_http::{PdHttp, PdHttpError};
+use client::{
+    Security,
+    pd_http::{PdHttp, PdHttpError},
+};
 use histories::Key;
 use nemesis::{PausedProcesses, StoreId};
 use std::{
     collections::BTreeMap,
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -48,6 +56,9 @@ pub struct UnderTest {
     places: Mutex<BTreeMap<StoreId, StorePlace>>,
     range: (Key, Key),
     splits: Mutex<usize>,
+    security: Option<Security>,
+    /// What must be put back on a cluster that somebody else started, and where that is noted.
+    undo: Option<(PathBuf, Undo)>,
 }
 
 impl UnderTest {
@@ -58,9 +69,58 @@ impl UnderTest {
         run: &RunDirectory,
         range: (Key, Key),
     ) -> Result<Self, Failure> {
+        let (shape, run_path) = (config.cluster.clone(), run.path().to_owned());
+        let offers = config.target.offers();
         match &config.target {
-            TargetConfig::Embedded => Self::start_embedded(&config.cluster, run, range).await,
+            TargetConfig::Embedded => Self::start_embedded(&shape, run, range).await,
+            TargetConfig::Binaries(programs) => {
+                let programs = programs.clone();
+                let start = move || EmbeddedCluster::start_binaries(&programs, &shape, &run_path);
+                Self::of(offers, run, range, start).await
+            }
+            TargetConfig::Playground(playground) => {
+                let cluster = Playground::start(playground, &shape, &run_path).await?;
+                Self::of(offers, run, range, || Ok(cluster)).await
+            }
+            TargetConfig::Attach(attach) => {
+                Self::attach(attach, &config.workload.prefix, run, range).await
+            }
         }
+    }
+
+    /// Finds a cluster that runs already, and notes what must be put back on it.
+    async fn attach(
+        attach: &AttachConfig,
+        prefix: &str,
+        run: &RunDirectory,
+        range: (Key, Key),
+    ) -> Result<Self, Failure> {
+        let target = TargetConfig::Attach(attach.clone());
+        let security = target.security()?;
+        let cluster = AttachedCluster::find(attach, security.as_ref()).await?;
+        let mut found = Self::of(target.offers(), run, range, || Ok(cluster)).await?;
+        found.pd = PdHttp::of_members(&found.pd_endpoints, PD_PATIENCE, security.as_ref())
+            .map_err(Failure::target_or_disk)?;
+        found.security = security;
+        let path = run.path().join("attached.json");
+        let pd = (&found.pd, found.pd_endpoints.as_slice());
+        found.undo = Some((path.clone(), Undo::begin(&path, attach, pd, prefix).await?));
+        Ok(found)
+    }
+
+    /// The certificates of a cluster with TLS.
+    pub fn security(&self) -> Option<&Security> {
+        self.security.as_ref()
+    }
+
+    /// What it lets us do.
+    pub fn offers(&self) -> Offers {
+        self.offers
+    }
+
+    /// PD's admin API.
+    pub fn pd(&self) -> &PdHttp {
+        &self.pd
     }
 
     /// Starts an embedded cluster.
@@ -84,8 +144,8 @@ impl UnderTest {
         let paused = PausedProcesses::create(&run.journal()).map_err(Failure::target_or_disk)?;
         let cluster = spawn_blocking(start).await.map_err(Failure::software)??;
         let pd_endpoints = cluster.pd_endpoints();
-        let first = pd_endpoints.first().map_or("", String::as_str);
-        let pd = PdHttp::new(first, PD_PATIENCE).map_err(Failure::target_or_disk)?;
+        let pd = PdHttp::of_members(&pd_endpoints, PD_PATIENCE, None);
+        let pd = pd.map_err(Failure::target_or_disk)?;
         let places = Mutex::new(cluster.stores());
         Ok(Self {
             cluster: Arc::new(Mutex::new(Box::new(cluster))),
@@ -96,6 +156,8 @@ impl UnderTest {
             places,
             range,
             splits: Mutex::new(0),
+            security: None,
+            undo: None,
         })
     }
 
@@ -136,6 +198,14 @@ impl UnderTest {
 
     async fn missing(&self) -> Result<Option<String>, PdHttpError> {
         let stores = self.pd.stores().await?;
+        if self.undo.is_some() {
+            // The rest of a cluster that others use is not ours to judge, and may be large.
+            let (start, end) = &self.range;
+            let regions = self.pd.regions_of_range(start, Some(end)).await?;
+            let replicas = self.pd.max_replicas().await?;
+            let stores_wanted = lock(&self.places).len();
+            return Ok(wholeness::missing_of_some(&stores, &regions, stores_wanted, replicas));
+        }
         let regions = self.pd.regions().await?;
         let replicas = self.pd.max_replicas().await?;
         let regions_min = NEW_CLUSTER_REGIONS + *lock(&self.splits);
@@ -159,6 +229,14 @@ impl UnderTest {
         });
         if let Err(error) = stopped.await {
             tracing::error!(%error, "the cluster was not stopped in order");
+        }
+        if let Some((path, undo)) = &self.undo {
+            match undo.carry_out(path).await {
+                Ok(done) => done.iter().for_each(crate::terminal::note),
+                Err(failure) => crate::terminal::note(format_args!(
+                    "{failure}; `jepsen-tikv heal` tries again once this has ended"
+                )),
+            }
         }
     }
 }

@@ -22,6 +22,23 @@ pub fn missing(
     gap(regions).or_else(|| regions.iter().find_map(|region| missing_of(region, replicas)))
 }
 
+/// The same of some regions of a cluster that others use: its stores that are up, and these regions.
+pub fn missing_of_some(
+    stores: &[Store],
+    regions: &[Region],
+    stores_wanted: usize,
+    replicas: u64,
+) -> Option<String> {
+    let up = stores.iter().filter(|store| store.state == "Up").count();
+    if up < stores_wanted {
+        return Some(format!("{up} of {stores_wanted} stores are up"));
+    }
+    if regions.is_empty() {
+        return Some("no region holds the keys".into());
+    }
+    regions.iter().find_map(|region| missing_of(region, replicas))
+}
+
 /// The first place where regions in order of their keys do not meet.
 fn gap(regions: &[Region]) -> Option<String> {
     let mut bound = Some(Vec::new());

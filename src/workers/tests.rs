@@ -4,7 +4,7 @@
 
 use super::*;
 use crate::clock::Clock;
-use crate::config::{ClientName, Distribution, WorkloadConfig, WorkloadName};
+use crate::config::{AtomicMode, ClientName, Distribution, WorkloadConfig, WorkloadName};
 use client::{Cause, ClientError, Reply, Request, Response};
 use futures::future::BoxFuture;
 use histories::{Event, Header, Process, Recorder, What, jsonl};
@@ -109,6 +109,8 @@ fn bench(name: WorkloadName, busy: Library, idle: Vec<Library>, rate: Option<u64
         value_bytes: 10,
         client: ClientName::Direct,
         client_retries: false,
+        atomic: AtomicMode::On,
+        prefix: String::new(),
         concurrency: 6,
         idle_clients: idle.len() as u32,
         rate,

@@ -58,7 +58,8 @@ impl Workload {
             WorkloadName::YcsbA => ycsb::key,
             WorkloadName::Register => register::key,
         };
-        let keys = (0..config.keys).map(key).collect();
+        let prefixed = |number| [config.prefix.as_bytes(), &key(number)].concat();
+        let keys = (0..config.keys).map(prefixed).collect();
         Self { config: config.clone(), seed, keys }
     }
 
@@ -72,22 +73,28 @@ impl Workload {
         self.config.name == WorkloadName::YcsbA
     }
 
-    /// Whether the workload uses CAS; then all its writes must be made in atomic mode.
-    pub fn uses_cas(&self) -> bool {
-        self.config.name == WorkloadName::Register
-    }
-
     /// The range `[start, end)` in which all of the workload's keys lie.
     pub fn range(&self) -> (Key, Key) {
         let prefix: &[u8] = match self.config.name {
             WorkloadName::YcsbA => ycsb::PREFIX,
             WorkloadName::Register => register::PREFIX,
         };
-        let mut end = prefix.to_vec();
+        let start = [self.config.prefix.as_bytes(), prefix].concat();
+        let mut end = start.clone();
         if let Some(last) = end.last_mut() {
             *last += 1;
         }
-        (prefix.to_vec(), end)
+        (start, end)
+    }
+
+    /// The range `[start, end)` of everything that begins with a prefix. The prefix is not empty, and plain ASCII.
+    pub fn prefix_range(prefix: &str) -> (Key, Key) {
+        let start = prefix.as_bytes().to_vec();
+        let mut end = start.clone();
+        if let Some(last) = end.last_mut() {
+            *last += 1;
+        }
+        (start, end)
     }
 
     /// A key of the workload's range that no operation of it uses: the one more put after the faults.
@@ -203,6 +210,8 @@ mod tests {
             value_bytes: 20,
             client: ClientName::Direct,
             client_retries: false,
+            atomic: name.atomic(),
+            prefix: String::new(),
             concurrency: 4,
             idle_clients: 1,
             rate: None,

@@ -146,7 +146,7 @@ impl Cluster {
 
 impl Target for Fake {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { pause: true, kill: true, schedule: true }
+        Capabilities { pause: true, kill: true, schedule: true, max_replicas: true }
     }
 
     fn stores(&self) -> Pending<'_, Vec<Store>> {

@@ -1,0 +1,42 @@
+//! The flags of `target-check`.
+
+use super::{shape::ShapeArgs, target::TargetArgs};
+use crate::{
+    config::Config,
+    exit::{Exit, Failure},
+};
+use clap::Args;
+use std::path::PathBuf;
+
+/// The flags of `target-check`.
+#[derive(Debug, Args)]
+#[command(after_help = Exit::table())]
+pub struct TargetCheckArgs {
+    /// Which cluster
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// The cluster's shape
+    #[command(flatten)]
+    pub shape: ShapeArgs,
+    /// Where run directories go
+    #[arg(long, default_value = "runs")]
+    pub runs_dir: PathBuf,
+}
+
+impl TargetCheckArgs {
+    /// A checked configuration; of its workload only the prefix matters.
+    pub fn config(&self) -> Result<Config, Failure> {
+        let mut config = super::default_config()?;
+        config.name = "target-check".into();
+        config.target = self.target.target()?;
+        config.cluster = self.shape.shape();
+        config.workload.prefix = match self.target.prefix()? {
+            none if none.is_empty() => "target-check/".into(),
+            prefix => prefix,
+        };
+        // It has steps of its own.
+        config.nemesis.faults = Vec::new();
+        config.check()?;
+        Ok(config)
+    }
+}

@@ -1,0 +1,86 @@
+//! The configuration files with which real PD and TiKV are started, so that many stores fit one small machine.
+//!
+//! In: profile and sizes. Out: TOML as pd-server and tikv-server take it. Profile `tikv` leaves all timing at TiKV's
+//! defaults; `fast` has shorter ticks and a lease below the election timeout, and lets no region hibernate: with
+//! hibernation a short tick alone does not make failover fast.
+
+use std::fmt::Write;
+
+/// What several stores on one small machine need: few files, little memory, no reserved space.
+const SMALL: &str = r#"# Written by jepsen-tikv; a new one is written at every start.
+memory-usage-limit = "1GB"
+
+[storage]
+reserve-space = "0KB"
+reserve-raft-space = "0KB"
+
+[storage.block-cache]
+capacity = "64MB"
+
+[rocksdb]
+max-open-files = 256
+
+[raftdb]
+max-open-files = 256
+
+[raftstore]
+capacity = "4GB"
+"#;
+
+/// Elections after 1–2 s.
+const FAST: &str = r#"raft-base-tick-interval = "100ms"
+raft-election-timeout-ticks = 10
+raft-heartbeat-ticks = 2
+raft-store-max-leader-lease = "900ms"
+hibernate-regions = false
+pd-heartbeat-tick-interval = "2s"
+pd-store-heartbeat-tick-interval = "1s"
+"#;
+
+/// TiKV's.
+pub fn tikv(profile: &str, region_split_size: Option<&str>) -> String {
+    // The keys of `fast` follow those of `[raftstore]`, which is the last section of `SMALL`.
+    let mut text = SMALL.to_owned();
+    if profile == "fast" {
+        text.push_str(FAST);
+    }
+    if let Some(size) = region_split_size {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "\n[coprocessor]\nregion-split-size = {size:?}\n");
+    }
+    text
+}
+
+/// PD's.
+pub fn pd(max_replicas: u32) -> String {
+    format!("# Written by jepsen-tikv.\n[replication]\nmax-replicas = {max_replicas}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> toml::Table {
+        text.parse().expect("TOML")
+    }
+
+    #[test]
+    fn the_fast_profile_has_its_lease_below_the_election_timeout_and_no_hibernation() {
+        let fast = parsed(&tikv("fast", Some("1MB")));
+        let raftstore = fast["raftstore"].as_table().expect("a section");
+        assert_eq!(raftstore["raft-base-tick-interval"].as_str(), Some("100ms"));
+        assert_eq!(raftstore["raft-store-max-leader-lease"].as_str(), Some("900ms"));
+        assert_eq!(raftstore["raft-election-timeout-ticks"].as_integer(), Some(10));
+        assert_eq!(raftstore["hibernate-regions"].as_bool(), Some(false));
+        assert_eq!(raftstore["capacity"].as_str(), Some("4GB"));
+        assert_eq!(fast["coprocessor"]["region-split-size"].as_str(), Some("1MB"));
+    }
+
+    #[test]
+    fn the_tikv_profile_leaves_timing_at_tikvs_defaults() {
+        let tikv = parsed(&tikv("tikv", None));
+        assert!(tikv["raftstore"].get("raft-base-tick-interval").is_none());
+        assert!(tikv.get("coprocessor").is_none());
+        assert_eq!(parsed(&pd(5))["replication"]["max-replicas"].as_integer(), Some(5));
+    }
+}

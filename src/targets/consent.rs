@@ -1,0 +1,86 @@
+//! What will be done to a cluster that somebody else started, said before it is done, and whether it may be.
+//!
+//! In: a plan. Out: sentences on stdout, and leave to go on: from the flag, or typed at the terminal.
+
+use crate::{
+    config::{AttachConfig, TargetConfig},
+    exit::Failure,
+    plan::Plan,
+};
+use std::io::{BufRead, IsTerminal};
+
+/// Says what will be done, and asks if need be. Targets of our own need no leave.
+pub fn ask(plan: &Plan) -> Result<(), Failure> {
+    let TargetConfig::Attach(attach) = &plan.config.target else { return Ok(()) };
+    for sentence in sentences(plan, attach) {
+        crate::terminal::result(sentence);
+    }
+    if !plan.is_destructive() || attach.allow_faults {
+        return Ok(());
+    }
+    typed()
+}
+
+/// The same for `target-check`, which does a little of everything once.
+pub fn ask_for_check(plan: &Plan) -> Result<(), Failure> {
+    let TargetConfig::Attach(attach) = &plan.config.target else { return Ok(()) };
+    for sentence in sentences(plan, attach).into_iter().take(2) {
+        crate::terminal::result(sentence);
+    }
+    crate::terminal::result(
+        "will stop one store for a moment, move one leader, and raise max-replicas by two and set it back",
+    );
+    if attach.allow_faults { Ok(()) } else { typed() }
+}
+
+fn typed() -> Result<(), Failure> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::usage(
+            "this hurts a cluster that somebody else started: give --allow-faults to allow it, or --nemesis none",
+        ));
+    }
+    crate::terminal::result("Type yes to go on:");
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer).map_err(Failure::software)?;
+    if answer.trim() == "yes" {
+        return Ok(());
+    }
+    Err(Failure::usage("not allowed, and nothing was done"))
+}
+
+fn sentences(plan: &Plan, attach: &AttachConfig) -> Vec<String> {
+    let (config, shape) = (&plan.config, &plan.config.cluster);
+    let mut said = vec![format!(
+        "attached to the cluster at {}: {} stores, max-replicas {}",
+        attach.pd.join(","),
+        shape.stores,
+        shape.replicas
+    )];
+    said.push(format!(
+        "will write only keys that begin with {:?}, and {} them afterwards",
+        config.workload.prefix,
+        if attach.keep_keys { "leave" } else { "delete" }
+    ));
+    if plan.schedule.is_empty() {
+        said.push("will hurt nothing".into());
+    } else {
+        said.push(format!(
+            "will hurt it: {} faults of {} in {} s; stopped processes are resumed, max-replicas is set back",
+            plan.schedule.len(),
+            config.nemesis.faults.join(", "),
+            config.time_ms / 1000
+        ));
+    }
+    if shape.regions > 1 {
+        said.push(format!("will split these keys into {} regions, which stay", shape.regions));
+    }
+    if let Some(found) = &attach.found {
+        if let Some(why_not) = &found.why_not {
+            said.push(format!("cannot stop stores: {why_not}"));
+        }
+        if !found.max_replicas {
+            said.push("cannot change the replicas: PD's placement rules are customised".into());
+        }
+    }
+    said
+}
