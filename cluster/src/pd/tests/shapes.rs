@@ -2,7 +2,7 @@
 //!
 //! Real PD's answers lie in `../shared/data/pd-http/` beside the repository; where they are not, this says so.
 
-use super::{Running, any_port, bootstrap, client, get, start};
+use super::{Running, any_port, bootstrap, client, get, http, start};
 use proto::{metapb, pdpb};
 use serde_json::Value;
 use std::{collections::BTreeSet, path::Path};
@@ -195,7 +195,7 @@ async fn requests_are_answered_as_real_pd_answered_them() {
         let path = real.path.replace("/15", "/2");
         let body = real.body.replace("\"region_id\":15", "\"region_id\":2").replace(":10}", ":3}");
         let url = format!("http://{}/pd/api/v1/{path}", pd.addr);
-        let http = reqwest::Client::new();
+        let http = http();
         let request = match real.method.as_str() {
             "POST" => http.post(url).body(body),
             "GET" => http.get(url),

@@ -1,7 +1,7 @@
 //! The requests of `pd-ctl` v8, which cannot be run here: path, body, code, and the members that it reads. They follow
 //! the tool's commands, one a line.
 
-use super::{any_port, get, start};
+use super::{any_port, get, http, start};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -124,7 +124,7 @@ async fn every_request_of_pd_ctl_has_its_answer() {
     let dir = TempDir::new().expect("a directory");
     let pd = start(dir.path(), any_port()).await;
     let _leader = super::shapes::two_replicas(&pd).await;
-    let http = reqwest::Client::new();
+    let http = http();
     for (request, code, has) in REQUESTS {
         let mut words = request.splitn(3, ' ');
         let mut word = || words.next().unwrap_or_default().to_owned();
