@@ -1,0 +1,104 @@
+//! A cluster that a test owns: started by `cluster up`, hurt by its other commands, gone with the test.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdout, Command, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+
+/// For what must happen, on a machine that others use too.
+pub const PATIENCE: Duration = Duration::from_mins(2);
+const TAG: &str = "test";
+
+pub struct Cluster {
+    supervisor: Child,
+    /// Held, so that whatever else it prints has somewhere to go.
+    stdout: BufReader<ChildStdout>,
+    /// PD's address.
+    pub pd: String,
+    runs: PathBuf,
+    /// Removed with the cluster.
+    own_folder: Option<TempDir>,
+}
+
+impl Cluster {
+    /// A cluster of three stores.
+    pub fn start() -> Self {
+        let runs = tempfile::tempdir().expect("a folder");
+        let mut cluster = Self::start_in(runs.path());
+        cluster.own_folder = Some(runs);
+        cluster
+    }
+
+    /// The same, with its data in that folder.
+    pub fn start_in(runs: &Path) -> Self {
+        let (supervisor, stdout, pd) = up(runs);
+        Self { supervisor, stdout, pd, runs: runs.to_owned(), own_folder: None }
+    }
+
+    /// `cluster kill`, `start`, `pause` or `resume`.
+    pub fn act(&self, verb: &str, whom: &[&str]) {
+        let done = Command::new(env!("CARGO_BIN_EXE_jepsen-tikv"))
+            .args(["cluster", verb, "--tag", TAG, "--runs-dir"])
+            .arg(&self.runs)
+            .args(whom)
+            .output()
+            .expect("the binary starts");
+        let said = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.success(), "cluster {verb} {whom:?}: {said}");
+    }
+
+    /// SIGKILL for the supervisor, and with it for every process, as the kernel has it.
+    pub fn kill_everything(&mut self) {
+        self.supervisor.kill().expect("it runs");
+        self.supervisor.wait().expect("it is ours");
+    }
+
+    /// The same cluster again, on its data.
+    pub fn start_again(&mut self) {
+        (self.supervisor, self.stdout, self.pd) = up(&self.runs);
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        // Asked kindly, it ends its stores itself.
+        let _ = Command::new("kill").arg(self.supervisor.id().to_string()).status();
+        let _ = self.supervisor.wait();
+    }
+}
+
+fn up(runs: &Path) -> (Child, BufReader<ChildStdout>, String) {
+    let mut process = Command::new(env!("CARGO_BIN_EXE_jepsen-tikv"))
+        .args(["cluster", "up", "--kv", "3", "--without-monitor", "--tag", TAG, "--runs-dir"])
+        .arg(runs)
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    let mut stdout = BufReader::new(process.stdout.take().expect("stdout is piped"));
+    let pd = stdout
+        .by_ref()
+        .lines()
+        .map_while(Result::ok)
+        .find_map(|line| {
+            let endpoints = line.strip_prefix("PD client endpoints: [")?;
+            Some(endpoints.trim_end_matches(']').to_owned())
+        })
+        .expect("the cluster becomes whole and says where PD is");
+    (process, stdout, pd)
+}
+
+/// Looks until it is so.
+pub fn until<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "never: {what}");
+        sleep(Duration::from_millis(50));
+    }
+}

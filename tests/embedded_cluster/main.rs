@@ -1,0 +1,6 @@
+//! The embedded cluster as its users have it: whole processes, stock clients, and what survives a kill.
+
+mod cluster;
+mod durability;
+mod full_disk;
+mod stock_clients;
