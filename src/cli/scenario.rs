@@ -3,6 +3,7 @@
 use super::{
     TestArgs,
     shape::{ProfileName, ShapeArgs},
+    target::TargetArgs,
     times::parse_ms,
 };
 use crate::{
@@ -56,7 +57,10 @@ pub struct ScenarioArgs {
     /// How long one operation may take (seconds, or with a unit: 500ms)
     #[arg(long, default_value = "2", value_parser = parse_ms, help_heading = "Workload")]
     pub op_timeout: u64,
-    /// The embedded cluster's shape
+    /// Which cluster
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// The cluster's shape
     #[command(flatten)]
     pub shape: ShapeArgs,
     /// Where run directories go
@@ -101,6 +105,7 @@ impl ScenarioArgs {
         args.concurrency = self.concurrency;
         args.rate = self.rate;
         args.op_timeout = self.op_timeout;
+        args.target = self.target;
         args.shape = self.shape;
         args.config()
     }

@@ -38,6 +38,14 @@ impl ScenarioName {
             Self::TwoStores => "two-stores",
         }
     }
+
+    /// What it does to a cluster, in words.
+    pub fn hurts(self) -> &'static str {
+        match self {
+            Self::OneStore => "stops the store that leads these keys",
+            Self::TwoStores => "raises max-replicas to 5 and stops two stores in one instant",
+        }
+    }
 }
 
 impl ScenarioConfig {

@@ -61,15 +61,19 @@ fn sentences(plan: &Plan, attach: &AttachConfig) -> Vec<String> {
         config.workload.prefix,
         if attach.keep_keys { "leave" } else { "delete" }
     ));
-    if plan.schedule.is_empty() {
-        said.push("will hurt nothing".into());
-    } else {
-        said.push(format!(
+    match &plan.scenario {
+        Some(scenario) => said.push(format!(
+            "will hurt it: scenario {} {}; stopped processes are resumed, max-replicas is set back",
+            scenario.name.name(),
+            scenario.name.hurts()
+        )),
+        None if plan.schedule.is_empty() => said.push("will hurt nothing".into()),
+        None => said.push(format!(
             "will hurt it: {} faults of {} in {} s; stopped processes are resumed, max-replicas is set back",
             plan.schedule.len(),
             config.nemesis.faults.join(", "),
             config.time_ms / 1000
-        ));
+        )),
     }
     if shape.regions > 1 {
         said.push(format!("will split these keys into {} regions, which stay", shape.regions));
