@@ -14,6 +14,7 @@ mod count;
 mod counterexamples;
 mod exit;
 mod faults_seen;
+mod fuzz;
 mod heal;
 mod internal;
 mod interrupt;
@@ -35,6 +36,7 @@ mod run_directory;
 mod scenario;
 mod stand_ins;
 mod target_check;
+mod simulate;
 mod targets;
 mod terminal;
 mod traffic;
@@ -95,6 +97,11 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
         cli::Command::Load(args) => ycsb::load(&args),
         cli::Command::Ycsb(args) => ycsb::run(&args),
         cli::Command::Count(args) => count::command(&args),
+        cli::Command::Fuzz(args) => fuzz::simulated(&args.fuzzing()?),
+        cli::Command::Simulate(args) => {
+            let (plan, repeat) = args.plan()?;
+            simulate::command(&plan, &repeat, &args.runs_dir())
+        }
         cli::Command::Check(args) => check::command(&args),
         cli::Command::Cluster(args) => clusters::command(&args.command),
         cli::Command::InternalSupervisor(_) => clusters::detached_supervisor(),

@@ -5,12 +5,14 @@
 mod check;
 mod cluster;
 mod count;
+mod fuzz;
 mod heal;
 mod replay;
 mod scenario;
 mod shape;
 mod target;
 mod target_check;
+mod simulate;
 mod test;
 mod times;
 mod ycsb;
@@ -20,11 +22,13 @@ pub use cluster::{
     ChosenArgs, CleanArgs, ClusterArgs, ClusterCommand, DownArgs, StatusArgs, UpArgs,
 };
 pub use count::CountArgs;
+pub use fuzz::FuzzArgs;
 pub use heal::HealArgs;
 pub use replay::ReplayArgs;
 pub use scenario::ScenarioArgs;
 pub use shape::ProfileName;
 pub use target_check::TargetCheckArgs;
+pub use simulate::SimulateArgs;
 pub use test::TestArgs;
 pub use ycsb::YcsbArgs;
 
@@ -63,6 +67,10 @@ pub enum Command {
     Scenario(Box<ScenarioArgs>),
     /// Execute a run's plan again
     Replay(ReplayArgs),
+    /// Try plans drawn by chance until one fails
+    Fuzz(FuzzArgs),
+    /// Carry a plan out in virtual time, in one process: the seed decides everything
+    Simulate(Box<SimulateArgs>),
     /// Judge recorded histories again, offline
     Check(CheckArgs),
     /// Resume processes that a killed tester left stopped, and end those it left running

@@ -1,0 +1,136 @@
+//! Seeds that failed once, to be tried first next time.
+//!
+//! The file `fuzz-regressions.jsonl` in the runs directory, format version 1: a header line
+//! `{"format":"jepsen-tikv fuzz regressions","version":1}`, then a line for each failure:
+//! `{"seed":…,"defects":[…],"faults":[…],"time-ms-max":…}`: the plan's seed and the space that it was drawn from. A line is
+//! appended when a run fails; nothing is ever taken away. A file of another version is refused, not overwritten.
+
+use super::generate::Space;
+use crate::exit::{Exit, Failure};
+use serde::{Deserialize, Serialize};
+use std::{
+    fs::OpenOptions,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+const FILE: &str = "fuzz-regressions.jsonl";
+const HEADER: &str = r#"{"format":"jepsen-tikv fuzz regressions","version":1}"#;
+
+/// The failures of earlier fuzzings.
+#[derive(Debug)]
+pub struct Regressions {
+    path: PathBuf,
+    /// Whether the header is still to be written.
+    is_new: bool,
+    failures: Vec<Failed>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Failed {
+    seed: u64,
+    defects: Vec<String>,
+    faults: Vec<String>,
+    time_ms_max: u64,
+}
+
+impl Failed {
+    fn of(seed: u64, space: &Space) -> Self {
+        Self {
+            seed,
+            defects: space.shape.defects.clone(),
+            faults: space.faults.clone(),
+            time_ms_max: space.time_ms_max,
+        }
+    }
+}
+
+impl Regressions {
+    /// Reads the file; none is as an empty one.
+    pub fn open(runs_dir: &Path) -> Result<Self, Failure> {
+        let path = runs_dir.join(FILE);
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(error) => {
+                let sentence = format!("cannot read {}: {error}", path.display());
+                return Err(Failure::new(Exit::NoInput, sentence));
+            }
+        };
+        let malformed = |reason: &str| {
+            let sentence = format!("{}: {reason}; move it away to begin anew", path.display());
+            Failure::new(Exit::Malformed, sentence)
+        };
+        let is_new = text.is_empty();
+        let mut lines = text.lines();
+        if lines.next().is_some_and(|header| header != HEADER) {
+            return Err(malformed("these are not regressions of this version"));
+        }
+        let read = |(number, line): (usize, &str)| {
+            let reason = |error| malformed(&format!("line {}: {error}", number + 2));
+            serde_json::from_str(line).map_err(reason)
+        };
+        let failures = lines.enumerate().map(read).collect::<Result<_, _>>()?;
+        Ok(Self { path, is_new, failures })
+    }
+
+    /// The seeds that failed in this space.
+    pub fn seeds(&self, space: &Space) -> Vec<u64> {
+        let same = |failed: &&Failed| **failed == Failed::of(failed.seed, space);
+        self.failures.iter().filter(same).map(|failed| failed.seed).collect()
+    }
+
+    /// Notes a seed that failed, once.
+    pub fn add(&mut self, seed: u64, space: &Space) -> Result<(), Failure> {
+        let failed = Failed::of(seed, space);
+        if self.failures.contains(&failed) {
+            return Ok(());
+        }
+        let cannot = |error: std::io::Error| {
+            Failure::target_or_disk(format!("cannot write {}: {error}", self.path.display()))
+        };
+        let mut text = serde_json::to_string(&failed).map_err(Failure::software)? + "\n";
+        if self.is_new {
+            text = format!("{HEADER}\n{text}");
+        }
+        let mut file =
+            OpenOptions::new().create(true).append(true).open(&self.path).map_err(cannot)?;
+        file.write_all(text.as_bytes()).map_err(cannot)?;
+        self.is_new = false;
+        self.failures.push(failed);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::TargetConfig;
+
+    fn space(defects: &[&str]) -> Space {
+        let mut shape = crate::cli::default_config().expect("usable").cluster;
+        shape.defects = defects.iter().map(|it| (*it).to_owned()).collect();
+        Space { target: TargetConfig::Embedded, shape, time_ms_max: 10_000, faults: Vec::new() }
+    }
+
+    #[test]
+    fn a_failure_is_remembered_for_its_space_and_another_version_is_refused() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut regressions = Regressions::open(directory.path()).expect("none yet");
+        for seed in [3, 5, 3] {
+            regressions.add(seed, &space(&["stale-read"])).expect("noted");
+        }
+        let again = Regressions::open(directory.path()).expect("readable");
+        assert_eq!(again.seeds(&space(&["stale-read"])), [3, 5]);
+        assert!(again.seeds(&space(&[])).is_empty());
+
+        let path = directory.path().join(FILE);
+        for text in ["{\"version\":2}\n", &format!("{HEADER}\n{{\"seed\":1}}\n")] {
+            std::fs::write(&path, text).expect("written");
+            let refused = Regressions::open(directory.path()).expect_err("refused");
+            assert_eq!(refused.exit, Exit::Malformed);
+            assert_eq!(std::fs::read_to_string(&path).expect("still there"), text);
+        }
+    }
+}

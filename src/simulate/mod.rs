@@ -1,0 +1,260 @@
+//! A plan carried out in virtual time: the ordinary clients, workload, nemesis and recorder against a simulated cluster,
+//! in one thread, with every delay and loss from the seed.
+//!
+//! In: a plan. Out: an ordinary run directory. The same plan and the same binary give the same history, byte for byte, on
+//! any machine. It runs as fast as the processor goes: what the plan calls a second takes a few milliseconds.
+
+mod target;
+mod wire;
+
+use crate::{
+    clock::Clock,
+    exit::{Exit, Failure},
+    key_count::CountedRange,
+    plan::{self, Plan},
+    recording::Recording,
+    run::{self, IDLE_BEYOND_PAUSE_MS},
+    run_directory::{RunDirectory, write_whole},
+    workers::Workers,
+    workload::Workload,
+};
+use client::{DirectClient, DirectOptions, RawKv};
+use cluster::{
+    profile::Profile,
+    simulation::{PD_ADDRESS, Simulation, SimulationConfig},
+};
+use histories::{Header, Recorder, What};
+use nemesis::{Capabilities, NemesisReport, Observer};
+use std::{path::Path, sync::Arc, time::Duration};
+use target::SimulatedTarget;
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
+use wire::Simulated;
+
+/// What can be done to a simulated cluster.
+pub const OFFERS: Capabilities = Capabilities { pause: true, kill: true, schedule: true };
+
+/// How long the cluster may take until it is whole, virtual time; the profile `tikv` is slower.
+const WHOLE_WITHIN: Duration = Duration::from_mins(10);
+/// Between two looks at it.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// How long the counting of the keys may take, virtual time.
+const COUNT_WITHIN: Duration = Duration::from_mins(1);
+/// Applied entries that stay in a log: fewer than real stores keep, so that snapshots are needed.
+const LOG_ENTRIES_KEPT: u64 = 64;
+
+/// Carries a plan out in virtual time and judges it. `repeat` is the command that repeats it.
+pub fn command(plan: &Plan, repeat: &str, runs_dir: &Path) -> Result<Exit, Failure> {
+    let run = RunDirectory::create(runs_dir, &format!("simulated-{}", plan.config.name))?;
+    let plan_json = plan.to_json()?;
+    write_whole(&run.plan(), &plan_json)?;
+    crate::terminal::result(format_args!(
+        "seed {}, run directory {}",
+        plan.config.seed,
+        run.path().display()
+    ));
+    let unhealed = record(plan, &plan::hash(&plan_json), &run.history())?;
+    run::conclude(&run, &unhealed, repeat)
+}
+
+/// Carries a plan out in virtual time and writes its history. What could not be healed, in sentences.
+pub fn record(plan: &Plan, plan_hash: &str, history: &Path) -> Result<Vec<String>, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .map_err(Failure::software)?;
+    runtime.block_on(async {
+        let simulation = Simulation::new(config(plan)?);
+        let stage = Stage { plan, simulation: simulation.clone(), workload: workload(plan) };
+        tokio::select! {
+            // In this order always: a draw would make two runs differ.
+            biased;
+            result = stage.perform(plan_hash, history) => result,
+            () = simulation.run() => Err(Failure::software("the simulation's time has ended")),
+        }
+    })
+}
+
+fn config(plan: &Plan) -> Result<SimulationConfig, Failure> {
+    let shape = &plan.config.cluster;
+    let profile = Profile::from_name(&shape.profile)
+        .ok_or_else(|| Failure::usage(format!("there is no profile {:?}", shape.profile)))?;
+    Ok(SimulationConfig {
+        stores: shape.stores,
+        replicas: shape.replicas,
+        profile,
+        defects: crate::internal::defects(&shape.defects)?,
+        seed: plan.config.seed,
+        log_entries_kept: LOG_ENTRIES_KEPT,
+    })
+}
+
+fn workload(plan: &Plan) -> Workload {
+    Workload::new(&plan.config.workload, plan.config.seed)
+}
+
+/// A simulated cluster and what shall be done with it.
+struct Stage<'a> {
+    plan: &'a Plan,
+    simulation: Simulation,
+    workload: Workload,
+}
+
+impl Stage<'_> {
+    async fn perform(&self, plan_hash: &str, history: &Path) -> Result<Vec<String>, Failure> {
+        let shape = &self.plan.config.cluster;
+        self.await_whole(0).await?;
+        if shape.regions > 1 {
+            let splits = self.workload.split_keys(shape.regions);
+            self.split(&splits).await?;
+            self.await_whole(splits.len()).await?;
+        }
+        let recorder =
+            Recorder::create(history, &self.header(plan_hash)).map_err(Failure::target_or_disk)?;
+        let recording = Recording::new(Clock::start(), recorder.handle());
+        let report = self.work(&self.workers(&recording)).await?;
+        // A cluster that does not recover shows in the counts, and in what the clients saw.
+        let _ = self.await_whole(0).await;
+        let (mut client, op_timeout) = (recording.client(), self.op_timeout() * 5);
+        let direct = self.client();
+        self.counted_range().count(&direct, &mut client, op_timeout, COUNT_WITHIN).await;
+        recorder.finish().map_err(Failure::target_or_disk)?;
+        Ok(report.unhealed)
+    }
+
+    async fn work(&self, workers: &Workers) -> Result<NemesisReport, Failure> {
+        let (stop, stopped) = watch::channel(false);
+        if self.workload.loads()
+            && let Some(key) = workers.load(&stopped).await.first()
+        {
+            let key = String::from_utf8_lossy(key);
+            return Err(Failure::target_or_disk(format!("the key {key} could not be loaded")));
+        }
+        let observer = Arc::new(SimulationObserver(Arc::clone(&workers.recording)));
+        let target = Arc::new(SimulatedTarget::new(self.simulation.clone(), self.workload.range()));
+        let nemesis = nemesis::run(&self.plan.schedule, target, observer, stopped.clone());
+        let until_over = async {
+            sleep(Duration::from_millis(self.plan.config.time_ms)).await;
+            // Both wait for it; if neither is there any more there is nobody to tell.
+            let _ = stop.send(true);
+        };
+        let (report, (), ()) = tokio::join!(nemesis, workers.work(&stopped), until_over);
+        Ok(report)
+    }
+
+    /// Waits until every region has its replicas, caught up, and a leader.
+    async fn await_whole(&self, splits: usize) -> Result<(), Failure> {
+        const NEW_CLUSTER_REGIONS: usize = 5;
+        let until = Instant::now() + WHOLE_WITHIN;
+        loop {
+            let replicas = self.simulation.max_replicas() as usize;
+            let regions = self.simulation.regions();
+            let whole = |region: &cluster::simulation::SimulatedRegion| {
+                let voters = region.region.peers.iter().filter(|peer| peer.role == 0).count();
+                let complete = voters == replicas && region.region.peers.len() == replicas;
+                complete && region.leader.is_some() && !region.pending
+            };
+            let conditions = self.simulation.store_conditions();
+            if regions.len() >= NEW_CLUSTER_REGIONS + splits
+                && regions.iter().all(whole)
+                && conditions.iter().all(|(_, condition)| *condition == "Up")
+            {
+                return Ok(());
+            }
+            if Instant::now() >= until {
+                return Err(Failure::target_or_disk(format!(
+                    "the simulated cluster is not whole after {} s of its time",
+                    WHOLE_WITHIN.as_secs()
+                )));
+            }
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
+    async fn split(&self, keys: &[Vec<u8>]) -> Result<(), Failure> {
+        let until = Instant::now() + WHOLE_WITHIN;
+        loop {
+            let regions = self.simulation.regions();
+            let is_bound = |key: &Vec<u8>| regions.iter().any(|it| it.region.start_key == *key);
+            let open: Vec<&Vec<u8>> = keys.iter().filter(|key| !is_bound(key)).collect();
+            if open.is_empty() {
+                return Ok(());
+            }
+            if Instant::now() >= until {
+                return Err(Failure::target_or_disk("the simulated cluster does not split"));
+            }
+            for region in &regions {
+                let (start, end) = (&region.region.start_key, &region.region.end_key);
+                let inside = |key: &&&Vec<u8>| start < **key && (end.is_empty() || **key < end);
+                let inside: Vec<Vec<u8>> =
+                    open.iter().filter(inside).map(|key| (*key).clone()).collect();
+                if !inside.is_empty() {
+                    // PD refuses while it does something else with the region: it is asked again.
+                    let _ = self.simulation.split(region.region.id, inside);
+                }
+            }
+            sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    fn workers(&self, recording: &Arc<Recording>) -> Workers {
+        let workload = &self.plan.config.workload;
+        let beyond_pause_ms = self.plan.config.nemesis.pause_ms_max + IDLE_BEYOND_PAUSE_MS;
+        let idle_op_timeout = Duration::from_millis(workload.op_timeout_ms.max(beyond_pause_ms));
+        let library = || Arc::new(self.client()) as Arc<dyn RawKv>;
+        Workers {
+            workload: self.workload.clone(),
+            recording: Arc::clone(recording),
+            busy_library: library(),
+            idle_libraries: (0..workload.idle_clients).map(|_| library()).collect(),
+            busy_clients: workload.concurrency - workload.idle_clients,
+            op_timeout: self.op_timeout(),
+            idle_op_timeout,
+            rate: workload.rate,
+        }
+    }
+
+    /// A client library with a region cache of its own.
+    fn client(&self) -> DirectClient {
+        let connector = Arc::new(Simulated(self.simulation.clone()));
+        let atomic = self.workload.uses_cas();
+        let options = DirectOptions { atomic, connector, ..DirectOptions::default() };
+        DirectClient::new(vec![PD_ADDRESS.to_owned()], options)
+    }
+
+    fn op_timeout(&self) -> Duration {
+        Duration::from_millis(self.plan.config.workload.op_timeout_ms)
+    }
+
+    fn counted_range(&self) -> CountedRange {
+        CountedRange::of(&self.workload)
+    }
+
+    fn header(&self, plan_hash: &str) -> Header {
+        let shape = &self.plan.config.cluster;
+        let target = format!(
+            "simulated cluster of {} stores, {} replicas, profile {}{}",
+            shape.stores,
+            shape.replicas,
+            shape.profile,
+            shape.wrong_on_purpose()
+        );
+        crate::run::header(self.plan, plan_hash, &target, &self.counted_range())
+    }
+}
+
+/// Tells the history what the nemesis does.
+struct SimulationObserver(Arc<Recording>);
+
+impl Observer for SimulationObserver {
+    fn record(&self, what: What) -> u64 {
+        self.0.nemesis(what)
+    }
+
+    fn acknowledged_writes(&self) -> u64 {
+        self.0.acknowledged_writes()
+    }
+}

@@ -1,0 +1,113 @@
+//! The simulated cluster as its nemesis sees it.
+//!
+//! In: stores by id. Out: what their simulated processes do afterwards. Nothing here waits: what is asked has happened.
+
+use cluster::simulation::{ProcessState as Simulated, SimulatedRegion, Simulation, store_address};
+use histories::Key;
+use nemesis::{
+    Capabilities, Pending, ProcessState, Region, RegionId, SeenProcess, Store, StoreId, Target,
+    TargetError,
+};
+
+/// A simulated cluster, and where the workload's keys lie in it.
+pub struct SimulatedTarget {
+    simulation: Simulation,
+    range: (Key, Key),
+}
+
+impl SimulatedTarget {
+    /// The cluster of a simulation.
+    pub fn new(simulation: Simulation, range: (Key, Key)) -> Self {
+        Self { simulation, range }
+    }
+
+    fn seen(&self, stores: &[StoreId]) -> Vec<SeenProcess> {
+        let states = self.simulation.stores();
+        let state = |id: StoreId| states.iter().find(|(other, _)| *other == id);
+        let state = |id| state(id).map_or(Simulated::Dead, |(_, state)| *state);
+        let seen = |id: &StoreId| SeenProcess { store: *id, pid: None, state: named(state(*id)) };
+        stores.iter().map(seen).collect()
+    }
+}
+
+fn named(state: Simulated) -> ProcessState {
+    match state {
+        Simulated::Running => ProcessState::Running,
+        Simulated::Stopped => ProcessState::Stopped,
+        Simulated::Dead => ProcessState::Gone,
+    }
+}
+
+/// A region as a nemesis sees it.
+fn region(known: &SimulatedRegion) -> Region {
+    let stores = |wanted: fn(i32) -> bool| {
+        let peers = known.region.peers.iter();
+        peers.filter(|peer| wanted(peer.role)).map(|peer| peer.store_id).collect()
+    };
+    // Role 1 is a learner's.
+    let (voters, learners) = (stores(|role| role != 1), stores(|role| role == 1));
+    Region { id: known.region.id, leader: known.leader, voters, learners }
+}
+
+/// An answer that is there.
+fn at_once<T: Send + 'static>(answer: Result<T, TargetError>) -> Pending<'static, T> {
+    Box::pin(std::future::ready(answer))
+}
+
+impl Target for SimulatedTarget {
+    fn capabilities(&self) -> Capabilities {
+        super::OFFERS
+    }
+
+    fn stores(&self) -> Pending<'_, Vec<Store>> {
+        let store = |(id, _)| Store { id, address: store_address(id), pid: None };
+        at_once(Ok(self.simulation.stores().into_iter().map(store).collect()))
+    }
+
+    fn regions(&self) -> Pending<'_, Vec<Region>> {
+        let (start, end) = &self.range;
+        let overlaps = |known: &SimulatedRegion| {
+            let (lower, upper) = (&known.region.start_key, &known.region.end_key);
+            lower < end && (upper.is_empty() || start < upper)
+        };
+        let known = self.simulation.regions();
+        at_once(Ok(known.iter().filter(|it| overlaps(it)).map(region).collect()))
+    }
+
+    fn pause(&self, stores: Vec<StoreId>) -> Pending<'_, Vec<SeenProcess>> {
+        self.simulation.pause(&stores);
+        at_once(Ok(self.seen(&stores)))
+    }
+
+    fn resume(&self, stores: Vec<StoreId>) -> Pending<'_, Vec<SeenProcess>> {
+        self.simulation.resume(&stores);
+        at_once(Ok(self.seen(&stores)))
+    }
+
+    fn kill(&self, stores: Vec<StoreId>) -> Pending<'_, Vec<SeenProcess>> {
+        self.simulation.kill(&stores);
+        at_once(Ok(self.seen(&stores)))
+    }
+
+    fn start(&self, stores: Vec<StoreId>) -> Pending<'_, Vec<SeenProcess>> {
+        self.simulation.start(&stores);
+        at_once(Ok(self.seen(&stores)))
+    }
+
+    fn transfer_leader(&self, region: RegionId, to: StoreId) -> Pending<'_, ()> {
+        at_once(self.simulation.transfer_leader(region, to).map_err(TargetError::Failed))
+    }
+
+    fn max_replicas(&self) -> Pending<'_, u32> {
+        at_once(Ok(self.simulation.max_replicas()))
+    }
+
+    fn set_max_replicas(&self, replicas: u32) -> Pending<'_, ()> {
+        at_once(self.simulation.set_max_replicas(replicas).map_err(TargetError::Failed))
+    }
+
+    fn resume_all_now(&self) {
+        let all: Vec<StoreId> = self.simulation.stores().into_iter().map(|(id, _)| id).collect();
+        self.simulation.resume(&all);
+    }
+}

@@ -1,0 +1,122 @@
+//! Virtual time, tried on the built binary: one seed gives one history on any machine, and fuzzing finds a defect.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+fn jepsen_tikv(dir: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_jepsen-tikv"))
+        .args(arguments)
+        .args(["--runs-dir", &dir.display().to_string()])
+        .envs(environment.iter().copied())
+        .output()
+        .expect("the binary runs")
+}
+
+fn history(runs_dir: &Path) -> Vec<u8> {
+    std::fs::read(runs_dir.join("latest/history.jsonl")).expect("a history")
+}
+
+const PLAN: [&str; 12] = [
+    "simulate",
+    "--workload",
+    "register",
+    "--nemesis",
+    "mix",
+    "--time",
+    "10",
+    "--rate",
+    "100",
+    "--stores",
+    "5",
+    "--seed",
+];
+
+#[test]
+fn a_seed_gives_the_same_history_in_every_process_and_locale() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let simulate = |name: &str, seed: &str, locale: &str| {
+        let runs_dir = dir.path().join(name);
+        let arguments: Vec<&str> = PLAN.iter().copied().chain([seed]).collect();
+        let output = jepsen_tikv(&runs_dir, &arguments, &[("LANG", locale), ("LC_ALL", locale)]);
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{said}");
+        history(&runs_dir)
+    };
+    let first = simulate("first", "11", "C");
+    assert!(first.len() > 50_000, "{} bytes", first.len());
+    assert!(first == simulate("again", "11", "tr_TR.UTF-8"), "the same seed, another history");
+    assert!(first != simulate("other", "12", "C"), "another seed, the same history");
+}
+
+#[test]
+fn a_plan_is_simulated_again_from_its_run_directory() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let arguments: Vec<&str> = PLAN.iter().copied().chain(["13"]).collect();
+    assert_eq!(jepsen_tikv(dir.path(), &arguments, &[]).status.code(), Some(0));
+    let (first, run) = (history(dir.path()), dir.path().join("latest"));
+    let run = std::fs::canonicalize(run).expect("a run").display().to_string();
+    assert_eq!(jepsen_tikv(dir.path(), &["simulate", &run], &[]).status.code(), Some(0));
+    // The header names the plan, which is the same.
+    assert!(first == history(dir.path()), "the same plan, another history");
+}
+
+#[test]
+fn fuzzing_finds_a_defect_remembers_its_seed_and_tries_it_first_next_time() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let arguments = |seed: &'static str| {
+        [
+            "fuzz",
+            "--simulate",
+            "--runs",
+            "20",
+            "--time-max",
+            "10",
+            "--defect",
+            "failed-cas-writes",
+            "--seed",
+            seed,
+        ]
+    };
+    let first = jepsen_tikv(dir.path(), &arguments("1"), &[]);
+    let said = String::from_utf8_lossy(&first.stdout).into_owned();
+    assert_eq!(first.status.code(), Some(1), "{said}");
+    let seeds = |said: &str| {
+        let line = said.lines().find(|line| line.starts_with("seeds that failed: "));
+        line.expect("the seeds are named").to_owned()
+    };
+    let again = jepsen_tikv(dir.path(), &arguments("2"), &[]);
+    let said_again = String::from_utf8_lossy(&again.stdout).into_owned();
+    assert_eq!(again.status.code(), Some(1), "{said_again}");
+    assert!(said_again.contains("1 regressions first"), "{said_again}");
+    assert_eq!(seeds(&said), seeds(&said_again));
+
+    // The failing run stays, and its history is judged again by itself.
+    let history = dir.path().join("latest/history.jsonl");
+    let check = Command::new(env!("CARGO_BIN_EXE_jepsen-tikv"))
+        .arg("check")
+        .arg(&history)
+        .current_dir(dir.path())
+        .output()
+        .expect("the binary runs");
+    assert_eq!(check.status.code(), Some(1));
+}
+
+#[test]
+fn what_cannot_be_simulated_is_refused_in_one_sentence() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let absent: PathBuf = dir.path().join("absent.json");
+    let absent = absent.display().to_string();
+    for (arguments, code) in [
+        (vec!["simulate", absent.as_str()], 66),
+        (vec!["simulate", "--defect", "none-such"], 64),
+        (vec!["fuzz", "--simulate", "--nemesis", "none-such"], 64),
+        (vec!["fuzz", "--simulate", "--runs", "0"], 64),
+    ] {
+        let output = jepsen_tikv(dir.path(), &arguments, &[]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+        assert!(!said.contains("panicked"), "{said}");
+    }
+}
