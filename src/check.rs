@@ -118,7 +118,7 @@ fn print_table(judgements: &[(PathBuf, Judgement)], refused: &[(PathBuf, Failure
 }
 
 /// The history that a path names: the file itself, or that of a run directory.
-fn history(path: &Path) -> Result<PathBuf, Failure> {
+pub fn history(path: &Path) -> Result<PathBuf, Failure> {
     if !path.is_dir() {
         return Ok(path.to_owned());
     }

@@ -66,7 +66,8 @@ fn is_invalid(key: &KeyVerdict) -> bool {
     key.counterexample.is_some()
 }
 
-fn write_one(key: &KeyVerdict, path: &Path) -> io::Result<()> {
+/// Writes the counterexample of a key, if it has one, as a history.
+pub fn write_one(key: &KeyVerdict, path: &Path) -> io::Result<()> {
     let Some(found) = &key.counterexample else { return Ok(()) };
     let mut header = Header::default();
     header.fields.insert("counterexample-of".to_owned(), json!(key.key));

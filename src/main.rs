@@ -22,6 +22,7 @@ mod judge;
 mod key_count;
 mod live;
 mod measurement;
+mod minimize;
 mod observe;
 mod pages;
 mod pd_endpoints;
@@ -102,6 +103,7 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
             let (plan, repeat) = args.plan()?;
             simulate::command(&plan, &repeat, &args.runs_dir())
         }
+        cli::Command::Minimize(args) => minimize::command(&args),
         cli::Command::Check(args) => check::command(&args),
         cli::Command::Cluster(args) => clusters::command(&args.command),
         cli::Command::InternalSupervisor(_) => clusters::detached_supervisor(),

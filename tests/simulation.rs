@@ -101,6 +101,21 @@ fn fuzzing_finds_a_defect_remembers_its_seed_and_tries_it_first_next_time() {
         .output()
         .expect("the binary runs");
     assert_eq!(check.status.code(), Some(1));
+
+    // So is the smallest part of it, which a person can read.
+    let minimal = dir.path().join("minimal.jsonl");
+    let on = |arguments: &[&std::ffi::OsStr]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_jepsen-tikv"));
+        command.args(arguments).current_dir(dir.path()).output().expect("the binary runs")
+    };
+    let minimized = on(&["minimize".as_ref(), history.as_os_str()]);
+    let said = String::from_utf8_lossy(&minimized.stdout).into_owned();
+    assert_eq!(minimized.status.code(), Some(1), "{said}");
+    assert_eq!(on(&["check".as_ref(), minimal.as_os_str()]).status.code(), Some(1));
+    let lines = std::fs::read_to_string(&minimal).expect("written").lines().count();
+    assert!(lines <= 13, "a header and at most six operations: {lines} lines");
+    // What is there is not overwritten.
+    assert_eq!(on(&["minimize".as_ref(), history.as_os_str()]).status.code(), Some(64));
 }
 
 #[test]

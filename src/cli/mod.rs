@@ -7,6 +7,7 @@ mod cluster;
 mod count;
 mod fuzz;
 mod heal;
+mod minimize;
 mod replay;
 mod scenario;
 mod shape;
@@ -24,6 +25,7 @@ pub use cluster::{
 pub use count::CountArgs;
 pub use fuzz::FuzzArgs;
 pub use heal::HealArgs;
+pub use minimize::MinimizeArgs;
 pub use replay::ReplayArgs;
 pub use scenario::ScenarioArgs;
 pub use shape::ProfileName;
@@ -71,6 +73,8 @@ pub enum Command {
     Fuzz(FuzzArgs),
     /// Carry a plan out in virtual time, in one process: the seed decides everything
     Simulate(Box<SimulateArgs>),
+    /// The smallest part of a history that is still not linearizable, as a history of its own
+    Minimize(MinimizeArgs),
     /// Judge recorded histories again, offline
     Check(CheckArgs),
     /// Resume processes that a killed tester left stopped, and end those it left running

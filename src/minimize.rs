@@ -1,0 +1,51 @@
+//! `minimize`: the smallest part of a history that is still not linearizable, as a history file of its own.
+//!
+//! In: a history. Out: a file that `check` judges invalid and that a person can read, its drawing, and why. Removing any
+//! operation from it makes it linearizable; of several invalid keys the one with the fewest operations is taken.
+
+use crate::{
+    check,
+    cli::MinimizeArgs,
+    counterexamples,
+    exit::{Exit, Failure},
+    judge::{self, Judging},
+};
+use checker::KeyVerdict;
+
+/// Minimizes a history. Ends as `check` would: invalid when there is something to show.
+pub fn command(args: &MinimizeArgs) -> Result<Exit, Failure> {
+    if args.output.exists() {
+        return Err(Failure::usage(format!(
+            "{} exists already: name another file with --output",
+            args.output.display()
+        )));
+    }
+    let judgement = judge::judge(&check::history(&args.history)?, &Judging::default())?;
+    let size =
+        |key: &&KeyVerdict| key.counterexample.as_ref().map_or(usize::MAX, |it| it.events.len());
+    let invalid = judgement.checked.keys.iter().filter(|key| key.counterexample.is_some());
+    let Some(key) = invalid.min_by_key(size) else {
+        crate::terminal::result(format_args!(
+            "{}: no key is invalid, there is nothing to minimize (verdict: {})",
+            args.history.display(),
+            judgement.validity
+        ));
+        return Ok(judgement.exit());
+    };
+    counterexamples::write_one(key, &args.output).map_err(|error| {
+        Failure::target_or_disk(format!("cannot write {}: {error}", args.output.display()))
+    })?;
+    if let Some(found) = &key.counterexample {
+        crate::terminal::result(format_args!("key {}: {}", key.key, found.sentence));
+        for line in &found.drawing {
+            crate::terminal::result(format_args!("  {line}"));
+        }
+        crate::terminal::result(format_args!(
+            "{} operations instead of {}: {}",
+            found.operations.len(),
+            key.calls,
+            args.output.display()
+        ));
+    }
+    Ok(Exit::Invalid)
+}
