@@ -89,6 +89,7 @@ fn config(plan: &Plan) -> Result<SimulationConfig, Failure> {
         defects: crate::internal::defects(&shape.defects)?,
         seed: plan.config.seed,
         log_entries_kept: LOG_ENTRIES_KEPT,
+        region_max_keys: shape.region_max_keys,
     })
 }
 
@@ -134,7 +135,7 @@ impl Stage<'_> {
             return Err(Failure::target_or_disk(format!("the key {key} could not be loaded")));
         }
         let observer = Arc::new(SimulationObserver(Arc::clone(&workers.recording)));
-        let target = Arc::new(SimulatedTarget::new(self.simulation.clone(), self.workload.range()));
+        let target = Arc::new(SimulatedTarget::new(self.simulation.clone(), &self.workload));
         let nemesis = nemesis::run(&self.plan.schedule, target, observer, stopped.clone());
         let until_over = async {
             sleep(Duration::from_millis(self.plan.config.time_ms)).await;

@@ -2,6 +2,7 @@
 //!
 //! In: stores by id. Out: what their simulated processes do afterwards. Nothing here waits: what is asked has happened.
 
+use crate::workload::Workload;
 use cluster::simulation::{ProcessState as Simulated, SimulatedRegion, Simulation, store_address};
 use histories::Key;
 use nemesis::{
@@ -13,12 +14,16 @@ use nemesis::{
 pub struct SimulatedTarget {
     simulation: Simulation,
     range: (Key, Key),
+    /// The workload's keys, in order.
+    keys: Vec<Key>,
 }
 
 impl SimulatedTarget {
     /// The cluster of a simulation.
-    pub fn new(simulation: Simulation, range: (Key, Key)) -> Self {
-        Self { simulation, range }
+    pub fn new(simulation: Simulation, workload: &Workload) -> Self {
+        let mut keys = workload.keys().to_vec();
+        keys.sort();
+        Self { simulation, range: workload.range(), keys }
     }
 
     fn seen(&self, stores: &[StoreId]) -> Vec<SeenProcess> {
@@ -104,6 +109,22 @@ impl Target for SimulatedTarget {
 
     fn set_max_replicas(&self, replicas: u32) -> Pending<'_, ()> {
         at_once(self.simulation.set_max_replicas(replicas).map_err(TargetError::Failed))
+    }
+
+    fn split(&self, region: RegionId) -> Pending<'_, ()> {
+        let regions = self.simulation.regions();
+        let Some(known) = regions.iter().find(|known| known.region.id == region) else {
+            return at_once(Err(TargetError::Failed(format!("there is no region {region}"))));
+        };
+        let (start, end) = (&known.region.start_key, &known.region.end_key);
+        let inside = |key: &&Key| *key > start && (end.is_empty() || *key < end);
+        let inside: Vec<&Key> = self.keys.iter().filter(inside).collect();
+        // One with fewer than two keys stays whole, as a real store leaves it.
+        let split = match inside.get(inside.len() / 2).filter(|_| inside.len() >= 2) {
+            Some(middle) => self.simulation.split(region, vec![(*middle).clone()]),
+            None => Ok(()),
+        };
+        at_once(split.map_err(TargetError::Failed))
     }
 
     fn resume_all_now(&self) {

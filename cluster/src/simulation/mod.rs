@@ -60,6 +60,8 @@ pub struct SimulationConfig {
     pub seed: u64,
     /// Applied entries that stay in a log: few make snapshots frequent.
     pub log_entries_kept: u64,
+    /// A region with more keys is split.
+    pub region_max_keys: Option<u64>,
 }
 
 /// A region as PD knows it.

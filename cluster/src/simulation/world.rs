@@ -268,7 +268,7 @@ impl World {
             defects: self.config.defects.clone(),
             seed: self.random.random(),
             log_entries_kept: self.config.log_entries_kept,
-            region_max_keys: None,
+            region_max_keys: self.config.region_max_keys,
             waiting_max: WAITING_MAX,
         }
     }

@@ -18,6 +18,7 @@ fn config(seed: u64, defects: &[Defect]) -> SimulationConfig {
         defects: defects.iter().copied().collect(),
         seed,
         log_entries_kept: 64,
+        region_max_keys: None,
     }
 }
 
