@@ -78,6 +78,8 @@ fn workloads() -> impl Strategy<Value = WorkloadConfig> {
                 value_bytes,
                 client: ClientName::Direct,
                 client_retries: false,
+                atomic: name.atomic(),
+                prefix: String::new(),
                 concurrency,
                 idle_clients: idle.min(concurrency - 1),
                 rate: Some(rate),

@@ -9,6 +9,7 @@ mod wire;
 
 use crate::{
     clock::Clock,
+    config::AtomicMode,
     exit::{Exit, Failure},
     key_count::CountedRange,
     plan::{self, Plan},
@@ -34,7 +35,8 @@ use tokio::{
 use wire::Simulated;
 
 /// What can be done to a simulated cluster.
-pub const OFFERS: Capabilities = Capabilities { pause: true, kill: true, schedule: true };
+pub const OFFERS: Capabilities =
+    Capabilities { pause: true, kill: true, schedule: true, max_replicas: true };
 
 /// How long the cluster may take until it is whole, virtual time; the profile `tikv` is slower.
 const WHOLE_WITHIN: Duration = Duration::from_mins(10);
@@ -221,7 +223,7 @@ impl Stage<'_> {
     /// A client library with a region cache of its own.
     fn client(&self) -> DirectClient {
         let connector = Arc::new(Simulated(self.simulation.clone()));
-        let atomic = self.workload.uses_cas();
+        let atomic = self.plan.config.workload.atomic == AtomicMode::On;
         let options = DirectOptions { atomic, connector, ..DirectOptions::default() };
         DirectClient::new(vec![PD_ADDRESS.to_owned()], options)
     }
