@@ -3,8 +3,10 @@
 //! In: values as the command line gives them. Out: a [`Config`], which goes into plan.json word for word, or one
 //! sentence that says which flag to change. Units stand in the names. Knows nothing of how it is carried out.
 
+mod defects;
 mod target;
 
+pub use defects::named as defects_named;
 pub use target::{
     ATTACHED_PREFIX, AttachConfig, BinariesConfig, Found, Offers, PlaygroundConfig, SecurityConfig,
     TargetConfig,
@@ -53,8 +55,16 @@ pub struct ClusterShape {
     pub pd_port: u16,
     /// The first store's port, the others follow; 0 = pick them.
     pub store_port: u16,
-    /// How the cluster is wrong on purpose, by name.
+    /// How leaders make sure that they still lead before they answer a read: `read-index` or `lease`.
+    #[serde(default = "default_read")]
+    pub read: String,
+    /// How the cluster is wrong on purpose: `NAME` or `NAME@STORE+STORE`, stores by their number from 1.
     pub defects: Vec<String>,
+}
+
+/// What plans that do not say it mean.
+pub fn default_read() -> String {
+    cluster::read_mode::ReadMode::default().name().into()
 }
 
 /// Which workload.
@@ -159,6 +169,14 @@ pub struct NemesisConfig {
 }
 
 impl ClusterShape {
+    /// How reads are made sure of, if not as usual, for a target's description.
+    pub fn reads_in_words(&self) -> &'static str {
+        match self.read.as_str() {
+            "lease" => ", reads under a lease",
+            _ => "",
+        }
+    }
+
     /// The defects that are switched on, as a target's description ends.
     pub fn wrong_on_purpose(&self) -> String {
         match self.defects.as_slice() {
@@ -204,7 +222,7 @@ impl ClusterShape {
                 self.store_port, self.stores
             ));
         }
-        crate::internal::defects(&self.defects).map(|_| ())
+        self.check_defects()
     }
 }
 
@@ -307,6 +325,7 @@ impl Config {
         flag("profile", shape.profile.clone(), other.profile.clone());
         flag("pd-port", shape.pd_port.to_string(), other.pd_port.to_string());
         flag("store-port", shape.store_port.to_string(), other.store_port.to_string());
+        flag("read", shape.read.clone(), other.read.clone());
         flag("defect", shape.defects.join(","), other.defects.join(","));
         let (work, other) = (&self.workload, &defaults.workload);
         flag("workload", value_name(&work.name), value_name(&other.name));

@@ -93,6 +93,7 @@ impl FaultSeen {
         for change in value["regions"].as_array().into_iter().flatten() {
             self.effects.extend(changes(change));
         }
+        self.effects.extend(value["changed"].as_str().map(str::to_owned));
         self.effects.sort_unstable();
         self.effects.dedup();
         match f {
@@ -101,6 +102,9 @@ impl FaultSeen {
                     |store: &Value| matches!(store["state"].as_str(), Some("stopped" | "gone"));
                 self.doubtful |= !stores(value).all(down);
                 self.confirmed = !self.doubtful && !self.stores.is_empty();
+            }
+            "move-replica" => {
+                self.confirmed = !self.doubtful && value["changed"].is_string();
             }
             "transfer-leader" | "max-replicas" => {
                 self.confirmed = !self.doubtful && !self.effects.is_empty();
@@ -205,6 +209,25 @@ mod tests {
         let failed = seen(vec![(5, invoke("pause", begun)), (6, complete("pause", failed))]);
         assert!(!failed[0].confirmed);
         assert_eq!(failed[0].errors, ["pause: no such process"]);
+    }
+
+    #[test]
+    fn a_move_is_confirmed_by_what_was_seen_of_it() {
+        let begun = json!({ "fault": 2, "name": "move-replica", "region": 3 });
+        let faults = seen(vec![
+            (5, invoke("move-replica", begun.clone())),
+            (
+                6,
+                complete(
+                    "move-replica",
+                    json!({ "fault": 2, "changed": "region 3 moved from store 1 to store 4" }),
+                ),
+            ),
+        ]);
+        assert!(faults[0].confirmed);
+        assert_eq!(faults[0].effects, ["region 3 moved from store 1 to store 4"]);
+        let nothing = (6, complete("move-replica", json!({ "fault": 2 })));
+        assert!(!seen(vec![(5, invoke("move-replica", begun)), nothing])[0].confirmed);
     }
 
     #[test]

@@ -6,12 +6,7 @@
 
 use crate::exit::{Exit, Failure};
 use clap::Args;
-use cluster::{
-    defects::{Defect, Defects},
-    pd::PdConfig,
-    profile::Profile,
-    store::StoreConfig,
-};
+use cluster::{pd::PdConfig, profile::Profile, read_mode::ReadMode, store::StoreConfig};
 use std::{net::SocketAddr, os::unix::process::CommandExt, path::PathBuf};
 
 /// The flags of `internal-pd`.
@@ -61,6 +56,9 @@ pub struct StoreArgs {
     /// A region with more keys is split.
     #[arg(long)]
     pub region_max_keys: Option<u64>,
+    /// How it makes sure that it still leads before it answers a read.
+    #[arg(long)]
+    pub read: String,
     /// How it is wrong on purpose.
     #[arg(long)]
     pub defect: Vec<String>,
@@ -127,6 +125,7 @@ impl StoreArgs {
             format!("--status-addr={}", self.status_addr),
             format!("--data-dir={}", self.data_dir.display()),
             format!("--profile={}", self.profile),
+            format!("--read={}", self.read),
         ];
         arguments.extend(self.region_max_keys.map(|keys| format!("--region-max-keys={keys}")));
         arguments.extend(self.defect.iter().map(|name| format!("--defect={name}")));
@@ -143,31 +142,21 @@ impl StoreArgs {
             data_dir: self.data_dir,
             profile: profile(&self.profile)?,
             region_max_keys: self.region_max_keys,
-            defects: defects(&self.defect)?,
+            read: read_mode(&self.read)?,
+            defects: crate::config::defects_named(&self.defect)?,
         };
         cluster::store::run(config).map_err(|error| ended("the store", error)).map(|()| Exit::Valid)
     }
 }
 
-/// The defects of those names; a wrong name is answered with the known ones.
-pub fn defects(names: &[String]) -> Result<Defects, Failure> {
-    let known = || Defect::ALL.map(Defect::name).join(", ");
-    names
-        .iter()
-        .map(|name| {
-            Defect::from_name(name).ok_or_else(|| {
-                Failure::usage(format!(
-                    "there is no defect {name:?}; the known ones are: {}",
-                    known()
-                ))
-            })
-        })
-        .collect()
-}
-
 fn profile(name: &str) -> Result<Profile, Failure> {
     Profile::from_name(name)
         .ok_or_else(|| Failure::usage(format!("there is no profile {name:?}: use fast or tikv")))
+}
+
+fn read_mode(name: &str) -> Result<ReadMode, Failure> {
+    ReadMode::from_name(name)
+        .ok_or_else(|| Failure::usage(format!("there is no way to read {name:?}")))
 }
 
 /// What comes before everything else: never outlive the tester, and log to stderr.

@@ -131,6 +131,8 @@ fn serve_store(flags: TikvFlags) -> Result<(), String> {
         },
         defects: Defects::default(),
         region_max_keys: None,
+        // Real stores have leases; these confirm every read, which no client can tell.
+        read: cluster::read_mode::ReadMode::default(),
     };
     cluster::store::run(config).map_err(|error| error.to_string())
 }

@@ -10,12 +10,20 @@ use std::collections::BTreeSet;
 pub enum Defect {
     /// A leader answers reads without confirming that it still leads.
     StaleRead,
+    /// A lease is ten times as long as it may be.
+    LongLease,
     /// Any peer answers reads from its own copy.
     FollowerRead,
     /// A write is acknowledged as soon as the leader has it in its log.
     AckBeforeCommit,
     /// Log and votes are promised to others up to a second before they are on disk.
     AckBeforeFsync,
+    /// A restarted store applies old entries of its log again.
+    ApplyTwice,
+    /// A leader that is deposed acknowledges the writes that its successor overwrites.
+    LostOnLeaderChange,
+    /// A leader that removes a peer takes two others out of its quorum as well.
+    TornMembership,
     /// A vote is forgotten over a restart.
     VoteTwice,
     /// A snapshot lacks some keys.
@@ -40,13 +48,17 @@ pub struct Defects(BTreeSet<Defect>);
 
 impl Defect {
     /// Every defect there is.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 16] = [
         Self::StaleRead,
+        Self::LongLease,
         Self::FollowerRead,
         Self::AckBeforeCommit,
         Self::AckBeforeFsync,
-        Self::VoteTwice,
+        Self::ApplyTwice,
+        Self::LostOnLeaderChange,
         Self::ForgetfulSnapshot,
+        Self::TornMembership,
+        Self::VoteTwice,
         Self::KeyLostInSplit,
         Self::DeleteResurrects,
         Self::ScanSkipsBoundary,
@@ -59,9 +71,13 @@ impl Defect {
     pub fn name(self) -> &'static str {
         match self {
             Self::StaleRead => "stale-read",
+            Self::LongLease => "long-lease",
             Self::FollowerRead => "follower-read",
             Self::AckBeforeCommit => "ack-before-commit",
             Self::AckBeforeFsync => "ack-before-fsync",
+            Self::ApplyTwice => "apply-twice",
+            Self::LostOnLeaderChange => "lost-on-leader-change",
+            Self::TornMembership => "torn-membership",
             Self::VoteTwice => "vote-twice",
             Self::ForgetfulSnapshot => "forgetful-snapshot",
             Self::KeyLostInSplit => "key-lost-in-split",
@@ -79,6 +95,9 @@ impl Defect {
             Self::StaleRead => {
                 "a leader answers reads without confirming that it still leads, so a deposed one answers from old state"
             }
+            Self::LongLease => {
+                "with --read lease: a leader's lease outlives the others' election timeout, so that a deposed one answers"
+            }
             Self::FollowerRead => "any peer answers reads from its own copy, however old that is",
             Self::AckBeforeCommit => {
                 "a write is acknowledged when the leader has proposed it, before any other store has it"
@@ -86,8 +105,17 @@ impl Defect {
             Self::AckBeforeFsync => {
                 "log and votes count as written up to a second before they are, so a kill forgets what others rely on"
             }
+            Self::ApplyTwice => {
+                "a restarted store applies the older half of its log again, over what came later"
+            }
+            Self::LostOnLeaderChange => {
+                "a leader that steps down acknowledges puts that no majority has, and its successor overwrites them"
+            }
+            Self::TornMembership => {
+                "a leader that removes a peer also drops two others from its quorum, which elect a leader of their own"
+            }
             Self::VoteTwice => {
-                "a restarted store forgets whom it voted for, so that one term may have two leaders"
+                "a restarted store forgets its last vote and that vote's term, so that one term may have two leaders"
             }
             Self::ForgetfulSnapshot => {
                 "a replica that catches up by snapshot lacks every third key"

@@ -8,5 +8,6 @@ pub mod defects;
 pub mod pd;
 pub mod process;
 pub mod profile;
+pub mod read_mode;
 pub mod simulation;
 pub mod store;

@@ -23,6 +23,9 @@ pub struct Timing {
     pub election_ticks_max: usize,
     /// Ticks between a leader's heartbeats.
     pub heartbeat_ticks: usize,
+    /// How long a leader may answer reads after a majority confirmed it: below the least election timeout, as TiKV's
+    /// `raft-store-max-leader-lease` must be.
+    pub leader_lease_ms: u64,
     /// Between a leader's unprompted heartbeats for its regions to PD.
     pub region_heartbeat_ms: u64,
     /// Between a store's heartbeats to PD.
@@ -60,6 +63,7 @@ impl Profile {
                 election_ticks_min: 10,
                 election_ticks_max: 20,
                 heartbeat_ticks: 2,
+                leader_lease_ms: 900,
                 region_heartbeat_ms: 500,
                 store_heartbeat_ms: 500,
                 split_check_ms: 1_000,
@@ -72,6 +76,7 @@ impl Profile {
                 election_ticks_min: 10,
                 election_ticks_max: 20,
                 heartbeat_ticks: 2,
+                leader_lease_ms: 9_000,
                 region_heartbeat_ms: 60_000,
                 store_heartbeat_ms: 10_000,
                 split_check_ms: 10_000,
@@ -79,6 +84,19 @@ impl Profile {
                 down_ms: 1_800_000,
                 patrol_ms: 100,
             },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_is_shorter_than_any_election_timeout() {
+        for timing in [Profile::Fast.timing(), Profile::Tikv.timing()] {
+            let election_ms = timing.election_ticks_min as u64 * timing.raft_tick_ms;
+            assert!(timing.leader_lease_ms < election_ms, "{timing:?}");
         }
     }
 }

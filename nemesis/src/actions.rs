@@ -7,7 +7,7 @@ use crate::{
     field::{Down, Field},
     injection::{Ended, Injection},
     schedule::{Action, Whom},
-    select::{choose, choose_new_leader},
+    select::{choose, choose_move, choose_new_leader},
     target::{Region, RegionId, StoreId},
 };
 use serde_json::json;
@@ -19,6 +19,8 @@ const TRANSFER_PATIENCE: Duration = Duration::from_secs(10);
 const SPLIT_PATIENCE: Duration = Duration::from_secs(10);
 /// How long the replicas of all regions may take to be added or removed.
 const REPLICAS_PATIENCE: Duration = Duration::from_mins(1);
+/// How long one replica may take to move.
+const MOVE_PATIENCE: Duration = Duration::from_secs(10);
 /// How many writes, for each region of the workload, show that a new leader serves.
 const WRITES_PER_REGION: u64 = 4;
 
@@ -28,6 +30,7 @@ impl Injection {
             Action::Pause { whom, length_ms } => self.down(Down::Stopped, whom, length_ms).await,
             Action::Kill { whom, length_ms } => self.down(Down::Killed, whom, length_ms).await,
             Action::TransferLeader => self.transfer_leader().await,
+            Action::MoveReplica => self.move_replica().await,
             Action::Split => self.split().await,
             Action::MaxReplicas { to } => self.max_replicas(to).await,
             Action::PauseOverlap { election_wait_ms_max, serve_ms, length_ms } => {
@@ -44,8 +47,18 @@ impl Injection {
 
     /// Finds a region with stores of these roles and takes them.
     async fn take(&mut self, how: Down, whom: Whom) -> Result<(Region, Vec<StoreId>), Ended> {
+        let every: Vec<StoreId> = match whom {
+            Whom::All => self.field.target.stores().await?.iter().map(|store| store.id).collect(),
+            _ => Vec::new(),
+        };
         let pick = |field: &Field, regions: &[Region], random: &mut _| {
-            field.take(how, |down| choose(whom, regions, down, random))
+            field.take(how, |down| {
+                let (region, mut stores) = choose(whom, regions, down, random)?;
+                if whom == Whom::All {
+                    stores = every.iter().copied().filter(|store| !down.contains(store)).collect();
+                }
+                Some((region, stores))
+            })
         };
         let (region, stores) = self.find(pick).await?;
         self.taken.extend(stores.iter().map(|store| (*store, how)));
@@ -66,6 +79,46 @@ impl Injection {
         self.compare().await;
         self.complete("transfer-leader", json!({ "regions": self.record.regions }));
         moved
+    }
+
+    async fn move_replica(&mut self) -> Result<(), Ended> {
+        let stores: Vec<StoreId> =
+            self.field.target.stores().await?.iter().map(|store| store.id).collect();
+        let pick = |field: &Field, regions: &[Region], random: &mut _| {
+            choose_move(regions, &stores, &field.down(), random)
+        };
+        let (region, from, to) = self.find(pick).await?;
+        self.begin("move-replica", json!({ "region": region.id, "from": from, "to": to }));
+        let asked = self.field.target.move_replica(region.id, from, to).await;
+        let moved = match asked {
+            Ok(()) => self.await_replica(region.id, from, to).await,
+            Err(error) => Err(error.into()),
+        };
+        self.compare().await;
+        let mut value = json!({ "regions": self.record.regions });
+        if let Ok(true) = moved {
+            let effect = format!("region {} moved from store {from} to store {to}", region.id);
+            value["changed"] = effect.as_str().into();
+            self.record.effects.push(effect);
+        }
+        self.complete("move-replica", value);
+        moved.map(|_| ())
+    }
+
+    /// Whether the replica moved in time.
+    async fn await_replica(
+        &self,
+        region: RegionId,
+        from: StoreId,
+        to: StoreId,
+    ) -> Result<bool, Ended> {
+        let field = &self.field;
+        let there = || async move {
+            let regions = field.target.regions().await.ok()?;
+            let now = regions.iter().find(|it| it.id == region)?;
+            (now.voters.contains(&to) && !now.voters.contains(&from)).then_some(())
+        };
+        Ok(field.until(MOVE_PATIENCE, there).await?.is_some())
     }
 
     async fn await_leader(&self, region: RegionId, to: StoreId) -> Result<(), Ended> {

@@ -22,10 +22,14 @@ pub enum FaultKind {
     KillOne,
     /// Kills two voters of a region in the same instant and starts them again.
     KillTwo,
+    /// Kills every store in the same instant and starts all again.
+    KillAll,
     /// Asks PD to move a region's leader.
     TransferLeader,
     /// Raises the number of replicas by two, and lowers it again.
     Replicas,
+    /// Asks PD to move one follower's replica of a region to a store that has none.
+    MoveReplica,
     /// Asks PD to split a region in the middle of its keys.
     Split,
     /// Stops a leader; once another leader has acknowledged writes, stops the other voters and resumes the first,
@@ -90,15 +94,17 @@ pub enum FaultsError {
 
 impl FaultKind {
     /// Every kind.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::PauseOne,
         Self::PauseTwo,
         Self::PauseTwoAny,
         Self::PauseLeader,
         Self::KillOne,
         Self::KillTwo,
+        Self::KillAll,
         Self::TransferLeader,
         Self::Replicas,
+        Self::MoveReplica,
         Self::Split,
         Self::PauseOverlap,
     ];
@@ -112,28 +118,36 @@ impl FaultKind {
             Self::PauseLeader => "pause-leader",
             Self::KillOne => "kill-one",
             Self::KillTwo => "kill-two",
+            Self::KillAll => "kill-all",
             Self::TransferLeader => "transfer-leader",
+            Self::MoveReplica => "move-replica",
             Self::Replicas => "replicas",
             Self::Split => "split",
             Self::PauseOverlap => "pause-overlap",
         }
     }
 
-    /// How many voters of a region it takes out at once; `None` = all but one.
-    fn voters_taken(self) -> Option<u32> {
+    /// How many of so many voters of a region it takes out at once.
+    fn voters_taken(self, voters: u32) -> u32 {
         match self {
-            Self::PauseOne | Self::PauseLeader | Self::KillOne => Some(1),
-            Self::PauseTwo | Self::PauseTwoAny | Self::KillTwo => Some(2),
-            Self::TransferLeader | Self::Replicas | Self::Split => Some(0),
-            Self::PauseOverlap => None,
+            Self::PauseOne | Self::PauseLeader | Self::KillOne => 1,
+            Self::PauseTwo | Self::PauseTwoAny | Self::KillTwo => 2,
+            Self::TransferLeader | Self::Replicas | Self::MoveReplica | Self::Split => 0,
+            Self::PauseOverlap => voters.saturating_sub(1),
+            Self::KillAll => voters,
         }
     }
 
     /// How many replicas a region must have for it to make sense.
     fn replicas_min(self) -> u32 {
         match self {
-            Self::PauseOne | Self::PauseLeader | Self::KillOne | Self::Replicas | Self::Split => 1,
-            Self::PauseTwoAny | Self::KillTwo | Self::TransferLeader => 2,
+            Self::PauseOne
+            | Self::PauseLeader
+            | Self::KillOne
+            | Self::KillAll
+            | Self::Replicas
+            | Self::Split => 1,
+            Self::PauseTwoAny | Self::KillTwo | Self::TransferLeader | Self::MoveReplica => 2,
             Self::PauseTwo | Self::PauseOverlap => 3,
         }
     }
@@ -141,13 +155,12 @@ impl FaultKind {
     fn fits(self, possible: &Possible, replicas: u32) -> Result<(), FaultsError> {
         let name = self.name();
         let missing = match self {
-            Self::TransferLeader | Self::Split => {
-                (!possible.schedule).then_some("be told where leaders and bounds shall be")
-            }
+            Self::TransferLeader | Self::MoveReplica | Self::Split => (!possible.schedule)
+                .then_some("be told where leaders, replicas and bounds shall be"),
             Self::Replicas => {
                 (!possible.max_replicas).then_some("be told how many replicas there shall be")
             }
-            Self::KillOne | Self::KillTwo => {
+            Self::KillOne | Self::KillTwo | Self::KillAll => {
                 (!possible.kill).then_some("kill stores and start them again")
             }
             _ => (!possible.pause).then_some("stop and resume stores"),
@@ -159,6 +172,14 @@ impl FaultKind {
             return Err(FaultsError::TooSmall {
                 name,
                 needs: format!("{} stores to raise the replicas by two", possible.replicas + 2),
+                there: possible.stores,
+                instead: "use more --stores or fewer --replicas",
+            });
+        }
+        if self == Self::MoveReplica && possible.stores <= replicas {
+            return Err(FaultsError::TooSmall {
+                name,
+                needs: format!("{} stores, one more than replicas", replicas + 1),
                 there: possible.stores,
                 instead: "use more --stores or fewer --replicas",
             });
@@ -234,7 +255,7 @@ impl Faults {
             ];
         }
         let sentence = |kind: &FaultKind| {
-            let taken = kind.voters_taken().unwrap_or(replicas.saturating_sub(1));
+            let taken = kind.voters_taken(replicas);
             (taken > 0 && replicas - taken.min(replicas) < majority).then(|| {
                 format!(
                     "{} takes {taken} of the {replicas} replicas of a region, whose majority is {majority}: \

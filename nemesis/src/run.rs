@@ -29,7 +29,7 @@ pub trait Observer: Send + Sync {
     /// Notes an event of the nemesis now, and says when that was: nanoseconds since the run's start.
     ///
     /// Every event is a pair of beginning and completion. `f` is `pause`, `resume`, `kill`, `start`,
-    /// `transfer-leader` or `max-replicas`; `value` names the `fault` (its place in the plan). Beginnings say whom
+    /// `transfer-leader`, `move-replica`, `split` or `max-replicas`; `value` names the `fault` (its place in the plan). Beginnings say whom
     /// (`stores` by `id`, `address`, `pid` and `role`, or `region`, `from`, `to`) and how long (`length_ms`),
     /// completions what was seen of it: `stores` with the `state` of their processes, `regions` with their leaders and
     /// numbers of voters before and after, or an `error`.

@@ -47,6 +47,8 @@ pub enum Whom {
     Two,
     /// Two followers.
     TwoFollowers,
+    /// Every store, whatever it holds.
+    All,
 }
 
 /// What is done.
@@ -69,6 +71,8 @@ pub enum Action {
     },
     /// Ask PD to move a region's leader.
     TransferLeader,
+    /// Ask PD to move a follower's replica to a store without one.
+    MoveReplica,
     /// Ask PD for so many replicas, and wait until every region of the workload has them.
     MaxReplicas {
         /// How many.
@@ -111,7 +115,9 @@ impl Action {
         const CLUSTER_REACTS_MS: u64 = 1_000;
         match self {
             Self::Pause { length_ms, .. } | Self::Kill { length_ms, .. } => length_ms,
-            Self::TransferLeader | Self::Split | Self::MaxReplicas { .. } => CLUSTER_REACTS_MS,
+            Self::TransferLeader | Self::MoveReplica | Self::Split | Self::MaxReplicas { .. } => {
+                CLUSTER_REACTS_MS
+            }
             Self::PauseOverlap { election_wait_ms_max, serve_ms, length_ms } => {
                 election_wait_ms_max / 4 + serve_ms + length_ms
             }
@@ -123,7 +129,7 @@ impl Action {
             Self::Pause { length_ms, .. }
             | Self::Kill { length_ms, .. }
             | Self::PauseOverlap { length_ms, .. } => *length_ms = new_ms,
-            Self::TransferLeader | Self::Split | Self::MaxReplicas { .. } => {}
+            Self::TransferLeader | Self::MoveReplica | Self::Split | Self::MaxReplicas { .. } => {}
         }
         self
     }
@@ -235,7 +241,9 @@ impl Dealer<'_> {
             FaultKind::PauseLeader => Action::Pause { whom: Whom::Leader, length_ms },
             FaultKind::KillOne => Action::Kill { whom: Whom::One, length_ms },
             FaultKind::KillTwo => Action::Kill { whom: Whom::Two, length_ms },
+            FaultKind::KillAll => Action::Kill { whom: Whom::All, length_ms },
             FaultKind::TransferLeader => Action::TransferLeader,
+            FaultKind::MoveReplica => Action::MoveReplica,
             FaultKind::Split => Action::Split,
             FaultKind::Replicas => {
                 let up = if self.replicas_raised { 0 } else { 2 };

@@ -27,6 +27,7 @@ pub(crate) fn choose(
         voters.shuffle(random);
         let wanted = match whom {
             Whom::Leader => return Some((region.clone(), vec![leader])),
+            Whom::All => voters.len(),
             Whom::One => 1,
             Whom::Two => 2,
             Whom::TwoFollowers => {
@@ -57,6 +58,29 @@ pub(crate) fn choose_new_leader(
         others.retain(|store| *store != leader && !down.contains(store));
         others.shuffle(random);
         Some((region.clone(), *others.first()?))
+    })
+}
+
+/// Draws a region, a follower's store that shall lose its replica, and a store that shall get it.
+pub(crate) fn choose_move(
+    regions: &[Region],
+    stores: &[StoreId],
+    down: &BTreeSet<StoreId>,
+    random: &mut impl RngExt,
+) -> Option<(Region, StoreId, StoreId)> {
+    let mut order: Vec<&Region> = regions.iter().collect();
+    order.shuffle(random);
+    order.into_iter().find_map(|region| {
+        let leader = region.leader.filter(|leader| !down.contains(leader))?;
+        let mut from = region.voters.clone();
+        from.retain(|store| *store != leader);
+        from.shuffle(random);
+        let holds =
+            |store: &StoreId| region.voters.contains(store) || region.learners.contains(store);
+        let mut to: Vec<StoreId> = stores.to_vec();
+        to.retain(|store| !holds(store) && !down.contains(store));
+        to.shuffle(random);
+        Some((region.clone(), *from.first()?, *to.first()?))
     })
 }
 
@@ -122,6 +146,19 @@ mod tests {
         let of_first = draws(Whom::TwoFollowers, &regions, &[]).into_iter().flatten();
         for (_, stores) in of_first.filter(|(region, _)| region.id == 1) {
             assert!(!stores.contains(&11), "{stores:?}");
+        }
+    }
+
+    #[test]
+    fn a_replica_moves_from_a_follower_to_a_store_that_runs_and_has_none() {
+        let regions = [region(1, 10, &[10, 11, 12])];
+        let down = BTreeSet::from([14]);
+        for seed in 0..50 {
+            let mut random = ChaCha8Rng::seed_from_u64(seed);
+            let (_, from, to) = choose_move(&regions, &[10, 11, 12, 13, 14], &down, &mut random)
+                .expect("13 has none");
+            assert!((from == 11 || from == 12) && to == 13, "{from} to {to}");
+            assert!(choose_move(&regions, &[10, 11, 12, 14], &down, &mut random).is_none());
         }
     }
 

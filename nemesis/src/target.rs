@@ -110,6 +110,9 @@ pub trait Target: Send + Sync {
     /// Asks PD to move a region's leader to a store that has a voter of it. Does not wait for it.
     fn transfer_leader(&self, region: RegionId, to: StoreId) -> Pending<'_, ()>;
 
+    /// Asks PD to move a region's replica from one store to another one. Does not wait for it.
+    fn move_replica(&self, region: RegionId, from: StoreId, to: StoreId) -> Pending<'_, ()>;
+
     /// How many replicas PD wants of a region.
     fn max_replicas(&self) -> Pending<'_, u32>;
 

@@ -1,6 +1,6 @@
 //! The flags of `cluster` and its subcommands, named as those of `tiup playground` where it has them.
 
-use super::shape::ProfileName;
+use super::shape::{ProfileName, ReadName};
 use crate::exit::Exit;
 use clap::{Args, Subcommand};
 use std::{net::IpAddr, path::PathBuf};
@@ -92,8 +92,11 @@ pub struct UpArgs {
     /// How fast time passes [default: fast]
     #[arg(long, value_enum)]
     pub profile: Option<ProfileName>,
-    /// Make the cluster wrong on purpose (see `jepsen-tikv defects`)
-    #[arg(long, value_delimiter = ',')]
+    /// How leaders make sure that they still lead before they answer a read [default: read-index]
+    #[arg(long, value_enum)]
+    pub read: Option<ReadName>,
+    /// Make the cluster wrong on purpose: NAME or, for some stores only, NAME@1+3 (see `jepsen-tikv defects`)
+    #[arg(long, value_name = "NAME[@STORES]", value_delimiter = ',')]
     pub defect: Vec<String>,
     /// Where run directories go; the cluster is in its folder `clusters`
     #[arg(long, default_value = "runs")]

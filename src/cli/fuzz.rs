@@ -1,6 +1,6 @@
 //! The flags of `fuzz`.
 
-use super::times::parse_ms;
+use super::{ReadName, times::parse_ms};
 use crate::{
     config::TargetConfig,
     exit::{Exit, Failure},
@@ -34,6 +34,9 @@ pub struct FuzzArgs {
     /// How long one run is at most, in the cluster's time (seconds, or with a unit)
     #[arg(long, default_value = "30", value_parser = parse_ms)]
     pub time_max: u64,
+    /// How leaders make sure that they still lead before they answer a read
+    #[arg(long, value_enum, default_value = "read-index")]
+    pub read: ReadName,
     /// Make the cluster wrong on purpose (see `jepsen-tikv defects`)
     #[arg(long, value_delimiter = ',')]
     pub defect: Vec<String>,
@@ -47,12 +50,13 @@ impl FuzzArgs {
     pub fn fuzzing(&self) -> Result<Fuzzing, Failure> {
         const RUNS_DEFAULT: u64 = 100;
         nemesis::Faults::parse(&self.nemesis).map_err(Failure::usage)?;
-        crate::internal::defects(&self.defect)?;
         if self.runs == Some(0) {
             return Err(Failure::usage("--runs is 0: one run at least"));
         }
         let mut shape = super::default_config()?.cluster;
         shape.defects.clone_from(&self.defect);
+        shape.read = self.read.name().to_owned();
+        shape.check()?;
         let endless = if self.for_ms.is_some() { u64::MAX } else { RUNS_DEFAULT };
         Ok(Fuzzing {
             seed: self.seed.unwrap_or_else(|| u64::from(rand::random::<u32>())),

@@ -28,7 +28,7 @@ pub use heal::HealArgs;
 pub use minimize::MinimizeArgs;
 pub use replay::ReplayArgs;
 pub use scenario::ScenarioArgs;
-pub use shape::ProfileName;
+pub use shape::{ProfileName, ReadName};
 pub use simulate::SimulateArgs;
 pub use target_check::TargetCheckArgs;
 pub use test::TestArgs;

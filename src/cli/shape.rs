@@ -22,6 +22,25 @@ impl ProfileName {
     }
 }
 
+/// How a leader makes sure that it still leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReadName {
+    /// A majority confirms it for every round of reads
+    ReadIndex,
+    /// A majority confirms it for the length of a lease, shorter than the election timeout
+    Lease,
+}
+
+impl ReadName {
+    /// The name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ReadIndex => "read-index",
+            Self::Lease => "lease",
+        }
+    }
+}
+
 /// The flags of the embedded cluster's shape.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Cluster (attach: found, not chosen)")]
@@ -47,8 +66,11 @@ pub struct ShapeArgs {
     /// The first store's port, the others follow; 0 = pick them
     #[arg(long, default_value_t = 0)]
     pub store_port: u16,
-    /// Make the cluster wrong on purpose (see `jepsen-tikv defects`)
-    #[arg(long, value_delimiter = ',')]
+    /// How leaders make sure that they still lead before they answer a read
+    #[arg(long, value_enum, default_value = "read-index")]
+    pub read: ReadName,
+    /// Make the cluster wrong on purpose: NAME or, for some stores only, NAME@1+3 (see `jepsen-tikv defects`)
+    #[arg(long, value_name = "NAME[@STORES]", value_delimiter = ',')]
     pub defect: Vec<String>,
 }
 
@@ -63,6 +85,7 @@ impl ShapeArgs {
             profile: self.profile.name().to_owned(),
             pd_port: self.pd_port,
             store_port: self.store_port,
+            read: self.read.name().to_owned(),
             defects: self.defect.clone(),
         }
     }

@@ -4,7 +4,7 @@
 
 use super::{directory::ClusterDirectory, ports::Wanted, tag::Tag};
 use crate::{
-    cli::{ProfileName, UpArgs},
+    cli::{ProfileName, ReadName, UpArgs},
     config::ClusterShape,
     exit::Failure,
 };
@@ -39,6 +39,7 @@ pub struct Wish {
     regions: Option<u32>,
     region_max_keys: Option<u64>,
     profile: Option<String>,
+    read: Option<String>,
     defects: Vec<String>,
 }
 
@@ -90,6 +91,7 @@ impl Wish {
             regions: args.regions,
             region_max_keys: args.region_max_keys,
             profile: args.profile.map(|profile| ProfileName::name(profile).to_owned()),
+            read: args.read.map(|read| ReadName::name(read).to_owned()),
             defects: args.defect.clone(),
         };
         wish.new_shape()?;
@@ -151,6 +153,7 @@ impl Wish {
             stores,
             region_max_keys: self.region_max_keys.or(earlier.region_max_keys),
             profile: self.profile.clone().unwrap_or_else(|| earlier.profile.clone()),
+            read: self.read.clone().unwrap_or_else(|| earlier.read.clone()),
             defects: self.defects.clone(),
             ..earlier.clone()
         };
@@ -167,6 +170,7 @@ impl Wish {
             profile: self.profile.clone().unwrap_or_else(|| "fast".into()),
             pd_port: 0,
             store_port: 0,
+            read: self.read.clone().unwrap_or_else(crate::config::default_read),
             defects: self.defects.clone(),
         })
     }

@@ -284,11 +284,12 @@ impl Stage<'_> {
     fn header(&self) -> Header {
         let shape = &self.plan.config.cluster;
         let target = format!(
-            "{} of {} stores, {} replicas, profile {}{}",
+            "{} of {} stores, {} replicas, profile {}{}{}",
             self.plan.config.target.described(),
             shape.stores,
             shape.replicas,
             shape.profile,
+            shape.reads_in_words(),
             shape.wrong_on_purpose()
         );
         super::header(self.plan, self.plan_hash, &target, &self.counted_range())

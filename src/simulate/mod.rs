@@ -9,7 +9,7 @@ mod wire;
 
 use crate::{
     clock::Clock,
-    config::AtomicMode,
+    config::{AtomicMode, defects_named},
     exit::{Exit, Failure},
     key_count::CountedRange,
     plan::{self, Plan},
@@ -22,6 +22,7 @@ use crate::{
 use client::{DirectClient, DirectOptions, RawKv};
 use cluster::{
     profile::Profile,
+    read_mode::ReadMode,
     simulation::{PD_ADDRESS, Simulation, SimulationConfig},
 };
 use histories::{Header, Recorder, What};
@@ -84,11 +85,18 @@ fn config(plan: &Plan) -> Result<SimulationConfig, Failure> {
     let shape = &plan.config.cluster;
     let profile = Profile::from_name(&shape.profile)
         .ok_or_else(|| Failure::usage(format!("there is no profile {:?}", shape.profile)))?;
+    let read = ReadMode::from_name(&shape.read)
+        .ok_or_else(|| Failure::usage(format!("--read {:?} is unknown", shape.read)))?;
+    // A simulated store's id is its number.
+    let defects = (1..=shape.stores)
+        .map(|number| Ok((u64::from(number), defects_named(&shape.defects_of(number)?)?)))
+        .collect::<Result<_, Failure>>()?;
     Ok(SimulationConfig {
         stores: shape.stores,
         replicas: shape.replicas,
         profile,
-        defects: crate::internal::defects(&shape.defects)?,
+        read,
+        defects,
         seed: plan.config.seed,
         log_entries_kept: LOG_ENTRIES_KEPT,
         region_max_keys: shape.region_max_keys,
@@ -239,10 +247,11 @@ impl Stage<'_> {
     fn header(&self, plan_hash: &str) -> Header {
         let shape = &self.plan.config.cluster;
         let target = format!(
-            "simulated cluster of {} stores, {} replicas, profile {}{}",
+            "simulated cluster of {} stores, {} replicas, profile {}{}{}",
             shape.stores,
             shape.replicas,
             shape.profile,
+            shape.reads_in_words(),
             shape.wrong_on_purpose()
         );
         crate::run::header(self.plan, plan_hash, &target, &self.counted_range())

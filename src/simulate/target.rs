@@ -103,6 +103,10 @@ impl Target for SimulatedTarget {
         at_once(self.simulation.transfer_leader(region, to).map_err(TargetError::Failed))
     }
 
+    fn move_replica(&self, region: RegionId, from: StoreId, to: StoreId) -> Pending<'_, ()> {
+        at_once(self.simulation.move_replica(region, from, to).map_err(TargetError::Failed))
+    }
+
     fn max_replicas(&self) -> Pending<'_, u32> {
         at_once(Ok(self.simulation.max_replicas()))
     }

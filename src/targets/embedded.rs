@@ -82,6 +82,8 @@ impl Addresses {
 #[derive(Debug)]
 struct Slot {
     name: String,
+    /// A store's number in its name; 0 = PD.
+    number: u32,
     addr: SocketAddr,
     status_addr: Option<SocketAddr>,
     data_dir: PathBuf,
@@ -227,6 +229,7 @@ impl EmbeddedCluster {
         let launcher = Launcher { shape: shape.clone(), spawner, foreign };
         let mut pd = Slot {
             name: "pd1".into(),
+            number: 0,
             addr: addresses.pd,
             status_addr: None,
             data_dir: run_path.join("data").join("pd1"),
@@ -272,6 +275,7 @@ impl EmbeddedCluster {
             data_dir: self.run_path.join("data").join(&name),
             log: self.run_path.join("logs").join(format!("{name}.log")),
             name,
+            number: index as u32 + 1,
             process: None,
             ended: None,
         }
@@ -459,7 +463,8 @@ fn start_store(launcher: &Launcher, pd_addr: SocketAddr, slot: &mut Slot) -> Res
         data_dir: slot.data_dir.clone(),
         profile: shape.profile.clone(),
         region_max_keys: shape.region_max_keys,
-        defect: shape.defects.clone(),
+        read: shape.read.clone(),
+        defect: shape.defects_of(slot.number)?,
     };
     let process =
         spawner.start(&slot.name, &arguments.to_arguments(), &slot.log).map_err(cannot_start)?;

@@ -158,6 +158,20 @@ impl PdHttp {
         self.post("operators", &operator).await
     }
 
+    /// Asks PD to move a region's peer from one store to another. It happens later, or not at all.
+    pub async fn transfer_peer(
+        &self,
+        region: u64,
+        from_store: u64,
+        to_store: u64,
+    ) -> Result<(), PdHttpError> {
+        let operator = json!({
+            "name": "transfer-peer", "region_id": region,
+            "from_store_id": from_store, "to_store_id": to_store,
+        });
+        self.post("operators", &operator).await
+    }
+
     /// Asks PD to split a region at keys inside it. It happens later, or not at all.
     pub async fn split_region(&self, region: u64, keys: &[Vec<u8>]) -> Result<(), PdHttpError> {
         let keys: Vec<String> = keys.iter().map(|key| answers::to_hex(key)).collect();

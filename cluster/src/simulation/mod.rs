@@ -31,9 +31,11 @@ use crate::{
     defects::Defects,
     pd::core::{admin::Order, stores::Condition},
     profile::Profile,
+    read_mode::ReadMode,
 };
 use proto::{metapb, pdpb::CheckPolicy};
 use std::{
+    collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -54,8 +56,10 @@ pub struct SimulationConfig {
     pub replicas: u32,
     /// How fast time passes for the cluster.
     pub profile: Profile,
-    /// How it is wrong on purpose.
-    pub defects: Defects,
+    /// How leaders make sure that they still lead before they answer a read.
+    pub read: ReadMode,
+    /// How stores are wrong on purpose, by id; ids are the stores' numbers.
+    pub defects: BTreeMap<u64, Defects>,
     /// The seed of all chance.
     pub seed: u64,
     /// Applied entries that stay in a log: few make snapshots frequent.
@@ -144,6 +148,11 @@ impl Simulation {
     /// Asks PD to move a region's leader. PD's words if it refuses.
     pub fn transfer_leader(&self, region: u64, to: u64) -> Result<(), String> {
         self.order(region, &Order::TransferLeader { to })
+    }
+
+    /// Asks PD to move a region's replica from one store to another.
+    pub fn move_replica(&self, region: u64, from: u64, to: u64) -> Result<(), String> {
+        self.order(region, &Order::TransferPeer { from, to })
     }
 
     /// Asks PD to split a region at these keys.

@@ -265,7 +265,8 @@ impl World {
         NodeConfig {
             store_id,
             timing: self.config.profile.timing(),
-            defects: self.config.defects.clone(),
+            read: self.config.read,
+            defects: self.config.defects.get(&store_id).cloned().unwrap_or_default(),
             seed: self.random.random(),
             log_entries_kept: self.config.log_entries_kept,
             region_max_keys: self.config.region_max_keys,

@@ -17,7 +17,7 @@ mod tests;
 mod transport;
 mod writer;
 
-use crate::{defects::Defects, profile::Profile};
+use crate::{defects::Defects, profile::Profile, read_mode::ReadMode};
 use std::{net::SocketAddr, path::PathBuf};
 
 pub use startup::run;
@@ -37,6 +37,8 @@ pub struct StoreConfig {
     pub profile: Profile,
     /// A region with more keys is split.
     pub region_max_keys: Option<u64>,
+    /// How its leaders make sure that they still lead before they answer a read.
+    pub read: ReadMode,
     /// How it is wrong on purpose.
     pub defects: Defects,
 }

@@ -97,6 +97,7 @@ pub(super) async fn serve(
     let node_config = NodeConfig {
         store_id: identity.store_id,
         timing,
+        read: config.read,
         defects: config.defects.clone(),
         // Election timeouts must differ between processes, not be secret.
         seed: clock.now().unix_ms ^ identity.store_id.rotate_left(32),

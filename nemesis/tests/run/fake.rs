@@ -196,6 +196,18 @@ impl Target for Fake {
         })
     }
 
+    fn move_replica(&self, region: RegionId, from: StoreId, to: StoreId) -> Pending<'_, ()> {
+        assert_eq!(region, 2);
+        Box::pin(async move {
+            let mut cluster = self.now();
+            cluster.call("move-replica", format!("move-replica {from} to {to}"))?;
+            assert!(from != cluster.leader && !cluster.voters.contains(&to));
+            cluster.voters.retain(|store| *store != from);
+            cluster.voters.push(to);
+            Ok(())
+        })
+    }
+
     fn max_replicas(&self) -> Pending<'_, u32> {
         Box::pin(async { Ok(self.now().max_replicas) })
     }

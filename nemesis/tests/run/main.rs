@@ -163,6 +163,23 @@ async fn a_leader_is_moved_on_request() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn every_store_is_killed_and_started_again() {
+    let fake = Arc::new(Fake::of_six());
+    let kill = Action::Kill { whom: Whom::All, length_ms: 1_000 };
+    let record = run_one(&fake, planned(500, FaultKind::KillAll, kill)).await;
+    assert_eq!(fake.calls(), ["kill [1, 2, 3, 4, 5, 6]", "start [1, 2, 3, 4, 5, 6]"]);
+    assert!(record.confirmed() && !record.majority_left, "{record:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_moves_on_request() {
+    let fake = Arc::new(Fake::of_six());
+    let record = run_one(&fake, planned(500, FaultKind::MoveReplica, Action::MoveReplica)).await;
+    assert!(record.confirmed(), "{record:?}");
+    assert!(record.effects[0].starts_with("region 2 moved from store "), "{record:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_switch_ends_a_fault_early_and_heals() {
     let (fake, notes) = (Arc::new(Fake::of_six()), Arc::new(Notes::new()));
     let (switch, stop) = watch::channel(false);

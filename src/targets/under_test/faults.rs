@@ -14,7 +14,6 @@ use tokio::task::spawn_blocking;
 
 /// How often PD is asked for something that it refuses while it does something else with that region.
 const REFUSALS_MAX: u32 = 5;
-
 impl UnderTest {
     /// The processes of stores; a store without one is a bug of whoever chose it.
     fn processes(&self, stores: &[StoreId]) -> Result<Vec<ProcessIdentity>, TargetError> {
@@ -137,6 +136,19 @@ impl Target for UnderTest {
             let mut refusals = 0;
             loop {
                 match self.pd.transfer_leader(region, to).await {
+                    Err(PdHttpError::Refused { .. }) if refusals < REFUSALS_MAX => refusals += 1,
+                    answer => return answer.map_err(failed),
+                }
+                tokio::time::sleep(ASK_AGAIN / 2).await;
+            }
+        })
+    }
+
+    fn move_replica(&self, region: RegionId, from: StoreId, to: StoreId) -> Pending<'_, ()> {
+        Box::pin(async move {
+            let mut refusals = 0;
+            loop {
+                match self.pd.transfer_peer(region, from, to).await {
                     Err(PdHttpError::Refused { .. }) if refusals < REFUSALS_MAX => refusals += 1,
                     answer => return answer.map_err(failed),
                 }

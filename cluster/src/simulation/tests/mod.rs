@@ -1,7 +1,6 @@
 //! The simulation as a client sees it, and that a seed repeats it.
 
 use super::*;
-use crate::defects::Defect;
 use proto::{
     kvrpcpb::{Context, RawGetRequest, RawPutRequest},
     pdpb::{GetRegionRequest, pd_client::PdClient},
@@ -10,12 +9,13 @@ use proto::{
 use tokio::time::{sleep, timeout};
 use tonic::{Code, Status};
 
-fn config(seed: u64, defects: &[Defect]) -> SimulationConfig {
+fn config(seed: u64) -> SimulationConfig {
     SimulationConfig {
         stores: 4,
         replicas: 3,
         profile: Profile::Fast,
-        defects: defects.iter().copied().collect(),
+        read: ReadMode::default(),
+        defects: BTreeMap::new(),
         seed,
         log_entries_kept: 64,
         region_max_keys: None,
@@ -30,7 +30,7 @@ fn simulated<T>(seed: u64, scenario: impl AsyncFnOnce(&Simulation) -> T) -> T {
         .build()
         .expect("a runtime");
     runtime.block_on(async {
-        let simulation = Simulation::new(config(seed, &[]));
+        let simulation = Simulation::new(config(seed));
         tokio::select! {
             biased;
             result = scenario(&simulation) => result,

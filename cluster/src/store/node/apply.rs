@@ -172,9 +172,12 @@ impl Peer {
         let peer = metapb::Peer::decode(&change.context[..])
             .expect("the leader put the peer into the change");
         let leads = self.is_leader();
-        self.raw
-            .apply_conf_change(&change)
-            .expect("the leader checked the change against the membership");
+        let changed = self.raw.apply_conf_change(&change);
+        let torn = shared.config.defects.has(Defect::TornMembership);
+        assert!(torn || changed.is_ok(), "the leader checked the change: {changed:?}");
+        if torn && leads && change.get_change_type() == ConfChangeType::RemoveNode {
+            self.tear_membership();
+        }
         let storage = self.raw.mut_store();
         let region = &mut storage.region;
         region.peers.retain(|member| member.id != peer.id);
@@ -208,6 +211,41 @@ impl Peer {
                 // It will hear no more from the group, so it would never learn of its removal.
                 let message = RaftMessage { is_tombstone: true, ..self.envelope(peer, shared) };
                 shared.send(message);
+            }
+        }
+    }
+}
+
+impl Peer {
+    /// The defect torn-membership: two voters no longer count, though they and all others believe that they do.
+    fn tear_membership(&mut self) {
+        let mut others: Vec<u64> = self.raw.raft.prs().conf().voters().ids().iter().collect();
+        others.retain(|id| *id != self.peer_id());
+        others.sort_unstable();
+        for node_id in others.into_iter().take(2) {
+            let mut change = ConfChange::default();
+            change.set_change_type(ConfChangeType::AddLearnerNode);
+            change.node_id = node_id;
+            // Raft refuses what would leave no voter, and we are one.
+            let _ = self.raw.apply_conf_change(&change);
+        }
+    }
+
+    /// The defect apply-twice.
+    pub(super) fn apply_older_half_again(&mut self, shared: &mut Shared) {
+        for entry in self.raw.store().older_half_of_applied() {
+            if entry.get_entry_type() != EntryType::EntryNormal {
+                continue;
+            }
+            let Ok(Command { version, action: Some(Action::Write(write)), .. }) =
+                Command::decode(&entry.data[..])
+            else {
+                continue;
+            };
+            if version == self.region().region_epoch.unwrap_or_default().version {
+                for mutation in write.mutations {
+                    self.apply_mutation(mutation, shared);
+                }
             }
         }
     }

@@ -9,7 +9,7 @@ use super::{
     disk::Batch,
     requests::{RawRequest, RawResponse},
 };
-use crate::{defects::Defects, profile::Timing};
+use crate::{defects::Defects, profile::Timing, read_mode::ReadMode};
 use proto::{metapb, pdpb, raft_serverpb::RaftMessage};
 use std::collections::BTreeMap;
 
@@ -36,6 +36,8 @@ pub struct NodeConfig {
     pub store_id: u64,
     /// Intervals.
     pub timing: Timing,
+    /// How a leader makes sure that it still leads before it answers a read.
+    pub read: ReadMode,
     /// How to be wrong on purpose.
     pub defects: Defects,
     /// Fixes the election timeouts, together with peer, term and attempt.

@@ -12,6 +12,7 @@ pub mod command;
 pub mod data;
 pub mod disk;
 pub mod effects;
+mod lease;
 mod membership;
 mod operators;
 pub mod peer;
@@ -54,7 +55,7 @@ pub struct Node {
     /// What the defect ack-before-fsync holds back, and until when.
     unsynced: Batch,
     next_sync_ms: u64,
-    /// What the defect stale-read holds back, and until when.
+    /// What the defects stale-read and long-lease hold back, and until when.
     unheard: Vec<Input>,
     deaf_until_ms: u64,
     shared: Shared,
@@ -106,7 +107,11 @@ impl Node {
                 if node.shared.config.defects.has(Defect::VoteTwice) {
                     storage.forget_vote();
                 }
-                node.insert_peer(storage);
+                let mute_until_ms = lease::mute_until_ms(&node.shared);
+                node.insert_peer(storage).mute_until_ms = mute_until_ms;
+                if node.shared.config.defects.has(Defect::ApplyTwice) {
+                    node.apply_again(region_id);
+                }
             }
         }
         node
@@ -115,7 +120,8 @@ impl Node {
     /// Takes in what has happened and says what to do.
     pub fn step(&mut self, now: Now, inputs: impl IntoIterator<Item = Input>) -> Outputs {
         let before = std::mem::replace(&mut self.shared.now, now);
-        if self.shared.config.defects.has(Defect::StaleRead) {
+        let defects = &self.shared.config.defects;
+        if defects.has(Defect::StaleRead) || defects.has(Defect::LongLease) {
             for input in self.requests_first(before, inputs) {
                 self.take_in(input);
             }
@@ -162,7 +168,7 @@ impl Node {
         })
     }
 
-    /// The defect stale-read: who answers without asking need not hear first what others have to say. Reads pass by the
+    /// The defects stale-read and long-lease: who answers without asking need not hear first what others say. Reads pass by the
     /// messages that depose their leader, as they do where they have threads of their own; and a process that was
     /// stopped answers what has come in meanwhile before it listens.
     fn requests_first(
@@ -201,6 +207,13 @@ impl Node {
             self.next_sync_ms = self.shared.now.monotonic_ms + PRETENDED_SYNC_MS;
             self.shared.batch = std::mem::take(&mut self.unsynced);
             self.shared.batch.must_sync = !self.shared.batch.writes.is_empty();
+        }
+    }
+
+    /// The defect apply-twice: a restarted peer takes the older half of its log for new.
+    fn apply_again(&mut self, region_id: u64) {
+        if let Some(peer) = self.peers.get_mut(&region_id) {
+            peer.apply_older_half_again(&mut self.shared);
         }
     }
 

@@ -103,7 +103,7 @@ impl Peer {
                     .any(|member| member.id == peer.id && member.role() == PeerRole::Voter)
             });
             if let Some(peer_id) = wanted.map(|peer| peer.id).filter(|id| *id != self.peer_id()) {
-                self.raw.transfer_leader(peer_id);
+                self.transfer_leader(peer_id);
             }
         } else if let Some(split) = &wish.split_region {
             match split.policy() {
@@ -245,7 +245,7 @@ impl Peer {
             .iter()
             .filter(|member| member.role() == PeerRole::Voter && member.id != self.peer_id());
         if let Some(best) = others.max_by_key(|member| progress(member)).map(|member| member.id) {
-            self.raw.transfer_leader(best);
+            self.transfer_leader(best);
         }
     }
 }

@@ -12,6 +12,7 @@
 use super::{
     disk,
     effects::{Outgoing, Shared, Waiter},
+    lease::{self, Lease},
     peer_storage::PeerStorage,
     proposals::{FreshWrite, Proposal},
     read_queue::ReadQueue,
@@ -54,6 +55,9 @@ pub struct Peer {
     unsynced_seq: u64,
     /// The last batch with a new term or vote of ours.
     unsynced_term_seq: u64,
+    pub(super) lease: Lease,
+    /// Until then it votes for nobody: before a restart it may have promised not to.
+    pub(super) mute_until_ms: u64,
     role: StateRole,
     elections: u64,
     /// The peer was removed from its region and only waits to be destroyed.
@@ -67,8 +71,8 @@ impl Peer {
         let config = Config {
             id: storage.peer_id,
             applied: storage.applied_index(),
-            election_tick: timing.election_ticks_min,
-            min_election_tick: timing.election_ticks_min,
+            election_tick: lease::election_ticks_min(shared),
+            min_election_tick: lease::election_ticks_min(shared),
             max_election_tick: timing.election_ticks_max,
             heartbeat_tick: timing.heartbeat_ticks,
             max_size_per_msg: APPEND_BYTES_MAX,
@@ -98,6 +102,8 @@ impl Peer {
             leader_seen_ms: shared.now.monotonic_ms,
             unsynced_seq: 0,
             unsynced_term_seq: 0,
+            lease: Lease::default(),
+            mute_until_ms: 0,
             role: StateRole::Follower,
             elections: 0,
             gone: false,
@@ -192,6 +198,9 @@ impl Peer {
         if !self.region().peers.contains(&from) {
             self.strangers.insert(from.id, from);
         }
+        if self.votes_too_early(&message, shared) {
+            return;
+        }
         if let Err(error) = self.raw.step(message) {
             shared.out.notes.push(format!("region {}: raft: {error}", self.region().id));
         }
@@ -284,7 +293,7 @@ impl Peer {
             self.raw.on_persist_ready(number);
         }
         self.apply(committed, shared);
-        self.note_read_states(read_states);
+        self.note_read_states(read_states, shared);
     }
 
     /// A ready of ours is on disk.
@@ -322,6 +331,9 @@ impl Peer {
         if matches!(role, StateRole::PreCandidate | StateRole::Candidate) {
             self.elections += 1;
         }
+        if self.role == StateRole::Leader && shared.config.defects.has(Defect::LostOnLeaderChange) {
+            self.acknowledge_puts(shared);
+        }
         self.role = role;
         let (region_id, term) = (self.region().id, self.term());
         shared.out.notes.push(format!("region {region_id}: {role:?} in term {term}"));
@@ -331,7 +343,7 @@ impl Peer {
     /// from the seed, so that a simulation repeats.
     fn fix_election_timeout(&mut self, shared: &Shared) {
         let timing = &shared.config.timing;
-        let (min, max) = (timing.election_ticks_min, timing.election_ticks_max);
+        let (min, max) = (lease::election_ticks_min(shared), timing.election_ticks_max);
         let draw = [self.peer_id(), self.term(), self.elections]
             .into_iter()
             .fold(shared.config.seed, |state, part| mix(state ^ part));

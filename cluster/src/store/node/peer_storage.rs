@@ -216,9 +216,18 @@ impl PeerStorage {
         }
     }
 
-    /// The defect vote-twice.
+    /// The defect vote-twice: as if the last vote had not reached the disk.
     pub fn forget_vote(&mut self) {
+        if self.hard_state.term > INITIAL_INDEX {
+            self.hard_state.term -= 1;
+        }
         self.hard_state.vote = raft::INVALID_ID;
+    }
+
+    /// The defect apply-twice: the older half of what is left of the applied log.
+    pub fn older_half_of_applied(&self) -> Vec<Entry> {
+        let applied = (self.applied.applied - self.applied.truncated_index) as usize;
+        self.entries.range(..applied / 2).cloned().collect()
     }
 
     /// Removes everything but a tombstone, which keeps late messages from bringing the peer back.

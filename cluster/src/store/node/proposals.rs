@@ -142,6 +142,16 @@ impl Peer {
         self.fail_reads(shared);
     }
 
+    /// The defect lost-on-leader-change: whoever is deposed says that all went well.
+    pub(super) fn acknowledge_puts(&mut self, shared: &mut Shared) {
+        let waiting = std::mem::take(&mut self.proposals);
+        let (puts, others) = waiting.into_iter().partition(|it| it.kind == RequestKind::Put);
+        self.proposals = others;
+        for put in puts {
+            shared.reply(put.request_id, RawResponse::Put(RawPutResponse::default()));
+        }
+    }
+
     /// Answers proposals that can no longer be what is applied at their index.
     pub(super) fn fail_proposals_before(&mut self, index: u64, shared: &mut Shared) {
         while let Some(proposal) = self.proposals.pop_front_if(|first| first.index < index) {

@@ -1,6 +1,6 @@
 //! Reads on their way: waiting for a leader that may answer, for a quorum's confirmation, for the data to catch up.
 //!
-//! All reads of one step share one `ReadIndex` round. A read that has not been confirmed when leadership ends is
+//! All reads of one step share one `ReadIndex` round, and under a lease none is needed. A read that has not been confirmed when leadership ends is
 //! refused, which is honest: reads have no effects.
 
 use super::{
@@ -21,13 +21,22 @@ pub struct Read {
     request: RawRequest,
 }
 
+/// Reads that were put to a quorum together.
+#[derive(Debug)]
+struct Round {
+    number: u64,
+    term: u64,
+    asked_ms: u64,
+    reads: Vec<Read>,
+}
+
 /// The reads of one region.
 #[derive(Debug, Default)]
 pub struct ReadQueue {
     /// Not yet put to a quorum.
     waiting: Vec<Read>,
-    /// Put to a quorum: round, term, reads.
-    confirming: VecDeque<(u64, u64, Vec<Read>)>,
+    /// Put to a quorum.
+    confirming: VecDeque<Round>,
     /// Confirmed: the index that must be applied, reads.
     applying: VecDeque<(u64, Vec<Read>)>,
     rounds: u64,
@@ -51,18 +60,18 @@ impl Peer {
         self.reads.waiting.push(Read { id, request });
     }
 
-    /// Puts waiting reads to a quorum, all in one round.
+    /// Puts waiting reads to a quorum, all in one round, unless a lease spares it.
     pub(super) fn ask_for_read_index(&mut self, shared: &mut Shared) {
         let (leads, term) = (self.is_leader(), self.term());
         let queue = &mut self.reads;
         let mut lost = Vec::new();
         if leads {
-            while let Some(round) = queue.confirming.pop_front_if(|(_, asked, _)| *asked != term) {
-                lost.extend(round.2);
+            while let Some(round) = queue.confirming.pop_front_if(|round| round.term != term) {
+                lost.extend(round.reads);
             }
         } else {
             lost.append(&mut queue.waiting);
-            lost.extend(queue.confirming.drain(..).flat_map(|(_, _, reads)| reads));
+            lost.extend(queue.confirming.drain(..).flat_map(|round| round.reads));
         }
         queue.len -= lost.len();
         for read in lost {
@@ -71,23 +80,29 @@ impl Peer {
         }
         // Before its first commit in this term a leader does not know what is committed, and raft drops the request.
         if leads && !self.reads.waiting.is_empty() && self.raw.raft.commit_to_current_term() {
-            self.reads.rounds += 1;
-            let round = self.reads.rounds;
             let reads = std::mem::take(&mut self.reads.waiting);
-            self.reads.confirming.push_back((round, term, reads));
-            self.raw.read_index(round.to_be_bytes().to_vec());
+            if self.lease_holds(shared) {
+                self.reads.applying.push_back((self.raw.raft.raft_log.committed, reads));
+                return;
+            }
+            self.reads.rounds += 1;
+            let number = self.reads.rounds;
+            let asked_ms = shared.now.monotonic_ms;
+            self.reads.confirming.push_back(Round { number, term, asked_ms, reads });
+            self.raw.read_index(number.to_be_bytes().to_vec());
         }
     }
 
-    pub(super) fn note_read_states(&mut self, states: Vec<ReadState>) {
+    pub(super) fn note_read_states(&mut self, states: Vec<ReadState>, shared: &Shared) {
         for state in states {
             let queue = &mut self.reads;
             let position = queue
                 .confirming
                 .iter()
-                .position(|(round, _, _)| round.to_be_bytes()[..] == state.request_ctx[..]);
-            if let Some((_, _, reads)) = position.and_then(|at| queue.confirming.remove(at)) {
-                queue.applying.push_back((state.index, reads));
+                .position(|round| round.number.to_be_bytes()[..] == state.request_ctx[..]);
+            if let Some(round) = position.and_then(|at| queue.confirming.remove(at)) {
+                queue.applying.push_back((state.index, round.reads));
+                self.renew_lease(round.term, round.asked_ms, shared);
             }
         }
     }
@@ -107,7 +122,7 @@ impl Peer {
     /// Refuses every read: the peer goes away.
     pub(super) fn fail_reads(&mut self, shared: &mut Shared) {
         let queue = std::mem::take(&mut self.reads);
-        let confirming = queue.confirming.into_iter().flat_map(|(_, _, reads)| reads);
+        let confirming = queue.confirming.into_iter().flat_map(|round| round.reads);
         let applying = queue.applying.into_iter().flat_map(|(_, reads)| reads);
         for read in queue.waiting.into_iter().chain(confirming).chain(applying) {
             let error = region_errors::region_not_found(self.region().id);

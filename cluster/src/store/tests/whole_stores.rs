@@ -5,6 +5,7 @@ use crate::{
     defects::Defects,
     process::Ready,
     profile::Profile,
+    read_mode::ReadMode,
     store::{StoreConfig, StoreError, startup::serve},
 };
 use proto::{
@@ -38,6 +39,7 @@ fn config(pd: SocketAddr, dir: &Path, addr: &str) -> StoreConfig {
         data_dir: dir.to_owned(),
         profile: Profile::Fast,
         region_max_keys: None,
+        read: ReadMode::default(),
         defects: Defects::default(),
     }
 }

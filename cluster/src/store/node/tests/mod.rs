@@ -17,6 +17,7 @@ use super::{
 use crate::{
     defects::{Defect, Defects},
     profile::Profile,
+    read_mode::ReadMode,
 };
 use proto::{
     errorpb, kvrpcpb as kv,
@@ -60,6 +61,7 @@ impl Stores {
         let config = NodeConfig {
             store_id: 0,
             timing: Profile::Fast.timing(),
+            read: ReadMode::default(),
             defects: defects.iter().copied().collect::<Defects>(),
             seed: 1,
             log_entries_kept: LOG_ENTRIES_KEPT,
