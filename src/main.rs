@@ -35,6 +35,7 @@ mod report;
 mod run;
 mod run_directory;
 mod scenario;
+mod self_test;
 mod simulate;
 mod stand_ins;
 mod target_check;
@@ -72,7 +73,12 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
     match command {
         cli::Command::Defects => {
             for defect in cluster::defects::Defect::ALL {
-                crate::terminal::result(format_args!("{:14} {}", defect.name(), defect.breaks()));
+                let flags = self_test::trials::of(defect).plan.flags;
+                let name = defect.name();
+                crate::terminal::result(format_args!("{name}: {}", defect.breaks()));
+                crate::terminal::result(format_args!(
+                    "    caught by: jepsen-tikv test {flags} --defect {name}"
+                ));
             }
             Ok(Exit::Valid)
         }
@@ -81,7 +87,11 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
         cli::Command::InternalPd(args) => args.run(),
         cli::Command::TargetCheck(args) => target_check::command(&args),
         cli::Command::InternalStore(args) => args.run(),
+        cli::Command::SelfTest(args) => self_test::command(&args),
         cli::Command::Test(args) => {
+            if let Some(parent_pid) = args.parent_pid {
+                cluster::process::die_with_parent(parent_pid).map_err(Failure::software)?;
+            }
             planned(&plan::Plan::draw(surveyed(args.config()?)?)?, &args.runs_dir)
         }
         cli::Command::BenchRecording(args) => {

@@ -10,6 +10,7 @@ mod heal;
 mod minimize;
 mod replay;
 mod scenario;
+mod self_test;
 mod shape;
 mod simulate;
 mod target;
@@ -28,6 +29,7 @@ pub use heal::HealArgs;
 pub use minimize::MinimizeArgs;
 pub use replay::ReplayArgs;
 pub use scenario::ScenarioArgs;
+pub use self_test::SelfTestArgs;
 pub use shape::{ProfileName, ReadName};
 pub use simulate::SimulateArgs;
 pub use target_check::TargetCheckArgs;
@@ -81,8 +83,10 @@ pub enum Command {
     Heal(HealArgs),
     /// Try everything that a target lets us do, once each
     TargetCheck(Box<TargetCheckArgs>),
-    /// List the embedded cluster's defects: what each breaks
+    /// List the embedded cluster's defects: what each breaks, and which plan catches it
     Defects,
+    /// Show that the tester catches every defect and accuses no correct cluster
+    SelfTest(SelfTestArgs),
     /// Measure what recording costs (docs/benchmarks.md)
     #[command(hide = true)]
     BenchRecording(Box<TestArgs>),

@@ -45,8 +45,8 @@ struct Chaos {
 }
 
 impl Chaos {
-    fn new(seed: u64, defects: &[Defect]) -> Self {
-        let mut stores = Stores::new(STORES, 3, defects);
+    fn new(seed: u64, read: ReadMode, defects: &[Defect]) -> Self {
+        let mut stores = Stores::reading(read, STORES, 3, defects);
         stores.weather = Some(Dice(seed ^ 0xABCD));
         let clients = (0..CLIENTS).map(|_| Client { open: None }).collect();
         let (dice, leaders) = (Dice(seed), BTreeMap::new());
@@ -243,7 +243,8 @@ fn violation(history: &[Operation]) -> Option<String> {
 fn no_fault_makes_a_key_anything_but_a_register() {
     let mut answered = 0;
     for seed in 0..SEEDS {
-        let mut chaos = Chaos::new(seed, &[]);
+        let read = if seed % 2 == 0 { ReadMode::ReadIndex } else { ReadMode::Lease };
+        let mut chaos = Chaos::new(seed, read, &[]);
         chaos.run();
         assert_eq!(violation(&chaos.history), None, "seed {seed}");
         let tail = chaos.history.iter().rev().take(CLIENTS * 10);
@@ -260,14 +261,21 @@ fn no_fault_makes_a_key_anything_but_a_register() {
 fn the_same_faults_with_a_defect_are_noticed() {
     for defect in [
         Defect::StaleRead,
+        Defect::LongLease,
         Defect::FollowerRead,
         Defect::AckBeforeCommit,
         Defect::AckBeforeFsync,
+        Defect::ApplyTwice,
+        Defect::LostOnLeaderChange,
         Defect::KeyLostInSplit,
         Defect::PutReportsFailureButApplies,
     ] {
         let found = (0..SEEDS).any(|seed| {
-            let mut chaos = Chaos::new(seed, &[defect]);
+            let read = match defect {
+                Defect::LongLease => ReadMode::Lease,
+                _ => ReadMode::ReadIndex,
+            };
+            let mut chaos = Chaos::new(seed, read, &[defect]);
             chaos.run();
             violation(&chaos.history).is_some()
         });

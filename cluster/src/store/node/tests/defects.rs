@@ -124,3 +124,70 @@ fn a_replica_made_from_a_snapshot_lacks_keys() {
     assert_eq!(keys_after_a_snapshot(&[]), 3);
     assert_eq!(keys_after_a_snapshot(&[Defect::ForgetfulSnapshot]), 2);
 }
+
+fn value_after_log_and_restart(defects: &[Defect]) -> Option<String> {
+    let mut stores = Stores::new(1, 1, defects);
+    stores.put(REGION, "k", "old");
+    for round in 0..4 {
+        stores.put(REGION, "other", &round.to_string());
+    }
+    stores.put(REGION, "k", "new");
+    stores.run_ms(1_000);
+    stores.restart(1);
+    stores.run_ms(500);
+    stores.get(REGION, "k")
+}
+
+#[test]
+fn a_restarted_store_applies_old_entries_again() {
+    assert_eq!(value_after_log_and_restart(&[]).as_deref(), Some("new"));
+    let again = value_after_log_and_restart(&[Defect::ApplyTwice]);
+    assert_eq!(again.as_deref(), Some("old"));
+}
+
+/// What a put is answered whose leader loses its followers, and is then replaced; and what is there afterwards.
+fn put_of_a_deposed_leader(defects: &[Defect]) -> (Option<String>, Option<String>) {
+    let mut stores = Stores::new(3, 3, defects);
+    stores.put(REGION, "k", "old");
+    for other in 2..=3 {
+        stores.cut.extend([(1, other), (other, 1)]);
+    }
+    let id = stores.put_at(1, REGION, "k", "lost");
+    stores.await_leader(REGION);
+    stores.put(REGION, "other", "new");
+    stores.run_ms(3_000);
+    stores.cut.clear();
+    stores.run_ms(3_000);
+    let error = stores.reply(id).map(|reply| error_of(&reply).unwrap_or("none").to_owned());
+    (error, stores.get(REGION, "k"))
+}
+
+#[test]
+fn a_deposed_leader_acknowledges_what_its_successor_overwrites() {
+    let (error, value) = put_of_a_deposed_leader(&[]);
+    assert_eq!((error.as_deref(), value.as_deref()), (Some("stale command"), Some("old")));
+    let (error, value) = put_of_a_deposed_leader(&[Defect::LostOnLeaderChange]);
+    assert_eq!((error.as_deref(), value.as_deref()), (Some("none"), Some("old")));
+}
+
+/// Whether a leader that removed a peer serves a write although nobody hears it.
+fn serves_alone_after_a_removal(defects: &[Defect]) -> bool {
+    let mut stores = Stores::new(4, 4, defects);
+    stores.put(REGION, "k", "old");
+    let leader = stores.leader(REGION).expect("a leader");
+    let removed = (1..=4).find(|id| *id != leader).expect("another");
+    stores.change(REGION, proto::eraftpb::ConfChangeType::RemoveNode, peer(removed));
+    let kept: Vec<u64> = (1..=4).filter(|id| *id != leader && *id != removed).collect();
+    for other in kept {
+        stores.cut.extend([(leader, other), (other, leader)]);
+    }
+    let id = stores.put_at(leader, REGION, "k", "alone");
+    stores.run_ms(100);
+    stores.reply(id).is_some_and(|reply| error_of(&reply).is_none())
+}
+
+#[test]
+fn a_leader_that_removed_a_peer_is_a_quorum_of_its_own() {
+    assert!(!serves_alone_after_a_removal(&[]));
+    assert!(serves_alone_after_a_removal(&[Defect::TornMembership]));
+}

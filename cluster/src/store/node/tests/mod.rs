@@ -6,6 +6,7 @@
 mod chaos;
 mod defects;
 mod faults;
+mod lease;
 mod membership;
 mod serving;
 
@@ -58,10 +59,15 @@ pub struct Stores {
 impl Stores {
     /// Stores 1 to `stores`, with one region whose voters are on the first `replicas` of them.
     pub fn new(stores: u64, replicas: u64, defects: &[Defect]) -> Self {
+        Self::reading(ReadMode::default(), stores, replicas, defects)
+    }
+
+    /// The same, with this way to be sure of leadership.
+    pub fn reading(read: ReadMode, stores: u64, replicas: u64, defects: &[Defect]) -> Self {
         let config = NodeConfig {
             store_id: 0,
             timing: Profile::Fast.timing(),
-            read: ReadMode::default(),
+            read,
             defects: defects.iter().copied().collect::<Defects>(),
             seed: 1,
             log_entries_kept: LOG_ENTRIES_KEPT,

@@ -1,0 +1,285 @@
+//! `self-test`: whether the tester catches every defect of the embedded cluster, and accuses no correct one.
+//!
+//! In: flags. Out: a table on stdout (`table`), and an exit code: 1 if a defect escaped or a correct run was accused, 2
+//! if a run of the correct cluster could not be decided or a defect was caught too late. Which plan is meant for which
+//! defect stands in `trials`; each run is a process of its own (`attempt`), the same that a user would start.
+
+mod attempt;
+mod table;
+pub mod trials;
+
+use crate::{
+    cli::SelfTestArgs,
+    exit::{Exit, Failure},
+    interrupt::{Interrupt, Urgency},
+};
+use attempt::{Attempt, Judged, Runner};
+use checker::Validity;
+use cluster::defects::Defect;
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+use table::Row;
+use trials::{Plan, Trial};
+
+/// How long a defect may take until it is caught.
+const BUDGET: Duration = Duration::from_mins(1);
+
+/// One thing to find out.
+#[derive(Debug, Clone, Copy)]
+enum Task {
+    /// The run that must be red, once.
+    Canary,
+    /// A defect must be caught.
+    Catch(Trial),
+    /// The correct cluster must be valid.
+    Acquit(Plan),
+}
+
+/// What came of a task. In the order of its weight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Outcome {
+    /// The defect was caught.
+    Caught,
+    /// The correct cluster was valid.
+    Acquitted,
+    /// The run itself failed, so nothing is known.
+    Failed,
+    /// The defect was caught, but not within its time.
+    Late,
+    /// The correct cluster could not be judged: unknown, or vacuous.
+    Undecided,
+    /// Something was found, but not what the defect breaks.
+    WrongEvidence,
+    /// The defect was not caught.
+    Escaped,
+    /// The correct cluster was called wrong.
+    Accused,
+}
+
+impl Outcome {
+    /// How the program ends because of it.
+    fn exit(self) -> Exit {
+        match self {
+            Self::Caught | Self::Acquitted => Exit::Valid,
+            Self::Failed => Exit::TargetOrDisk,
+            Self::Late | Self::Undecided => Exit::Unknown,
+            Self::WrongEvidence | Self::Escaped | Self::Accused => Exit::Invalid,
+        }
+    }
+}
+
+/// Runs the tasks and prints the table.
+pub fn command(args: &SelfTestArgs) -> Result<Exit, Failure> {
+    let tasks = tasks(&args.defects()?, args.quick);
+    let seed = args.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .map_err(Failure::software)?;
+    let interrupt = runtime.block_on(async { Interrupt::listen() }).map_err(Failure::software)?;
+    let runner = Runner::new(args.runs_dir.join("self-test"), interrupt.clone())?;
+    crate::terminal::result(format_args!("seed {seed}, {} tasks", tasks.len()));
+    let rows = side_by_side(&tasks, args.jobs(), |task| task.carry_out(&runner, seed))?;
+    table::print(&rows);
+    if interrupt.urgency() != Urgency::None {
+        return Err(Failure::new(Exit::Interrupted, "interrupted; what was not run is not said"));
+    }
+    let worst = rows.iter().map(|row| row.outcome).max().unwrap_or(Outcome::Acquitted);
+    Ok(worst.exit())
+}
+
+/// The canary, the chosen defects, and the correct cluster under the same plans.
+fn tasks(only: &[Defect], quick: bool) -> Vec<Task> {
+    let chosen = Defect::ALL.into_iter().filter(|defect| only.is_empty() || only.contains(defect));
+    let trials: Vec<Trial> = chosen
+        .map(trials::of)
+        // Who names a defect wants to see it, quick or not.
+        .filter(|trial| trial.quick || !quick || !only.is_empty())
+        .collect();
+    let mut plans: Vec<Plan> = Vec::new();
+    for trial in &trials {
+        if !plans.contains(&trial.plan) {
+            plans.push(trial.plan);
+        }
+    }
+    let catches = trials.into_iter().map(Task::Catch);
+    std::iter::once(Task::Canary)
+        .chain(catches)
+        .chain(plans.into_iter().map(Task::Acquit))
+        .collect()
+}
+
+/// Carries tasks out, so many at a time; the rows in the order of the tasks.
+fn side_by_side(
+    tasks: &[Task],
+    jobs: usize,
+    carry_out: impl Fn(&Task) -> Result<Option<Row>, Failure> + Sync,
+) -> Result<Vec<Row>, Failure> {
+    let queue: Mutex<VecDeque<usize>> = Mutex::new((0..tasks.len()).collect());
+    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+    let work = || {
+        let mut rows = Vec::new();
+        while let Some(place) = next() {
+            if let Some(row) = carry_out(&tasks[place])? {
+                crate::terminal::note(row.in_short());
+                rows.push((place, row));
+            }
+        }
+        Ok(rows)
+    };
+    let mut rows = Vec::new();
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..jobs).map(|_| scope.spawn(work)).collect();
+        for worker in workers {
+            let panicked = |_| Err(Failure::software("a thread of the self-test panicked"));
+            rows.extend(worker.join().unwrap_or_else(panicked)?);
+        }
+        Ok(())
+    })?;
+    rows.sort_by_key(|(place, _)| *place);
+    Ok(rows.into_iter().map(|(_, row)| row).collect())
+}
+
+impl Task {
+    /// What came of it; none if it was interrupted.
+    fn carry_out(&self, runner: &Runner, seed: u64) -> Result<Option<Row>, Failure> {
+        match self {
+            Self::Canary => catch("canary", &trials::CANARY, runner, seed, 1),
+            Self::Catch(trial) => catch(trial.defect.name(), trial, runner, seed, u64::MAX),
+            Self::Acquit(plan) => acquit(*plan, runner, seed),
+        }
+    }
+}
+
+/// Tries until the defect is caught or its time is over.
+fn catch(
+    what: &str,
+    trial: &Trial,
+    runner: &Runner,
+    seed: u64,
+    tries_max: u64,
+) -> Result<Option<Row>, Failure> {
+    let begun = Instant::now();
+    let takes = Duration::from_secs(trial.plan.takes_s);
+    let mut row = Row::new(what, trial.plan, seed);
+    loop {
+        let attempt = Attempt {
+            label: format!("{what}-{}", row.tries + 1),
+            plan: trial.plan,
+            defect: Some(trial.defect),
+            seed: seed.wrapping_add(row.tries),
+        };
+        let Some(judged) = runner.run(&attempt)? else { return Ok(None) };
+        row.note(&attempt, &judged, begun.elapsed());
+        (row.outcome, row.says) = verdict_on_defect(&judged, trial, begun.elapsed());
+        let caught = matches!(row.outcome, Outcome::Caught | Outcome::Late);
+        let time_is_over = begun.elapsed() + takes > BUDGET;
+        if caught || time_is_over || row.tries >= tries_max {
+            return Ok(Some(row));
+        }
+    }
+}
+
+fn verdict_on_defect(judged: &Judged, trial: &Trial, elapsed: Duration) -> (Outcome, String) {
+    let Some(judgement) = &judged.judgement else {
+        return (Outcome::Failed, judged.last_words.clone());
+    };
+    if judgement.validity != Validity::Invalid {
+        return (Outcome::Escaped, judgement.reasons.first().cloned().unwrap_or_default());
+    }
+    let shown = trial.evidence.iter().find_map(|it| it.in_verdict(&judgement.checked));
+    match shown {
+        Some(shown) if elapsed <= BUDGET => (Outcome::Caught, shown),
+        Some(shown) => (Outcome::Late, shown),
+        None => (Outcome::WrongEvidence, judgement.reasons.first().cloned().unwrap_or_default()),
+    }
+}
+
+/// Runs the correct cluster, once.
+fn acquit(plan: Plan, runner: &Runner, seed: u64) -> Result<Option<Row>, Failure> {
+    let begun = Instant::now();
+    let label = format!("correct-{}", plan.label());
+    let attempt = Attempt { label, plan, defect: None, seed };
+    let Some(judged) = runner.run(&attempt)? else { return Ok(None) };
+    let mut row = Row::new("correct cluster", plan, seed);
+    row.note(&attempt, &judged, begun.elapsed());
+    (row.outcome, row.says) = match &judged.judgement {
+        None => (Outcome::Failed, judged.last_words.clone()),
+        Some(judgement) => {
+            let outcome = match judgement.validity {
+                Validity::Valid => Outcome::Acquitted,
+                Validity::Unknown => Outcome::Undecided,
+                Validity::Invalid => Outcome::Accused,
+            };
+            (outcome, judgement.reasons.first().cloned().unwrap_or_default())
+        }
+    };
+    Ok(Some(row))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use checker::{Finding, FindingKind, Verdict};
+
+    fn judged(validity: Validity, finding: Option<FindingKind>) -> Judged {
+        let finding = finding.map(|kind| Finding {
+            kind,
+            key: histories::jsonl::Text(b"k".to_vec()),
+            invoke_ns: 1,
+            stale_by_ns: None,
+            sentence: "what was seen".into(),
+            operations: Vec::new(),
+            faults: Vec::new(),
+        });
+        let checked = Verdict { findings: finding.into_iter().collect(), ..Verdict::default() };
+        Judged::of(validity, checked)
+    }
+
+    fn outcome(validity: Validity, finding: Option<FindingKind>, seconds: u64) -> Outcome {
+        let trial = trials::of(Defect::StaleRead);
+        verdict_on_defect(&judged(validity, finding), &trial, Duration::from_secs(seconds)).0
+    }
+
+    #[test]
+    fn a_defect_is_caught_by_its_own_evidence_in_time() {
+        let stale = Some(FindingKind::StaleRead);
+        assert_eq!(outcome(Validity::Invalid, stale, 30), Outcome::Caught);
+        assert_eq!(outcome(Validity::Invalid, stale, 61), Outcome::Late);
+        let phantom = Some(FindingKind::PhantomValue);
+        assert_eq!(outcome(Validity::Invalid, phantom, 30), Outcome::WrongEvidence);
+        assert_eq!(outcome(Validity::Valid, None, 30), Outcome::Escaped);
+        assert_eq!(outcome(Validity::Unknown, None, 30), Outcome::Escaped);
+    }
+
+    #[test]
+    fn the_worst_outcome_decides_how_the_program_ends() {
+        let worst = |outcomes: &[Outcome]| outcomes.iter().max().expect("some").exit();
+        use Outcome::*;
+        assert_eq!(worst(&[Caught, Acquitted]), Exit::Valid);
+        assert_eq!(worst(&[Caught, Undecided, Failed]), Exit::Unknown);
+        assert_eq!(worst(&[Undecided, Escaped]), Exit::Invalid);
+        assert_eq!(worst(&[Accused, Undecided]), Exit::Invalid);
+        assert_eq!(worst(&[Caught, Failed]), Exit::TargetOrDisk);
+    }
+
+    #[test]
+    fn the_canary_comes_first_and_every_plan_is_also_run_correct() {
+        let all = tasks(&[], false);
+        assert!(matches!(all[0], Task::Canary));
+        let catches = all.iter().filter(|task| matches!(task, Task::Catch(_))).count();
+        assert_eq!(catches, Defect::ALL.len());
+        for task in &all {
+            if let Task::Catch(trial) = task {
+                let acquitted = |it: &Task| matches!(it, Task::Acquit(plan) if *plan == trial.plan);
+                assert!(all.iter().any(acquitted));
+            }
+        }
+        let one = tasks(&[Defect::LongLease], true);
+        assert_eq!(one.len(), 3, "the canary, the defect and the correct cluster: {one:?}");
+    }
+}
