@@ -49,6 +49,11 @@ impl Interrupt {
         Ok(Self { urgency })
     }
 
+    /// How urgent it is by now.
+    pub fn urgency(&self) -> Urgency {
+        *self.urgency.borrow()
+    }
+
     /// Waits until it is at least this urgent.
     pub async fn at_least(&self, urgency: Urgency) {
         let mut receiver = self.urgency.clone();
