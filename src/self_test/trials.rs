@@ -62,7 +62,7 @@ const KILL_ALL_TRANSFER: Plan = plan(
     30,
 );
 const KILL_ALL_REGISTER: Plan = plan(
-    "--workload register --keys 100 --nemesis kill-all --stores 3 --concurrency 8 --time 12",
+    "--workload register --keys 100 --nemesis kill-all --pause-ms-max 1000 --stores 3 --concurrency 8 --time 15",
     20,
 );
 const REPLICAS: Plan = plan(
@@ -113,18 +113,16 @@ pub fn of(defect: Defect) -> Trial {
         Defect::StaleRead => (OVERLAP, OLD_STATE, true),
         Defect::LongLease => (OVERLAP_LEASE, OLD_STATE, false),
         Defect::FollowerRead => (OVERLAP, OLD_STATE, false),
-        Defect::AckBeforeCommit => (PAUSE_LEADER, LOST, false),
+        Defect::AckBeforeCommit | Defect::LostOnLeaderChange => (PAUSE_LEADER, LOST, false),
         Defect::AckBeforeFsync => (KILL_ALL, LOST, true),
         Defect::ApplyTwice => (KILL_ALL, DIVERGED, true),
-        Defect::LostOnLeaderChange => (PAUSE_LEADER, LOST, false),
         Defect::ForgetfulSnapshot => (REPLICAS, DIVERGED, true),
         Defect::TornMembership => (MOVES, DIVERGED, false),
         Defect::VoteTwice => (KILL_ALL_TRANSFER, DIVERGED, false),
         Defect::KeyLostInSplit => (SPLITS, DIVERGED, true),
         Defect::DeleteResurrects => (KILL_ALL_REGISTER, &[Evidence::NoOrder], false),
         Defect::ScanSkipsBoundary => (REGIONS, &[Evidence::MissingKey], true),
-        Defect::FailedCasWrites => (REGISTER, &[Evidence::NoOrder], true),
-        Defect::CasRace => (REGISTER, &[Evidence::NoOrder], true),
+        Defect::FailedCasWrites | Defect::CasRace => (REGISTER, &[Evidence::NoOrder], true),
         Defect::PutReportsFailureButApplies => {
             (REGIONS, &[Evidence::Finding(FindingKind::FailedWriteObserved)], false)
         }

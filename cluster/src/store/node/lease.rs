@@ -27,6 +27,7 @@ const TOO_LONG: u64 = 10;
 pub(super) struct Lease {
     term: u64,
     until_ms: u64,
+    asked_ms: u64,
     forfeited_term: u64,
 }
 
@@ -37,6 +38,7 @@ impl Peer {
         if self.lease.term != term || self.lease.until_ms < until_ms {
             self.lease.term = term;
             self.lease.until_ms = until_ms;
+            self.lease.asked_ms = asked_ms;
         }
     }
 
@@ -48,6 +50,12 @@ impl Peer {
             && self.lease.term == term
             && self.lease.forfeited_term != term
             && shared.now.monotonic_ms < self.lease.until_ms
+    }
+
+    /// Whether it is time to ask again, so that reads need not wait when the lease is over.
+    pub(super) fn lease_is_half_over(&self, shared: &Shared) -> bool {
+        let half_ms = shared.config.timing.leader_lease_ms / 2;
+        shared.now.monotonic_ms >= self.lease.asked_ms + half_ms
     }
 
     /// Asks another peer to lead. Whoever gets that message may be elected against any lease.

@@ -80,10 +80,13 @@ impl Peer {
         }
         // Before its first commit in this term a leader does not know what is committed, and raft drops the request.
         if leads && !self.reads.waiting.is_empty() && self.raw.raft.commit_to_current_term() {
-            let reads = std::mem::take(&mut self.reads.waiting);
+            let mut reads = std::mem::take(&mut self.reads.waiting);
             if self.lease_holds(shared) {
+                let reads = std::mem::take(&mut reads);
                 self.reads.applying.push_back((self.raw.raft.raft_log.committed, reads));
-                return;
+                if !self.lease_is_half_over(shared) || !self.reads.confirming.is_empty() {
+                    return;
+                }
             }
             self.reads.rounds += 1;
             let number = self.reads.rounds;
