@@ -55,7 +55,7 @@ impl FuzzArgs {
         }
         let mut shape = super::default_config()?.cluster;
         shape.defects.clone_from(&self.defect);
-        shape.read = self.read.name().to_owned();
+        self.read.name().clone_into(&mut shape.read);
         shape.check()?;
         let endless = if self.for_ms.is_some() { u64::MAX } else { RUNS_DEFAULT };
         Ok(Fuzzing {

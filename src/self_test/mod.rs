@@ -258,8 +258,8 @@ mod tests {
 
     #[test]
     fn the_worst_outcome_decides_how_the_program_ends() {
-        let worst = |outcomes: &[Outcome]| outcomes.iter().max().expect("some").exit();
         use Outcome::*;
+        let worst = |outcomes: &[Outcome]| outcomes.iter().max().expect("some").exit();
         assert_eq!(worst(&[Caught, Acquitted]), Exit::Valid);
         assert_eq!(worst(&[Caught, Undecided, Failed]), Exit::Unknown);
         assert_eq!(worst(&[Undecided, Escaped]), Exit::Invalid);
