@@ -5,12 +5,12 @@
 
 use crate::traffic::Window;
 use histories::{EventRef, Process, WhatRef};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One fault.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct FaultSeen {
     /// Its place in the plan.
@@ -42,7 +42,7 @@ impl FaultSeen {
 }
 
 /// Collects the faults of a history.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct FaultFinder {
     faults: BTreeMap<u64, FaultSeen>,
 }

@@ -12,14 +12,14 @@ use crate::{
 };
 use checker::{Collector, Model, Options, Validity, Verdict};
 use histories::{Format, Header, MalformedReason, ReadError, Value, WhatRef, jsonl::Position};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::Path, sync::OnceLock};
 
 /// A run with fewer successes than this a client tested nothing.
 const OK_PER_CLIENT_MIN: u64 = 10;
 
 /// What is judged of a history.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Judgement {
     /// The whole judgement: the checker's, and unknown instead of valid for a run that tested nothing.
@@ -44,7 +44,7 @@ pub struct Judgement {
 }
 
 /// A fault, and what it did to the clients.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct FaultJudged {
     /// The fault.

@@ -31,7 +31,7 @@ pub struct CountedRange {
 }
 
 /// The two counts of a run, as far as they were made.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct KeyCounts {
     /// Before the one more put.

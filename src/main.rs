@@ -8,6 +8,7 @@
 mod check;
 mod cli;
 mod clock;
+mod cluster_samples;
 mod clusters;
 mod config;
 mod count;
@@ -16,11 +17,13 @@ mod exit;
 mod faults_seen;
 mod fuzz;
 mod heal;
+mod html_report;
 mod internal;
 mod interrupt;
 mod judge;
 mod key_count;
 mod live;
+mod live_tester;
 mod measurement;
 mod minimize;
 mod observe;
@@ -64,9 +67,13 @@ fn main() -> ExitCode {
 }
 
 /// A plan carried out, after it was said what it does to a cluster that somebody else started.
-fn planned(plan: &plan::Plan, runs_dir: &std::path::Path) -> Result<Exit, Failure> {
+fn planned(
+    plan: &plan::Plan,
+    runs_dir: &std::path::Path,
+    live: Option<std::net::SocketAddr>,
+) -> Result<Exit, Failure> {
     targets::consent::ask(plan)?;
-    run::test(plan, runs_dir)
+    run::test(plan, runs_dir, live)
 }
 
 fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
@@ -92,18 +99,18 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
             if let Some(parent_pid) = args.parent_pid {
                 cluster::process::die_with_parent(parent_pid).map_err(Failure::software)?;
             }
-            planned(&plan::Plan::draw(surveyed(args.config()?)?)?, &args.runs_dir)
+            planned(&plan::Plan::draw(surveyed(args.config()?)?)?, &args.runs_dir, args.live)
         }
         cli::Command::BenchRecording(args) => {
             run::recording_cost(&plan::Plan::draw(args.config()?)?, &args.runs_dir)
         }
         cli::Command::Replay(args) => {
             let plan = plan::Plan::read(&args.plan())?;
-            planned(&plan.on(|config| surveyed(config.clone()))?, &args.runs_dir)
+            planned(&plan.on(|config| surveyed(config.clone()))?, &args.runs_dir, args.live)
         }
         cli::Command::Scenario(args) => {
             let (scenario, runs_dir) = (args.scenario()?, args.runs_dir.clone());
-            planned(&plan::Plan::of_scenario(surveyed(args.config()?)?, scenario)?, &runs_dir)
+            planned(&plan::Plan::of_scenario(surveyed(args.config()?)?, scenario)?, &runs_dir, None)
         }
         cli::Command::Load(args) => ycsb::load(&args),
         cli::Command::Ycsb(args) => ycsb::run(&args),
@@ -114,6 +121,7 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
             simulate::command(&plan, &repeat, &args.runs_dir())
         }
         cli::Command::Minimize(args) => minimize::command(&args),
+        cli::Command::Report(args) => html_report::command(&args),
         cli::Command::Check(args) => check::command(&args),
         cli::Command::Cluster(args) => clusters::command(&args.command),
         cli::Command::InternalSupervisor(_) => clusters::detached_supervisor(),

@@ -20,6 +20,17 @@ pub struct Measurement {
     kinds: BTreeMap<String, Histogram<u64>>,
 }
 
+/// How often one kind came, and how long it took.
+#[derive(Debug, Clone, Copy)]
+pub struct Speed {
+    /// How often.
+    pub count: u64,
+    /// Half took at most so long, microseconds.
+    pub p50_us: u64,
+    /// 99 in a hundred took at most so long, microseconds.
+    pub p99_us: u64,
+}
+
 impl Measurement {
     /// One completed operation of a kind (`READ`, `UPDATE`, …).
     pub fn record(&mut self, kind: &str, latency: Duration) {
@@ -32,6 +43,15 @@ impl Measurement {
         if let Some(histogram) = self.kinds.get_mut(kind) {
             histogram.saturating_record(latency_us);
         }
+    }
+
+    /// Every kind, how often it came and how long it took.
+    pub fn speeds(&self) -> impl Iterator<Item = (&str, Speed)> {
+        self.kinds.iter().map(|(kind, histogram)| {
+            let at = |percent: f64| histogram.value_at_percentile(percent);
+            let speed = Speed { count: histogram.len(), p50_us: at(50.0), p99_us: at(99.0) };
+            (kind.as_str(), speed)
+        })
     }
 
     /// A line per kind, and one for all that succeeded, by name as in go-ycsb.

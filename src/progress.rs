@@ -3,27 +3,44 @@
 //! In: the phase, counts, the faults in force. Out: stderr. Results go to stdout and are not made here.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::{io::IsTerminal, time::Duration};
+use std::{
+    io::IsTerminal,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 /// Shows how far a run is.
 #[derive(Debug, Clone)]
 pub struct Progress {
     bar: Option<ProgressBar>,
+    phase: Arc<Mutex<Phase>>,
+}
+
+/// What goes on, since when, and how long it takes if that is known.
+#[derive(Debug)]
+struct Phase {
+    name: String,
+    since: Instant,
+    length: Option<Duration>,
 }
 
 impl Progress {
     /// A bar if stderr is a terminal, plain lines otherwise.
     pub fn new() -> Self {
+        let phase = Phase { name: String::new(), since: Instant::now(), length: None };
+        let phase = Arc::new(Mutex::new(phase));
         if !std::io::stderr().is_terminal() {
-            return Self { bar: None };
+            return Self { bar: None, phase };
         }
         let bar = ProgressBar::with_draw_target(Some(1), ProgressDrawTarget::stderr_with_hz(5));
         bar.set_style(style());
-        Self { bar: Some(bar) }
+        Self { bar: Some(bar), phase }
     }
 
     /// A new phase begins, so long if known.
     pub fn phase(&self, name: &str, length: Option<Duration>) {
+        *self.phase.lock().unwrap_or_else(PoisonError::into_inner) =
+            Phase { name: name.to_owned(), since: Instant::now(), length };
         match &self.bar {
             Some(bar) => {
                 bar.set_length(length.map_or(1, |length| length.as_millis() as u64));
@@ -34,6 +51,12 @@ impl Progress {
             }
             None => crate::terminal::note(format_args!("{name}")),
         }
+    }
+
+    /// The phase, since how long, and how long it takes if that is known.
+    pub fn current(&self) -> (String, Duration, Option<Duration>) {
+        let phase = self.phase.lock().unwrap_or_else(PoisonError::into_inner);
+        (phase.name.clone(), phase.since.elapsed(), phase.length)
     }
 
     /// How far the phase is, how fast operations go, and what hurts.

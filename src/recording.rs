@@ -12,7 +12,7 @@ use histories::{
 use std::{
     collections::VecDeque,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -33,6 +33,8 @@ pub struct Recording {
     succeeded: AtomicU64,
     acknowledged_writes: AtomicU64,
     measurement: Mutex<Measurement>,
+    /// What was measured since a live page looked; kept only if there is one.
+    since_look: OnceLock<Mutex<Measurement>>,
     /// The keys of the last acknowledged writes, the newest last.
     fresh_keys: Mutex<VecDeque<Key>>,
 }
@@ -56,6 +58,7 @@ impl Recording {
             succeeded: AtomicU64::new(0),
             acknowledged_writes: AtomicU64::new(0),
             measurement: Mutex::default(),
+            since_look: OnceLock::new(),
             fresh_keys: Mutex::default(),
         })
     }
@@ -88,6 +91,27 @@ impl Recording {
     /// Writes acknowledged so far.
     pub fn acknowledged_writes(&self) -> u64 {
         self.acknowledged_writes.load(Ordering::Relaxed)
+    }
+
+    /// From now on what is measured is also kept for a live page, from one look to the next.
+    pub fn measure_between_looks(&self) {
+        self.since_look.get_or_init(Mutex::default);
+    }
+
+    /// Takes what was measured since the last look of a live page.
+    pub fn take_since_look(&self) -> Measurement {
+        let since = self.since_look.get();
+        let take = |it: &Mutex<Measurement>| {
+            std::mem::take(&mut *it.lock().unwrap_or_else(PoisonError::into_inner))
+        };
+        since.map(take).unwrap_or_default()
+    }
+
+    fn measure(&self, kind: &str, latency: Duration) {
+        self.lock().record(kind, latency);
+        if let Some(since) = self.since_look.get() {
+            since.lock().unwrap_or_else(PoisonError::into_inner).record(kind, latency);
+        }
     }
 
     /// Takes what was measured since the last time.
@@ -184,11 +208,11 @@ impl Client {
         let latency = Duration::from_nanos(returned_ns - invoked_ns);
         match &outcome {
             Outcome::Ok(_) => {
-                shared.lock().record(kind, latency);
+                shared.measure(kind, latency);
                 shared.succeeded.fetch_add(1, Ordering::Relaxed);
             }
             Outcome::Fail | Outcome::Info => {
-                shared.lock().record(&format!("{kind}_ERROR"), latency);
+                shared.measure(&format!("{kind}_ERROR"), latency);
             }
         }
         shared.completed.fetch_add(1, Ordering::Relaxed);

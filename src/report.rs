@@ -71,7 +71,8 @@ fn experiment(finding: &Finding) -> String {
     format!("{mark}: {}", finding.said)
 }
 
-fn verdict(judgement: &Judgement) -> Vec<String> {
+/// The verdict in words, and its reasons.
+pub fn verdict(judgement: &Judgement) -> Vec<String> {
     let operations = judgement.checked.operations;
     let total = operations.ok + operations.fail + operations.info;
     let about = &judgement.target;

@@ -10,7 +10,7 @@ mod watcher;
 use crate::{
     counterexamples,
     exit::{Exit, Failure},
-    heal,
+    heal, html_report,
     interrupt::{Interrupt, Urgency},
     judge,
     key_count::CountedRange,
@@ -23,7 +23,7 @@ use crate::{
 };
 use histories::Header;
 use stage::Stage;
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 /// An idle client waits for so much longer than the longest pause: for a new leader, and for its own turn.
 pub const IDLE_BEYOND_PAUSE_MS: u64 = 6_000;
@@ -42,7 +42,7 @@ pub fn recording_cost(plan: &Plan, runs_dir: &Path) -> Result<Exit, Failure> {
     let run = RunDirectory::create(runs_dir, "recording-cost")?;
     let progress = Progress::new();
     let runtime = tokio::runtime::Runtime::new().map_err(Failure::software)?;
-    let measured = carry_out(plan, Purpose::RecordingCost, "", &run, &progress);
+    let measured = carry_out(plan, Purpose::RecordingCost, "", &run, &progress, None);
     let lines = runtime.block_on(measured)?;
     progress.finish();
     for line in lines {
@@ -51,8 +51,8 @@ pub fn recording_cost(plan: &Plan, runs_dir: &Path) -> Result<Exit, Failure> {
     Ok(Exit::Valid)
 }
 
-/// Runs a plan and judges it.
-pub fn test(plan: &Plan, runs_dir: &Path) -> Result<Exit, Failure> {
+/// Runs a plan and judges it. With `live`, a live page is served there meanwhile.
+pub fn test(plan: &Plan, runs_dir: &Path, live: Option<SocketAddr>) -> Result<Exit, Failure> {
     heal::before_a_run(runs_dir);
     let run = RunDirectory::create(runs_dir, &plan.config.name)?;
     let plan_json = plan.to_json()?;
@@ -69,7 +69,8 @@ pub fn test(plan: &Plan, runs_dir: &Path) -> Result<Exit, Failure> {
     let progress = Progress::new();
     let runtime = tokio::runtime::Runtime::new().map_err(Failure::software)?;
     let hash = plan::hash(&plan_json);
-    let carried_out = runtime.block_on(carry_out(plan, Purpose::Test, &hash, &run, &progress));
+    let carried_out =
+        runtime.block_on(carry_out(plan, Purpose::Test, &hash, &run, &progress, live));
     runtime.shutdown_timeout(Duration::from_secs(5));
     progress.finish();
     let troubles = carried_out?;
@@ -79,16 +80,22 @@ pub fn test(plan: &Plan, runs_dir: &Path) -> Result<Exit, Failure> {
 /// Judges a run's history, and tells what is judged. `repeat` is the command that repeats the run.
 pub fn conclude(run: &RunDirectory, troubles: &[String], repeat: &str) -> Result<Exit, Failure> {
     crate::terminal::note(format_args!("judging {}", run.history().display()));
-    let judgement = judge::judge(&run.history(), &judge::Judging::default())?;
+    let judged = judge::judge(&run.history(), &judge::Judging::default());
+    if judged.is_err() {
+        html_report::write(run, judged.as_ref())?;
+    }
+    let judgement = judged?;
     let verdict_json = serde_json::to_vec_pretty(&judgement).map_err(Failure::software)?;
     write_whole(&run.verdict(), &verdict_json)?;
     report::print(&judgement);
     counterexamples::print(&judgement);
     counterexamples::write(&judgement, run.path())?;
+    let html = html_report::write(run, Ok(&judgement))?;
     for trouble in troubles {
         crate::terminal::result(format_args!("  - {trouble}"));
     }
     crate::terminal::result(format_args!("run:    {}", shown(run)));
+    crate::terminal::result(format_args!("report: {}", shown_path(&html)));
     crate::terminal::result(format_args!("check:  jepsen-tikv check {}", shown(run)));
     crate::terminal::result(format_args!("repeat: {repeat}"));
     match (judgement.exit(), troubles.first()) {
@@ -100,8 +107,12 @@ pub fn conclude(run: &RunDirectory, troubles: &[String], repeat: &str) -> Result
 
 /// A run directory as a person would type it.
 fn shown(run: &RunDirectory) -> String {
+    shown_path(run.path())
+}
+
+fn shown_path(path: &Path) -> String {
     let here = std::env::current_dir().unwrap_or_default();
-    run.path().strip_prefix(here).unwrap_or(run.path()).display().to_string()
+    path.strip_prefix(here).unwrap_or(path).display().to_string()
 }
 
 /// Everything that needs a runtime. The target's own troubles, in sentences.
@@ -111,6 +122,7 @@ async fn carry_out(
     plan_hash: &str,
     run: &RunDirectory,
     progress: &Progress,
+    live: Option<SocketAddr>,
 ) -> Result<Vec<String>, Failure> {
     let interrupt = Interrupt::listen().map_err(Failure::software)?;
     let workload = Workload::new(&plan.config.workload, plan.config.seed);
@@ -120,7 +132,8 @@ async fn carry_out(
         () = interrupt.at_least(Urgency::Early) => return Err(interrupted()),
     };
     let target = Arc::new(target);
-    let staged = Stage { plan, plan_hash, run, progress, workload, target: Arc::clone(&target) };
+    let target_of_stage = Arc::clone(&target);
+    let staged = Stage { plan, plan_hash, run, progress, workload, target: target_of_stage, live };
     let result = tokio::select! {
         result = staged.perform(purpose, &interrupt) => result,
         () = interrupt.at_least(Urgency::Now) => Err(interrupted()),

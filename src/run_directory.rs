@@ -69,6 +69,16 @@ impl RunDirectory {
         self.path.join("nemesis.journal")
     }
 
+    /// What was seen of the cluster, about once a second.
+    pub fn samples(&self) -> PathBuf {
+        self.path.join("cluster-samples.jsonl")
+    }
+
+    /// The report for a browser.
+    pub fn html(&self) -> PathBuf {
+        self.path.join("report.html")
+    }
+
     /// What is judged of it.
     pub fn verdict(&self) -> PathBuf {
         self.path.join("verdict.json")

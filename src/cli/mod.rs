@@ -9,6 +9,7 @@ mod fuzz;
 mod heal;
 mod minimize;
 mod replay;
+mod report;
 mod scenario;
 mod self_test;
 mod shape;
@@ -28,6 +29,7 @@ pub use fuzz::FuzzArgs;
 pub use heal::HealArgs;
 pub use minimize::MinimizeArgs;
 pub use replay::ReplayArgs;
+pub use report::ReportArgs;
 pub use scenario::ScenarioArgs;
 pub use self_test::SelfTestArgs;
 pub use shape::{ProfileName, ReadName};
@@ -77,6 +79,8 @@ pub enum Command {
     Simulate(Box<SimulateArgs>),
     /// The smallest part of a history that is still not linearizable, as a history of its own
     Minimize(MinimizeArgs),
+    /// Write a run's report.html again, and open it
+    Report(ReportArgs),
     /// Judge recorded histories again, offline
     Check(CheckArgs),
     /// Resume processes that a killed tester left stopped, and end those it left running

@@ -12,7 +12,7 @@ use crate::{
     exit::{Exit, Failure},
 };
 use clap::{Args, ValueEnum};
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 /// On or off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -84,6 +84,9 @@ pub struct TestArgs {
     /// The cluster's shape
     #[command(flatten)]
     pub shape: ShapeArgs,
+    /// Serve a live page meanwhile, on this machine only
+    #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = "127.0.0.1:0")]
+    pub live: Option<SocketAddr>,
     /// Where run directories go
     #[arg(long, default_value = "runs")]
     pub runs_dir: PathBuf,

@@ -120,11 +120,14 @@ fn configurations(seed: u64, space: &Space) -> impl Strategy<Value = Config> + u
     let times = TIME_MS_MIN..=time_ms_max.max(TIME_MS_MIN);
     (shapes(shape), workloads(), faults(&allowed), times).prop_map(
         move |(mut cluster, workload, mut nemesis, time_ms)| {
-            // Two more replicas must find a store each.
-            let raises = nemesis.faults.iter().any(|name| name == "replicas" || name == "mix");
-            if raises {
-                cluster.stores = cluster.stores.max(cluster.replicas + 2);
-            }
+            // Two more replicas must find a store each, and one that moves another.
+            let stores_more = nemesis.faults.iter().map(|name| match name.as_str() {
+                "replicas" | "mix" => 2,
+                "move-replica" => 1,
+                _ => 0,
+            });
+            let stores_min = cluster.replicas + stores_more.sum::<u32>();
+            cluster.stores = cluster.stores.max(stores_min);
             nemesis.faults.dedup();
             Config {
                 name: "fuzz".into(),

@@ -20,7 +20,7 @@
 mod routes;
 mod watch;
 
-pub use watch::Tester;
+pub use watch::{FaultShown, OperationShown, Tester, TesterSeen};
 
 use crate::{
     exit::Failure,

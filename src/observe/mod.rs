@@ -11,5 +11,5 @@ mod sample;
 mod sampler;
 
 pub use changes::changes;
-pub use sample::{ProcessSeen, ProcessWord, Sample};
+pub use sample::{ProcessSeen, ProcessWord, Sample, StoreSeen};
 pub use sampler::{Processes, Sampler};

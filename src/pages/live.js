@@ -45,8 +45,8 @@
     const made = [];
     if (clients.length) {
       made.push({ id: "client-ops", title: "Clients: operations a second", series: clients.flatMap((kind, tone) => [
-        line(kind, tone, s => s.tester && s.tester.operations[kind] && s.tester.operations[kind].ok_per_s),
-        line(kind + " failed or unknown", tone, s => s.tester && s.tester.operations[kind] && s.tester.operations[kind].error_per_s, { dash: 2 })])
+        line(kind, tone, s => s.tester && (s.tester.operations[kind] ? s.tester.operations[kind].ok_per_s : 0)),
+        line(kind + " failed or unknown", tone, s => s.tester && (s.tester.operations[kind] ? s.tester.operations[kind].error_per_s : 0), { dash: 2 })])
         .filter(series => !series.name.endsWith("unknown") || series.values.some(v => v[1] > 0)) });
       made.push({ id: "client-latency", title: "Clients: latency", unit: "ms", log: true, series: clients.flatMap((kind, tone) => [
         line(kind + " median", tone, s => s.tester && s.tester.operations[kind] && s.tester.operations[kind].p50_ms || undefined),
@@ -124,6 +124,7 @@
     event.target.setAttribute("aria-pressed", String(paused));
     if (!paused && last) draw();
   });
+  window.panels = panels;
   const source = new EventSource("events");
   source.addEventListener("past", event => {
     samples = []; events = [];

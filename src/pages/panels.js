@@ -82,7 +82,7 @@ const Panels = (() => {
           });
           head.append(key);
         }
-        if (panel.lanes) head.append(panel.output = element("output", { class: "key" }));
+        if (panel.lanes) head.append(panel.output = element("output", {}));
         host.append(head);
         return head;
       });
@@ -135,10 +135,10 @@ const Panels = (() => {
               return { type: "polygon", shape: { points: upper.concat(lower) }, style: { fill: tone, opacity: .28 }, silent: true };
             } });
         } else if (series.kind === "points") {
-          made.push({ id, type: "scatter", ...axes, data: shown ? series.values : [], symbolSize: 3, large: true, largeThreshold: 2000,
+          made.push({ id, type: "scatter", ...axes, data: shown ? series.values : [], symbolSize: series.values.length > 2000 ? 3 : 5, large: true, largeThreshold: 2000,
             silent: true, itemStyle: { color: tone, opacity: .55 }, symbol: ["circle", "rect", "triangle", "diamond"][series.tone % 4] });
         } else {
-          made.push({ id, type: "line", ...axes, data: shown ? series.values : [], showSymbol: false, sampling: "lttb", connectNulls: false,
+          made.push({ id, type: "line", ...axes, data: shown ? series.values : [], showSymbol: series.values.length < 3, sampling: "lttb", connectNulls: false,
             step: series.kind === "step" ? "end" : false, silent: true, emphasis: { disabled: true },
             lineStyle: { color: tone, width: 1.8, type: dash(series) }, itemStyle: { color: tone },
             areaStyle: series.area ? { color: tone, opacity: .15 } : undefined });
@@ -149,7 +149,7 @@ const Panels = (() => {
 
     function draw() {
       drawHeads();
-      const left = narrow() ? 46 : 74, right = narrow() ? 8 : 16;
+      const left = narrow() ? 58 : 96, right = narrow() ? 8 : 16;
       let y = 0;
       const grids = panels.map((panel, index) => {
         heads[index].style.top = y + "px";
@@ -168,7 +168,7 @@ const Panels = (() => {
       const xAxis = panels.map((panel, index) => ({
         type: options.clock ? "time" : "value", gridIndex: index, min: options.from, max: options.to, scale: true,
         axisLine: { lineStyle: { color: line } }, axisTick: { show: false }, splitLine: { show: true, lineStyle: { color: line, opacity: .5 } },
-        axisLabel: { ...text, hideOverlap: true, formatter: options.clock ? undefined : value => short(value) + " s" }, splitNumber: narrow() ? 4 : 8,
+        axisLabel: { ...text, hideOverlap: true, alignMaxLabel: "right", alignMinLabel: "left", formatter: options.clock ? undefined : value => short(value) + " s" }, splitNumber: narrow() ? 4 : 8,
         axisPointer: { show: true, snap: false, label: { show: false }, lineStyle: { color: ink, width: 1, type: "solid" } },
       }));
       const yAxis = panels.map((panel, index) => panel.lanes ? {

@@ -9,10 +9,13 @@ use super::{
 };
 use crate::{
     clock::Clock,
+    cluster_samples,
     config::{AtomicMode, ClientName, TargetConfig},
     exit::Failure,
     interrupt::Interrupt,
     key_count::CountedRange,
+    live::{self, Live},
+    live_tester::LiveTester,
     plan::Plan,
     progress::Progress,
     recording::Recording,
@@ -26,7 +29,7 @@ use crate::{
 use client::{DirectClient, DirectOptions, RawKv, TikvClient, TikvClientOptions};
 use histories::{Header, Recorder};
 use nemesis::{NemesisReport, Observer, Target};
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{sync::watch, time::Instant};
 
 /// How long the cluster may take until it is whole, at the start and after the faults, at the `fast` profile.
@@ -47,6 +50,8 @@ pub struct Stage<'a> {
     pub progress: &'a Progress,
     pub workload: Workload,
     pub target: Arc<UnderTest>,
+    /// Where a live page is served, if one is wanted.
+    pub live: Option<SocketAddr>,
 }
 
 /// What is left when clients and faults are done.
@@ -75,12 +80,21 @@ impl Stage<'_> {
 
         let recorder = Recorder::create(&self.run.history(), &self.header())
             .map_err(Failure::target_or_disk)?;
-        let recording = Recording::new(Clock::start(), recorder.handle());
+        let clock = Clock::start();
+        let recording = Recording::new(clock, recorder.handle());
         let workers = self.workers(&recording);
         if purpose == Purpose::RecordingCost {
             return Ok(recording_cost::measure(&workers).await);
         }
-        let worked = self.work(&workers, &recorder, interrupt).await?;
+        let watched = cluster_samples::watch(
+            &self.run.samples(),
+            self.target.pd_endpoints(),
+            self.target.clone(),
+            clock,
+        );
+        let live = self.serve_live(&recording).await?;
+        let tester = live.as_ref().map(|(_, tester)| Arc::clone(tester));
+        let worked = self.work(&workers, &recorder, interrupt, tester).await?;
 
         if let Err(failure) = self.target.await_whole(self.whole_within()).await {
             self.progress.line(&format!("after the faults {failure}"));
@@ -94,6 +108,7 @@ impl Stage<'_> {
         } else {
             range.count(&direct, &mut client, op_timeout, COUNT_WITHIN).await;
         }
+        drop(watched);
         recorder.finish().map_err(|error| {
             Failure::target_or_disk(format!("{error}; make room or choose another --runs-dir"))
         })?;
@@ -106,6 +121,7 @@ impl Stage<'_> {
         workers: &Workers,
         recorder: &Recorder,
         interrupt: &Interrupt,
+        live: Option<Arc<LiveTester>>,
     ) -> Result<Worked, Failure> {
         let (stop, stopped) = watch::channel(false);
         let watcher = Watcher {
@@ -145,6 +161,7 @@ impl Stage<'_> {
             recording: Arc::clone(&workers.recording),
             in_force: Arc::clone(&watcher.in_force),
             progress: self.progress.clone(),
+            live,
         });
         let (over, is_over) = tokio::sync::oneshot::channel();
         let hurt = async {
@@ -207,6 +224,24 @@ impl Stage<'_> {
         );
         let unhealed = scenario::play(&scene).await;
         Worked { unhealed, counted: scene.counted() }
+    }
+
+    /// The live page, if one is wanted, and what it is told.
+    async fn serve_live(
+        &self,
+        recording: &Arc<Recording>,
+    ) -> Result<Option<(Live, Arc<LiveTester>)>, Failure> {
+        let Some(addr) = self.live else { return Ok(None) };
+        let tester = Arc::new(LiveTester::new(Arc::clone(recording), self.progress.clone()));
+        let source = live::Source {
+            title: self.plan.config.name.clone(),
+            pd_endpoints: self.target.pd_endpoints().to_vec(),
+            processes: Some(self.target.clone()),
+            tester: Some(tester.clone()),
+        };
+        let live = live::serve(source, addr).await?;
+        self.progress.result_line(&format!("live:   {}", live.url()));
+        Ok(Some((live, tester)))
     }
 
     fn unhealed(&self, report: &NemesisReport) -> Vec<String> {

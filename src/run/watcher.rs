@@ -3,6 +3,7 @@
 use crate::{
     exit::Failure,
     interrupt::{Interrupt, Urgency},
+    live_tester::LiveTester,
     progress::Progress,
     recording::Recording,
 };
@@ -77,10 +78,14 @@ pub struct RunObserver {
     pub recording: Arc<Recording>,
     pub in_force: Arc<Mutex<Vec<String>>>,
     pub progress: Progress,
+    pub live: Option<Arc<LiveTester>>,
 }
 
 impl Observer for RunObserver {
     fn record(&self, what: What) -> u64 {
+        if let Some(live) = &self.live {
+            live.hear(self.recording.now_ns(), &what);
+        }
         self.recording.nemesis(what)
     }
 
@@ -91,6 +96,9 @@ impl Observer for RunObserver {
     fn in_force(&self, names: &[&'static str]) {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         self.progress.faults(&names);
+        if let Some(live) = &self.live {
+            live.in_force(&names);
+        }
         *self.in_force.lock().unwrap_or_else(PoisonError::into_inner) = names;
     }
 }

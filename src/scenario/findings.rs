@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 /// What a finding means for the verdict.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Weight {
     /// As the experiment expects.
@@ -28,7 +28,7 @@ pub enum Weight {
 }
 
 /// One thing that an experiment showed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
 pub struct Finding {
     /// What it means.
     pub weight: Weight,

@@ -197,7 +197,7 @@ impl Target for Fake {
     }
 
     fn move_replica(&self, region: RegionId, from: StoreId, to: StoreId) -> Pending<'_, ()> {
-        assert_eq!(region, 2);
+        assert!(region >= 2);
         Box::pin(async move {
             let mut cluster = self.now();
             cluster.call("move-replica", format!("move-replica {from} to {to}"))?;

@@ -1,0 +1,60 @@
+//! Looks at the cluster while a run goes, and keeps what was seen in `cluster-samples.jsonl`.
+//!
+//! In: PD's addresses, who sees the processes, the run's clock. Out: a line about once a second. The report draws leaders
+//! and regions from it; no verdict rests on it, so a look that fails, or a disk that is full, ends no run.
+
+use crate::{
+    clock::Clock,
+    observe::{Processes, Sampler},
+};
+use std::{io::Write, path::Path, sync::Arc, time::Duration};
+use tokio::{
+    task::JoinHandle,
+    time::{MissedTickBehavior, interval},
+};
+
+/// Between two looks.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Looks until this is dropped.
+#[derive(Debug)]
+pub struct Watch(Option<JoinHandle<()>>);
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if let Some(task) = self.0.take() {
+            task.abort();
+        }
+    }
+}
+
+/// Begins to look.
+pub fn watch(
+    path: &Path,
+    pd_endpoints: &[String],
+    processes: Arc<dyn Processes>,
+    clock: Clock,
+) -> Watch {
+    let opened = std::fs::File::create(path);
+    let (Ok(mut file), Ok(mut sampler)) = (opened, Sampler::new(pd_endpoints, Some(processes)))
+    else {
+        tracing::warn!(path = %path.display(), "the cluster is not looked at: the report will lack leaders and regions");
+        return Watch(None);
+    };
+    Watch(Some(tokio::spawn(async move {
+        let mut ticks = interval(EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let begun_ns = clock.now_ns();
+            let mut sample = sampler.look().await;
+            sample.run_ns = Some(begun_ns);
+            let Ok(mut line) = serde_json::to_vec(&sample) else { continue };
+            line.push(b'\n');
+            if let Err(error) = file.write_all(&line) {
+                tracing::warn!(%error, "the cluster is no longer looked at");
+                return;
+            }
+        }
+    })))
+}

@@ -1,0 +1,320 @@
+//! A report's text and tables, as HTML.
+//!
+//! In: the judgement, the facts, and the errors by kind. Out: the page's body. It is readable without scripts; the
+//! panels need one. All that comes from a run is escaped.
+
+use super::{errors::Kind, facts::Facts, spacetime, words};
+use crate::{
+    judge::{FaultJudged, Judgement},
+    pages::escaped,
+    report,
+};
+use checker::{KeyVerdict, Validity};
+use std::fmt::Write;
+
+/// So many invalid keys are drawn, and so many rows of a table are shown.
+const KEYS_MAX: usize = 5;
+const ROWS_MAX: usize = 200;
+
+/// Everything that the page tells.
+pub struct Told<'a> {
+    /// The run's name and time.
+    pub title: &'a str,
+    /// What is judged.
+    pub judgement: &'a Judgement,
+    /// The history was refused: why.
+    pub refused: Option<&'a str>,
+    /// What the history says.
+    pub facts: &'a Facts,
+    /// What went wrong for clients.
+    pub errors: &'a [(Kind, u64)],
+    /// The command that repeats the run.
+    pub repeat: Option<&'a str>,
+    /// Files beside the report.
+    pub files: &'a [String],
+}
+
+/// The body.
+pub fn body(told: &Told<'_>) -> String {
+    let mut html =
+        String::from("<a class=\"skip\" href=\"#over-time\">To the charts</a>\n<main>\n");
+    // Writing into a string cannot fail, here and below.
+    let _ = writeln!(
+        html,
+        "<header class=\"bar\"><div><h1>{}</h1><div class=\"dim\">jepsen-tikv report</div></div>\
+         <button type=\"button\" id=\"theme\">Dark</button></header>",
+        escaped(told.title)
+    );
+    html += &verdict(told);
+    html += &counterexamples(told);
+    html += &tried(told);
+    html += "<h2 id=\"over-time\">Over time</h2>\n<div class=\"cursor bar\"><output id=\"cursor\" class=\"dim\">Point at a \
+             panel to read its values; drag to zoom, double-click for all.</output><span id=\"zoom\"></span></div>\n\
+             <div id=\"panels\"></div>\n<noscript><p>The panels need JavaScript; everything else is here.</p></noscript>\n";
+    html += &faults(&told.judgement.faults);
+    html += &key_counts(told);
+    html += &errors(told.errors);
+    html += &files(told);
+    html += "</main>\n";
+    html
+}
+
+fn verdict(told: &Told<'_>) -> String {
+    let judgement = told.judgement;
+    let mut lines = match told.refused {
+        Some(why) => vec![format!("REFUSED: this history cannot be judged. {why}")],
+        None => report::verdict(judgement),
+    };
+    let class = judgement.validity.to_string();
+    let mut html = format!("<section class=\"verdict {class}\" aria-label=\"Verdict\">");
+    let first = lines.remove(0);
+    let (word, rest) = first.split_once(':').unwrap_or(("", &first));
+    let _ = write!(html, "<strong>{}:</strong> {}", escaped(word), escaped(rest.trim()));
+    // A failing run opens on its picture; the checker's sentences are long.
+    let pictured = judgement.checked.keys.iter().any(|key| key.counterexample.is_some());
+    if !lines.is_empty() {
+        let mut items = String::new();
+        for line in &lines {
+            let _ = write!(items, "<li>{}</li>", escaped(line.trim_start_matches([' ', '-'])));
+        }
+        let keys =
+            judgement.checked.keys.iter().filter(|it| it.validity == Validity::Invalid).count();
+        let _ = if pictured {
+            write!(
+                html,
+                " {keys} of {} keys cannot be explained.<details><summary>The checker's reasons</summary><ul>{items}</ul></details>",
+                judgement.checked.keys.len()
+            )
+        } else {
+            write!(html, "<ul>{items}</ul>")
+        };
+    }
+    if let Some(torn) = &told.facts.torn {
+        let _ = write!(
+            html,
+            "<p>The file ends early: {}. What stands before is drawn.</p>",
+            escaped(torn)
+        );
+    }
+    html + "</section>\n"
+}
+
+fn counterexamples(told: &Told<'_>) -> String {
+    let keys: Vec<&KeyVerdict> = told
+        .judgement
+        .checked
+        .keys
+        .iter()
+        .filter(|key| key.validity == Validity::Invalid)
+        .collect();
+    let mut html = String::new();
+    for key in keys.iter().take(KEYS_MAX) {
+        let Some(found) = &key.counterexample else { continue };
+        let finding = told.judgement.checked.findings.iter().find(|finding| finding.key == key.key);
+        let kind = finding.map_or_else(|| "not linearizable".to_owned(), |it| it.kind.to_string());
+        let clash = finding.map_or(&found.operations, |it| &it.operations);
+        let mut operations = found.operations.clone();
+        operations.extend(clash.iter().filter(|index| !found.operations.contains(index)));
+        let _ = writeln!(
+            html,
+            "<section><h2>What went wrong: {} of key <code>{}</code></h2>\n<p>{}</p>",
+            escaped(&kind),
+            escaped(&key.key.to_string()),
+            escaped(&words::paragraph(told.facts, told.judgement, key))
+        );
+        html += &spacetime::draw(told.facts, told.judgement, &operations, clash);
+        let _ = writeln!(
+            html,
+            "<p class=\"dim\">A lane for each client; blue bars read, orange bars write; ✗ marks the operations that clash. \
+             Pink behind: faults in force. Beneath: what the processes of the stores concerned did. Time is to scale \
+             between two marks, and cut at the double strokes. Point at a bar for its exact times.</p>\n\
+             <details><summary>The checker's own words, and the drawing as text</summary><p>{}</p><pre>{}</pre></details></section>",
+            escaped(&found.sentence),
+            escaped(&found.drawing.join("\n"))
+        );
+    }
+    if keys.len() > KEYS_MAX {
+        let _ = writeln!(
+            html,
+            "<p>{} more keys are invalid; they are in verdict.json.</p>",
+            keys.len() - KEYS_MAX
+        );
+    }
+    html
+}
+
+fn tried(told: &Told<'_>) -> String {
+    let header = &told.facts.header.fields;
+    let text = |name: &str| match header.get(name) {
+        Some(serde_json::Value::String(text)) => text.clone(),
+        Some(serde_json::Value::Array(several)) => {
+            several.iter().filter_map(|it| it.as_str()).collect::<Vec<_>>().join(", ")
+        }
+        Some(other) => other.to_string(),
+        None => String::new(),
+    };
+    let counts = told.judgement.operations.values();
+    let sum =
+        counts.fold([0; 3], |[ok, fail, info], it| [ok + it.ok, fail + it.fail, info + it.info]);
+    let keys = &told.judgement.key_counts;
+    let keys = match (keys.before, keys.after) {
+        (Some(before), Some(after)) => format!("{before}, after one more put {after}"),
+        _ => "not counted to the end".to_owned(),
+    };
+    let confirmed = told.judgement.faults.iter().filter(|fault| fault.seen.confirmed).count();
+    let kinds = told.judgement.operations.iter();
+    let kinds: Vec<String> =
+        kinds.map(|(kind, n)| format!("{kind} {}", n.ok + n.fail + n.info)).collect();
+    let mut html = String::from("<h2>What was tried</h2>\n<dl class=\"facts\">");
+    for (name, value) in [
+        ("Target", told.judgement.target.clone()),
+        ("Workload", text("workload")),
+        ("Client library", text("client")),
+        ("Clients at once", text("concurrency")),
+        ("Faults asked for", text("nemesis")),
+        ("Faults seen in force", format!("{confirmed} of {}", told.judgement.faults.len())),
+        ("Seed", text("seed")),
+        ("Length", format!("{:.1} s", told.facts.end_s())),
+        ("Operations", format!("{} ok, {} failed, {} unknown", sum[0], sum[1], sum[2])),
+        ("By kind", kinds.join(", ")),
+        ("Keys counted", keys),
+        ("Version", text("tool-version")),
+    ] {
+        if !value.is_empty() {
+            let _ = write!(html, "<div><dt>{name}</dt><dd>{}</dd></div>", escaped(&value));
+        }
+    }
+    html += "</dl>\n";
+    if let Some(repeat) = told.repeat {
+        let _ = writeln!(html, "<p>Run it again: <code>{}</code></p>", escaped(repeat));
+    }
+    html
+}
+
+fn faults(faults: &[FaultJudged]) -> String {
+    if faults.is_empty() {
+        return "<h2>Faults</h2><p>None.</p>\n".to_owned();
+    }
+    let mut html = String::from(
+        "<h2>Faults</h2>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Faults\"><table><thead><tr>\
+         <th scope=\"col\" class=\"n\">#</th><th scope=\"col\">Fault</th><th scope=\"col\">Stores</th>\
+         <th scope=\"col\" class=\"n\">From s</th><th scope=\"col\" class=\"n\">For s</th><th scope=\"col\">Effect</th>\
+         <th scope=\"col\" class=\"n\">First success after ms</th><th scope=\"col\" class=\"n\">Longest gap ms</th>\
+         <th scope=\"col\" class=\"n\">Successes during</th></tr></thead><tbody>",
+    );
+    for fault in faults.iter().take(ROWS_MAX) {
+        let seen = &fault.seen;
+        let stores = seen.stores.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
+        let mut effects = seen.effects.clone();
+        if !seen.confirmed {
+            effects.insert(0, "not confirmed".to_owned());
+        } else if effects.is_empty() {
+            effects.push(
+                if fault.unavailable() {
+                    "nothing succeeded for most of it"
+                } else {
+                    "no effect seen"
+                }
+                .to_owned(),
+            );
+        }
+        effects.extend(seen.errors.iter().cloned());
+        if fault.ok_during == 0 {
+            effects.push("no operation succeeded during it".to_owned());
+        }
+        let first = fault
+            .first_success_after_ns
+            .map_or_else(|| "–".to_owned(), |ns| format!("{:.0}", ns as f64 / 1e6));
+        let _ = write!(
+            html,
+            "<tr><td class=\"n\">{}</td><td>{}</td><td>{stores}</td><td class=\"n\">{:.2}</td><td class=\"n\">{:.2}</td>\
+             <td>{}</td><td class=\"n\">{first}</td><td class=\"n\">{:.0}</td><td class=\"n\">{}</td></tr>",
+            seen.fault,
+            escaped(&seen.name),
+            seen.begin_ns as f64 / 1e9,
+            seen.end_ns.saturating_sub(seen.begin_ns) as f64 / 1e9,
+            escaped(&effects.join("; ")),
+            fault.longest_gap_ns as f64 / 1e6,
+            fault.ok_during
+        );
+    }
+    html += "</tbody></table></div>\n";
+    if faults.len() > ROWS_MAX {
+        let _ = writeln!(html, "<p>{} more are in verdict.json.</p>", faults.len() - ROWS_MAX);
+    }
+    html
+}
+
+/// Scans that missed a key or returned one too many: which, who wrote it, who saw it last.
+fn key_counts(told: &Told<'_>) -> String {
+    let wrong = told.judgement.checked.key_counts.iter();
+    let wrong = wrong.filter(|count| !count.missing.is_empty() || !count.unexpected.is_empty());
+    let mut html = String::new();
+    for count in wrong.take(KEYS_MAX) {
+        let _ = write!(
+            html,
+            "<h3>The scan from {:.3} to {:.3} s returned {} keys; {} to {} had to be there</h3><ul>",
+            count.invoke_ns as f64 / 1e9,
+            count.finish_ns as f64 / 1e9,
+            count.count,
+            count.certainly_present,
+            count.possibly_present
+        );
+        let missing = count.missing.iter().map(|key| ("missing", key));
+        for (word, key) in
+            missing.chain(count.unexpected.iter().map(|key| ("too many", key))).take(20)
+        {
+            let last = told.facts.keys.get(&key.0);
+            let written = last.and_then(|it| it.written.as_ref()).map_or_else(
+                || "no acknowledged write of it".to_owned(),
+                |(client, words, at)| {
+                    format!("last written by client {client}: {words} at {:.3} s", *at as f64 / 1e9)
+                },
+            );
+            let seen = last.and_then(|it| it.seen).map_or_else(
+                || "never read".to_owned(),
+                |(client, at)| format!("last read by client {client} at {:.3} s", at as f64 / 1e9),
+            );
+            let _ = write!(
+                html,
+                "<li>{word}: <code>{}</code>, {}, {seen}</li>",
+                escaped(&key.to_string()),
+                escaped(&written)
+            );
+        }
+        html += "</ul>\n";
+    }
+    if html.is_empty() { html } else { format!("<h2>Keys missing or too many</h2>\n{html}") }
+}
+
+fn errors(errors: &[(Kind, u64)]) -> String {
+    if errors.is_empty() {
+        return "<h2>Errors</h2><p>None.</p>\n".to_owned();
+    }
+    let mut html = String::from(
+        "<h2>Errors by kind, and what we made of them</h2>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" \
+         aria-label=\"Errors\"><table><thead><tr><th scope=\"col\" class=\"n\">Times</th><th scope=\"col\">Operation</th>\
+         <th scope=\"col\">Fate</th><th scope=\"col\">Error (numbers as #)</th></tr></thead><tbody>",
+    );
+    for (kind, times) in errors.iter().take(40) {
+        let fate = match kind.fate.as_str() {
+            "fail" => "fail: certainly not applied",
+            _ => "info: unknown whether it was applied",
+        };
+        let _ = write!(
+            html,
+            "<tr><td class=\"n\">{times}</td><td>{}</td><td>{fate}</td><td>{}</td></tr>",
+            escaped(&kind.operation),
+            escaped(if kind.text.is_empty() { "no text" } else { &kind.text })
+        );
+    }
+    html + "</tbody></table></div>\n"
+}
+
+fn files(told: &Told<'_>) -> String {
+    let mut html = String::from("<h2>Files beside this page</h2>\n<ul>");
+    for file in told.files {
+        let _ = write!(html, "<li><a href=\"{0}\">{0}</a></li>", escaped(file));
+    }
+    html + "</ul>\n<p class=\"dim\">Judge the same history again: <code>jepsen-tikv check</code> with this directory.</p>\n"
+}

@@ -1,0 +1,174 @@
+//! `report.html`: a run as a person understands it, in one file that can be mailed.
+//!
+//! In: a run directory's files, `verdict.json` and on from there: the history, the looks at the cluster, the plan. Out:
+//! one self-contained page, beside them. It decides nothing: every number and sentence about right and wrong is the
+//! judgement's. Data is thinned, evidence is not; see [`panels`].
+
+mod body;
+mod cluster_panels;
+mod errors;
+mod facts;
+mod panels;
+mod spacetime;
+mod words;
+
+use crate::{
+    cli,
+    exit::{Exit, Failure},
+    judge::{self, Judgement},
+    pages::Page,
+    plan::Plan,
+    run_directory::{RunDirectory, write_whole},
+};
+use checker::Validity;
+use facts::Facts;
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
+/// So many keys that a scan missed are looked up.
+const KEYS_LOOKED_UP_MAX: usize = 200;
+
+/// `report RUN`: writes the page, says where it is, and opens it if asked to.
+pub fn command(args: &cli::ReportArgs) -> Result<Exit, Failure> {
+    let run = RunDirectory::open(&args.run).ok_or_else(|| {
+        Failure::new(
+            Exit::NoInput,
+            format!("{} is no run directory: there is no history.jsonl in it", args.run.display()),
+        )
+    })?;
+    let judged = match read_verdict(&run) {
+        Some(judgement) => Ok(judgement),
+        None => judge::judge(&run.history(), &judge::Judging::default()),
+    };
+    let path = write(&run, judged.as_ref())?;
+    crate::terminal::result(path.display());
+    if args.open {
+        open(&path)?;
+    }
+    judged.map(|_| Exit::Valid)
+}
+
+/// Writes the page of a run; of a refused one too, as far as it goes.
+pub fn write(run: &RunDirectory, judged: Result<&Judgement, &Failure>) -> Result<PathBuf, Failure> {
+    let refused = judged.err().map(|failure| failure.sentence.clone());
+    let nothing = Judgement::refused(refused.as_deref().unwrap_or_default());
+    let judgement = judged.unwrap_or(&nothing);
+    let html = page(run, judgement, refused.as_deref())?;
+    write_whole(&run.html(), html.as_bytes())?;
+    Ok(run.html())
+}
+
+/// What the run was judged to be, if that can be read.
+pub fn read_verdict(run: &RunDirectory) -> Option<Judgement> {
+    serde_json::from_slice(&std::fs::read(run.verdict()).ok()?).ok()
+}
+
+fn page(
+    run: &RunDirectory,
+    judgement: &Judgement,
+    refused: Option<&str>,
+) -> Result<String, Failure> {
+    let cannot = |error: histories::ReadError| {
+        Failure::new(Exit::NoInput, format!("{}: {error}", run.history().display()))
+    };
+    let counts = judgement.checked.key_counts.iter();
+    let keys = counts.flat_map(|count| count.missing.iter().chain(&count.unexpected));
+    let keys = keys.take(KEYS_LOOKED_UP_MAX).map(|key| key.0.clone());
+    let facts = match Facts::read(&run.history(), &wanted(judgement), keys) {
+        Err(error) if refused.is_none() => return Err(cannot(error)),
+        // It is refused already, and the page says why.
+        facts => facts.unwrap_or_default(),
+    };
+    let samples = cluster_panels::read(&run.samples());
+    let stores = cluster_panels::stores(&samples);
+    let mut drawn: Vec<serde_json::Value> = panels::faults(judgement).into_iter().collect();
+    drawn.push(panels::throughput(&facts));
+    drawn.push(panels::latency(&facts));
+    drawn.extend(panels::processes(&facts, &stores));
+    drawn.extend(cluster_panels::panels(&samples));
+    drawn.extend(panels::key_counts(judgement));
+    let data = serde_json::json!({ "panels": drawn, "bands": panels::bands(judgement), "end": facts.end_s() });
+    let errors = errors::by_kind(&run.history());
+    let title = title(run);
+    let repeat = Plan::read(&run.plan())
+        .ok()
+        .and_then(|plan| Some(plan.config.command_line(&cli::default_config().ok()?)));
+    let body = body::body(&body::Told {
+        title: &title,
+        judgement,
+        refused,
+        facts: &facts,
+        errors: &errors,
+        repeat: repeat.as_deref(),
+        files: &files(run.path()),
+    });
+    let data = data.to_string();
+    let script = include_str!("../pages/report.js");
+    Ok(Page { title: &title, body: &body, draws: true, script, data: Some(&data) }.html())
+}
+
+/// The operations that the page shows in full, by the index of the event that invoked them.
+fn wanted(judgement: &Judgement) -> BTreeSet<u64> {
+    let checked = &judgement.checked;
+    let shown = checked.keys.iter().filter_map(|key| key.counterexample.as_ref());
+    let shown = shown.flat_map(|found| found.operations.iter().copied());
+    let findings = checked.findings.iter().flat_map(|finding| finding.operations.iter().copied());
+    shown.chain(findings).collect()
+}
+
+/// The test's name and when it ran, from the directory's own names.
+fn title(run: &RunDirectory) -> String {
+    let path = run.path().canonicalize().unwrap_or_else(|_| run.path().to_owned());
+    let name = |path: Option<&Path>| {
+        path.and_then(Path::file_name)
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default()
+    };
+    format!("{} {}", name(path.parent()), name(Some(&path)))
+}
+
+/// Plain files beside the page.
+fn files(directory: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let plain = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
+    let mut names: Vec<String> =
+        plain.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.retain(|name| {
+        name != "report.html" && Path::new(name).extension().is_none_or(|it| it != "part")
+    });
+    names.sort();
+    names
+}
+
+/// Asks the desktop to show a file.
+fn open(path: &Path) -> Result<(), Failure> {
+    let opener = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
+    let cannot = |why: String| {
+        Failure::software(format!("{why}; open {} in a browser yourself", path.display()))
+    };
+    let status = std::process::Command::new(opener).arg(path).status();
+    match status {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(cannot(format!("{opener} ended with {status}"))),
+        Err(error) => Err(cannot(format!("{opener} cannot be run: {error}"))),
+    }
+}
+
+impl Judgement {
+    /// What is shown of a history that was not judged.
+    fn refused(why: &str) -> Self {
+        Self {
+            validity: Validity::Unknown,
+            reasons: vec![why.to_owned()],
+            vacuous: false,
+            target: String::new(),
+            operations: std::collections::BTreeMap::new(),
+            faults: Vec::new(),
+            experiment: Vec::new(),
+            key_counts: crate::key_count::KeyCounts::default(),
+            checked: checker::Verdict::default(),
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! The panels of a report that come from the history: faults, throughput, latency, processes, key counts.
+//!
+//! In: [`Facts`] and the judgement. Out: panels as `panels.js` understands them, times in seconds. Data is thinned
+//! here: counts and quantiles in buckets of time, and of single operations only the slowest, the failed and the
+//! unknown ones beyond a limit. The evidence (counterexamples, faults, key counts) is never thinned.
+
+use super::facts::{Done, Ended, Facts};
+use crate::{judge::Judgement, observe::ProcessWord};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Up to so many operations each is a point; beyond, quantiles are drawn.
+const POINTS_MAX: usize = 4_000;
+/// So many of the slowest, of the failed and of the unknown ones are points all the same.
+const NOTABLE_MAX: usize = 800;
+/// About so many buckets over the whole time.
+const BUCKETS: f64 = 300.0;
+
+/// Nanoseconds as seconds, rounded to a tenth of a millisecond.
+pub fn seconds(ns: u64) -> f64 {
+    (ns as f64 / 1e5).round() / 1e4
+}
+
+fn rounded(value: f64) -> f64 {
+    (value * 1e3).round() / 1e3
+}
+
+/// The width of a bucket: 1, 2 or 5 times a power of ten, at least a tenth of a second.
+fn bucket_s(end_s: f64) -> f64 {
+    let wanted = (end_s / BUCKETS).max(0.1);
+    let power = 10_f64.powf(wanted.log10().floor());
+    [1.0, 2.0, 5.0, 10.0]
+        .map(|step| step * power)
+        .into_iter()
+        .find(|width| *width >= wanted * 0.999)
+        .unwrap_or(wanted)
+}
+
+/// Faults as bands over all panels.
+pub fn bands(judgement: &Judgement) -> Vec<Value> {
+    judgement
+        .faults
+        .iter()
+        .map(|fault| {
+            json!({ "from": seconds(fault.seen.begin_ns), "to": seconds(fault.seen.end_ns), "label": label(fault) })
+        })
+        .collect()
+}
+
+fn label(fault: &crate::judge::FaultJudged) -> String {
+    let stores: Vec<String> = fault.seen.stores.iter().map(u64::to_string).collect();
+    let of =
+        if stores.is_empty() { String::new() } else { format!(" of store {}", stores.join(", ")) };
+    format!("{}{of}, gap {:.0} ms", fault.seen.name, fault.longest_gap_ns as f64 / 1e6)
+}
+
+/// The gap, then whom: the lane has the fault's name.
+fn gap_first(fault: &crate::judge::FaultJudged) -> String {
+    let stores: Vec<String> = fault.seen.stores.iter().map(u64::to_string).collect();
+    let of =
+        if stores.is_empty() { String::new() } else { format!(", store {}", stores.join(" ")) };
+    format!("{:.1} s gap{of}", fault.longest_gap_ns as f64 / 1e9)
+}
+
+/// A lane for each kind of fault.
+pub fn faults(judgement: &Judgement) -> Option<Value> {
+    let names: BTreeSet<&str> =
+        judgement.faults.iter().map(|fault| fault.seen.name.as_str()).collect();
+    let lane = |name: &str| names.iter().position(|known| *known == name);
+    let segments: Vec<Value> = judgement
+        .faults
+        .iter()
+        .map(|fault| {
+            json!({ "lane": lane(&fault.seen.name), "from": seconds(fault.seen.begin_ns),
+                "to": seconds(fault.seen.end_ns), "tone": 3, "label": gap_first(fault), "faint": !fault.seen.confirmed })
+        })
+        .collect();
+    (!segments.is_empty()).then(|| {
+        json!({ "id": "faults", "title": "Faults, with the longest time without a success", "lanes": names, "segments": segments, "legend": [] })
+    })
+}
+
+/// Operations a second by kind and outcome.
+pub fn throughput(facts: &Facts) -> Value {
+    let (width, end_s) = (bucket_s(facts.end_s()), facts.end_s());
+    let buckets = (end_s / width).ceil().max(1.0) as usize;
+    let mut counts: BTreeMap<(Ended, &str), Vec<u32>> = BTreeMap::new();
+    for done in &facts.done {
+        let bucket = ((done.completed_ns as f64 / 1e9 / width) as usize).min(buckets - 1);
+        counts.entry((done.ended, done.kind)).or_insert_with(|| vec![0; buckets])[bucket] += 1;
+    }
+    let kinds: BTreeSet<&str> = counts.keys().map(|(_, kind)| *kind).collect();
+    let series: Vec<Value> = counts
+        .iter()
+        .map(|((ended, kind), counts)| {
+            let (word, dash) = match ended {
+                Ended::Ok => ("ok", 0),
+                Ended::Fail => ("failed", 1),
+                Ended::Info => ("unknown", 2),
+            };
+            let last_width = (end_s - (buckets - 1) as f64 * width).clamp(width / 10.0, width);
+            let points = counts.iter().enumerate().map(|(bucket, count)| {
+                let wide = if bucket + 1 == buckets { last_width } else { width };
+                [rounded((bucket as f64 + 0.5) * width).min(end_s), rounded(f64::from(*count) / wide)]
+            });
+            json!({ "name": format!("{kind} {word}"), "tone": kinds.iter().position(|it| it == kind), "dash": dash,
+                "values": points.collect::<Vec<_>>() })
+        })
+        .collect();
+    json!({ "id": "throughput", "title": "Operations a second", "series": series, "reach": width })
+}
+
+/// Latency: every operation as a point up to a limit, quantiles beyond.
+pub fn latency(facts: &Facts) -> Value {
+    let width = bucket_s(facts.end_s());
+    let few = facts.done.len() <= POINTS_MAX;
+    let mut series = Vec::new();
+    for (name, tone, reads) in [("reads", 0, true), ("writes", 1, false)] {
+        let ok: Vec<&Done> = facts
+            .done
+            .iter()
+            .filter(|done| done.ended == Ended::Ok && done.is_read() == reads)
+            .collect();
+        if ok.is_empty() {
+            continue;
+        }
+        if few {
+            series.push(points(name, tone, &ok));
+            continue;
+        }
+        let mut buckets: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
+        for done in &ok {
+            let bucket = (done.completed_ns as f64 / 1e9 / width) as u64;
+            buckets.entry(bucket).or_default().push(latency_ms(done));
+        }
+        let (mut median, mut band) = (Vec::new(), Vec::new());
+        for (bucket, mut latencies) in buckets {
+            latencies.sort_unstable_by(f64::total_cmp);
+            let at = |part: f64| rounded(latencies[((latencies.len() - 1) as f64 * part) as usize]);
+            let middle = rounded((bucket as f64 + 0.5) * width);
+            median.push([middle, at(0.5)]);
+            band.push([middle, at(0.05), at(0.99)]);
+        }
+        series.push(json!({ "name": format!("{name} 5–99 %"), "kind": "band", "tone": tone, "values": band }));
+        series.push(json!({ "name": format!("{name} median"), "tone": tone, "values": median }));
+        let mut slowest = ok;
+        slowest.sort_unstable_by_key(|done| std::cmp::Reverse(done.completed_ns - done.invoked_ns));
+        slowest.truncate(NOTABLE_MAX);
+        slowest.sort_unstable_by_key(|done| done.completed_ns);
+        series.push(points(&format!("slowest {name}"), tone, &slowest));
+    }
+    for (name, tone, ended) in [("failed", 2, Ended::Fail), ("unknown", 3, Ended::Info)] {
+        let all: Vec<&Done> = facts.done.iter().filter(|done| done.ended == ended).collect();
+        let every = if few { 1 } else { all.len().div_ceil(NOTABLE_MAX).max(1) };
+        let some: Vec<&Done> = all.into_iter().step_by(every).collect();
+        if !some.is_empty() {
+            series.push(points(name, tone, &some));
+        }
+    }
+    json!({ "id": "latency", "title": "Latency, invocation to completion", "unit": "ms", "log": true, "height": 190, "series": series, "reach": width })
+}
+
+fn latency_ms(done: &Done) -> f64 {
+    (done.completed_ns.saturating_sub(done.invoked_ns) as f64 / 1e6).max(0.001)
+}
+
+fn points(name: &str, tone: u32, done: &[&Done]) -> Value {
+    let values: Vec<[f64; 2]> =
+        done.iter().map(|done| [seconds(done.completed_ns), rounded(latency_ms(done))]).collect();
+    json!({ "name": name, "kind": "points", "tone": tone, "values": values })
+}
+
+/// What each store's process did.
+pub fn processes(facts: &Facts, known: &BTreeSet<u64>) -> Option<Value> {
+    let stores: BTreeSet<u64> =
+        known.iter().copied().chain(facts.processes.iter().map(|change| change.store)).collect();
+    let mut segments = Vec::new();
+    for (lane, store) in stores.iter().enumerate() {
+        for (from, to, state) in stretches(facts, *store) {
+            let (label, tone, runs) = match state {
+                ProcessWord::Running => ("", json!(2), true),
+                ProcessWord::Stopped => ("stopped", json!(1), false),
+                ProcessWord::Gone => ("killed", json!("bad"), false),
+            };
+            segments.push(
+                json!({ "lane": lane, "from": seconds(from), "to": seconds(to), "tone": tone,
+                "label": label, "hatched": !runs, "faint": runs }),
+            );
+        }
+    }
+    let lanes: Vec<String> = stores.iter().map(|store| format!("store {store}")).collect();
+    (!lanes.is_empty()).then(|| {
+        json!({ "id": "processes", "title": "Store processes", "lanes": lanes, "segments": segments, "bands": false,
+            "legend": [{ "name": "running", "tone": 2, "kind": "lane" }, { "name": "stopped", "tone": 1, "kind": "lane" },
+                { "name": "killed", "tone": "bad", "kind": "lane" }] })
+    })
+}
+
+/// A store's process over the whole run: from, to, state. It ran at first.
+pub fn stretches(facts: &Facts, store: u64) -> Vec<(u64, u64, ProcessWord)> {
+    let (mut from, mut state, mut found) = (0, ProcessWord::Running, Vec::new());
+    for change in facts.processes.iter().filter(|change| change.store == store) {
+        if change.state != state {
+            found.push((from, change.at_ns, state));
+            (from, state) = (change.at_ns, change.state);
+        }
+    }
+    found.push((from, facts.end_ns, state));
+    found
+}
+
+/// How many keys each scan returned, and how many it had to.
+pub fn key_counts(judgement: &Judgement) -> Option<Value> {
+    let counts = &judgement.checked.key_counts;
+    if counts.is_empty() {
+        return None;
+    }
+    let every = counts.len().div_ceil(NOTABLE_MAX).max(1);
+    let shown = || counts.iter().step_by(every);
+    let line = |value: fn(&checker::KeyCount) -> u64| -> Vec<[f64; 2]> {
+        shown().map(|count| [seconds(count.finish_ns), value(count) as f64]).collect()
+    };
+    let range: Vec<[f64; 3]> = shown()
+        .map(|it| [seconds(it.finish_ns), it.certainly_present as f64, it.possibly_present as f64])
+        .collect();
+    Some(
+        json!({ "id": "keys", "title": "Keys that each scan returned, and had to", "whole": true, "height": 110, "series": [
+        { "name": "certainly to possibly there", "kind": "band", "tone": 2, "values": range },
+        { "name": "returned", "kind": "points", "tone": 1, "values": line(|it| it.count) },
+    ] }),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn done(at_ms: u64, took_ms: u64, ended: Ended) -> Done {
+        let completed_ns = at_ms * 1_000_000;
+        Done { kind: "get", ended, invoked_ns: completed_ns - took_ms * 1_000_000, completed_ns }
+    }
+
+    #[test]
+    fn buckets_are_round_and_not_too_many() {
+        for (end_s, width) in [(3.0, 0.1), (60.0, 0.2), (600.0, 2.0), (7200.0, 50.0)] {
+            assert!((bucket_s(end_s) - width).abs() < 1e-9, "{end_s}: {}", bucket_s(end_s));
+        }
+    }
+
+    #[test]
+    fn a_large_run_is_thinned_but_keeps_its_slowest_and_its_failures() {
+        let mut facts = Facts { end_ns: 60_000_000_000, ..Facts::default() };
+        facts.done = (1..200_000).map(|n| done(100 + n * 59_000 / 200_000, 1, Ended::Ok)).collect();
+        facts.done.push(done(30_000, 5_000, Ended::Ok));
+        facts.done.push(done(31_000, 2_000, Ended::Info));
+        let panel = latency(&facts);
+        assert!(panel.to_string().len() < 100_000);
+        let series = panel["series"].as_array().expect("series");
+        let named = |name: &str| {
+            series.iter().find(|it| it["name"] == name).unwrap_or_else(|| panic!("{name}"))["values"].clone()
+        };
+        assert!(
+            named("slowest reads").as_array().expect("points").contains(&json!([30.0, 5000.0]))
+        );
+        assert_eq!(named("unknown"), json!([[31.0, 2000.0]]));
+        assert_eq!(throughput(&facts)["series"].as_array().expect("series").len(), 2);
+    }
+
+    #[test]
+    fn a_silence_shows_as_zero() {
+        let mut facts = Facts { end_ns: 2_000_000_000, ..Facts::default() };
+        facts.done = vec![done(50, 1, Ended::Ok), done(1950, 1, Ended::Ok)];
+        let panel = throughput(&facts);
+        let values = panel["series"][0]["values"].as_array().expect("points");
+        assert_eq!(values.len(), 20);
+        assert_eq!(values[10][1], json!(0.0));
+    }
+}
