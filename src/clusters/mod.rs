@@ -13,7 +13,6 @@ mod control;
 mod detach;
 mod directory;
 mod down;
-mod listening;
 mod ports;
 mod processes;
 mod spec;

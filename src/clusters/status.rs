@@ -5,12 +5,14 @@
 
 use super::{
     directory::ClusterDirectory,
-    listening,
     spec::{Life, Spec},
 };
 use crate::{
     exit::Failure,
-    targets::embedded::{ClusterFile, ProcessEntry},
+    targets::{
+        embedded::{ClusterFile, ProcessEntry},
+        listening,
+    },
 };
 use client::pd_http::{MemberHealth, PdHttp, PdHttpError, Store};
 use nemesis::ProcessState;

@@ -7,7 +7,7 @@ pub mod cluster_processes;
 mod configuration_files;
 pub mod consent;
 pub mod embedded;
-mod listening;
+pub mod listening;
 mod playground;
 pub mod processes;
 pub mod splitting;
