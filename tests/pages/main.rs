@@ -159,7 +159,7 @@ fn panels_are_hovered_over_and_zoomed_together() {
         browser.evaluate("document.querySelector('#panels').scrollIntoView()");
         let place = browser.evaluate("(r => [r.left, r.top, r.width])(document.querySelector('#panels .canvas').getBoundingClientRect())");
         let number = |index: usize| place[index].as_f64().expect("a number");
-        (number(0) + number(2) * part, number(1) + 130.0)
+        (number(0) + number(2) * part, number(1) + 170.0)
     };
     let (x, y) = at(&mut browser, 0.5);
     browser.point_at(x, y);
