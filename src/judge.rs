@@ -35,7 +35,7 @@ pub struct Judgement {
     /// The faults, in the plan's order.
     pub faults: Vec<FaultJudged>,
     /// What an experiment of the walk-through showed.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub experiment: Vec<Finding>,
     /// How many keys there were at the end.
     pub key_counts: KeyCounts,

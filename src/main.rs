@@ -109,8 +109,9 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
             planned(&plan.on(|config| surveyed(config.clone()))?, &args.runs_dir, args.live)
         }
         cli::Command::Scenario(args) => {
-            let (scenario, runs_dir) = (args.scenario()?, args.runs_dir.clone());
-            planned(&plan::Plan::of_scenario(surveyed(args.config()?)?, scenario)?, &runs_dir, None)
+            let (scenario, runs_dir, live) = (args.scenario()?, args.runs_dir.clone(), args.live);
+            let plan = plan::Plan::of_scenario(surveyed(args.config()?)?, scenario)?;
+            planned(&plan, &runs_dir, live)
         }
         cli::Command::Load(args) => ycsb::load(&args),
         cli::Command::Ycsb(args) => ycsb::run(&args),

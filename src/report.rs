@@ -61,7 +61,8 @@ fn fault(fault: &FaultJudged) -> String {
     )
 }
 
-fn experiment(finding: &Finding) -> String {
+/// What an experiment showed, in a line.
+pub fn experiment(finding: &Finding) -> String {
     let mark = match finding.weight {
         Weight::Good => "seen",
         Weight::Note => "note",

@@ -12,7 +12,7 @@ use crate::{
     scenario::{ScenarioConfig, ScenarioName},
 };
 use clap::Args;
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf};
 
 /// The flags of `scenario`.
 #[derive(Debug, Args)]
@@ -63,6 +63,9 @@ pub struct ScenarioArgs {
     /// The cluster's shape
     #[command(flatten)]
     pub shape: ShapeArgs,
+    /// Serve a live page meanwhile, on this machine only
+    #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = "127.0.0.1:0")]
+    pub live: Option<SocketAddr>,
     /// Where run directories go
     #[arg(long, default_value = "runs")]
     pub runs_dir: PathBuf,

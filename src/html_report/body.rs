@@ -51,6 +51,7 @@ pub fn body(told: &Told<'_>) -> String {
     html += "<h2 id=\"over-time\">Over time</h2>\n<div class=\"cursor bar\"><output id=\"cursor\" class=\"dim\">Point at a \
              panel to read its values; drag to zoom, double-click for all.</output><span id=\"zoom\"></span></div>\n\
              <div id=\"panels\"></div>\n<noscript><p>The panels need JavaScript; everything else is here.</p></noscript>\n";
+    html += &experiment(told.judgement);
     html += &faults(&told.judgement.faults);
     html += &key_counts(told);
     html += &errors(told.errors);
@@ -189,6 +190,17 @@ fn tried(told: &Told<'_>) -> String {
         let _ = writeln!(html, "<p>Run it again: <code>{}</code></p>", escaped(repeat));
     }
     html
+}
+
+fn experiment(judgement: &Judgement) -> String {
+    if judgement.experiment.is_empty() {
+        return String::new();
+    }
+    let mut html = String::from("<h2>What the experiment showed</h2>\n<ul>");
+    for finding in &judgement.experiment {
+        let _ = write!(html, "<li>{}</li>", escaped(&report::experiment(finding)));
+    }
+    html + "</ul>\n"
 }
 
 fn faults(faults: &[FaultJudged]) -> String {

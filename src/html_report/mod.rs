@@ -92,9 +92,7 @@ fn page(
     let data = serde_json::json!({ "panels": drawn, "bands": panels::bands(judgement), "end": facts.end_s() });
     let errors = errors::by_kind(&run.history());
     let title = title(run);
-    let repeat = Plan::read(&run.plan())
-        .ok()
-        .and_then(|plan| Some(plan.config.command_line(&cli::default_config().ok()?)));
+    let repeat = Plan::read(&run.plan()).ok().and_then(|plan| plan.command_line().ok());
     let body = body::body(&body::Told {
         title: &title,
         judgement,

@@ -134,11 +134,16 @@ pub fn latency(facts: &Facts) -> Value {
             buckets.entry(bucket).or_default().push(latency_ms(done));
         }
         let (mut median, mut band) = (Vec::new(), Vec::new());
+        let mut last = None;
         for (bucket, mut latencies) in buckets {
+            // A silence is a hole, not a line from its beginning to its end.
+            if last.replace(bucket).is_some_and(|last| last + 1 < bucket) {
+                median.push(json!([rounded(bucket as f64 * width), null]));
+            }
             latencies.sort_unstable_by(f64::total_cmp);
             let at = |part: f64| rounded(latencies[((latencies.len() - 1) as f64 * part) as usize]);
             let middle = rounded((bucket as f64 + 0.5) * width);
-            median.push([middle, at(0.5)]);
+            median.push(json!([middle, at(0.5)]));
             band.push([middle, at(0.05), at(0.99)]);
         }
         series.push(json!({ "name": format!("{name} 5–99 %"), "kind": "band", "tone": tone, "values": band }));

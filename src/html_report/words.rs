@@ -54,7 +54,7 @@ pub fn paragraph(facts: &Facts, judgement: &Judgement, key: &KeyVerdict) -> Stri
 fn stale(facts: &Facts, finding: &Finding, read: &Wanted) -> Option<String> {
     let fate = match finding.kind {
         FindingKind::StaleRead => "was read again afterwards, so the write had taken effect",
-        FindingKind::LostWrite => "was never read by anybody: the acknowledged write is lost",
+        FindingKind::LostWrite => "was never read by anybody",
         FindingKind::Resurrected => {
             "had been read before and was not afterwards: the old value came back"
         }

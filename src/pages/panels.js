@@ -37,6 +37,24 @@ const Panels = (() => {
     return found && Math.abs(found[0] - x) <= reach ? found : undefined;
   };
 
+  /* Values that follow one another without a hole. */
+  const runs = (values, reach) => {
+    const found = [];
+    values.forEach((value, index) => {
+      if (index && value[0] - values[index - 1][0] <= (reach ?? Infinity) * 1.5) found[found.length - 1].push(value);
+      else found.push([value]);
+    });
+    return found;
+  };
+  /* Powers of ten around all values of a panel. */
+  const decades = panel => {
+    let low = Infinity, high = -Infinity;
+    for (const series of panel.series) for (const value of series.values) for (const y of value.slice(1)) {
+      if (y > 0) { low = Math.min(low, y); high = Math.max(high, y); }
+    }
+    return low > high ? {} : { min: 10 ** Math.floor(Math.log10(low)), max: 10 ** Math.ceil(Math.log10(high * 1.0001)) };
+  };
+
   return function (host, options) {
     let panels = [], faults = [], cursor = null, window_ = null;
     const hidden = new Set();
@@ -128,12 +146,16 @@ const Panels = (() => {
         const shown = !hidden.has(id);
         const tone = colour(series.tone);
         if (series.kind === "band") {
-          made.push({ id, type: "custom", ...axes, silent: true, clip: true, data: shown ? [[0, 0]] : [], encode: { x: [], y: [] },
-            renderItem: (params, api) => {
-              const upper = series.values.map(v => api.coord([v[0], v[2]]));
-              const lower = series.values.map(v => api.coord([v[0], v[1]])).reverse();
-              return { type: "polygon", shape: { points: upper.concat(lower) }, style: { fill: tone, opacity: .28 }, silent: true };
-            } });
+          /* One datum, the highest point, stands for all: it makes the axis reach far enough. */
+          const highest = series.values.reduce((best, v) => !best || v[2] > best[2] ? v : best, undefined);
+          made.push({ id, type: "custom", ...axes, silent: true, clip: true, encode: { x: 0, y: 1 },
+            data: shown && highest ? [[highest[0], highest[2]]] : [],
+            renderItem: (params, api) => ({ type: "group", silent: true, children: runs(series.values, panel.reach).map(run => {
+              const upper = run.map(v => api.coord([v[0], v[2]]));
+              const lower = run.map(v => api.coord([v[0], v[1]])).reverse();
+              return { type: "polygon", shape: echarts.graphic.clipPointsByRect ? { points: echarts.graphic.clipPointsByRect(upper.concat(lower), params.coordSys) } : { points: upper.concat(lower) },
+                style: { fill: tone, opacity: .28 } };
+            }) }) });
         } else if (series.kind === "points") {
           made.push({ id, type: "scatter", ...axes, data: shown ? series.values : [], symbolSize: series.values.length > 2000 ? 3 : 5, large: true, largeThreshold: 2000,
             silent: true, itemStyle: { color: tone, opacity: .55 }, symbol: ["circle", "rect", "triangle", "diamond"][series.tone % 4] });
@@ -175,7 +197,7 @@ const Panels = (() => {
         type: "category", gridIndex: index, data: panel.lanes, inverse: true, axisTick: { show: false }, axisLine: { show: false }, splitLine: { show: false },
         axisPointer: { show: false }, axisLabel: { ...text, interval: 0, width: left - 8, overflow: "truncate", fontSize: narrow() ? 9 : 11 },
       } : {
-        type: panel.log ? "log" : "value", gridIndex: index, min: panel.log ? undefined : 0, minInterval: panel.whole ? 1 : undefined, splitNumber: 3,
+        type: panel.log ? "log" : "value", gridIndex: index, ...(panel.log ? decades(panel) : { min: 0 }), minInterval: panel.whole ? 1 : undefined, splitNumber: 3,
         axisPointer: { show: false }, axisLabel: { ...text, formatter: value => short(value) + (panel.unit && !narrow() ? " " + panel.unit : "") },
         splitLine: { lineStyle: { color: line, opacity: .5 } },
       });

@@ -155,13 +155,14 @@ fn panels_are_hovered_over_and_zoomed_together() {
     let page = report(runs.path(), "zoom", &busy(60_000, false));
     browser.open(&format!("file://{}", page.display()), 1280, false);
     browser.wait_for("!!window.panels");
-    let at = |browser: &mut Browser, part: f64| {
-        browser.evaluate("document.querySelector('#panels').scrollIntoView()");
-        let place = browser.evaluate("(r => [r.left, r.top, r.width])(document.querySelector('#panels .canvas').getBoundingClientRect())");
-        let number = |index: usize| place[index].as_f64().expect("a number");
-        (number(0) + number(2) * part, number(1) + 170.0)
-    };
-    let (x, y) = at(&mut browser, 0.5);
+    // The middle of the second panel; the first one may be low.
+    browser.evaluate("document.querySelector('#panels').scrollIntoView()");
+    let place = browser.evaluate(
+        "(() => { const box = document.querySelector('#panels .canvas').getBoundingClientRect(), \
+         grid = window.panels.chart.getModel().getComponent('grid', 1).coordinateSystem.getRect(); \
+         return [box.left + grid.x + grid.width / 2, box.top + grid.y + grid.height / 2]; })()",
+    );
+    let (x, y) = (place[0].as_f64().expect("a number"), place[1].as_f64().expect("a number"));
     browser.point_at(x, y);
     browser.wait_for("/^[0-9.]+ s/.test(document.getElementById('cursor').textContent)");
     // The keyboard does the same.
