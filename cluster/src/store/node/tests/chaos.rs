@@ -257,8 +257,8 @@ fn no_fault_makes_a_key_anything_but_a_register() {
     );
 }
 
-/// Not long-lease: leaders here move by request, which forfeits a lease, and hardly ever by an election that outlasts
-/// one. `lease` has its stop and its stale read.
+/// Not long-lease and lost-on-leader-change: leaders here move by request, hardly ever by an election against one that
+/// is cut off and goes on. `lease` and `defects` have tests of their own for them.
 #[test]
 fn the_same_faults_with_a_defect_are_noticed() {
     for defect in [
@@ -267,7 +267,6 @@ fn the_same_faults_with_a_defect_are_noticed() {
         Defect::AckBeforeCommit,
         Defect::AckBeforeFsync,
         Defect::ApplyTwice,
-        Defect::LostOnLeaderChange,
         Defect::KeyLostInSplit,
         Defect::PutReportsFailureButApplies,
     ] {
