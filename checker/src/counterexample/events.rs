@@ -84,9 +84,13 @@ fn operation(
         (seen, NOTHING) => (Operation::Get { key: name }, Answer::Got(optional(seen))),
         (ANYTHING, ABSENT) => (Operation::Delete { key: name }, Answer::Done),
         (ANYTHING, written) => {
-            let expiry = calls.iter().find(|other| other.expects == written && is_expiry(other));
-            let ttl_s =
-                expiry.map(|expiry| (expiry.invoke - call.invoke) / NANOSECONDS_PER_SECOND + 1);
+            // Its own expiry: the same value may be put again, with another TTL or none.
+            let expiry = calls.iter().find(|other| {
+                other.event == call.event && other.expects == written && is_expiry(other)
+            });
+            let ttl_s = expiry.map(|expiry| {
+                expiry.invoke.saturating_sub(call.invoke) / NANOSECONDS_PER_SECOND + 1
+            });
             (Operation::Put { key: name, value: value(written), ttl_s }, Answer::Done)
         }
         (expected, written) => {
