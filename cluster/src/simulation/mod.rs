@@ -4,7 +4,7 @@
 //! paused clock does, so that clients, workload and nemesis can be the ordinary ones. How it stays deterministic:
 //! - everything is in one thread, in ordered maps and one queue; ties are broken by the order of planning;
 //! - one seeded source of chance decides every delay, loss and crash;
-//! - no code below reads a clock, a file, the environment or a randomly seeded map (`cluster/clippy.toml`).
+//! - no code below reads a clock, a file, the environment or a randomly seeded map (so far only reviewed, not linted).
 //!
 //! What real processes here cannot have it can: cut and foul networks, slow and failing disks, clocks that drift.
 //!
