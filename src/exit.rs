@@ -14,6 +14,8 @@ pub enum Exit {
     Invalid,
     /// It cannot be said: a budget was exceeded, or the run tested nothing.
     Unknown,
+    /// No answer was wrong, but after the last healing a simulated cluster did not serve again.
+    Stuck,
     /// The command line is wrong.
     Usage,
     /// A history is malformed: it is refused, not judged.
@@ -30,10 +32,11 @@ pub enum Exit {
 
 impl Exit {
     /// Every way, in the order of the table.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Valid,
         Self::Invalid,
         Self::Unknown,
+        Self::Stuck,
         Self::Usage,
         Self::Malformed,
         Self::NoInput,
@@ -48,6 +51,7 @@ impl Exit {
             Self::Valid => 0,
             Self::Invalid => 1,
             Self::Unknown => 2,
+            Self::Stuck => 3,
             Self::Usage => 64,
             Self::Malformed => 65,
             Self::NoInput => 66,
@@ -62,6 +66,7 @@ impl Exit {
             Self::Valid => "valid",
             Self::Invalid => "invalid: a promise was broken",
             Self::Unknown => "unknown, or vacuous: the run tested too little to say",
+            Self::Stuck => "stuck: no answer was wrong, but a simulated cluster did not recover",
             Self::Usage => "wrong usage",
             Self::Malformed => "malformed history: refused, not judged",
             Self::NoInput => "a named file cannot be read",

@@ -80,7 +80,7 @@ impl FaultSeen {
         if let Some(name) = value["name"].as_str() {
             name.clone_into(&mut self.name);
         }
-        if matches!(f, "pause" | "kill") {
+        if matches!(f, "pause" | "kill" | "disk-error") || is_disturbance(f) {
             self.stores.extend(stores(value).filter_map(|store| store["id"].as_u64()));
         }
     }
@@ -97,7 +97,7 @@ impl FaultSeen {
         self.effects.sort_unstable();
         self.effects.dedup();
         match f {
-            "pause" | "kill" => {
+            "pause" | "kill" | "disk-error" => {
                 let down =
                     |store: &Value| matches!(store["state"].as_str(), Some("stopped" | "gone"));
                 self.doubtful |= !stores(value).all(down);
@@ -120,9 +120,23 @@ impl FaultSeen {
                     ));
                 }
             }
+            // A disturbance that nothing met was none.
+            _ if is_disturbance(f) => {
+                let touched = value["touched"].as_str();
+                self.effects.extend(touched.map(str::to_owned));
+                self.confirmed |= !self.doubtful && touched.is_some();
+            }
             _ => {}
         }
     }
+}
+
+/// Whether it is a step of what only a simulated cluster can suffer.
+fn is_disturbance(f: &str) -> bool {
+    let whats = ["partition", "delay", "loss", "slow-disk", "clock-skew"];
+    let what = f.strip_prefix("start-").or_else(|| f.strip_prefix("stop-"));
+    what.is_some_and(|what| whats.contains(&what))
+        || matches!(f, "pause-pd" | "resume-pd" | "kill-pd" | "start-pd")
 }
 
 fn stores(value: &Value) -> impl Iterator<Item = &Value> {
@@ -228,6 +242,25 @@ mod tests {
         assert_eq!(faults[0].effects, ["region 3 moved from store 1 to store 4"]);
         let nothing = (6, complete("move-replica", json!({ "fault": 2 })));
         assert!(!seen(vec![(5, invoke("move-replica", begun)), nothing])[0].confirmed);
+    }
+
+    #[test]
+    fn a_partition_is_confirmed_by_what_it_cut_off() {
+        let begun = json!({ "fault": 3, "name": "partition-one", "stores": [{ "id": 2 }] });
+        let faults = |ended: Value| {
+            seen(vec![
+                (5, invoke("start-partition", begun.clone())),
+                (6, complete("start-partition", json!({ "fault": 3 }))),
+                (90, invoke("stop-partition", json!({ "fault": 3 }))),
+                (91, complete("stop-partition", ended)),
+            ])
+        };
+        let met = faults(json!({ "fault": 3, "touched": "12 messages were cut off" }));
+        assert!(met[0].confirmed);
+        assert_eq!(met[0].window(), Window { begin_ns: 5, end_ns: 91 });
+        assert_eq!(met[0].effects, ["12 messages were cut off"]);
+        assert_eq!(met[0].stores, BTreeSet::from([2]));
+        assert!(!faults(json!({ "fault": 3 }))[0].confirmed);
     }
 
     #[test]

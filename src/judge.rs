@@ -7,6 +7,7 @@ use crate::{
     exit::{Exit, Failure},
     faults_seen::{FaultFinder, FaultSeen},
     key_count::{CountFinder, CountedRange, KeyCounts},
+    recovery::{Recovery, RecoveryFinder},
     scenario::{Finding, SceneFinder, Weight},
     traffic::{Counts, Traffic},
 };
@@ -37,6 +38,9 @@ pub struct Judgement {
     /// What an experiment of the walk-through showed.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub experiment: Vec<Finding>,
+    /// Whether the cluster recovered, if that was asked.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub recovery: Option<Recovery>,
     /// How many keys there were at the end.
     pub key_counts: KeyCounts,
     /// What the checker says of the operations.
@@ -67,10 +71,19 @@ impl FaultJudged {
 }
 
 impl Judgement {
+    /// Nothing that was answered is wrong, but the cluster does not serve any more.
+    pub fn is_only_stuck(&self) -> bool {
+        let broken = |finding: &Finding| finding.weight == Weight::Invalid;
+        self.validity == Validity::Invalid
+            && self.checked.validity != Validity::Invalid
+            && !self.experiment.iter().any(broken)
+    }
+
     /// How the program ends after this judgement.
     pub fn exit(&self) -> Exit {
         match self.validity {
             Validity::Valid => Exit::Valid,
+            Validity::Invalid if self.is_only_stuck() => Exit::Stuck,
             Validity::Invalid => Exit::Invalid,
             Validity::Unknown => Exit::Unknown,
         }
@@ -129,6 +142,7 @@ pub fn judge_watched(
     };
     let mut traffic = Traffic::default();
     let mut faults = FaultFinder::default();
+    let mut recovery = RecoveryFinder::default();
     let mut scene = SceneFinder::of(&header);
     let range = header.fields.get("key-count").cloned();
     let mut counts = range
@@ -142,6 +156,7 @@ pub fn judge_watched(
         }
         traffic.hear(event);
         faults.hear(event);
+        recovery.hear(event);
         if let Some(scene) = &mut scene {
             scene.hear(event);
         }
@@ -156,7 +171,8 @@ pub fn judge_watched(
     let faults = faults.finish().into_iter().map(|seen| judged(seen, &traffic)).collect();
     let counts = counts.map(|counts| counts.counts());
     let experiment = scene.map_or_else(Vec::new, |scene| scene.finish(&traffic));
-    Ok(conclude(&header, &traffic, Found { faults, experiment, counts }, checked))
+    let recovery = recovery.finish();
+    Ok(conclude(&header, &traffic, Found { faults, experiment, recovery, counts }, checked))
 }
 
 fn judged(seen: FaultSeen, traffic: &Traffic) -> FaultJudged {
@@ -175,11 +191,12 @@ fn judged(seen: FaultSeen, traffic: &Traffic) -> FaultJudged {
 struct Found {
     faults: Vec<FaultJudged>,
     experiment: Vec<Finding>,
+    recovery: Option<Recovery>,
     counts: Option<KeyCounts>,
 }
 
 fn conclude(header: &Header, traffic: &Traffic, found: Found, checked: Verdict) -> Judgement {
-    let Found { faults, experiment, counts } = found;
+    let Found { faults, experiment, recovery, counts } = found;
     let mut reasons = checked.reasons.clone();
     let vacuous = vacuous(header, traffic, &faults, counts);
     let mut validity = checked.validity;
@@ -192,6 +209,11 @@ fn conclude(header: &Header, traffic: &Traffic, found: Found, checked: Verdict) 
         validity = validity.merge(worse);
         reasons.push(said.clone());
     }
+    let stuck = recovery.as_ref().map_or_else(Vec::new, Recovery::reasons);
+    if !stuck.is_empty() {
+        validity = validity.merge(Validity::Invalid);
+    }
+    reasons.extend(stuck);
     if !vacuous.is_empty() {
         validity = validity.merge(Validity::Unknown);
     }
@@ -206,6 +228,7 @@ fn conclude(header: &Header, traffic: &Traffic, found: Found, checked: Verdict) 
         operations: traffic.by_kind().into_iter().map(|(kind, n)| (kind.to_owned(), n)).collect(),
         faults,
         experiment,
+        recovery,
         key_counts: counts.unwrap_or_default(),
         checked,
     }
@@ -280,6 +303,26 @@ mod tests {
         assert!(said.contains("only 1 operations"), "{said}");
         assert!(said.contains("nothing was read"), "{said}");
         assert!(said.contains("no fault"), "{said}");
+    }
+
+    #[test]
+    fn a_cluster_that_does_not_recover_is_stuck_which_is_not_a_wrong_answer() {
+        let recovery = |stuck: &str| {
+            let value = format!(
+                r#"{{"serves_after_ms":120000,"whole_after_ms":120000,"stuck":[{stuck}],"missing":null}}"#
+            );
+            format!(
+                r#"{{"index":2,"time":3,"process":"nemesis","type":"info","f":"recovery","value":{value}}}"#
+            )
+        };
+        let recovered = recovery("");
+        let judgement = judge_lines("", &[PUT[0], PUT[1], &recovered]);
+        assert_eq!(judgement.exit(), Exit::Valid, "{:?}", judgement.reasons);
+        let stuck = recovery(r#""region 7, without a leader as far as PD knows""#);
+        let judgement = judge_lines("", &[PUT[0], PUT[1], &stuck]);
+        assert_eq!(judgement.exit(), Exit::Stuck);
+        let said = judgement.reasons.join("\n");
+        assert!(said.contains("liveness: 120 s") && said.contains("region 7"), "{said}");
     }
 
     #[test]

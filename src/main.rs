@@ -34,6 +34,7 @@ mod progress;
 mod reading_progress;
 mod recording;
 mod recording_cost;
+mod recovery;
 mod report;
 mod run;
 mod run_directory;
@@ -72,6 +73,9 @@ fn planned(
     runs_dir: &std::path::Path,
     live: Option<std::net::SocketAddr>,
 ) -> Result<Exit, Failure> {
+    if plan.config.target == config::TargetConfig::Simulated {
+        return simulate::command(plan, &plan.command_line()?, runs_dir);
+    }
     targets::consent::ask(plan)?;
     run::test(plan, runs_dir, live)
 }

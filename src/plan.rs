@@ -5,11 +5,12 @@
 //! faults in the order of their beginnings). Its hash stands in the history's header.
 
 use crate::{
-    config::Config,
+    config::{ClusterShape, Config},
     exit::{Exit, Failure},
     scenario::{ScenarioConfig, ScenarioName},
 };
-use nemesis::{Capabilities, Faults, PlannedFault, Possible, ScheduleConfig, schedule};
+use cluster::{profile::Profile, read_mode::ReadMode};
+use nemesis::{Action, Capabilities, Faults, PlannedFault, Possible, ScheduleConfig, schedule};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -43,6 +44,7 @@ impl Plan {
             interval_ms: config.nemesis.interval_ms,
             pause_ms_min: config.nemesis.pause_ms_min,
             pause_ms_max: config.nemesis.pause_ms_max,
+            drift_ppm_max: drift_ppm_max(&config),
             duration_ms: config.time_ms,
             seed: config.seed,
         });
@@ -111,10 +113,28 @@ impl Plan {
         }
         plan.config.check()?;
         faults(&plan.config)?;
+        plan.clocks_fit()?;
         if let Some(scenario) = &plan.scenario {
             fits(&plan.config, scenario)?;
         }
         Ok(plan)
+    }
+
+    /// Refuses clocks that drift further than lease reads allow: no cluster keeps its promises then.
+    fn clocks_fit(&self) -> Result<(), Failure> {
+        let most_ppm = drift_ppm_max(&self.config);
+        for fault in &self.schedule {
+            if let Action::ClockSkew { drift_ppm, .. } = fault.what
+                && self.config.cluster.read == ReadMode::Lease.name()
+                && drift_ppm.unsigned_abs() > most_ppm
+            {
+                return Err(Failure::usage(format!(
+                    "drift_ppm {drift_ppm} with lease reads: a lease is safe up to {most_ppm}; use less, or \
+                     \"read\": \"read-index\""
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// The file's contents.
@@ -126,9 +146,20 @@ impl Plan {
 }
 
 fn possible(config: &Config) -> Possible {
-    let Capabilities { pause, kill, schedule, max_replicas } = config.target.offers().faults;
-    let shape = &config.cluster;
-    Possible { pause, kill, schedule, max_replicas, stores: shape.stores, replicas: shape.replicas }
+    let Capabilities { pause, kill, schedule, max_replicas, simulated } =
+        config.target.offers().faults;
+    let ClusterShape { stores, replicas, .. } = config.cluster;
+    Possible { pause, kill, schedule, max_replicas, simulated, stores, replicas }
+}
+
+/// How far clocks may drift: with lease reads as far as leases allow, otherwise as far as one likes.
+fn drift_ppm_max(config: &Config) -> u32 {
+    const ANY_PPM: u32 = 200_000;
+    let profile = Profile::from_name(&config.cluster.profile).unwrap_or(Profile::Fast);
+    match ReadMode::from_name(&config.cluster.read) {
+        Some(ReadMode::Lease) => profile.timing().lease_drift_ppm_max(),
+        _ => ANY_PPM,
+    }
 }
 
 fn faults(config: &Config) -> Result<Faults, Failure> {

@@ -86,6 +86,10 @@ pub fn verdict(judgement: &Judgement) -> Vec<String> {
             vec![format!("UNKNOWN: the run tested too little to say. Target: {about}.")]
         }
         Validity::Unknown => vec![format!("UNKNOWN: it could not be decided. Target: {about}.")],
+        Validity::Invalid if judgement.is_only_stuck() => vec![format!(
+            "INVALID: the cluster did not recover. No answer was wrong, but after the last healing it does not serve \
+             again. Target: {about}."
+        )],
         Validity::Invalid => vec![format!("INVALID: a promise was broken. Target: {about}.")],
     };
     lines.extend(judgement.reasons.iter().take(LISTED_MAX).map(|reason| format!("  - {reason}")));

@@ -1,6 +1,8 @@
-//! The allowed directions between the rooms, as ARCHITECTURE.md lists them, checked against Cargo's own view.
+//! The allowed directions between the rooms, as ARCHITECTURE.md lists them, checked against Cargo's own view; and that
+//! nothing on a simulation's way asks a clock, chance or the order of a random map (`cluster/clippy.toml` does the same
+//! for the cluster's own logic).
 
-use std::{collections::BTreeMap, process::Command};
+use std::{collections::BTreeMap, path::Path, process::Command};
 
 /// room → the rooms it may know.
 const ALLOWED: [(&str, &[&str]); 8] = [
@@ -67,4 +69,76 @@ fn the_checker_has_no_runtime_and_no_clock() {
             "checker must not know {banned}"
         );
     }
+}
+
+/// What a simulation runs beside the cluster's own logic, folders and files.
+const ON_A_SIMULATIONS_WAY: [&str; 15] = [
+    "cluster/src/simulation",
+    "src/simulate",
+    "src/workload",
+    "src/workers.rs",
+    "src/recording.rs",
+    "src/key_count.rs",
+    "src/clock.rs",
+    "nemesis/src/run.rs",
+    "nemesis/src/field.rs",
+    "nemesis/src/injection.rs",
+    "nemesis/src/actions.rs",
+    "nemesis/src/disturb.rs",
+    "nemesis/src/schedule.rs",
+    "nemesis/src/select.rs",
+    "client/src/direct",
+];
+
+/// What may not be there, and why. Time is tokio's, which a simulation drives.
+const BANNED: [(&str, &str); 10] = [
+    ("HashMap", "its order is random: use BTreeMap"),
+    ("HashSet", "its order is random: use BTreeSet"),
+    ("RandomState", "random"),
+    ("SystemTime", "a clock"),
+    ("std::time::Instant", "a clock"),
+    ("rand::random", "chance without a seed"),
+    ("rand::rng(", "chance without a seed"),
+    ("thread_rng", "chance without a seed"),
+    ("std::env", "the environment"),
+    ("thread::spawn", "threads race"),
+];
+
+/// The Rust files in a folder, or the file itself; tests apart.
+fn sources(path: &Path) -> Vec<(String, String)> {
+    if path.is_file() {
+        let text = std::fs::read_to_string(path).expect("a source");
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default().to_owned();
+        return vec![(path.display().to_string(), code)];
+    }
+    let mut entries: Vec<_> = std::fs::read_dir(path)
+        .unwrap_or_else(|error| panic!("{}: {error}; say here what replaced it", path.display()))
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|entry| entry.is_dir() || entry.extension().is_some_and(|it| it == "rs"))
+        .filter(|entry| !entry.ends_with("tests") && !entry.ends_with("tests.rs"))
+        .collect();
+    entries.sort();
+    entries.iter().flat_map(|entry| sources(entry)).collect()
+}
+
+#[test]
+fn nothing_on_a_simulations_way_asks_a_clock_or_chance() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut broken = Vec::new();
+    for (file, code) in ON_A_SIMULATIONS_WAY.iter().flat_map(|path| sources(&root.join(path))) {
+        for (number, line) in code.lines().enumerate() {
+            let comment = line.trim_start().starts_with("//");
+            for (banned, why) in BANNED.iter().filter(|(banned, _)| line.contains(banned)) {
+                if !comment {
+                    broken.push(format!("{file}:{}: {banned}: {why}", number + 1));
+                }
+            }
+        }
+        // A `select!` draws by chance which branch it looks at first, unless told not to.
+        let unbiased = |rest: &str| !rest.lines().take(3).any(|line| line.trim() == "biased;");
+        if code.split("select! {").skip(1).any(unbiased) {
+            broken.push(format!("{file}: a select! without biased"));
+        }
+    }
+    assert!(broken.is_empty(), "not the same on every machine:\n{}", broken.join("\n"));
 }

@@ -33,6 +33,11 @@ const PLAN: [&str; 12] = [
     "--seed",
 ];
 
+/// Every fault that only a simulation offers, each once before any comes again.
+const SIMULATED_FAULTS: &str = "partition-one,partition-leader,partition-halves,partition-ring,partition-bridge,\
+                                partition-one-way,delay-messages,lose-messages,slow-disk,disk-error,clock-skew,\
+                                pause-pd,kill-pd";
+
 #[test]
 fn a_seed_gives_the_same_history_in_every_process_and_locale() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -48,6 +53,49 @@ fn a_seed_gives_the_same_history_in_every_process_and_locale() {
     assert!(first.len() > 50_000, "{} bytes", first.len());
     assert!(first == simulate("again", "11", "tr_TR.UTF-8"), "the same seed, another history");
     assert!(first != simulate("other", "12", "C"), "another seed, the same history");
+}
+
+#[test]
+fn faults_that_only_a_simulation_offers_are_met_healed_and_repeated_by_the_seed() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let simulate = |name: &str, locale: &str| {
+        let runs_dir = dir.path().join(name);
+        let flags = "simulate --workload register --keys 5 --time 40 --rate 60 --stores 6 --seed 5 \
+                     --nemesis-interval 1 --pause-ms-min 1000 --pause-ms-max 2500 --nemesis";
+        let arguments: Vec<&str> = flags.split_whitespace().chain([SIMULATED_FAULTS]).collect();
+        let output = jepsen_tikv(&runs_dir, &arguments, &[("LC_ALL", locale)]);
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{said}");
+        (history(&runs_dir), runs_dir.join("latest/verdict.json"))
+    };
+    let (first, verdict) = simulate("first", "C");
+    assert!(first == simulate("again", "tr_TR.UTF-8").0, "the same seed, another history");
+
+    let verdict: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(verdict).expect("written")).expect("JSON");
+    let faults = verdict["faults"].as_array().expect("faults");
+    let mut names: Vec<&str> = faults.iter().filter_map(|it| it["name"].as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), 13, "{names:?}");
+    for fault in faults {
+        assert_eq!(fault["confirmed"], true, "{fault}");
+    }
+    // It recovered, and that was looked at.
+    assert_eq!(verdict["recovery"]["stuck"], serde_json::json!([]), "{}", verdict["recovery"]);
+    assert_eq!(verdict["recovery"]["missing"], serde_json::Value::Null);
+}
+
+#[test]
+fn a_fault_that_only_a_simulation_offers_is_refused_elsewhere() {
+    let dir = tempfile::tempdir().expect("a directory");
+    for name in SIMULATED_FAULTS.split(',') {
+        let output = jepsen_tikv(dir.path(), &["test", "--nemesis", name], &[]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(64), "{said}");
+        assert!(said.contains(name) && said.contains("jepsen-tikv simulate"), "{said}");
+        assert_eq!(said.trim().lines().count(), 1, "{said}");
+    }
 }
 
 #[test]

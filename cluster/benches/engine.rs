@@ -3,6 +3,8 @@
 //! Entries have 100 bytes of value and the 17 bytes of key of a log entry; a commit has 1, 16 or 64 of them, as
 //! group commit makes it. Set `TMPDIR` to the disk that is to be measured.
 
+#![expect(clippy::disallowed_types, reason = "the real disk is measured")]
+
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use fjall::{Database, KeyspaceCreateOptions, PersistMode};
 use std::{fs::File, io::Write};

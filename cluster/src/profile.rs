@@ -88,6 +88,18 @@ impl Profile {
     }
 }
 
+impl Timing {
+    /// How fast and how slow clocks may run, parts in a million, for lease reads to be safe: a lease counted by the
+    /// slowest clock ends before an election timeout counted by the fastest one.
+    pub fn lease_drift_ppm_max(&self) -> u32 {
+        // Each reading may be rounded by a millisecond.
+        const ROUNDED_MS: u64 = 2;
+        let election_ms = self.election_ticks_min as u64 * self.raft_tick_ms;
+        let slack_ms = election_ms - self.leader_lease_ms - ROUNDED_MS;
+        (slack_ms * 1_000_000 / (election_ms + self.leader_lease_ms)) as u32
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,6 +109,9 @@ mod tests {
         for timing in [Profile::Fast.timing(), Profile::Tikv.timing()] {
             let election_ms = timing.election_ticks_min as u64 * timing.raft_tick_ms;
             assert!(timing.leader_lease_ms < election_ms, "{timing:?}");
+            let drift = f64::from(timing.lease_drift_ppm_max()) / 1e6;
+            let lease_ms = timing.leader_lease_ms as f64 / (1.0 - drift);
+            assert!(drift > 0.04 && lease_ms < election_ms as f64 / (1.0 + drift), "{drift}");
         }
     }
 }

@@ -4,9 +4,9 @@
 //! still down when an action returns are healed by [`Injection`], whatever it returned.
 
 use crate::{
+    action::{Action, Whom},
     field::{Down, Field},
     injection::{Ended, Injection},
-    schedule::{Action, Whom},
     select::{choose, choose_move, choose_new_leader},
     target::{Region, RegionId, StoreId},
 };
@@ -36,6 +36,16 @@ impl Injection {
             Action::PauseOverlap { election_wait_ms_max, serve_ms, length_ms } => {
                 self.pause_overlap(election_wait_ms_max, serve_ms, length_ms).await
             }
+            Action::DiskError { whom, length_ms } => {
+                self.down(Down::DiskFailed, whom, length_ms).await
+            }
+            Action::Partition { length_ms, .. }
+            | Action::DelayMessages { length_ms, .. }
+            | Action::LoseMessages { length_ms, .. }
+            | Action::SlowDisk { length_ms, .. }
+            | Action::ClockSkew { length_ms, .. }
+            | Action::PausePd { length_ms }
+            | Action::KillPd { length_ms } => self.disturb(action, length_ms).await,
         }
     }
 

@@ -4,6 +4,7 @@
 //! to one fault at a time, so that no fault resumes what another one stopped.
 
 use crate::{
+    disturbance::{Disturbance, Place},
     process::ProcessState,
     record::FaultRecord,
     run::Observer,
@@ -30,14 +31,27 @@ const HEAL_TRIES: u32 = 3;
 pub(crate) enum Down {
     Stopped,
     Killed,
+    /// Its disk failed, and it ended.
+    DiskFailed,
 }
 
 impl Down {
+    pub(crate) const ALL: [Self; 3] = [Self::Stopped, Self::Killed, Self::DiskFailed];
+
+    /// The steps in a history: the one that hurts, and the one that heals.
+    pub(crate) fn steps(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Stopped => ("pause", "resume"),
+            Self::Killed => ("kill", "start"),
+            Self::DiskFailed => ("disk-error", "start"),
+        }
+    }
+
     /// What a process does that is down in this way.
     pub(crate) fn state(self) -> ProcessState {
         match self {
             Self::Stopped => ProcessState::Stopped,
-            Self::Killed => ProcessState::Gone,
+            Self::Killed | Self::DiskFailed => ProcessState::Gone,
         }
     }
 }
@@ -53,6 +67,8 @@ pub(crate) struct Field {
 #[derive(Default)]
 struct Books {
     down: BTreeMap<StoreId, Down>,
+    /// What each fault has disturbed.
+    disturbed: BTreeMap<usize, Disturbance>,
     in_force: BTreeMap<usize, InForce>,
     replicas: Option<Replicas>,
 }
@@ -143,7 +159,9 @@ impl Field {
         let mut books = self.books();
         let fresh = InForce { name: record.name, majority_left: true };
         books.in_force.entry(record.fault).or_insert(fresh);
-        if !majority_runs(regions, &books.down.keys().copied().collect()) {
+        let cuts = books.disturbed.values().flat_map(Disturbance::cuts).copied();
+        let cuts: BTreeSet<(Place, Place)> = cuts.collect();
+        if !majority_runs(regions, &books.down.keys().copied().collect(), &cuts) {
             books.in_force.values_mut().for_each(|fault| fault.majority_left = false);
         }
         self.tell(&books);
@@ -160,6 +178,16 @@ impl Field {
     fn tell(&self, books: &Books) {
         let names: Vec<_> = books.in_force.values().map(|fault| fault.name).collect();
         self.observer.in_force(&names);
+    }
+
+    /// Notes what a fault is about to disturb.
+    pub(crate) fn note_disturbed(&self, fault: usize, disturbance: &Disturbance) {
+        self.books().disturbed.insert(fault, disturbance.clone());
+    }
+
+    /// Notes that a fault's disturbance is over.
+    pub(crate) fn note_calm(&self, fault: usize) {
+        self.books().disturbed.remove(&fault);
     }
 
     /// Notes how many replicas there shall be when all is over.
@@ -192,12 +220,14 @@ impl Field {
             down.map(|(store, _)| *store).collect::<Vec<_>>()
         };
         let mut unhealed = Vec::new();
-        for (f, stores) in [("resume", of(Down::Stopped)), ("start", of(Down::Killed))] {
+        unhealed.extend(self.calm_all().await);
+        for (how, stores) in Down::ALL.map(|how| (how, of(how))) {
+            let (_, f) = how.steps();
             for store in stores {
                 let healed = self
                     .heal_step(f, json!({ "stores": [{ "id": store }] }), || async move {
-                        let heal = match f {
-                            "resume" => self.target.resume(vec![store]),
+                        let heal = match how {
+                            Down::Stopped => self.target.resume(vec![store]),
                             _ => self.target.start(vec![store]),
                         };
                         heal.await.map(|_| ())
@@ -224,6 +254,21 @@ impl Field {
                 Ok(()) => _ = self.want_replicas(initial),
                 Err(error) => unhealed
                     .push(format!("max-replicas is {wanted} and could not be set back: {error}")),
+            }
+        }
+        unhealed
+    }
+
+    /// Ends every disturbance that is left. What could not be ended.
+    async fn calm_all(&self) -> Vec<String> {
+        let left = self.books().disturbed.clone();
+        let mut unhealed = Vec::new();
+        for (fault, disturbance) in left {
+            let (_, f) = disturbance.steps();
+            let calm = || async { self.target.calm(fault).await.map(|_| ()) };
+            match self.heal_step(f, json!({}), calm).await {
+                Ok(()) => self.note_calm(fault),
+                Err(error) => unhealed.push(format!("{f} failed: {error}")),
             }
         }
         unhealed

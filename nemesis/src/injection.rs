@@ -5,9 +5,10 @@
 //! in [`crate::actions`].
 
 use crate::{
+    action::PlannedFault,
+    disturbance::Disturbance,
     field::{CutShort, Down, Field, POLL},
     record::{FaultRecord, Hurt, Role},
-    schedule::PlannedFault,
     target::{Region, SeenProcess, StoreId, TargetError},
 };
 use histories::What;
@@ -29,6 +30,7 @@ pub(crate) async fn inject(field: Arc<Field>, fault: usize, planned: PlannedFaul
         record: FaultRecord::new(fault, planned.kind.name()),
         random: ChaCha8Rng::seed_from_u64(planned.draw.into()),
         taken: Vec::new(),
+        disturbance: None,
         before: Vec::new(),
         field,
     };
@@ -42,6 +44,8 @@ pub(crate) struct Injection {
     random: ChaCha8Rng,
     /// The stores that this fault has down now.
     pub(crate) taken: Vec<(StoreId, Down)>,
+    /// What this fault has disturbed now.
+    pub(crate) disturbance: Option<Disturbance>,
     /// The workload's regions when it began.
     pub(crate) before: Vec<Region>,
 }
@@ -113,11 +117,12 @@ impl Injection {
             }
         }));
         let whom = self.record.hurt[place..].iter().map(Hurt::to_whom).collect::<Value>();
-        let f = if how == Down::Killed { "kill" } else { "pause" };
+        let (f, _) = how.steps();
         self.begin(f, json!({ "region": region.id, "stores": whom, "length_ms": length_ms }));
         let done = match how {
             Down::Stopped => self.field.target.pause(stores.to_vec()).await,
             Down::Killed => self.field.target.kill(stores.to_vec()).await,
+            Down::DiskFailed => self.field.target.fail_disks(stores.to_vec()).await,
         };
         for (hurt, seen) in self.record.hurt[place..].iter_mut().zip(done.iter().flatten()) {
             hurt.state = Some(seen.state);
@@ -135,13 +140,13 @@ impl Injection {
 
     /// Heals stores that this fault took.
     pub(crate) async fn heal(&mut self, how: Down, stores: &[StoreId]) -> Result<(), Ended> {
-        let f = if how == Down::Killed { "start" } else { "resume" };
+        let (_, f) = how.steps();
         let whom: Value = stores.iter().map(|store| json!({ "id": store })).collect();
         let value = json!({ "fault": self.record.fault, "stores": whom });
         self.field.observer.record(What::FaultInvoke { f: f.into(), value });
         let done = match how {
             Down::Stopped => self.field.target.resume(stores.to_vec()).await,
-            Down::Killed => self.field.target.start(stores.to_vec()).await,
+            Down::Killed | Down::DiskFailed => self.field.target.start(stores.to_vec()).await,
         };
         let mut value = seen(&done);
         if !self.record.regions.is_empty() {
@@ -197,7 +202,11 @@ impl Injection {
         if self.record.begun_ns.is_some() && self.record.regions.is_empty() {
             self.compare().await;
         }
-        for how in [Down::Stopped, Down::Killed] {
+        if let Err(Ended::Error(error)) = self.calm().await {
+            // The field's books have it, and try again at the end.
+            self.record.error.get_or_insert(error);
+        }
+        for how in Down::ALL {
             let of = self.taken.iter().filter(|(_, down)| *down == how);
             let stores: Vec<_> = of.map(|(store, _)| *store).collect();
             if self.record.begun_ns.is_none() {

@@ -1,10 +1,10 @@
-//! The faults that a user can ask for by name, and what each needs of a cluster.
+//! The kinds of fault: their names, and what each needs of a cluster.
 //!
-//! In: names from the command line, and what the target can do. Out: [`Faults`], or one sentence that says what is
-//! wrong with them. Pure. Knows nothing of times or stores.
+//! In: a kind, and what the target can do. Out: whether that fits, or one sentence that says why not. Pure. Knows
+//! nothing of times or stores.
 
+use crate::faults::FaultsError;
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 /// One kind of fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -35,6 +35,32 @@ pub enum FaultKind {
     /// Stops a leader; once another leader has acknowledged writes, stops the other voters and resumes the first,
     /// which now has old state and nobody to tell it; then resumes all.
     PauseOverlap,
+    /// Cuts one voter of a region off from the other stores and PD.
+    PartitionOne,
+    /// Cuts the leader of a region off from the other stores and PD.
+    PartitionLeader,
+    /// Cuts a majority of the stores off from the others.
+    PartitionHalves,
+    /// Lets every store reach a majority, and no two the same one.
+    PartitionRing,
+    /// Cuts two halves off from each other, but for one store that reaches both.
+    PartitionBridge,
+    /// Lets one voter hear and not be heard, or the reverse.
+    PartitionOneWay,
+    /// Lets all messages take long.
+    DelayMessages,
+    /// Loses messages between stores, repeats some, and lets others come late.
+    LoseMessages,
+    /// Lets the disk of one voter be slow.
+    SlowDisk,
+    /// Lets the disk of one voter fail, which ends the store, and starts it again.
+    DiskError,
+    /// Lets the clock of one voter run fast or slow, and its wall clock be wrong.
+    ClockSkew,
+    /// Stops PD.
+    PausePd,
+    /// Kills PD and starts it again.
+    KillPd,
 }
 
 /// What a cluster lets us do. Kinds that need more are refused, or left out of `mix`.
@@ -49,52 +75,17 @@ pub struct Possible {
     pub schedule: bool,
     /// PD can be told how many replicas a region shall have.
     pub max_replicas: bool,
+    /// It is simulated, so that network, disks, clocks and PD can be hurt too.
+    pub simulated: bool,
     /// How many stores there are.
     pub stores: u32,
     /// How many replicas a region has.
     pub replicas: u32,
 }
 
-/// The faults of a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Faults {
-    /// The kinds, each once, in a fixed order.
-    pub kinds: Vec<FaultKind>,
-    /// Whether they overlap on purpose (`mix`).
-    pub overlap: bool,
-}
-
-/// What is wrong with the faults asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum FaultsError {
-    /// No fault has this name.
-    #[error("there is no nemesis {0:?}; known are {known}", known = Faults::known_names().join(", "))]
-    Unknown(String),
-    /// The cluster is too small for it.
-    #[error("nemesis {name} needs {needs}, there are {there}; {instead}")]
-    TooSmall {
-        /// The fault.
-        name: &'static str,
-        /// What it needs.
-        needs: String,
-        /// What there is.
-        there: u32,
-        /// What to do about it.
-        instead: &'static str,
-    },
-    /// The target cannot do it.
-    #[error("nemesis {name} cannot be used here: this target cannot {what}")]
-    Unsupported {
-        /// The fault.
-        name: &'static str,
-        /// What the target cannot do.
-        what: &'static str,
-    },
-}
-
 impl FaultKind {
-    /// Every kind.
-    pub const ALL: [Self; 12] = [
+    /// Every kind. Those that only a simulation offers are last, so that plans for others are what they were.
+    pub const ALL: [Self; 25] = [
         Self::PauseOne,
         Self::PauseTwo,
         Self::PauseTwoAny,
@@ -107,6 +98,19 @@ impl FaultKind {
         Self::MoveReplica,
         Self::Split,
         Self::PauseOverlap,
+        Self::PartitionOne,
+        Self::PartitionLeader,
+        Self::PartitionHalves,
+        Self::PartitionRing,
+        Self::PartitionBridge,
+        Self::PartitionOneWay,
+        Self::DelayMessages,
+        Self::LoseMessages,
+        Self::SlowDisk,
+        Self::DiskError,
+        Self::ClockSkew,
+        Self::PausePd,
+        Self::KillPd,
     ];
 
     /// Its name on the command line and in a history.
@@ -124,36 +128,75 @@ impl FaultKind {
             Self::Replicas => "replicas",
             Self::Split => "split",
             Self::PauseOverlap => "pause-overlap",
+            Self::PartitionOne => "partition-one",
+            Self::PartitionLeader => "partition-leader",
+            Self::PartitionHalves => "partition-halves",
+            Self::PartitionRing => "partition-ring",
+            Self::PartitionBridge => "partition-bridge",
+            Self::PartitionOneWay => "partition-one-way",
+            Self::DelayMessages => "delay-messages",
+            Self::LoseMessages => "lose-messages",
+            Self::SlowDisk => "slow-disk",
+            Self::DiskError => "disk-error",
+            Self::ClockSkew => "clock-skew",
+            Self::PausePd => "pause-pd",
+            Self::KillPd => "kill-pd",
         }
     }
 
+    /// Whether only a simulated cluster can suffer it.
+    pub fn needs_simulation(self) -> bool {
+        self >= Self::PartitionOne
+    }
+
     /// How many of so many voters of a region it takes out at once.
-    fn voters_taken(self, voters: u32) -> u32 {
+    pub(crate) fn voters_taken(self, voters: u32) -> u32 {
         match self {
-            Self::PauseOne | Self::PauseLeader | Self::KillOne => 1,
+            Self::PauseOne
+            | Self::PauseLeader
+            | Self::KillOne
+            | Self::PartitionOne
+            | Self::PartitionLeader
+            | Self::PartitionOneWay
+            | Self::DiskError => 1,
             Self::PauseTwo | Self::PauseTwoAny | Self::KillTwo => 2,
-            Self::TransferLeader | Self::Replicas | Self::MoveReplica | Self::Split => 0,
             Self::PauseOverlap => voters.saturating_sub(1),
             Self::KillAll => voters,
+            // The others take nobody out: one side of any partition in two has a majority of a region's voters.
+            _ => 0,
         }
     }
 
     /// How many replicas a region must have for it to make sense.
     fn replicas_min(self) -> u32 {
         match self {
-            Self::PauseOne
-            | Self::PauseLeader
-            | Self::KillOne
-            | Self::KillAll
-            | Self::Replicas
-            | Self::Split => 1,
             Self::PauseTwoAny | Self::KillTwo | Self::TransferLeader | Self::MoveReplica => 2,
             Self::PauseTwo | Self::PauseOverlap => 3,
+            _ => 1,
         }
     }
 
-    fn fits(self, possible: &Possible, replicas: u32) -> Result<(), FaultsError> {
+    /// How many stores there must be for it to make sense.
+    fn stores_min(self) -> u32 {
+        match self {
+            Self::PartitionOne
+            | Self::PartitionLeader
+            | Self::PartitionHalves
+            | Self::PartitionOneWay
+            | Self::LoseMessages => 2,
+            Self::PartitionBridge => 3,
+            // Among three neighbours everybody reaches everybody.
+            Self::PartitionRing => 4,
+            _ => 1,
+        }
+    }
+
+    /// Refuses it where it cannot be, or makes no sense with so many replicas.
+    pub(crate) fn fits(self, possible: &Possible, replicas: u32) -> Result<(), FaultsError> {
         let name = self.name();
+        if self.needs_simulation() && !possible.simulated {
+            return Err(FaultsError::OnlySimulated { name });
+        }
         let missing = match self {
             Self::TransferLeader | Self::MoveReplica | Self::Split => (!possible.schedule)
                 .then_some("be told where leaders, replicas and bounds shall be"),
@@ -184,6 +227,14 @@ impl FaultKind {
                 instead: "use more --stores or fewer --replicas",
             });
         }
+        if possible.stores < self.stores_min() {
+            return Err(FaultsError::TooSmall {
+                name,
+                needs: format!("{} stores", self.stores_min()),
+                there: possible.stores,
+                instead: "use more --stores, or another nemesis",
+            });
+        }
         if replicas < self.replicas_min() {
             return Err(FaultsError::TooSmall {
                 name,
@@ -193,144 +244,5 @@ impl FaultKind {
             });
         }
         Ok(())
-    }
-}
-
-impl Faults {
-    /// Every name that [`Faults::parse`] knows.
-    pub fn known_names() -> Vec<&'static str> {
-        let kinds = FaultKind::ALL.into_iter().map(FaultKind::name);
-        std::iter::once("none").chain(kinds).chain(["mix"]).collect()
-    }
-
-    /// The faults of these names; `none` adds none, `mix` adds all and lets them overlap.
-    pub fn parse<S: AsRef<str>>(names: &[S]) -> Result<Self, FaultsError> {
-        let mut faults = Self { kinds: Vec::new(), overlap: false };
-        for name in names.iter().map(|name| name.as_ref().trim()) {
-            match FaultKind::ALL.into_iter().find(|kind| kind.name() == name) {
-                Some(kind) => faults.kinds.push(kind),
-                None if name == "mix" => {
-                    faults.kinds.extend(FaultKind::ALL);
-                    faults.overlap = true;
-                }
-                None if name == "none" => {}
-                None => return Err(FaultsError::Unknown(name.to_owned())),
-            }
-        }
-        faults.kinds.sort_unstable();
-        faults.kinds.dedup();
-        Ok(faults)
-    }
-
-    /// Refuses what this cluster does not allow. In a `mix`, which names no fault, it is left out instead.
-    pub fn fit(mut self, possible: &Possible) -> Result<Self, FaultsError> {
-        let replicas = self.replicas_during_faults(possible);
-        if self.overlap {
-            self.kinds.retain(|kind| kind.fits(possible, possible.replicas).is_ok());
-        }
-        for kind in &self.kinds {
-            let present = if *kind == FaultKind::Replicas { possible.replicas } else { replicas };
-            kind.fits(possible, present)?;
-        }
-        Ok(self)
-    }
-
-    /// Whether replicas are raised before the other faults and lowered after them: `replicas` in a combination.
-    pub fn raises_replicas_first(&self) -> bool {
-        !self.overlap && self.kinds.len() > 1 && self.kinds.contains(&FaultKind::Replicas)
-    }
-
-    fn replicas_during_faults(&self, possible: &Possible) -> u32 {
-        possible.replicas + if self.raises_replicas_first() { 2 } else { 0 }
-    }
-
-    /// What the user should know before it starts: which faults leave a region without a majority, on purpose.
-    pub fn warnings(&self, possible: &Possible) -> Vec<String> {
-        let replicas = self.replicas_during_faults(possible);
-        let majority = replicas / 2 + 1;
-        if self.overlap {
-            return vec![
-                "faults of a mix overlap: regions lose their majority now and then and are unavailable on purpose"
-                    .into(),
-            ];
-        }
-        let sentence = |kind: &FaultKind| {
-            let taken = kind.voters_taken(replicas);
-            (taken > 0 && replicas - taken.min(replicas) < majority).then(|| {
-                format!(
-                    "{} takes {taken} of the {replicas} replicas of a region, whose majority is {majority}: \
-                     that makes it unavailable on purpose until they run again",
-                    kind.name()
-                )
-            })
-        };
-        self.kinds.iter().filter_map(sentence).collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SIX: Possible = Possible {
-        pause: true,
-        kill: true,
-        schedule: true,
-        max_replicas: true,
-        stores: 6,
-        replicas: 3,
-    };
-
-    fn names(faults: &Faults) -> Vec<&'static str> {
-        faults.kinds.iter().map(|kind| kind.name()).collect()
-    }
-
-    #[test]
-    fn names_become_faults() {
-        for name in Faults::known_names() {
-            assert!(Faults::parse(&[name]).is_ok(), "{name}");
-        }
-        assert!(Faults::parse(&["none"]).expect("known").kinds.is_empty());
-        let both = Faults::parse(&["replicas", "pause-two", "replicas"]).expect("known");
-        assert_eq!(names(&both), ["pause-two", "replicas"]);
-        assert!(both.raises_replicas_first());
-        let mix = Faults::parse(&["mix"]).expect("known");
-        assert_eq!(mix.kinds, FaultKind::ALL);
-        assert!(mix.overlap && !mix.raises_replicas_first());
-    }
-
-    #[test]
-    fn an_unknown_name_is_answered_with_the_known_ones() {
-        let error = Faults::parse(&["pause-too"]).expect_err("unknown").to_string();
-        assert!(error.contains("\"pause-too\"") && error.contains("pause-two,"), "{error}");
-        assert!(error.contains("mix") && error.contains("none"), "{error}");
-    }
-
-    #[test]
-    fn what_does_not_fit_is_refused_or_left_out_of_a_mix() {
-        let four = Possible { stores: 4, ..SIX };
-        let error = Faults::parse(&["replicas"]).expect("known").fit(&four).expect_err("too small");
-        assert!(error.to_string().contains("5 stores"), "{error}");
-        let mix = Faults::parse(&["mix"]).expect("known").fit(&four).expect("fits");
-        assert!(!mix.kinds.contains(&FaultKind::Replicas));
-        let attached = Possible { kill: false, ..SIX };
-        let error = Faults::parse(&["kill-one"]).expect("known").fit(&attached).expect_err("no");
-        assert!(error.to_string().contains("cannot kill"), "{error}");
-        let single = Possible { replicas: 1, ..SIX };
-        assert!(Faults::parse(&["pause-two"]).expect("known").fit(&single).is_err());
-        assert!(Faults::parse(&["pause-two", "replicas"]).expect("known").fit(&single).is_ok());
-        assert!(Faults::parse(&["pause-leader"]).expect("known").fit(&single).is_ok());
-    }
-
-    #[test]
-    fn a_lost_majority_is_said_aloud() {
-        let said = |list: &[&str]| Faults::parse(list).expect("known").warnings(&SIX);
-        let [sentence] = said(&["pause-two"]).try_into().expect("one sentence");
-        assert!(sentence.contains("pause-two takes 2 of the 3 replicas"), "{sentence}");
-        assert!(sentence.contains("unavailable on purpose"), "{sentence}");
-        assert!(said(&["pause-two", "replicas"]).is_empty());
-        assert!(said(&["pause-leader", "transfer-leader"]).is_empty());
-        assert_eq!(said(&["pause-overlap"]).len(), 1);
-        assert_eq!(said(&["mix"]).len(), 1);
     }
 }

@@ -6,7 +6,11 @@
 //! and resumes on every way out; [`heal()`] does it for a tester that was killed.
 //! This crate does not know which cluster it hurts, what the clients do, or how a history is judged.
 
+mod action;
 mod actions;
+mod disturb;
+mod disturbance;
+mod faults;
 mod field;
 mod injection;
 mod journal;
@@ -20,14 +24,17 @@ mod schedule;
 mod select;
 mod target;
 
+pub use action::{Action, PlannedFault, Shape, Whom};
+pub use disturbance::{Disturbance, Place};
+pub use faults::{Faults, FaultsError};
 pub use journal::{HealReport, JournalError, heal};
-pub use kind::{FaultKind, Faults, FaultsError, Possible};
+pub use kind::{FaultKind, Possible};
 pub use paused::{PauseError, PausedProcesses};
 pub use process::{ProcessIdentity, ProcessState, SignalError};
 pub use record::{FaultRecord, Hurt, RegionChange, Role};
 pub use remote::RemoteHost;
 pub use run::{NemesisReport, Observer, run};
-pub use schedule::{Action, PlannedFault, ScheduleConfig, Whom, schedule};
+pub use schedule::{ScheduleConfig, schedule};
 pub use target::{
     Capabilities, Pending, Region, RegionId, SeenProcess, Store, StoreId, Target, TargetError,
 };

@@ -7,10 +7,10 @@
 //! - every wait also ends when the switch is thrown.
 
 use crate::{
+    action::{Action, PlannedFault},
     field::Field,
     injection::inject,
     record::FaultRecord,
-    schedule::{Action, PlannedFault},
     target::{ResumeOnDrop, Target},
 };
 use histories::What;
@@ -29,10 +29,11 @@ pub trait Observer: Send + Sync {
     /// Notes an event of the nemesis now, and says when that was: nanoseconds since the run's start.
     ///
     /// Every event is a pair of beginning and completion. `f` is `pause`, `resume`, `kill`, `start`,
-    /// `transfer-leader`, `move-replica`, `split` or `max-replicas`; `value` names the `fault` (its place in the plan). Beginnings say whom
+    /// `transfer-leader`, `move-replica`, `split`, `max-replicas`, `disk-error`, or one of
+    /// [`Disturbance::steps`](crate::Disturbance::steps); `value` names the `fault` (its place in the plan). Beginnings say whom
     /// (`stores` by `id`, `address`, `pid` and `role`, or `region`, `from`, `to`) and how long (`length_ms`),
     /// completions what was seen of it: `stores` with the `state` of their processes, `regions` with their leaders and
-    /// numbers of voters before and after, or an `error`.
+    /// numbers of voters before and after, what a disturbance `touched`, or an `error`.
     fn record(&self, what: What) -> u64;
 
     /// How many writes of clients have been acknowledged so far. It never falls.

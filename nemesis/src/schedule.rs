@@ -1,20 +1,24 @@
 //! The fault schedule: which fault, when, for how long. Pure and seeded, so that a plan can be repeated.
 //!
 //! In: a [`ScheduleConfig`]. Out: [`PlannedFault`]s in the order of their beginnings; they are JSON in plan.json.
-//! Stores are not named here: a fault says whom by role, and the role is resolved when it is injected. What follows
-//! is the shape of every schedule:
+//! What follows is the shape of every schedule:
 //! - only enabled kinds occur, and each occurs once before any occurs twice (a shuffled deck, dealt again and again);
 //! - the first fault begins early and the last ends before the run does, so that load is seen before and after;
 //! - faults follow one another with a gap, only in `mix` do they overlap;
 //! - `replicas` in a combination is raised first, waited for, and lowered last.
 
-use crate::kind::{FaultKind, Faults};
+use crate::{
+    action::{Action, PlannedFault, Shape, Whom},
+    faults::Faults,
+    kind::FaultKind,
+};
 use rand::{RngExt, SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
-use serde::{Deserialize, Serialize};
 
 /// Between two beginnings, at least: bounds the schedule's length also for an interval of zero.
 const STEP_MS_MIN: u64 = 100;
+/// How wrong a wall clock may be.
+const WALL_OFFSET_MS: i64 = 3_600_000;
 
 /// What determines a schedule.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,110 +33,12 @@ pub struct ScheduleConfig {
     pub pause_ms_min: u64,
     /// The longest pause, milliseconds.
     pub pause_ms_max: u64,
+    /// How fast or slow a clock may run, parts in a million.
+    pub drift_ppm_max: u32,
     /// How long the run is, milliseconds.
     pub duration_ms: u64,
     /// The seed of everything drawn here.
     pub seed: u64,
-}
-
-/// Whom a fault is about: voters of one of the workload's regions, by role.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Whom {
-    /// The leader.
-    Leader,
-    /// One voter.
-    One,
-    /// Two voters.
-    Two,
-    /// Two followers.
-    TwoFollowers,
-    /// Every store, whatever it holds.
-    All,
-}
-
-/// What is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "action", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Action {
-    /// Stop, wait, resume.
-    Pause {
-        /// Whom.
-        whom: Whom,
-        /// For how long.
-        length_ms: u64,
-    },
-    /// Kill, wait, start again.
-    Kill {
-        /// Whom.
-        whom: Whom,
-        /// For how long.
-        length_ms: u64,
-    },
-    /// Ask PD to move a region's leader.
-    TransferLeader,
-    /// Ask PD to move a follower's replica to a store without one.
-    MoveReplica,
-    /// Ask PD for so many replicas, and wait until every region of the workload has them.
-    MaxReplicas {
-        /// How many.
-        to: u32,
-    },
-    /// Ask PD to split a region in the middle of its keys, and wait until it is split.
-    Split,
-    /// Stop the leader, wait for another one's acknowledged writes, stop the others and resume the first.
-    PauseOverlap {
-        /// How long to wait for another leader's writes, at most.
-        election_wait_ms_max: u64,
-        /// How long that leader then serves undisturbed, so that the old state is old by many writes.
-        serve_ms: u64,
-        /// How long the first is left alone with its old state.
-        length_ms: u64,
-    },
-}
-
-/// One fault of a schedule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct PlannedFault {
-    /// When it begins, milliseconds since the load's start.
-    pub begin_ms: u64,
-    /// Which of the user's faults it belongs to.
-    pub kind: FaultKind,
-    /// What is done.
-    pub what: Action,
-    /// Whether it may begin while earlier ones are in force.
-    pub overlaps: bool,
-    /// Whether those after it make sense only if it succeeds.
-    pub required: bool,
-    /// The seed of what is drawn at injection: region and stores.
-    pub draw: u32,
-}
-
-impl Action {
-    /// How long it is expected to take, milliseconds. What waits for the cluster is a guess.
-    fn expected_ms(self) -> u64 {
-        const CLUSTER_REACTS_MS: u64 = 1_000;
-        match self {
-            Self::Pause { length_ms, .. } | Self::Kill { length_ms, .. } => length_ms,
-            Self::TransferLeader | Self::MoveReplica | Self::Split | Self::MaxReplicas { .. } => {
-                CLUSTER_REACTS_MS
-            }
-            Self::PauseOverlap { election_wait_ms_max, serve_ms, length_ms } => {
-                election_wait_ms_max / 4 + serve_ms + length_ms
-            }
-        }
-    }
-
-    fn with_length(mut self, new_ms: u64) -> Self {
-        match &mut self {
-            Self::Pause { length_ms, .. }
-            | Self::Kill { length_ms, .. }
-            | Self::PauseOverlap { length_ms, .. } => *length_ms = new_ms,
-            Self::TransferLeader | Self::MoveReplica | Self::Split | Self::MaxReplicas { .. } => {}
-        }
-        self
-    }
 }
 
 /// Draws the schedule that a configuration determines.
@@ -232,7 +138,7 @@ impl Dealer<'_> {
         self.deck.pop().unwrap_or(FaultKind::PauseOne)
     }
 
-    fn action(&self, kind: FaultKind, length_ms: u64) -> Action {
+    fn action(&mut self, kind: FaultKind, length_ms: u64) -> Action {
         let config = self.config;
         match kind {
             FaultKind::PauseOne => Action::Pause { whom: Whom::One, length_ms },
@@ -254,7 +160,44 @@ impl Dealer<'_> {
                 serve_ms: config.pause_ms_max / 2,
                 length_ms,
             },
+            FaultKind::PartitionOne => Action::Partition { shape: Shape::One, length_ms },
+            FaultKind::PartitionLeader => Action::Partition { shape: Shape::Leader, length_ms },
+            FaultKind::PartitionHalves => Action::Partition { shape: Shape::Halves, length_ms },
+            FaultKind::PartitionRing => Action::Partition { shape: Shape::Ring, length_ms },
+            FaultKind::PartitionBridge => Action::Partition { shape: Shape::Bridge, length_ms },
+            FaultKind::PartitionOneWay => Action::Partition { shape: Shape::OneWay, length_ms },
+            FaultKind::DelayMessages => {
+                let delay_ms_max = self.between(10, config.pause_ms_max / 8);
+                Action::DelayMessages { delay_ms_max, length_ms }
+            }
+            FaultKind::LoseMessages => Action::LoseMessages {
+                lost_per_mille: self.between(10, 300) as u32,
+                twice_per_mille: self.between(0, 200) as u32,
+                late_per_mille: self.between(0, 200) as u32,
+                late_ms_max: self.between(1, config.pause_ms_max / 4),
+                length_ms,
+            },
+            FaultKind::SlowDisk => {
+                let times = self.between(10, 400);
+                Action::SlowDisk { whom: self.leader_or_one(), times, length_ms }
+            }
+            FaultKind::DiskError => Action::DiskError { whom: self.leader_or_one(), length_ms },
+            FaultKind::ClockSkew => {
+                let most_ppm = i64::from(config.drift_ppm_max);
+                Action::ClockSkew {
+                    whom: self.leader_or_one(),
+                    drift_ppm: self.random.random_range(-most_ppm..=most_ppm) as i32,
+                    wall_offset_ms: self.random.random_range(-WALL_OFFSET_MS..=WALL_OFFSET_MS),
+                    length_ms,
+                }
+            }
+            FaultKind::PausePd => Action::PausePd { length_ms },
+            FaultKind::KillPd => Action::KillPd { length_ms },
         }
+    }
+
+    fn leader_or_one(&mut self) -> Whom {
+        if self.random.random_bool(0.5) { Whom::Leader } else { Whom::One }
     }
 
     fn replicas(&mut self, begin_ms: u64, to: u32, required: bool) -> PlannedFault {
@@ -274,112 +217,4 @@ impl Dealer<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn config(names: &[&str], duration_ms: u64, seed: u64) -> ScheduleConfig {
-        ScheduleConfig {
-            faults: Faults::parse(names).expect("known"),
-            replicas: 3,
-            interval_ms: 3_000,
-            pause_ms_min: 300,
-            pause_ms_max: 4_000,
-            duration_ms,
-            seed,
-        }
-    }
-
-    fn end_ms(fault: &PlannedFault) -> u64 {
-        fault.begin_ms + fault.what.expected_ms()
-    }
-
-    proptest! {
-        #[test]
-        fn a_seed_determines_the_schedule(seed: u64) {
-            let config = config(&["mix"], 60_000, seed);
-            prop_assert_eq!(schedule(&config), schedule(&config));
-        }
-
-        #[test]
-        fn only_enabled_faults_occur_and_leave_time_before_and_after(
-            seed: u64, duration_ms in 10_000_u64..120_000, kind in 0_usize..FaultKind::ALL.len(),
-        ) {
-            let kind = FaultKind::ALL[kind];
-            let planned = schedule(&config(&[kind.name()], duration_ms, seed));
-            prop_assert!(!planned.is_empty());
-            prop_assert!(planned[0].begin_ms >= 1_000);
-            for fault in &planned {
-                prop_assert_eq!(fault.kind, kind);
-                prop_assert!(fault.begin_ms + 1_000 <= duration_ms);
-                if !matches!(fault.what, Action::MaxReplicas { .. }) {
-                    prop_assert!(end_ms(fault) + 1_000 <= duration_ms);
-                }
-            }
-            for pair in planned.windows(2) {
-                prop_assert!(pair[0].begin_ms <= pair[1].begin_ms && !pair[1].overlaps);
-            }
-        }
-
-        #[test]
-        fn replicas_in_a_combination_come_first_and_go_last(seed: u64) {
-            let planned = schedule(&config(&["replicas", "pause-two"], 20_000, seed));
-            let (first, last) = (&planned[0], &planned[planned.len() - 1]);
-            prop_assert!(first.required);
-            prop_assert_eq!(first.what, Action::MaxReplicas { to: 5 });
-            prop_assert_eq!(last.what, Action::MaxReplicas { to: 3 });
-            prop_assert!(planned.len() >= 3);
-            for fault in &planned[1..planned.len() - 1] {
-                prop_assert_eq!(fault.kind, FaultKind::PauseTwo);
-                prop_assert!(fault.begin_ms > first.begin_ms);
-            }
-        }
-
-        #[test]
-        fn any_configuration_gives_a_bounded_schedule_that_lowers_what_it_raises(
-            seed: u64, duration_ms in 1_u64..100_000, interval_ms in 0_u64..5_000,
-            pause_ms_min in 0_u64..5_000, more_ms in 0_u64..5_000,
-        ) {
-            let config = ScheduleConfig {
-                interval_ms, pause_ms_min, pause_ms_max: pause_ms_min + more_ms,
-                ..config(&["mix"], duration_ms, seed)
-            };
-            let planned = schedule(&config);
-            prop_assert!(!planned.is_empty());
-            prop_assert!(planned.len() as u64 <= 2 + duration_ms / STEP_MS_MIN);
-            let mut replicas = planned.iter().filter_map(|fault| match fault.what {
-                Action::MaxReplicas { to } => Some(to),
-                _ => None,
-            });
-            prop_assert_eq!(replicas.next_back().unwrap_or(3), 3);
-        }
-    }
-
-    #[test]
-    fn a_minute_of_mix_has_every_kind_and_overlaps() {
-        let planned = schedule(&config(&["mix"], 120_000, 7));
-        for kind in FaultKind::ALL {
-            assert!(planned.iter().any(|fault| fault.kind == kind), "{}", kind.name());
-        }
-        assert!(planned.windows(2).any(|pair| pair[1].begin_ms < end_ms(&pair[0])));
-    }
-
-    #[test]
-    fn ten_seconds_have_a_whole_fault() {
-        for seed in 0..100 {
-            let planned = schedule(&config(&["pause-two"], 10_000, seed));
-            let Action::Pause { whom: Whom::TwoFollowers, length_ms } = planned[0].what else {
-                panic!("{planned:?}")
-            };
-            assert!((300..=4_000).contains(&length_ms));
-        }
-    }
-
-    #[test]
-    fn a_schedule_survives_its_json() {
-        let planned = schedule(&config(&["mix"], 120_000, 3));
-        let json = serde_json::to_string(&planned).expect("written");
-        let again: Vec<PlannedFault> = serde_json::from_str(&json).expect("read");
-        assert_eq!(again, planned);
-    }
-}
+mod tests;

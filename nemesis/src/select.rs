@@ -4,7 +4,8 @@
 //! stores, or `None` if no region has such stores now. Pure.
 
 use crate::{
-    schedule::Whom,
+    action::Whom,
+    disturbance::Place,
     target::{Region, StoreId},
 };
 use rand::{RngExt, seq::SliceRandom};
@@ -84,11 +85,21 @@ pub(crate) fn choose_move(
     })
 }
 
-/// Whether every region has a majority of voters that are not down.
-pub(crate) fn majority_runs(regions: &[Region], down: &BTreeSet<StoreId>) -> bool {
+/// Whether every region has a majority of voters that are not down, with one of them that reaches, and is reached by,
+/// all of these.
+pub(crate) fn majority_runs(
+    regions: &[Region],
+    down: &BTreeSet<StoreId>,
+    cuts: &BTreeSet<(Place, Place)>,
+) -> bool {
+    let cut = |a: StoreId, b: StoreId| cuts.contains(&(Place::Store(a), Place::Store(b)));
     regions.iter().all(|region| {
-        let running = region.voters.iter().filter(|store| !down.contains(store)).count();
-        running > region.voters.len() / 2
+        let running: Vec<StoreId> =
+            region.voters.iter().copied().filter(|store| !down.contains(store)).collect();
+        let reached = |one: &StoreId| {
+            running.iter().filter(|other| !cut(*one, **other) && !cut(**other, *one)).count()
+        };
+        running.iter().any(|one| reached(one) > region.voters.len() / 2)
     })
 }
 
@@ -165,7 +176,14 @@ mod tests {
     #[test]
     fn majorities_are_counted() {
         let regions = [region(1, 10, &[10, 11, 12]), region(2, 20, &[10, 20, 21, 22, 23])];
-        let runs = |down: &[StoreId]| majority_runs(&regions, &down.iter().copied().collect());
-        assert!(runs(&[]) && runs(&[10, 20]) && !runs(&[10, 11]) && !runs(&[20, 21, 22]));
+        let none = BTreeSet::new();
+        let runs = |down: &[StoreId], cuts: &BTreeSet<_>| {
+            majority_runs(&regions, &down.iter().copied().collect(), cuts)
+        };
+        assert!(runs(&[], &none) && runs(&[10, 20], &none));
+        assert!(!runs(&[10, 11], &none) && !runs(&[20, 21, 22], &none));
+        let cut = |a, b| (Place::Store(a), Place::Store(b));
+        assert!(runs(&[], &BTreeSet::from([cut(10, 11)])), "12 reaches both");
+        assert!(!runs(&[12], &BTreeSet::from([cut(10, 11)])), "one way is not enough");
     }
 }

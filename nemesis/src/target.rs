@@ -4,7 +4,7 @@
 //! in advance ([`Target::capabilities`]), so that a plan can refuse it. Stores are named by id everywhere; the answer
 //! to a fault is what was *seen* of the process, not that a signal was sent.
 
-use crate::process::ProcessState;
+use crate::{disturbance::Disturbance, process::ProcessState};
 use serde::Serialize;
 use std::{pin::Pin, sync::Arc};
 use thiserror::Error;
@@ -54,6 +54,8 @@ pub struct Capabilities {
     pub schedule: bool,
     /// Tell PD how many replicas a region shall have.
     pub max_replicas: bool,
+    /// Disturb network, disks, clocks and PD: it is simulated.
+    pub simulated: bool,
 }
 
 /// What was seen of a store's process after something was done to it.
@@ -123,6 +125,22 @@ pub trait Target: Send + Sync {
     /// as it is.
     fn split(&self, _region: RegionId) -> Pending<'_, ()> {
         Box::pin(async { Err(TargetError::Unsupported("split regions")) })
+    }
+
+    /// Lets the disks of stores fail, waits until that has ended them, and says what was seen. [`Target::start`] gives
+    /// them disks that work.
+    fn fail_disks(&self, _stores: Vec<StoreId>) -> Pending<'_, Vec<SeenProcess>> {
+        Box::pin(async { Err(TargetError::Unsupported("let a disk fail")) })
+    }
+
+    /// Disturbs network, disks, clocks or PD on behalf of a fault.
+    fn disturb(&self, _fault: usize, _what: Disturbance) -> Pending<'_, ()> {
+        Box::pin(async { Err(TargetError::Unsupported("disturb network, disks, clocks or PD")) })
+    }
+
+    /// Ends a fault's disturbance. What it touched, in words; `None` = nothing met it.
+    fn calm(&self, _fault: usize) -> Pending<'_, Option<String>> {
+        Box::pin(async { Ok(None) })
     }
 
     /// Resumes every store that is stopped, at once and without runtime: the last way out.

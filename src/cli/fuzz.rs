@@ -64,7 +64,7 @@ impl FuzzArgs {
             time_max: self.for_ms.map(Duration::from_millis),
             keep_going: self.keep_going,
             space: Space {
-                target: TargetConfig::Embedded,
+                target: TargetConfig::Simulated,
                 shape,
                 time_ms_max: self.time_max,
                 faults: self.nemesis.clone(),

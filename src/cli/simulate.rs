@@ -2,7 +2,7 @@
 
 use super::TestArgs;
 use crate::{
-    config::ClientName,
+    config::{ClientName, TargetConfig},
     exit::{Exit, Failure},
     plan::Plan,
 };
@@ -24,9 +24,19 @@ impl SimulateArgs {
     /// The plan, and the command that repeats it. The client is the direct one always: tikv-client brings sockets.
     pub fn plan(&self) -> Result<(Plan, String), Failure> {
         let mut plan = match &self.plan {
-            None => Plan::draw(self.test.config()?)?,
+            None => {
+                let mut config = self.test.config()?;
+                if config.target != TargetConfig::Embedded {
+                    return Err(Failure::usage(
+                        "a simulation brings its own cluster: leave --target out, or use jepsen-tikv test",
+                    ));
+                }
+                config.target = TargetConfig::Simulated;
+                Plan::draw(config)?
+            }
             Some(path) => {
                 let mut plan = Plan::read(&plan_file(path))?;
+                plan.config.target = TargetConfig::Simulated;
                 if let Some(seed) = self.test.seed {
                     plan.config.seed = seed;
                 }

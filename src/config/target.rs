@@ -17,6 +17,8 @@ pub enum TargetConfig {
     /// The embedded cluster: processes of our own, started by the run.
     #[default]
     Embedded,
+    /// The embedded cluster's logic in virtual time: no processes, and everything decided by the seed.
+    Simulated,
     /// Real PD and TiKV, started by the run.
     Binaries(BinariesConfig),
     /// Real PD and TiKV, started by `tiup playground`, which the run starts.
@@ -128,6 +130,7 @@ impl TargetConfig {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Embedded => "embedded",
+            Self::Simulated => "simulated",
             Self::Binaries(_) => "binaries",
             Self::Playground(_) => "playground",
             Self::Attach(_) => "attach",
@@ -136,10 +139,18 @@ impl TargetConfig {
 
     /// What it lets us do.
     pub fn offers(&self) -> Offers {
-        let all =
-            nemesis::Capabilities { pause: true, kill: true, schedule: true, max_replicas: true };
+        let all = nemesis::Capabilities {
+            pause: true,
+            kill: true,
+            schedule: true,
+            max_replicas: true,
+            simulated: false,
+        };
         match self {
             Self::Embedded => Offers { faults: all, defects: true },
+            Self::Simulated => {
+                Offers { faults: nemesis::Capabilities { simulated: true, ..all }, defects: true }
+            }
             Self::Binaries(_) => Offers { faults: all, defects: false },
             // What tiup started only tiup could start again.
             Self::Playground(_) => {
@@ -152,6 +163,7 @@ impl TargetConfig {
                     kill: false,
                     schedule: true,
                     max_replicas: found.is_none_or(|found| found.max_replicas),
+                    simulated: false,
                 };
                 Offers { faults, defects: false }
             }
@@ -162,6 +174,7 @@ impl TargetConfig {
     pub fn described(&self) -> String {
         match self {
             Self::Embedded => "embedded cluster".into(),
+            Self::Simulated => "simulated cluster".into(),
             Self::Binaries(it) => format!("cluster of {}", it.tikv_server.display()),
             Self::Playground(it) => {
                 format!("tiup playground {}", it.version.as_deref().unwrap_or("(latest)"))
@@ -185,7 +198,7 @@ impl TargetConfig {
         let mut flags = Vec::new();
         let mut flag = |name: &str, value: String| flags.push(format!("--{name} {value}"));
         let size = match self {
-            Self::Embedded => return flags,
+            Self::Embedded | Self::Simulated => return flags,
             Self::Binaries(it) => {
                 flag("target", "binaries".into());
                 flag("tikv-server", it.tikv_server.display().to_string());

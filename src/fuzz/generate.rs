@@ -90,11 +90,16 @@ fn workloads() -> impl Strategy<Value = WorkloadConfig> {
 }
 
 /// Which faults, how often, how long.
-fn faults(allowed: &[String]) -> impl Strategy<Value = NemesisConfig> + use<> {
+fn faults(
+    target: &TargetConfig,
+    allowed: &[String],
+) -> impl Strategy<Value = NemesisConfig> + use<> {
     let is_allowed = |name: &&str| allowed.is_empty() || allowed.iter().any(|it| it == name);
+    let simulated = target.offers().faults.simulated;
     let names: Vec<String> = FaultKind::ALL
-        .map(FaultKind::name)
         .into_iter()
+        .filter(|kind| simulated || !kind.needs_simulation())
+        .map(FaultKind::name)
         .filter(is_allowed)
         .map(Into::into)
         .collect();
@@ -118,7 +123,7 @@ fn faults(allowed: &[String]) -> impl Strategy<Value = NemesisConfig> + use<> {
 fn configurations(seed: u64, space: &Space) -> impl Strategy<Value = Config> + use<> {
     let Space { target, shape, time_ms_max, faults: allowed } = space.clone();
     let times = TIME_MS_MIN..=time_ms_max.max(TIME_MS_MIN);
-    (shapes(shape), workloads(), faults(&allowed), times).prop_map(
+    (shapes(shape), workloads(), faults(&target, &allowed), times).prop_map(
         move |(mut cluster, workload, mut nemesis, time_ms)| {
             // Two more replicas must find a store each, and one that moves another.
             let stores_more = nemesis.faults.iter().map(|name| match name.as_str() {
@@ -128,6 +133,9 @@ fn configurations(seed: u64, space: &Space) -> impl Strategy<Value = Config> + u
             });
             let stores_min = cluster.replicas + stores_more.sum::<u32>();
             cluster.stores = cluster.stores.max(stores_min);
+            if nemesis.faults.iter().any(|name| name == "partition-ring") {
+                cluster.stores = cluster.stores.max(4);
+            }
             nemesis.faults.dedup();
             Config {
                 name: "fuzz".into(),
@@ -148,7 +156,7 @@ mod tests {
 
     fn space() -> Space {
         Space {
-            target: TargetConfig::Embedded,
+            target: TargetConfig::Simulated,
             shape: crate::cli::default_config().expect("usable").cluster,
             time_ms_max: 20_000,
             faults: Vec::new(),

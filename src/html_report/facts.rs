@@ -202,7 +202,7 @@ impl Facts {
 
     /// A step of a fault tells what was seen of each process.
     fn note_processes(&mut self, f: &str, value: &serde_json::Value, at_ns: u64) {
-        if !matches!(f, "pause" | "resume" | "kill" | "start") {
+        if !matches!(f, "pause" | "resume" | "kill" | "start" | "disk-error") {
             return;
         }
         for store in value["stores"].as_array().into_iter().flatten() {

@@ -165,6 +165,7 @@ impl Judgement {
             operations: std::collections::BTreeMap::new(),
             faults: Vec::new(),
             experiment: Vec::new(),
+            recovery: None,
             key_counts: crate::key_count::KeyCounts::default(),
             checked: checker::Verdict::default(),
         }

@@ -4,6 +4,8 @@
 //! In: a plan. Out: an ordinary run directory. The same plan and the same binary give the same history, byte for byte, on
 //! any machine. It runs as fast as the processor goes: what the plan calls a second takes a few milliseconds.
 
+mod disturbances;
+mod recovery;
 mod target;
 mod wire;
 
@@ -23,10 +25,11 @@ use client::{DirectClient, DirectOptions, RawKv};
 use cluster::{
     profile::Profile,
     read_mode::ReadMode,
-    simulation::{PD_ADDRESS, Simulation, SimulationConfig},
+    simulation::{PD_ADDRESS, SimulatedRegion, Simulation, SimulationConfig},
 };
 use histories::{Header, Recorder, What};
-use nemesis::{Capabilities, NemesisReport, Observer};
+use nemesis::{NemesisReport, Observer};
+use recovery::{Patience, Recovery};
 use std::{path::Path, sync::Arc, time::Duration};
 use target::SimulatedTarget;
 use tokio::{
@@ -35,10 +38,9 @@ use tokio::{
 };
 use wire::Simulated;
 
-/// What can be done to a simulated cluster.
-pub const OFFERS: Capabilities =
-    Capabilities { pause: true, kill: true, schedule: true, max_replicas: true };
-
+/// How long every region may take after the last healing until it serves, virtual time. An election takes seconds with
+/// the profile `fast`, ten times as long with `tikv`.
+const SERVES_WITHIN: Duration = Duration::from_mins(2);
 /// How long the cluster may take until it is whole, virtual time; the profile `tikv` is slower.
 const WHOLE_WITHIN: Duration = Duration::from_mins(10);
 /// Between two looks at it.
@@ -127,8 +129,10 @@ impl Stage<'_> {
             Recorder::create(history, &self.header(plan_hash)).map_err(Failure::target_or_disk)?;
         let recording = Recording::new(Clock::start(), recorder.handle());
         let report = self.work(&self.workers(&recording)).await?;
-        // A cluster that does not recover shows in the counts, and in what the clients saw.
-        let _ = self.await_whole(0).await;
+        // Of what could not be healed nothing is demanded.
+        if report.unhealed.is_empty() {
+            self.recovery(&recording, &self.client()).watch(|| self.missing(0)).await;
+        }
         let (mut client, op_timeout) = (recording.client(), self.op_timeout() * 5);
         let direct = self.client();
         self.counted_range().count(&direct, &mut client, op_timeout, COUNT_WITHIN).await;
@@ -156,33 +160,64 @@ impl Stage<'_> {
         Ok(report)
     }
 
+    fn recovery<'a>(
+        &'a self,
+        recording: &'a Arc<Recording>,
+        library: &'a DirectClient,
+    ) -> Recovery<'a> {
+        Recovery {
+            simulation: &self.simulation,
+            library,
+            recording,
+            keys: self.workload.keys(),
+            op_timeout: self.op_timeout(),
+            patience: Patience { serves: SERVES_WITHIN, whole: WHOLE_WITHIN },
+        }
+    }
+
     /// Waits until every region has its replicas, caught up, and a leader.
     async fn await_whole(&self, splits: usize) -> Result<(), Failure> {
-        const NEW_CLUSTER_REGIONS: usize = 5;
         let until = Instant::now() + WHOLE_WITHIN;
-        loop {
-            let replicas = self.simulation.max_replicas() as usize;
-            let regions = self.simulation.regions();
-            let whole = |region: &cluster::simulation::SimulatedRegion| {
-                let voters = region.region.peers.iter().filter(|peer| peer.role == 0).count();
-                let complete = voters == replicas && region.region.peers.len() == replicas;
-                complete && region.leader.is_some() && !region.pending
-            };
-            let conditions = self.simulation.store_conditions();
-            if regions.len() >= NEW_CLUSTER_REGIONS + splits
-                && regions.iter().all(whole)
-                && conditions.iter().all(|(_, condition)| *condition == "Up")
-            {
-                return Ok(());
-            }
+        while let Some(missing) = self.missing(splits) {
             if Instant::now() >= until {
+                let seconds = WHOLE_WITHIN.as_secs();
                 return Err(Failure::target_or_disk(format!(
-                    "the simulated cluster is not whole after {} s of its time",
-                    WHOLE_WITHIN.as_secs()
+                    "the simulated cluster is not whole after {seconds} s of its time: {missing}"
                 )));
             }
             sleep(LOOK_EVERY).await;
         }
+        Ok(())
+    }
+
+    /// What the cluster lacks to be whole, in words: a region, a replica, a leader, a store.
+    fn missing(&self, splits: usize) -> Option<String> {
+        const NEW_CLUSTER_REGIONS: usize = 5;
+        let replicas = self.simulation.max_replicas() as usize;
+        let regions = self.simulation.regions();
+        if regions.len() < NEW_CLUSTER_REGIONS + splits {
+            let wanted = NEW_CLUSTER_REGIONS + splits;
+            return Some(format!("PD knows {} regions of {wanted}", regions.len()));
+        }
+        let missing = |known: &SimulatedRegion| {
+            let (id, peers) = (known.region.id, &known.region.peers);
+            let voters = peers.iter().filter(|peer| peer.role == 0).count();
+            if voters != replicas || peers.len() != replicas {
+                let (peers, wanted) = (peers.len(), replicas);
+                return Some(format!(
+                    "region {id} has {peers} replicas, {voters} of them voters, instead of {wanted}"
+                ));
+            }
+            if known.leader.is_none() {
+                return Some(format!("region {id} has no leader"));
+            }
+            known.pending.then(|| format!("region {id} has a replica that lags"))
+        };
+        regions.iter().find_map(missing).or_else(|| {
+            let conditions = self.simulation.store_conditions();
+            let down = conditions.iter().find(|(_, condition)| *condition != "Up")?;
+            Some(format!("store {} is {}", down.0, down.1))
+        })
     }
 
     async fn split(&self, keys: &[Vec<u8>]) -> Result<(), Failure> {

@@ -2,13 +2,23 @@
 //!
 //! In: stores by id. Out: what their simulated processes do afterwards. Nothing here waits: what is asked has happened.
 
-use crate::workload::Workload;
+use super::disturbances::Disturbances;
+use crate::{config::TargetConfig, workload::Workload};
 use cluster::simulation::{ProcessState as Simulated, SimulatedRegion, Simulation, store_address};
 use histories::Key;
 use nemesis::{
-    Capabilities, Pending, ProcessState, Region, RegionId, SeenProcess, Store, StoreId, Target,
-    TargetError,
+    Capabilities, Disturbance, Pending, ProcessState, Region, RegionId, SeenProcess, Store,
+    StoreId, Target, TargetError,
 };
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::time::sleep;
+
+/// How long a disk that shall fail may be left alone, and how often it is looked at.
+const DISK_FAILS_WITHIN: Duration = Duration::from_secs(2);
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// A simulated cluster, and where the workload's keys lie in it.
 pub struct SimulatedTarget {
@@ -16,6 +26,7 @@ pub struct SimulatedTarget {
     range: (Key, Key),
     /// The workload's keys, in order.
     keys: Vec<Key>,
+    disturbances: Mutex<Disturbances>,
 }
 
 impl SimulatedTarget {
@@ -23,7 +34,11 @@ impl SimulatedTarget {
     pub fn new(simulation: Simulation, workload: &Workload) -> Self {
         let mut keys = workload.keys().to_vec();
         keys.sort();
-        Self { simulation, range: workload.range(), keys }
+        Self { simulation, range: workload.range(), keys, disturbances: Mutex::default() }
+    }
+
+    fn disturbances(&self) -> MutexGuard<'_, Disturbances> {
+        self.disturbances.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn seen(&self, stores: &[StoreId]) -> Vec<SeenProcess> {
@@ -61,7 +76,7 @@ fn at_once<T: Send + 'static>(answer: Result<T, TargetError>) -> Pending<'static
 
 impl Target for SimulatedTarget {
     fn capabilities(&self) -> Capabilities {
-        super::OFFERS
+        TargetConfig::Simulated.offers().faults
     }
 
     fn stores(&self) -> Pending<'_, Vec<Store>> {
@@ -95,6 +110,10 @@ impl Target for SimulatedTarget {
     }
 
     fn start(&self, stores: Vec<StoreId>) -> Pending<'_, Vec<SeenProcess>> {
+        // Whoever is started gets a disk that works.
+        for store in &stores {
+            self.simulation.spare_disk(*store);
+        }
         self.simulation.start(&stores);
         at_once(Ok(self.seen(&stores)))
     }
@@ -129,6 +148,30 @@ impl Target for SimulatedTarget {
             None => Ok(()),
         };
         at_once(split.map_err(TargetError::Failed))
+    }
+
+    fn fail_disks(&self, stores: Vec<StoreId>) -> Pending<'_, Vec<SeenProcess>> {
+        Box::pin(async move {
+            for store in &stores {
+                self.simulation.fail_disk(*store);
+            }
+            for _ in 0..DISK_FAILS_WITHIN.div_duration_f64(LOOK_EVERY) as u64 {
+                if self.seen(&stores).iter().all(|seen| seen.state == ProcessState::Gone) {
+                    break;
+                }
+                sleep(LOOK_EVERY).await;
+            }
+            Ok(self.seen(&stores))
+        })
+    }
+
+    fn disturb(&self, fault: usize, what: Disturbance) -> Pending<'_, ()> {
+        self.disturbances().begin(&self.simulation, fault, what);
+        at_once(Ok(()))
+    }
+
+    fn calm(&self, fault: usize) -> Pending<'_, Option<String>> {
+        at_once(Ok(self.disturbances().end(&self.simulation, fault)))
     }
 
     fn resume_all_now(&self) {

@@ -73,6 +73,9 @@ impl UnderTest {
         let offers = config.target.offers();
         match &config.target {
             TargetConfig::Embedded => Self::start_embedded(&shape, run, range).await,
+            TargetConfig::Simulated => Err(Failure::usage(
+                "this plan is of a simulated cluster, which has no processes: use jepsen-tikv simulate",
+            )),
             TargetConfig::Binaries(programs) => {
                 let programs = programs.clone();
                 let start = move || EmbeddedCluster::start_binaries(&programs, &shape, &run_path);

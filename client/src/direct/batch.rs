@@ -12,7 +12,7 @@ use futures::future::join_all;
 use proto::kvrpcpb::{
     KvPair, RawBatchDeleteRequest, RawBatchGetRequest, RawBatchPutRequest, RawDeleteRangeRequest,
 };
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// A range in which `None` is no bound.
 type Range = (Vec<u8>, Option<Vec<u8>>);
@@ -39,7 +39,7 @@ impl DirectClient {
             .await
         }))
         .await;
-        let mut found = HashMap::new();
+        let mut found = BTreeMap::new();
         for answer in answers {
             found.extend(answer?.pairs.into_iter().map(|pair| (pair.key, pair.value)));
         }

@@ -22,7 +22,7 @@ use proto::errorpb;
 use proto::kvrpcpb::Context;
 use proto::tikvpb::tikv_client::TikvClient as StoreClient;
 use regions::{RegionCache, Route};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -70,7 +70,7 @@ impl DirectOptions {
 pub struct DirectClient {
     pd: Pd,
     regions: Mutex<RegionCache>,
-    stores: Mutex<HashMap<u64, StoreClient<Connection>>>,
+    stores: Mutex<BTreeMap<u64, StoreClient<Connection>>>,
     options: DirectOptions,
 }
 
@@ -219,7 +219,7 @@ impl DirectClient {
         self.regions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn stores(&self) -> MutexGuard<'_, HashMap<u64, StoreClient<Connection>>> {
+    fn stores(&self) -> MutexGuard<'_, BTreeMap<u64, StoreClient<Connection>>> {
         self.stores.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

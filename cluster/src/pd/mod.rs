@@ -4,14 +4,23 @@
 //! disk and streams; `grpc` and `http` translate. None of it knows what a store does with its steps.
 
 pub(crate) mod core;
+#[allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "the real disk")]
 mod disk;
 mod go_text;
+#[allow(clippy::disallowed_methods, reason = "real calls run side by side")]
 mod grpc;
+#[allow(clippy::disallowed_types, reason = "axum's maps of arguments")]
 mod http;
 mod member;
+#[allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "the real shell brings clock and chance"
+)]
 mod shell;
 
 #[cfg(test)]
+#[allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "tests of a real PD")]
 mod tests;
 
 use crate::{process::Ready, profile::Profile};
@@ -158,7 +167,9 @@ async fn save_regions(shell: &Arc<Shell>) {
             continue;
         }
         let shell = Arc::clone(shell);
-        match tokio::task::spawn_blocking(move || shell.save_regions()).await {
+        #[expect(clippy::disallowed_methods, reason = "a real disk blocks")]
+        let saving = tokio::task::spawn_blocking(move || shell.save_regions());
+        match saving.await {
             Ok(Ok(())) => saved_revision = revision,
             Ok(Err(error)) => tracing::warn!(%error, "the region cache is not saved"),
             Err(error) => tracing::error!(%error, "the region cache is not saved"),

@@ -40,6 +40,12 @@ impl Clock {
         Now { monotonic_ms, unix_ms }
     }
 
+    /// By how many milliseconds it is ahead: its monotonic reading, and its wall clock.
+    pub fn error_ms(&self, world_us: u64) -> (i64, i64) {
+        let monotonic_ms = (self.at_us(world_us) as i64 - world_us as i64) / 1_000;
+        (monotonic_ms, monotonic_ms + self.wall_offset_ms)
+    }
+
     /// When, in the world, it will say so much.
     pub fn world_us(&self, monotonic_ms: u64) -> u64 {
         let ahead_us = i128::from((monotonic_ms * 1_000).saturating_sub(self.said_us));

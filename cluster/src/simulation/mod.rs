@@ -12,6 +12,7 @@
 
 mod clock;
 mod disk;
+mod disk_faults;
 mod network;
 mod placement;
 mod queue;
@@ -23,7 +24,7 @@ mod world;
 #[cfg(test)]
 mod tests;
 
-pub use network::{Node, Weather};
+pub use network::{MessageCounts, Node, Weather};
 pub use store::ProcessState;
 pub use wire::{ConnectionError, PD_ADDRESS, Wire, store_address};
 
@@ -208,9 +209,20 @@ impl Simulation {
         self.change(|world| world.network.cut(from, to));
     }
 
-    /// Every cut is mended.
-    pub fn mend(&self) {
-        self.change(|world| world.network.mend());
+    /// One cut of this way is mended; cuts of the same way add up.
+    pub fn mend(&self, from: Node, to: Node) {
+        self.change(|world| world.network.mend(from, to));
+    }
+
+    /// How much cuts have stopped on these ways, ever.
+    pub fn stopped(&self, ways: &[(Node, Node)]) -> u64 {
+        let world = self.world();
+        ways.iter().map(|(from, to)| world.network.stopped(*from, *to)).sum()
+    }
+
+    /// What became of messages between stores since the beginning.
+    pub fn message_counts(&self) -> MessageCounts {
+        self.world().network.counts
     }
 
     /// How the network between stores is from now on.
@@ -220,12 +232,22 @@ impl Simulation {
 
     /// From now on a store's disk takes so many times as long; 1 = as usual.
     pub fn slow_disk(&self, store: u64, times: u64) {
-        self.change(|world| world.slow_disk(store, times));
+        self.change(|world| world.disk_faults.slow(store, times));
+    }
+
+    /// How many writes a store's disk did while it was slow, ever.
+    pub fn slow_writes(&self, store: u64) -> u64 {
+        self.world().disk_faults.slow_writes(store)
     }
 
     /// A store's disk fails at its next write, and its process ends.
     pub fn fail_disk(&self, store: u64) {
-        self.change(|world| world.fail_disk(store));
+        self.change(|world| world.disk_faults.fail(store));
+    }
+
+    /// A store's disk that was to fail does not.
+    pub fn spare_disk(&self, store: u64) {
+        self.change(|world| world.disk_faults.spare(store));
     }
 
     /// From now on a store's clock is so many parts in a million too fast, and its wall clock wrong by so much.
@@ -236,6 +258,17 @@ impl Simulation {
                 store.clock.set(now_us, drift_ppm, wall_offset_ms);
             }
         });
+    }
+
+    /// By how many milliseconds a store's clocks are ahead of the world's: the monotonic one, and the wall clock.
+    pub fn clock_error_ms(&self, store: u64) -> (i64, i64) {
+        let world = self.world();
+        world.stores.get(&store).map_or((0, 0), |store| store.clock.error_ms(world.now_us))
+    }
+
+    /// What PD's process does.
+    pub fn pd_state(&self) -> ProcessState {
+        self.world().placement.state
     }
 
     /// What the processes had to say since the last time: when (microseconds), which store (0 = PD), what.

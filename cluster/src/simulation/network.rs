@@ -5,7 +5,7 @@
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 /// Who sends or receives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,47 +56,91 @@ impl Weather {
     };
 }
 
+/// What became of messages between stores since the beginning.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MessageCounts {
+    /// So many were sent.
+    pub sent: u64,
+    /// So many of them were lost.
+    pub lost: u64,
+    /// So many came twice.
+    pub twice: u64,
+    /// So many copies came late.
+    pub late: u64,
+}
+
 /// The network's state.
 #[derive(Debug)]
 pub struct Network {
     pub weather: Weather,
-    cuts: BTreeSet<(Node, Node)>,
+    pub counts: MessageCounts,
+    /// How often each way is cut: cuts of several partitions add up.
+    cuts: BTreeMap<(Node, Node), u32>,
+    /// How much was stopped by cuts, on each way, ever.
+    stopped: BTreeMap<(Node, Node), u64>,
 }
 
 impl Network {
     /// A network that works.
     pub fn new() -> Self {
-        Self { weather: Weather::FAIR, cuts: BTreeSet::new() }
+        Self {
+            weather: Weather::FAIR,
+            counts: MessageCounts::default(),
+            cuts: BTreeMap::new(),
+            stopped: BTreeMap::new(),
+        }
     }
 
     /// Nothing gets from the one to the other any more.
     pub fn cut(&mut self, from: Node, to: Node) {
-        self.cuts.insert((from, to));
+        *self.cuts.entry((from, to)).or_default() += 1;
     }
 
-    /// Every cut is mended.
-    pub fn mend(&mut self) {
-        self.cuts.clear();
+    /// One cut of this way is mended.
+    pub fn mend(&mut self, from: Node, to: Node) {
+        if let Some(times) = self.cuts.get_mut(&(from, to)) {
+            *times -= 1;
+            if *times == 0 {
+                self.cuts.remove(&(from, to));
+            }
+        }
     }
 
-    /// Whether anything gets from the one to the other.
-    pub fn connects(&self, from: Node, to: Node) -> bool {
-        !self.cuts.contains(&(from, to))
+    /// Whether something that goes from the one to the other gets there; counted if not.
+    pub fn carries(&mut self, from: Node, to: Node) -> bool {
+        let carries = self.cuts.is_empty() || !self.cuts.contains_key(&(from, to));
+        if !carries {
+            *self.stopped.entry((from, to)).or_default() += 1;
+        }
+        carries
+    }
+
+    /// How much was stopped by cuts on this way, ever.
+    pub fn stopped(&self, from: Node, to: Node) -> u64 {
+        self.stopped.get(&(from, to)).copied().unwrap_or_default()
     }
 
     /// When copies of a message between stores arrive, microseconds from now: none, one or two.
-    pub fn deliveries(&self, random: &mut ChaCha8Rng) -> impl Iterator<Item = u64> + use<> {
+    pub fn deliveries(&mut self, random: &mut ChaCha8Rng) -> impl Iterator<Item = u64> + use<> {
         let weather = self.weather;
         let mut in_a_thousand = |count: u32| count > 0 && random.random_range(0..1_000) < count;
+        let counts = &mut self.counts;
+        counts.sent += 1;
         let copies = if in_a_thousand(weather.lost_per_mille) {
+            counts.lost += 1;
             0
         } else if in_a_thousand(weather.twice_per_mille) {
+            counts.twice += 1;
             2
         } else {
             1
         };
-        let late_us_max =
-            if in_a_thousand(weather.late_per_mille) { weather.late_us_max } else { 0 };
+        let late_us_max = if in_a_thousand(weather.late_per_mille) {
+            counts.late += copies as u64;
+            weather.late_us_max
+        } else {
+            0
+        };
         let delays: [u64; 2] = std::array::from_fn(|_| {
             random.random_range(weather.delay_us_min..=weather.delay_us_max)
                 + random.random_range(0..=late_us_max)

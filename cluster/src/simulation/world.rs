@@ -5,6 +5,7 @@
 
 use super::{
     SimulationConfig,
+    disk_faults::DiskFaults,
     network::{Network, Node},
     placement::Placement,
     queue::Queue,
@@ -75,6 +76,7 @@ pub struct World {
     pub network: Network,
     pub placement: Placement,
     pub stores: BTreeMap<u64, Store>,
+    pub disk_faults: DiskFaults,
     pub config: SimulationConfig,
     /// Worth a line in a log, with the world's time and the store.
     pub notes: Vec<(u64, u64, String)>,
@@ -83,9 +85,6 @@ pub struct World {
     calls: BTreeMap<u64, oneshot::Sender<Answer>>,
     next_call: u64,
     late_for_pd: Vec<Late>,
-    /// How much slower each disk is, and the stores whose disk fails at the next write.
-    disk_slowness: BTreeMap<u64, u64>,
-    failing_disks: Vec<u64>,
 }
 
 impl World {
@@ -102,6 +101,7 @@ impl World {
             network: Network::new(),
             placement,
             stores: (1..=stores).map(|id| (id, Store::new())).collect(),
+            disk_faults: DiskFaults::default(),
             config,
             notes: Vec::new(),
             random,
@@ -109,8 +109,6 @@ impl World {
             calls: BTreeMap::new(),
             next_call: 0,
             late_for_pd: Vec::new(),
-            disk_slowness: BTreeMap::new(),
-            failing_disks: Vec::new(),
         };
         let batch = crate::store::node::disk::first_region(&first.region, first.peer_id);
         world.store(1).disk.write(batch);
@@ -143,7 +141,7 @@ impl World {
         let id = self.next_call;
         self.calls.insert(id, answer);
         let at_us = now_us.max(self.now_us) + self.network.call_delay_us(&mut self.random);
-        if self.network.connects(Node::Clients, to) {
+        if self.network.carries(Node::Clients, to) {
             self.queue.plan(at_us, Event::Called { to, id, call });
         }
     }
@@ -234,16 +232,6 @@ impl World {
         }
     }
 
-    /// From now on a store's disk takes so many times as long.
-    pub fn slow_disk(&mut self, store: u64, times: u64) {
-        self.disk_slowness.insert(store, times.max(1));
-    }
-
-    /// A store's disk fails at its next write, and the store with it.
-    pub fn fail_disk(&mut self, store: u64) {
-        self.failing_disks.push(store);
-    }
-
     /// Gives the core of PD an input, as an administrator does.
     pub fn administer<T>(
         &mut self,
@@ -293,7 +281,7 @@ impl World {
                 }
             }
             Event::Arrived { from, store, input } => {
-                if self.network.connects(from, Node::Store(store)) {
+                if self.network.carries(from, Node::Store(store)) {
                     self.store(store).put_in(*input);
                     self.wake(store);
                 }
@@ -364,16 +352,13 @@ impl World {
 
     fn carry_out(&mut self, id: u64, outputs: Outputs) {
         if let Some(persist) = outputs.persist {
-            if let Some(at) = self.failing_disks.iter().position(|failing| *failing == id) {
-                self.failing_disks.remove(at);
+            let usual_us =
+                if persist.batch.must_sync { self.random.random_range(SYNC_US) } else { WRITE_US };
+            let Some(takes_us) = self.disk_faults.write(id, usual_us) else {
                 self.notes.push((self.now_us, id, "its disk fails, and it ends".into()));
                 self.kill(id);
                 return;
-            }
-            let slowness = self.disk_slowness.get(&id).copied().unwrap_or(1);
-            let takes_us =
-                if persist.batch.must_sync { self.random.random_range(SYNC_US) } else { WRITE_US }
-                    * slowness;
+            };
             let now_us = self.now_us;
             let store = self.store(id);
             store.disk_idle_at_us = store.disk_idle_at_us.max(now_us) + takes_us;
@@ -407,7 +392,7 @@ impl World {
     fn send(&mut self, from: u64, Outgoing { message, snapshot }: Outgoing) {
         let Some(peer) = message.to_peer else { return };
         let to = peer.store_id;
-        let reachable = self.network.connects(Node::Store(from), Node::Store(to));
+        let reachable = self.network.carries(Node::Store(from), Node::Store(to));
         let state = self.stores.get(&to).map_or(ProcessState::Dead, |store| store.state);
         let now_us = self.now_us;
         if state == ProcessState::Dead && reachable {
@@ -455,14 +440,14 @@ impl World {
     }
 
     fn answer(&mut self, id: u64, from: Node, answer: Answer) {
-        if self.network.connects(from, Node::Clients) {
+        if self.network.carries(from, Node::Clients) {
             let at_us = self.now_us + self.network.call_delay_us(&mut self.random);
             self.queue.plan(at_us, Event::Answered { id, answer });
         }
     }
 
     fn tell_pd(&mut self, store: u64, words: Words) {
-        if self.network.connects(Node::Store(store), Node::Pd) {
+        if self.network.carries(Node::Store(store), Node::Pd) {
             let at_us = self.now_us + self.network.call_delay_us(&mut self.random);
             self.queue.plan(at_us, Event::Told { store, words: Box::new(words) });
         }

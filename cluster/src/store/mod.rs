@@ -4,16 +4,35 @@
 //! around it: `engine` and `writer` (disk), `transport` (other stores), `pd_client`, `service` and `status` (those who
 //! ask), and `driver`, which turns what these report into the node's steps.
 
+#[allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "the real driver brings the clock"
+)]
 mod driver;
+#[allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "the real disk")]
 mod engine;
 mod metrics;
 pub(crate) mod node;
+#[allow(clippy::disallowed_methods, reason = "real calls run side by side")]
 mod pd_client;
+#[allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "real calls run side by side, and are timed"
+)]
 mod service;
+#[allow(clippy::disallowed_methods, reason = "a real process")]
 mod startup;
 mod status;
 #[cfg(test)]
+#[allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "tests of real stores")]
 mod tests;
+#[allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "real streams run side by side"
+)]
 mod transport;
 mod writer;
 

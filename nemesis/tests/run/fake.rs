@@ -5,11 +5,11 @@
 
 use histories::What;
 use nemesis::{
-    Capabilities, Observer, Pending, ProcessState, Region, RegionId, SeenProcess, Store, StoreId,
-    Target, TargetError,
+    Capabilities, Disturbance, Observer, Pending, ProcessState, Region, RegionId, SeenProcess,
+    Store, StoreId, Target, TargetError,
 };
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -26,6 +26,7 @@ pub struct Cluster {
     pub voters: Vec<StoreId>,
     pub max_replicas: u32,
     pub down: BTreeSet<StoreId>,
+    pub disturbed: BTreeMap<usize, Disturbance>,
     pub regions: u64,
     /// Regions have too few keys to be split.
     pub indivisible: bool,
@@ -50,6 +51,7 @@ impl Fake {
             voters: vec![1, 2, 3],
             max_replicas: 3,
             down: BTreeSet::new(),
+            disturbed: BTreeMap::new(),
             regions: 1,
             indivisible: false,
             calls: Vec::new(),
@@ -77,7 +79,7 @@ impl Fake {
         let mut cluster = self.now();
         cluster.call(f, format!("{f} {stores:?}"))?;
         for store in stores {
-            if f == "pause" || f == "kill" {
+            if matches!(f, "pause" | "kill" | "fail-disks") {
                 assert!(cluster.down.insert(*store), "{f} of {store}, which was down already");
             } else {
                 cluster.down.remove(store);
@@ -86,7 +88,7 @@ impl Fake {
         cluster.settle();
         let state = match f {
             "pause" => ProcessState::Stopped,
-            "kill" => ProcessState::Gone,
+            "kill" | "fail-disks" => ProcessState::Gone,
             _ => ProcessState::Running,
         };
         let stubborn = cluster.unstoppable;
@@ -146,7 +148,13 @@ impl Cluster {
 
 impl Target for Fake {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { pause: true, kill: true, schedule: true, max_replicas: true }
+        Capabilities {
+            pause: true,
+            kill: true,
+            schedule: true,
+            max_replicas: true,
+            simulated: true,
+        }
     }
 
     fn stores(&self) -> Pending<'_, Vec<Store>> {
@@ -228,6 +236,29 @@ impl Target for Fake {
             cluster.call("split", format!("split {region}"))?;
             cluster.regions += u64::from(!cluster.indivisible);
             Ok(())
+        })
+    }
+
+    fn fail_disks(&self, stores: Vec<StoreId>) -> Pending<'_, Vec<SeenProcess>> {
+        Box::pin(async move { self.change("fail-disks", &stores) })
+    }
+
+    fn disturb(&self, fault: usize, what: Disturbance) -> Pending<'_, ()> {
+        Box::pin(async move {
+            let mut cluster = self.now();
+            cluster.call("disturb", what.steps().0.to_owned())?;
+            assert!(cluster.disturbed.insert(fault, what).is_none(), "disturbed twice");
+            Ok(())
+        })
+    }
+
+    fn calm(&self, fault: usize) -> Pending<'_, Option<String>> {
+        Box::pin(async move {
+            let mut cluster = self.now();
+            let what = cluster.disturbed.get(&fault).cloned();
+            cluster.call("calm", what.as_ref().map_or("nothing", |it| it.steps().1).to_owned())?;
+            cluster.disturbed.remove(&fault);
+            Ok(what.map(|_| "it was met".to_owned()))
         })
     }
 

@@ -5,8 +5,8 @@ mod fake;
 use fake::{Fake, Notes};
 use histories::What;
 use nemesis::{
-    Action, FaultKind, FaultRecord, Faults, NemesisReport, PlannedFault, ScheduleConfig, Whom,
-    schedule,
+    Action, Disturbance, FaultKind, FaultRecord, Faults, NemesisReport, PlannedFault,
+    ScheduleConfig, Shape, Whom, schedule,
 };
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::watch, time::sleep};
@@ -97,6 +97,7 @@ async fn replicas_are_raised_before_two_followers_stop() {
         interval_ms: 3_000,
         pause_ms_min: 300,
         pause_ms_max: 4_000,
+        drift_ppm_max: 200_000,
         duration_ms: 30_000,
         seed: 5,
     };
@@ -242,6 +243,7 @@ async fn a_mix_of_any_seed_leaves_nobody_down() {
             interval_ms: 2_000,
             pause_ms_min: 300,
             pause_ms_max: 4_000,
+            drift_ppm_max: 200_000,
             duration_ms: 60_000,
             seed,
         };
@@ -257,7 +259,8 @@ async fn a_mix_of_any_seed_leaves_nobody_down() {
         assert!(confirmed * 2 > faults.len(), "seed {seed}: {report:?}");
         sleep(fake::REPLICA_CHANGE).await;
         let cluster = fake.now();
-        assert!(cluster.down.is_empty() && cluster.serves(), "seed {seed}: {cluster:?}");
+        assert!(cluster.down.is_empty() && cluster.disturbed.is_empty());
+        assert!(cluster.serves(), "seed {seed}: {cluster:?}");
         assert_eq!((cluster.max_replicas, cluster.voters.len()), (3, 3), "seed {seed}");
     }
 }
@@ -275,4 +278,57 @@ async fn a_region_is_split_on_request_and_one_that_cannot_be_is_said_so() {
     let record = run_one(&fake, planned(0, FaultKind::Split, Action::Split)).await;
     assert_eq!(record.effect_in_words(), "no effect on the cluster");
     assert!(record.error.is_none() && !record.confirmed());
+}
+
+fn partition(length_ms: u64) -> PlannedFault {
+    let what = Action::Partition { shape: Shape::Leader, length_ms };
+    planned(1_000, FaultKind::PartitionLeader, what)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_partition_is_mended_and_says_what_met_it() {
+    let (fake, notes) = (Arc::new(Fake::of_six()), Arc::new(Notes::new()));
+    let report = run(&fake, &notes, &[partition(3_000)]).await;
+    assert_eq!(fake.calls(), ["start-partition", "stop-partition"]);
+    assert!(fake.now().disturbed.is_empty());
+    let [record] = report.records.try_into().expect("one record");
+    assert!(record.confirmed() && record.majority_left, "{record:?}");
+    assert_eq!(record.effect_in_words(), "it was met");
+    assert_eq!(record.ended_ns, Some(4_000_000_000));
+    let events = notes.events.lock().expect("events");
+    let What::FaultInvoke { value, .. } = &events[0] else { panic!("{events:?}") };
+    assert_eq!(value["stores"], serde_json::json!([{ "id": 1, "role": "leader" }]));
+    assert_eq!(value["cuts"].as_array().expect("ways").len(), 2 * 6, "five stores and PD");
+    let What::FaultComplete { value, .. } = &events[3] else { panic!("{events:?}") };
+    assert_eq!(value["touched"], "it was met");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disturbance_is_healed_when_the_run_ends_early_and_said_if_it_cannot_be() {
+    let (fake, notes) = (Arc::new(Fake::of_six()), Arc::new(Notes::new()));
+    let (switch, stop) = watch::channel(false);
+    let faults = [partition(60_000)];
+    let nemesis = nemesis::run(&faults, Arc::clone(&fake) as _, Arc::clone(&notes) as _, stop);
+    let (report, ()) = tokio::join!(nemesis, async {
+        sleep(Duration::from_secs(2)).await;
+        assert!(matches!(fake.now().disturbed.get(&0), Some(Disturbance::Cut(_))));
+        switch.send(true).expect("it waits");
+    });
+    assert!(report.unhealed.is_empty() && report.records[0].cut_short);
+    assert!(fake.now().disturbed.is_empty());
+
+    let fake = Arc::new(Fake::of_six());
+    fake.now().broken = Some("calm");
+    let report = run(&fake, &Arc::new(Notes::new()), &[partition(5)]).await;
+    assert_eq!(report.unhealed, ["stop-partition failed: calm is broken"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_fails_ends_its_store_which_is_started_again() {
+    let fake = Arc::new(Fake::of_six());
+    let what = Action::DiskError { whom: Whom::Leader, length_ms: 3_000 };
+    let record = run_one(&fake, planned(0, FaultKind::DiskError, what)).await;
+    assert_eq!(fake.calls(), ["fail-disks [1]", "start [1]"]);
+    assert!(record.confirmed(), "{record:?}");
+    assert!(fake.now().down.is_empty());
 }

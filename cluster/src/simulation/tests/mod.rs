@@ -147,15 +147,21 @@ fn a_leader_that_is_cut_off_is_replaced_and_a_partition_heals() {
     simulated(3, async |simulation| {
         whole(simulation).await;
         let leader = simulation.regions()[0].leader.expect("it was whole");
+        let mut ways = vec![(Node::Store(leader), Node::Pd)];
         for (other, _) in simulation.stores() {
-            simulation.cut(Node::Store(leader), Node::Store(other));
-            simulation.cut(Node::Store(other), Node::Store(leader));
+            ways.push((Node::Store(leader), Node::Store(other)));
+            ways.push((Node::Store(other), Node::Store(leader)));
         }
-        simulation.cut(Node::Store(leader), Node::Pd);
+        for (from, to) in &ways {
+            simulation.cut(*from, *to);
+        }
         let moved = async || simulation.regions()[0].leader.is_some_and(|now| now != leader);
         eventually("another leads", moved).await;
         eventually("a put succeeds", async || put(simulation, "k", "1").await).await;
-        simulation.mend();
+        assert!(simulation.stopped(&ways) > 0, "the cut met messages");
+        for (from, to) in &ways {
+            simulation.mend(*from, *to);
+        }
         simulation.set_weather(Weather::FOUL);
         eventually("in foul weather too", async || put(simulation, "k", "2").await).await;
     });

@@ -1,0 +1,135 @@
+//! Whether a simulated cluster serves again after the last healing: every region takes a write and gives it back, and
+//! PD brings every region back to its replicas.
+//!
+//! In: the cluster, and clients' words. Out: a pair of events of the nemesis in the history, `recovery`, from which the
+//! judge reads it (`src/recovery.rs`). Time is virtual, so a slow machine is no excuse: a cluster that does not recover
+//! has a bug.
+
+use crate::recording::{Client, Recording};
+use client::RawKv;
+use cluster::simulation::{SimulatedRegion, Simulation};
+use histories::{Answer, Key, Operation, Outcome, What};
+use serde_json::json;
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use tokio::time::{Instant, sleep};
+
+/// Between two looks.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// How long the cluster may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// Until every region serves.
+    pub serves: Duration,
+    /// Until it is whole: every region has its replicas, caught up.
+    pub whole: Duration,
+}
+
+/// A look at whether the cluster recovers.
+pub struct Recovery<'a> {
+    pub simulation: &'a Simulation,
+    pub library: &'a dyn RawKv,
+    pub recording: &'a Arc<Recording>,
+    /// The workload's keys.
+    pub keys: &'a [Key],
+    pub op_timeout: Duration,
+    pub patience: Patience,
+}
+
+impl Recovery<'_> {
+    /// Waits until the cluster serves and then until it is whole, which `missing` tells, and notes both in the history.
+    pub async fn watch(&self, missing: impl Fn() -> Option<String>) {
+        let began = Instant::now();
+        let value = json!({
+            "serves_within_ms": self.patience.serves.as_millis() as u64,
+            "whole_within_ms": self.patience.whole.as_millis() as u64,
+        });
+        self.recording.nemesis(What::FaultInvoke { f: "recovery".into(), value });
+        let stuck = self.await_service(began + self.patience.serves).await;
+        let serves_ms = began.elapsed().as_millis() as u64;
+        let mut missing_now = missing();
+        while stuck.is_empty() && missing_now.is_some() && began.elapsed() < self.patience.whole {
+            sleep(LOOK_EVERY).await;
+            missing_now = missing();
+        }
+        let value = json!({
+            "serves_after_ms": serves_ms,
+            "whole_after_ms": began.elapsed().as_millis() as u64,
+            "stuck": stuck,
+            "missing": missing_now,
+        });
+        self.recording.nemesis(What::FaultComplete { f: "recovery".into(), value });
+    }
+
+    /// Writes to every region and reads it back, until that succeeds everywhere. Where it did not in time, in words.
+    async fn await_service(&self, until: Instant) -> Vec<String> {
+        let mut client = self.recording.client();
+        let mut served: BTreeSet<Key> = BTreeSet::new();
+        let mut tries = 0_u64;
+        loop {
+            let regions = self.simulation.regions();
+            for region in &regions {
+                let Some(key) = self.probe(region) else { continue };
+                // A region that split off since is asked for itself.
+                if !served.contains(&key) && self.serves(&mut client, &key, &mut tries).await {
+                    served.insert(key);
+                }
+            }
+            let regions = self.simulation.regions();
+            let stuck = |region: &&SimulatedRegion| {
+                self.probe(region).is_none_or(|key| !served.contains(&key))
+            };
+            let mut left: Vec<String> = regions.iter().filter(stuck).map(in_words).collect();
+            left.extend(gap(&regions));
+            if left.is_empty() || Instant::now() >= until {
+                return left;
+            }
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
+    async fn serves(&self, client: &mut Client, key: &Key, tries: &mut u64) -> bool {
+        *tries += 1;
+        let value = format!("{}-recovery-{tries}", client.id()).into_bytes();
+        let put = Operation::Put { key: key.clone(), value, ttl_s: None };
+        let (_, put) = client.execute(self.library, "UPDATE", put, self.op_timeout).await;
+        if !matches!(put, Outcome::Ok(Answer::Done)) {
+            return false;
+        }
+        let get = Operation::Get { key: key.clone() };
+        let (_, got) = client.execute(self.library, "READ", get, self.op_timeout).await;
+        matches!(got, Outcome::Ok(_))
+    }
+
+    /// The key by which a region is asked: one of the workload's where it has any, so that no key is added to these.
+    fn probe(&self, region: &SimulatedRegion) -> Option<Key> {
+        let (start, end) = (&region.region.start_key, &region.region.end_key);
+        let inside = |key: &&Key| *key >= start && (end.is_empty() || *key < end);
+        let own = || if start.is_empty() { vec![0] } else { start.clone() };
+        let key = self.keys.iter().filter(inside).min().cloned().unwrap_or_else(own);
+        inside(&&key).then_some(key)
+    }
+}
+
+fn in_words(region: &SimulatedRegion) -> String {
+    let leader = match region.leader {
+        Some(store) => format!("led by store {store}"),
+        None => "without a leader".to_owned(),
+    };
+    format!("region {}, {leader} as far as PD knows", region.region.id)
+}
+
+/// Where no region is, as far as PD knows.
+fn gap(regions: &[SimulatedRegion]) -> Option<String> {
+    let mut bound: Option<&[u8]> = Some(&[]);
+    for SimulatedRegion { region, .. } in regions {
+        if bound != Some(&region.start_key[..]) {
+            return Some(format!(
+                "what lies before region {}, which PD knows no region for",
+                region.id
+            ));
+        }
+        bound = (!region.end_key.is_empty()).then_some(&region.end_key[..]);
+    }
+    bound.map(|_| "the last keys, which PD knows no region for".to_owned())
+}
