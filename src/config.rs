@@ -4,19 +4,22 @@
 //! sentence that says which flag to change. Units stand in the names. Knows nothing of how it is carried out.
 
 mod defects;
+mod operations;
 mod target;
 
 pub use defects::named as defects_named;
+pub use operations::{OperationName, Operations, parse_weight};
 pub use target::{
     ATTACHED_PREFIX, AttachConfig, BinariesConfig, Found, Offers, PlaygroundConfig, SecurityConfig,
     TargetConfig,
 };
 
 use crate::exit::Failure;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Everything that a user can choose about a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Config {
     /// The test's name: the folder under the runs directory.
@@ -37,7 +40,7 @@ pub struct Config {
 }
 
 /// The shape of the embedded cluster.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct ClusterShape {
     /// How many stores.
@@ -68,7 +71,9 @@ pub fn default_read() -> String {
 }
 
 /// Which workload.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum WorkloadName {
     /// go-ycsb's workload A: load the keys, then half reads, half updates.
@@ -90,7 +95,9 @@ impl WorkloadName {
 }
 
 /// How keys are drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Distribution {
     /// Every key as likely as any other.
@@ -100,7 +107,9 @@ pub enum Distribution {
 }
 
 /// Which client library speaks to the target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum ClientName {
     /// The crate that users use, its writes sent once.
@@ -110,7 +119,9 @@ pub enum ClientName {
 }
 
 /// In which of TiKV's modes raw writes are made.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum AtomicMode {
     /// All writes in atomic mode, as CAS demands
@@ -123,11 +134,14 @@ pub enum AtomicMode {
 }
 
 /// What the clients do.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct WorkloadConfig {
     /// Which workload.
     pub name: WorkloadName,
+    /// How often each operation is drawn, of the sum of all; absent = as the workload has it. Only `register` can be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operations: Option<Operations>,
     /// How many keys are loaded or used.
     pub keys: u64,
     /// How keys are drawn.
@@ -155,7 +169,7 @@ pub struct WorkloadConfig {
 }
 
 /// What hurts the cluster.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct NemesisConfig {
     /// The faults' names; empty = none.
@@ -266,6 +280,9 @@ impl Config {
         if workload.op_timeout_ms == 0 {
             return refuse("--op-timeout is 0: every operation would time out".into());
         }
+        if let Some(operations) = &workload.operations {
+            operations.check(workload.name)?;
+        }
         if workload.atomic == AtomicMode::Off && workload.name.uses_cas() {
             return refuse(
                 "--atomic off leaves no CAS to workload register: use on, or mixed for the misuse"
@@ -301,7 +318,8 @@ impl Config {
 
     /// The flags that repeat this run, those at their defaults left out.
     pub fn command_line(&self, defaults: &Self) -> String {
-        format!("jepsen-tikv test {}", self.flags(defaults).join(" "))
+        let command = if self.target == TargetConfig::Simulated { "simulate" } else { "test" };
+        format!("jepsen-tikv {command} {}", self.flags(defaults).join(" "))
     }
 
     /// The same, flag by flag.
@@ -322,6 +340,7 @@ impl Config {
         flag("stores", shape.stores.to_string(), other.stores.to_string());
         flag("replicas", shape.replicas.to_string(), other.replicas.to_string());
         flag("regions", shape.regions.to_string(), other.regions.to_string());
+        flag("region-max-keys", optional(shape.region_max_keys), optional(other.region_max_keys));
         flag("profile", shape.profile.clone(), other.profile.clone());
         flag("pd-port", shape.pd_port.to_string(), other.pd_port.to_string());
         flag("store-port", shape.store_port.to_string(), other.store_port.to_string());
@@ -329,6 +348,8 @@ impl Config {
         flag("defect", shape.defects.join(","), other.defects.join(","));
         let (work, other) = (&self.workload, &defaults.workload);
         flag("workload", value_name(&work.name), value_name(&other.name));
+        let operations = work.operations.as_ref().map(ToString::to_string);
+        flag("operations", operations.unwrap_or_default(), String::new());
         flag("keys", work.keys.to_string(), other.keys.to_string());
         flag("distribution", value_name(&work.distribution), value_name(&other.distribution));
         flag("value-bytes", work.value_bytes.to_string(), other.value_bytes.to_string());

@@ -68,7 +68,7 @@ impl Exit {
             Self::Unknown => "unknown, or vacuous: the run tested too little to say",
             Self::Stuck => "stuck: no answer was wrong, but a simulated cluster did not recover",
             Self::Usage => "wrong usage",
-            Self::Malformed => "malformed history: refused, not judged",
+            Self::Malformed => "a malformed history, plan or profile: refused",
             Self::NoInput => "a named file cannot be read",
             Self::Software => "a failure of the tester itself",
             Self::TargetOrDisk => "trouble with the target or a disk",

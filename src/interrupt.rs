@@ -2,7 +2,9 @@
 //!
 //! In: signals. Out: an [`Interrupt`] that everything which waits can also wait for. Knows nothing of runs.
 
+use crate::exit::Failure;
 use tokio::{
+    runtime::Runtime,
     signal::unix::{SignalKind, signal},
     sync::watch,
 };
@@ -61,5 +63,32 @@ impl Interrupt {
             // The listener lives as long as the runtime; without it nobody will ever ask.
             std::future::pending::<()>().await;
         }
+    }
+}
+
+/// Listens from a thread of its own, for work that has no runtime.
+#[derive(Debug)]
+pub struct Listener {
+    /// Lives as long as somebody wants to hear.
+    _runtime: Runtime,
+    interrupt: Interrupt,
+}
+
+impl Listener {
+    /// Listens from now on, until it is dropped.
+    pub fn start() -> Result<Self, Failure> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .map_err(Failure::software)?;
+        let interrupt =
+            runtime.block_on(async { Interrupt::listen() }).map_err(Failure::software)?;
+        Ok(Self { _runtime: runtime, interrupt })
+    }
+
+    /// What is heard.
+    pub fn interrupt(&self) -> Interrupt {
+        self.interrupt.clone()
     }
 }

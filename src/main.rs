@@ -5,6 +5,7 @@
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+mod attempts;
 mod check;
 mod cli;
 mod clock;
@@ -35,11 +36,13 @@ mod reading_progress;
 mod recording;
 mod recording_cost;
 mod recovery;
+mod replay;
 mod report;
 mod run;
 mod run_directory;
 mod scenario;
 mod self_test;
+mod shrink;
 mod simulate;
 mod stand_ins;
 mod target_check;
@@ -74,7 +77,7 @@ fn planned(
     live: Option<std::net::SocketAddr>,
 ) -> Result<Exit, Failure> {
     if plan.config.target == config::TargetConfig::Simulated {
-        return simulate::command(plan, &plan.command_line()?, runs_dir);
+        return simulate::command(plan, runs_dir);
     }
     targets::consent::ask(plan)?;
     run::test(plan, runs_dir, live)
@@ -96,6 +99,7 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
         cli::Command::Heal(args) => heal::command(&args.runs_dir),
         cli::Command::InternalExec(args) => args.run(),
         cli::Command::InternalPd(args) => args.run(),
+        cli::Command::InternalRun(args) => args.run(),
         cli::Command::TargetCheck(args) => target_check::command(&args),
         cli::Command::InternalStore(args) => args.run(),
         cli::Command::SelfTest(args) => self_test::command(&args),
@@ -108,10 +112,11 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
         cli::Command::BenchRecording(args) => {
             run::recording_cost(&plan::Plan::draw(args.config()?)?, &args.runs_dir)
         }
-        cli::Command::Replay(args) => {
-            let plan = plan::Plan::read(&args.plan())?;
-            planned(&plan.on(|config| surveyed(config.clone()))?, &args.runs_dir, args.live)
-        }
+        cli::Command::Plan(args) => args.run(),
+        cli::Command::Replay(args) => match args.times {
+            Some(times) => replay::command(&args, times),
+            None => planned(&replay::plan(&args)?, &args.runs_dir, args.live),
+        },
         cli::Command::Scenario(args) => {
             let (scenario, runs_dir, live) = (args.scenario()?, args.runs_dir.clone(), args.live);
             let plan = plan::Plan::of_scenario(surveyed(args.config()?)?, scenario)?;
@@ -120,11 +125,9 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
         cli::Command::Load(args) => ycsb::load(&args),
         cli::Command::Ycsb(args) => ycsb::run(&args),
         cli::Command::Count(args) => count::command(&args),
-        cli::Command::Fuzz(args) => fuzz::simulated(&args.fuzzing()?),
-        cli::Command::Simulate(args) => {
-            let (plan, repeat) = args.plan()?;
-            simulate::command(&plan, &repeat, &args.runs_dir())
-        }
+        cli::Command::Fuzz(args) => fuzz::command(&args.fuzzing()?),
+        cli::Command::Simulate(args) => simulate::command(&args.plan()?, &args.runs_dir()),
+        cli::Command::Shrink(args) => shrink::command(&args),
         cli::Command::Minimize(args) => minimize::command(&args),
         cli::Command::Report(args) => html_report::command(&args),
         cli::Command::Check(args) => check::command(&args),

@@ -2,17 +2,23 @@
 //!
 //! In: a [`Config`] and what the target can do. Out: `plan.json`, version 1: a JSON object with `format`
 //! ("jepsen-tikv plan"), `version`, `tool-version`, `config` (the flags, units in the names) and `schedule` (the
-//! faults in the order of their beginnings). Its hash stands in the history's header.
+//! faults in the order of their beginnings), or a `scenario`. Its hash stands in the history's header. People may edit it: the
+//! schedule is carried out as it is written (`reading` refuses what makes no sense). `docs/plan.schema.json` is its schema.
+
+mod reading;
 
 use crate::{
-    config::{ClusterShape, Config},
-    exit::{Exit, Failure},
+    config::{ClusterShape, Config, TargetConfig},
+    exit::Failure,
     scenario::{ScenarioConfig, ScenarioName},
 };
 use cluster::{profile::Profile, read_mode::ReadMode};
-use nemesis::{Action, Capabilities, Faults, PlannedFault, Possible, ScheduleConfig, schedule};
+use nemesis::{
+    Action, Capabilities, FaultKind, Faults, PlannedFault, Possible, ScheduleConfig, schedule,
+};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 /// The format's name.
 const FORMAT: &str = "jepsen-tikv plan";
@@ -20,8 +26,8 @@ const FORMAT: &str = "jepsen-tikv plan";
 const VERSION: u32 = 1;
 
 /// What a run will do.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Plan {
     format: String,
     version: u32,
@@ -77,6 +83,14 @@ impl Plan {
         Ok(format!("jepsen-tikv scenario {} {}", scenario.name.name(), flags.join(" ")))
     }
 
+    /// The same, or, for a schedule that no flags draw, the one that carries the file out as it is.
+    pub fn repeated_by(&self, file: &Path) -> Result<String, Failure> {
+        if self.scenario.is_none() && Self::draw(self.config.clone())?.schedule != self.schedule {
+            return Ok(format!("jepsen-tikv replay {}", crate::run::shown_path(file)));
+        }
+        self.command_line()
+    }
+
     /// The same plan on what the target is now.
     pub fn on(
         mut self,
@@ -85,6 +99,41 @@ impl Plan {
         self.config = survey(&self.config)?;
         faults(&self.config)?;
         Ok(self)
+    }
+
+    /// What makes no sense in it, with the field's path.
+    pub fn check(&self) -> Result<(), String> {
+        reading::makes_sense(self)
+    }
+
+    /// Names in the flags just those faults that the schedule has: some were taken away.
+    pub fn name_its_faults(&mut self) {
+        let kinds: BTreeSet<FaultKind> = self.schedule.iter().map(|fault| fault.kind).collect();
+        self.config.nemesis.faults = kinds.into_iter().map(|kind| kind.name().into()).collect();
+    }
+
+    /// Its size in words, for people who compare plans.
+    pub fn in_words(&self) -> String {
+        let Config { cluster, workload, time_ms, .. } = &self.config;
+        let kinds: BTreeSet<&str> = self.schedule.iter().map(|it| it.kind.name()).collect();
+        let kinds: Vec<&str> = kinds.into_iter().collect();
+        let faults = match (&self.scenario, kinds.as_slice()) {
+            (Some(scenario), _) => format!("scenario {}", scenario.name.name()),
+            (None, []) => "no faults".into(),
+            (None, kinds) => {
+                format!("{} ({})", counted(self.schedule.len() as u64, "fault"), kinds.join(", "))
+            }
+        };
+        format!(
+            "{faults}, {} ({} idle), {}, {} each, {}, {}, {:.1} s",
+            counted(workload.concurrency.into(), "client"),
+            workload.idle_clients,
+            counted(cluster.stores.into(), "store"),
+            counted(cluster.replicas.into(), "replica"),
+            counted(cluster.regions.into(), "region"),
+            counted(workload.keys, "key"),
+            *time_ms as f64 / 1e3
+        )
     }
 
     /// Whether it hurts the cluster or changes it, beyond its own keys.
@@ -99,25 +148,14 @@ impl Plan {
 
     /// Reads a plan again, and checks it as flags are checked.
     pub fn read(path: &Path) -> Result<Self, Failure> {
-        let text = std::fs::read(path).map_err(|error| {
-            Failure::new(Exit::NoInput, format!("cannot read the plan {}: {error}", path.display()))
-        })?;
-        let malformed = |reason: String| {
-            let sentence = format!("{} is not a plan of this version: {reason}", path.display());
-            Failure::new(Exit::Malformed, sentence)
-        };
-        let plan: Self =
-            serde_json::from_slice(&text).map_err(|error| malformed(error.to_string()))?;
-        if plan.format != FORMAT || plan.version != VERSION {
-            return Err(malformed(format!("it says {} {}", plan.format, plan.version)));
-        }
-        plan.config.check()?;
-        faults(&plan.config)?;
-        plan.clocks_fit()?;
-        if let Some(scenario) = &plan.scenario {
-            fits(&plan.config, scenario)?;
-        }
-        Ok(plan)
+        reading::read(path)
+    }
+
+    /// The format as a JSON Schema; it stands in `docs/plan.schema.json`.
+    pub fn json_schema() -> Result<String, Failure> {
+        let schema = schemars::schema_for!(Self);
+        let text = serde_json::to_string_pretty(&schema).map_err(Failure::software)?;
+        Ok(text + "\n")
     }
 
     /// Refuses clocks that drift further than lease reads allow: no cluster keeps its promises then.
@@ -146,9 +184,12 @@ impl Plan {
 }
 
 fn possible(config: &Config) -> Possible {
-    let Capabilities { pause, kill, schedule, max_replicas, simulated } =
-        config.target.offers().faults;
-    let ClusterShape { stores, replicas, .. } = config.cluster;
+    possible_in(&config.target, &config.cluster)
+}
+
+fn possible_in(target: &TargetConfig, shape: &ClusterShape) -> Possible {
+    let Capabilities { pause, kill, schedule, max_replicas, simulated } = target.offers().faults;
+    let ClusterShape { stores, replicas, .. } = *shape;
     Possible { pause, kill, schedule, max_replicas, simulated, stores, replicas }
 }
 
@@ -168,6 +209,25 @@ fn faults(config: &Config) -> Result<Faults, Failure> {
         .map_err(Failure::usage)
 }
 
+/// Whether a large enough cluster of this kind can suffer a fault.
+pub fn can_suffer(target: &TargetConfig, name: &str) -> Result<(), Failure> {
+    let mut shape = crate::cli::default_config()?.cluster;
+    (shape.stores, shape.replicas) = (100, 3);
+    fits_cluster(target, &shape, &[name])
+}
+
+/// Whether this cluster can suffer these faults in one run.
+pub fn fits_cluster<S: AsRef<str>>(
+    target: &TargetConfig,
+    shape: &ClusterShape,
+    names: &[S],
+) -> Result<(), Failure> {
+    Faults::parse(names)
+        .and_then(|faults| faults.fit(&possible_in(target, shape)))
+        .map(|_| ())
+        .map_err(Failure::usage)
+}
+
 /// Refuses a scenario that needs more than the target has.
 fn fits(config: &Config, scenario: &ScenarioConfig) -> Result<(), Failure> {
     let like: &[&str] = match scenario.name {
@@ -180,6 +240,10 @@ fn fits(config: &Config, scenario: &ScenarioConfig) -> Result<(), Failure> {
         .map_err(|error| Failure::usage(format!("scenario {}: {error}", scenario.name.name())))
 }
 
+fn counted(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
 /// A short name for a file's contents: equal plans have equal hashes.
 pub fn hash(contents: &[u8]) -> String {
     format!("{:08x}", crc32fast::hash(contents))
@@ -188,6 +252,7 @@ pub fn hash(contents: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exit::Exit;
 
     fn drawn(seed: u64) -> Plan {
         let mut config = crate::cli::default_config().expect("the defaults are usable");
@@ -209,6 +274,17 @@ mod tests {
         assert_eq!(drawn(1), drawn(1));
         assert_ne!(drawn(1).schedule, drawn(2).schedule);
         assert!(!drawn(1).schedule.is_empty());
+    }
+
+    #[test]
+    fn the_schema_in_the_documentation_is_that_of_this_version() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/plan.schema.json");
+        let written = std::fs::read_to_string(&path).unwrap_or_default();
+        let schema = Plan::json_schema().expect("written");
+        assert!(
+            written == schema,
+            "write it again: jepsen-tikv plan schema > docs/plan.schema.json"
+        );
     }
 
     #[test]

@@ -55,12 +55,16 @@ pub fn recording_cost(plan: &Plan, runs_dir: &Path) -> Result<Exit, Failure> {
 pub fn test(plan: &Plan, runs_dir: &Path, live: Option<SocketAddr>) -> Result<Exit, Failure> {
     heal::before_a_run(runs_dir);
     let run = RunDirectory::create(runs_dir, &plan.config.name)?;
-    let plan_json = plan.to_json()?;
-    write_whole(&run.plan(), &plan_json)?;
+    write_whole(&run.plan(), &plan.to_json()?)?;
+    inside(plan, &run, live)
+}
+
+/// The same in a run directory that has its plan already.
+pub fn inside(plan: &Plan, run: &RunDirectory, live: Option<SocketAddr>) -> Result<Exit, Failure> {
     crate::terminal::result(format_args!(
         "seed {}, run directory {}",
         plan.config.seed,
-        shown(&run)
+        shown(run)
     ));
     for warning in plan.warnings()? {
         crate::terminal::result(format_args!("note: {warning}"));
@@ -68,13 +72,12 @@ pub fn test(plan: &Plan, runs_dir: &Path, live: Option<SocketAddr>) -> Result<Ex
 
     let progress = Progress::new();
     let runtime = tokio::runtime::Runtime::new().map_err(Failure::software)?;
-    let hash = plan::hash(&plan_json);
-    let carried_out =
-        runtime.block_on(carry_out(plan, Purpose::Test, &hash, &run, &progress, live));
+    let hash = plan::hash(&plan.to_json()?);
+    let carried_out = runtime.block_on(carry_out(plan, Purpose::Test, &hash, run, &progress, live));
     runtime.shutdown_timeout(Duration::from_secs(5));
     progress.finish();
     let troubles = carried_out?;
-    conclude(&run, &troubles, &plan.command_line()?)
+    conclude(run, &troubles, &plan.repeated_by(&run.plan())?)
 }
 
 /// Judges a run's history, and tells what is judged. `repeat` is the command that repeats the run.
@@ -106,11 +109,12 @@ pub fn conclude(run: &RunDirectory, troubles: &[String], repeat: &str) -> Result
 }
 
 /// A run directory as a person would type it.
-fn shown(run: &RunDirectory) -> String {
+pub fn shown(run: &RunDirectory) -> String {
     shown_path(run.path())
 }
 
-fn shown_path(path: &Path) -> String {
+/// A path as a person would type it.
+pub fn shown_path(path: &Path) -> String {
     let here = std::env::current_dir().unwrap_or_default();
     path.strip_prefix(here).unwrap_or(path).display().to_string()
 }
@@ -145,7 +149,8 @@ async fn carry_out(
     Ok(troubles)
 }
 
-fn interrupted() -> Failure {
+/// Somebody asked twice for an end.
+pub fn interrupted() -> Failure {
     Failure::new(Exit::Interrupted, "interrupted; faults are healed, nothing was judged")
 }
 
@@ -154,6 +159,8 @@ pub fn header(plan: &Plan, plan_hash: &str, target: &str, range: &CountedRange) 
     let config = &plan.config;
     let faults = match &plan.scenario {
         Some(scenario) => serde_json::json!([scenario.name]),
+        // Whoever edits a plan may take all of them away.
+        None if plan.schedule.is_empty() => serde_json::json!([]),
         None => serde_json::json!(config.nemesis.faults),
     };
     let value = serde_json::json!({

@@ -74,6 +74,11 @@ impl RunDirectory {
         self.path.join("cluster-samples.jsonl")
     }
 
+    /// What a run said that was a process of its own.
+    pub fn output(&self) -> PathBuf {
+        self.path.join("logs").join("tester.txt")
+    }
+
     /// The report for a browser.
     pub fn html(&self) -> PathBuf {
         self.path.join("report.html")

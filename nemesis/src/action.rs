@@ -3,10 +3,11 @@
 //! Stores are not named here: the role is resolved when the fault is injected.
 
 use crate::kind::FaultKind;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Whom a fault is about: voters of one of the workload's regions, by role.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Whom {
     /// The leader.
@@ -22,7 +23,7 @@ pub enum Whom {
 }
 
 /// Who cannot reach whom in a partition. Clients reach everybody always, as Jepsen's do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Shape {
     /// One voter of a region is cut off from all other stores and from PD.
@@ -40,7 +41,7 @@ pub enum Shape {
 }
 
 /// What is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "action", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Action {
     /// Stop, wait, resume.
@@ -144,8 +145,8 @@ pub enum Action {
 }
 
 /// One fault of a schedule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct PlannedFault {
     /// When it begins, milliseconds since the load's start.
     pub begin_ms: u64,

@@ -4,10 +4,13 @@
 //! nothing of times or stores.
 
 use crate::faults::FaultsError;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// One kind of fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum FaultKind {
     /// Stops one voter of a region, leader or follower.

@@ -1,12 +1,14 @@
 //! The flags of `fuzz`.
 
-use super::{ReadName, times::parse_ms};
+use super::{ReadName, target::TargetArgs, times::parse_ms};
 use crate::{
-    config::TargetConfig,
+    config::{Config, TargetConfig},
     exit::{Exit, Failure},
-    fuzz::{Fuzzing, Space},
+    fuzz::{Fuzzing, Profile, Space},
+    targets::survey::surveyed,
 };
 use clap::Args;
+use cluster::{defects::Defect, read_mode::ReadMode};
 use std::{path::PathBuf, time::Duration};
 
 /// The flags of `fuzz`.
@@ -14,12 +16,12 @@ use std::{path::PathBuf, time::Duration};
 #[command(after_help = Exit::table())]
 pub struct FuzzArgs {
     /// Run in virtual time, in this process: thousands of the cluster's seconds in a minute
-    #[arg(long, required = true)]
+    #[arg(long, conflicts_with = "target")]
     pub simulate: bool,
     /// How many runs at most [default: 100, or no limit with --for]
     #[arg(long)]
     pub runs: Option<u64>,
-    /// How long at most (seconds, or with a unit: 30m)
+    /// How long at most (seconds, or with a unit: 30m); the run that is being made is finished
     #[arg(long = "for", value_parser = parse_ms)]
     pub for_ms: Option<u64>,
     /// Seed of the plans [default: drawn, and printed]
@@ -28,18 +30,27 @@ pub struct FuzzArgs {
     /// Go on after a failure
     #[arg(long)]
     pub keep_going: bool,
-    /// Faults that may occur, separated by commas [default: all]
+    /// Keep the directories of runs that did not fail, too
+    #[arg(long)]
+    pub keep_runs: bool,
+    /// A file that narrows what plans are drawn from (docs/fuzzing.md)
+    #[arg(long, value_name = "FILE")]
+    pub profile: Option<PathBuf>,
+    /// Faults that may occur, separated by commas [default: the profile's, or all]
     #[arg(long, value_delimiter = ',')]
     pub nemesis: Vec<String>,
-    /// How long one run is at most, in the cluster's time (seconds, or with a unit)
-    #[arg(long, default_value = "30", value_parser = parse_ms)]
-    pub time_max: u64,
-    /// How leaders make sure that they still lead before they answer a read
-    #[arg(long, value_enum, default_value = "read-index")]
-    pub read: ReadName,
+    /// How long one run is at most, in the cluster's time (seconds, or with a unit) [default: the profile's, or 30]
+    #[arg(long, value_parser = parse_ms)]
+    pub time_max: Option<u64>,
+    /// How leaders make sure that they still lead before they answer a read [default: drawn]
+    #[arg(long, value_enum)]
+    pub read: Option<ReadName>,
     /// Make the cluster wrong on purpose (see `jepsen-tikv defects`)
     #[arg(long, value_delimiter = ',')]
     pub defect: Vec<String>,
+    /// Which cluster
+    #[command(flatten)]
+    pub target: TargetArgs,
     /// Where run directories and the regressions file go
     #[arg(long, default_value = "runs")]
     pub runs_dir: PathBuf,
@@ -49,27 +60,86 @@ impl FuzzArgs {
     /// What is asked, checked.
     pub fn fuzzing(&self) -> Result<Fuzzing, Failure> {
         const RUNS_DEFAULT: u64 = 100;
-        nemesis::Faults::parse(&self.nemesis).map_err(Failure::usage)?;
         if self.runs == Some(0) {
             return Err(Failure::usage("--runs is 0: one run at least"));
         }
-        let mut shape = super::default_config()?.cluster;
-        shape.defects.clone_from(&self.defect);
-        self.read.name().clone_into(&mut shape.read);
-        shape.check()?;
         let endless = if self.for_ms.is_some() { u64::MAX } else { RUNS_DEFAULT };
         Ok(Fuzzing {
             seed: self.seed.unwrap_or_else(|| u64::from(rand::random::<u32>())),
             runs_max: self.runs.unwrap_or(endless),
             time_max: self.for_ms.map(Duration::from_millis),
             keep_going: self.keep_going,
-            space: Space {
-                target: TargetConfig::Simulated,
-                shape,
-                time_ms_max: self.time_max,
-                faults: self.nemesis.clone(),
-            },
+            keep_runs: self.keep_runs,
+            space: self.space()?,
             runs_dir: self.runs_dir.clone(),
         })
+    }
+
+    /// From where plans are drawn.
+    fn space(&self) -> Result<Space, Failure> {
+        let mut profile = match &self.profile {
+            Some(path) => Profile::read(path)?,
+            None => Profile::default(),
+        };
+        let config = self.shared()?;
+        if !self.nemesis.is_empty() {
+            nemesis::Faults::parse(&self.nemesis).map_err(Failure::usage)?;
+            profile.faults.clone_from(&self.nemesis);
+        }
+        if let Some(time_max) = self.time_max {
+            profile.time_ms = (profile.time_ms.0.min(time_max), time_max);
+        }
+        if let TargetConfig::Attach(attach) = &config.target {
+            if !attach.allow_faults {
+                return Err(Failure::usage(
+                    "fuzz hurts a cluster that somebody else started again and again: give --allow-faults to allow it",
+                ));
+            }
+            // It is as it is.
+            profile.stores = (config.cluster.stores.into(), config.cluster.stores.into());
+            profile.replicas = (config.cluster.replicas.into(), config.cluster.replicas.into());
+            profile.regions = (1, 1);
+        }
+        profile.check(&config.target).map_err(|reason| match &self.profile {
+            Some(path) => {
+                let sentence = format!("{} cannot be fuzzed from: {reason}", path.display());
+                Failure::new(Exit::Malformed, sentence)
+            }
+            None => Failure::usage(reason),
+        })?;
+        Ok(Space {
+            read: self.read(&config),
+            target: config.target,
+            prefix: config.workload.prefix,
+            defects: self.defect.clone(),
+            profile,
+        })
+    }
+
+    /// What all plans share, checked: the target, as it was found, and its defects.
+    fn shared(&self) -> Result<Config, Failure> {
+        let mut config = super::default_config()?;
+        config.nemesis.faults = Vec::new();
+        config.target =
+            if self.simulate { TargetConfig::Simulated } else { self.target.target()? };
+        config.workload.prefix = self.target.prefix()?;
+        config.cluster.defects.clone_from(&self.defect);
+        if let Some(read) = self.read(&config) {
+            config.cluster.read = read;
+        }
+        config.check()?;
+        surveyed(config)
+    }
+
+    /// How leaders make sure that they still lead: as asked; as a defect of it needs; only the embedded cluster's can be
+    /// chosen at all.
+    fn read(&self, config: &Config) -> Option<String> {
+        let of_leases = self.defect.iter().any(|text| text.starts_with(Defect::LongLease.name()));
+        match self.read {
+            Some(read) => Some(read.name().into()),
+            None if of_leases => Some(ReadMode::Lease.name().into()),
+            None if config.target.offers().defects => None,
+            None => Some(ReadMode::default().name().into()),
+        }
     }
 }

@@ -8,11 +8,13 @@ mod count;
 mod fuzz;
 mod heal;
 mod minimize;
+mod plan;
 mod replay;
 mod report;
 mod scenario;
 mod self_test;
 mod shape;
+mod shrink;
 mod simulate;
 mod target;
 mod target_check;
@@ -28,11 +30,13 @@ pub use count::CountArgs;
 pub use fuzz::FuzzArgs;
 pub use heal::HealArgs;
 pub use minimize::MinimizeArgs;
+pub use plan::PlanArgs;
 pub use replay::ReplayArgs;
 pub use report::ReportArgs;
 pub use scenario::ScenarioArgs;
 pub use self_test::SelfTestArgs;
 pub use shape::{ProfileName, ReadName};
+pub use shrink::ShrinkArgs;
 pub use simulate::SimulateArgs;
 pub use target_check::TargetCheckArgs;
 pub use test::TestArgs;
@@ -43,7 +47,7 @@ use crate::{
     exit::{Exit, Failure},
     scenario::{ScenarioConfig, ScenarioName},
 };
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::{ffi::OsString, path::PathBuf};
 
 /// Tests whether a TiKV cluster keeps its promises while its machines fail.
@@ -71,12 +75,16 @@ pub enum Command {
     Count(CountArgs),
     /// Play an experiment of TiKV's walk-through, and judge it
     Scenario(Box<ScenarioArgs>),
+    /// Write a plan, check one that was edited, or print the format's schema
+    Plan(PlanArgs),
     /// Execute a run's plan again
     Replay(ReplayArgs),
     /// Try plans drawn by chance until one fails
-    Fuzz(FuzzArgs),
+    Fuzz(Box<FuzzArgs>),
     /// Carry a plan out in virtual time, in one process: the seed decides everything
     Simulate(Box<SimulateArgs>),
+    /// The smallest plan that still fails as a run did
+    Shrink(ShrinkArgs),
     /// The smallest part of a history that is still not linearizable, as a history of its own
     Minimize(MinimizeArgs),
     /// Write a run's report.html again, and open it
@@ -97,6 +105,9 @@ pub enum Command {
     /// Supervise a detached cluster
     #[command(hide = true)]
     InternalSupervisor(InternalSupervisorArgs),
+    /// Carry out the plan of a run directory
+    #[command(hide = true)]
+    InternalRun(crate::internal::RunArgs),
     /// Become another program that ends with the tester
     #[command(hide = true)]
     InternalExec(crate::internal::ExecArgs),
@@ -148,7 +159,7 @@ pub fn parse() -> Result<Cli, Failure> {
 pub fn parse_from<T: Into<OsString> + Clone>(
     arguments: impl IntoIterator<Item = T>,
 ) -> Result<Cli, Failure> {
-    Cli::try_parse_from(arguments).map_err(|error| {
+    let refused = |error: clap::Error| {
         if error.use_stderr() {
             let text = error.to_string();
             let sentence = text.trim_start_matches("error: ").trim_end().to_owned();
@@ -156,5 +167,13 @@ pub fn parse_from<T: Into<OsString> + Clone>(
         } else {
             error.exit()
         }
-    })
+    };
+    let mut command = Cli::command();
+    let matches = command.try_get_matches_from_mut(arguments).map_err(refused)?;
+    if let Some(("simulate", matches)) = matches.subcommand()
+        && let Some(command) = command.find_subcommand("simulate")
+    {
+        simulate::refuse_flags_beside_a_plan(command, matches)?;
+    }
+    Cli::from_arg_matches(&matches).map_err(refused)
 }

@@ -1,8 +1,15 @@
 //! The flags of `replay`.
 
-use crate::exit::Exit;
+use crate::{
+    config::{ClientName, TargetConfig},
+    exit::{Exit, Failure},
+    plan::Plan,
+};
 use clap::Args;
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 /// The flags of `replay`.
 #[derive(Debug, Args)]
@@ -10,8 +17,15 @@ use std::{net::SocketAddr, path::PathBuf};
 pub struct ReplayArgs {
     /// A run directory, or its plan.json
     pub run: PathBuf,
+    /// How often; then it says how many of them failed, and whether as the run did
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub times: Option<u32>,
+    /// In virtual time, whatever the plan's target is
+    #[arg(long)]
+    pub simulate: bool,
     /// Serve a live page meanwhile, on this machine only
     #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = "127.0.0.1:0")]
+    #[arg(conflicts_with_all = ["times", "simulate"])]
     pub live: Option<SocketAddr>,
     /// Where run directories go
     #[arg(long, default_value = "runs")]
@@ -19,8 +33,30 @@ pub struct ReplayArgs {
 }
 
 impl ReplayArgs {
-    /// The plan's file.
-    pub fn plan(&self) -> PathBuf {
-        if self.run.is_dir() { self.run.join("plan.json") } else { self.run.clone() }
+    /// The plan to carry out.
+    pub fn plan(&self) -> Result<Plan, Failure> {
+        let mut plan = Plan::read(&plan_file(&self.run))?;
+        if self.simulate {
+            simulated(&mut plan)?;
+        }
+        Ok(plan)
     }
+}
+
+/// A run's plan, or the file itself.
+pub fn plan_file(path: &Path) -> PathBuf {
+    if path.is_dir() { path.join("plan.json") } else { path.to_owned() }
+}
+
+/// Makes it a plan for virtual time. The client is the direct one there: tikv-client brings sockets.
+pub fn simulated(plan: &mut Plan) -> Result<(), Failure> {
+    if plan.scenario.is_some() {
+        return Err(Failure::usage(
+            "a scenario looks at real processes and cannot be simulated: use test or scenario",
+        ));
+    }
+    plan.config.target = TargetConfig::Simulated;
+    plan.config.workload.client = ClientName::Direct;
+    plan.config.workload.client_retries = false;
+    Ok(())
 }

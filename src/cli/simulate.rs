@@ -1,19 +1,22 @@
 //! The flags of `simulate`: those of `test`, or a plan.
 
-use super::TestArgs;
+use super::{
+    TestArgs,
+    replay::{plan_file, simulated},
+};
 use crate::{
-    config::{ClientName, TargetConfig},
+    config::TargetConfig,
     exit::{Exit, Failure},
     plan::Plan,
 };
-use clap::Args;
+use clap::{ArgMatches, Args, Command, parser::ValueSource};
 use std::path::PathBuf;
 
 /// The flags of `simulate`.
 #[derive(Debug, Args)]
 #[command(after_help = Exit::table())]
 pub struct SimulateArgs {
-    /// A plan.json or a run directory; without it the flags below make a plan
+    /// A plan.json or a run directory; without it the flags below make a plan, beside it only --seed and --runs-dir count
     pub plan: Option<PathBuf>,
     /// The flags that make a plan
     #[command(flatten)]
@@ -21,8 +24,8 @@ pub struct SimulateArgs {
 }
 
 impl SimulateArgs {
-    /// The plan, and the command that repeats it. The client is the direct one always: tikv-client brings sockets.
-    pub fn plan(&self) -> Result<(Plan, String), Failure> {
+    /// The plan.
+    pub fn plan(&self) -> Result<Plan, Failure> {
         let mut plan = match &self.plan {
             None => {
                 let mut config = self.test.config()?;
@@ -36,25 +39,13 @@ impl SimulateArgs {
             }
             Some(path) => {
                 let mut plan = Plan::read(&plan_file(path))?;
-                plan.config.target = TargetConfig::Simulated;
-                if let Some(seed) = self.test.seed {
-                    plan.config.seed = seed;
-                }
+                // The faults stay as they are written: a seed decides about the rest.
+                plan.config.seed = self.test.seed.unwrap_or(plan.config.seed);
                 plan
             }
         };
-        plan.config.workload.client = ClientName::Direct;
-        let repeat = match &self.plan {
-            None => plan.config.command_line(&super::default_config()?).replacen(
-                "jepsen-tikv test",
-                "jepsen-tikv simulate",
-                1,
-            ),
-            Some(path) => {
-                format!("jepsen-tikv simulate {} --seed {}", path.display(), plan.config.seed)
-            }
-        };
-        Ok((plan, repeat))
+        simulated(&mut plan)?;
+        Ok(plan)
     }
 
     /// Where run directories go.
@@ -63,7 +54,19 @@ impl SimulateArgs {
     }
 }
 
-/// A run's plan, or the file itself.
-fn plan_file(path: &std::path::Path) -> PathBuf {
-    if path.is_dir() { path.join("plan.json") } else { path.to_owned() }
+/// Refuses flags that a plan would silently win over.
+pub fn refuse_flags_beside_a_plan(command: &Command, matches: &ArgMatches) -> Result<(), Failure> {
+    let is_given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
+    if !is_given("plan") {
+        return Ok(());
+    }
+    let foreign = command.get_arguments().find(|argument| {
+        let id = argument.get_id().as_str();
+        !matches!(id, "plan" | "seed" | "runs_dir") && is_given(id)
+    });
+    let Some(flag) = foreign.and_then(clap::Arg::get_long) else { return Ok(()) };
+    Err(Failure::usage(format!(
+        "--{flag} says what the plan says already: beside a plan only --seed and --runs-dir count; edit the plan, \
+         or leave it out"
+    )))
 }

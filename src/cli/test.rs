@@ -7,7 +7,8 @@ use super::{
 };
 use crate::{
     config::{
-        AtomicMode, ClientName, Config, Distribution, NemesisConfig, WorkloadConfig, WorkloadName,
+        AtomicMode, ClientName, Config, Distribution, NemesisConfig, OperationName, Operations,
+        WorkloadConfig, WorkloadName, parse_weight,
     },
     exit::{Exit, Failure},
 };
@@ -51,6 +52,10 @@ pub struct TestArgs {
     /// How many keys [default: 10000; workload register: 10]
     #[arg(long, help_heading = "Workload")]
     pub keys: Option<u64>,
+    /// Weights of the operations of workload register [default: get=8,put=5,cas=4,delete=2,scan=1]
+    #[arg(long, value_name = "NAME=N", value_delimiter = ',', value_parser = parse_weight)]
+    #[arg(help_heading = "Workload")]
+    pub operations: Vec<(OperationName, u32)>,
     /// How keys are drawn
     #[arg(long, value_enum, default_value = "uniform", help_heading = "Workload")]
     pub distribution: Distribution,
@@ -133,6 +138,7 @@ impl TestArgs {
             cluster: self.shape.shape(),
             workload: WorkloadConfig {
                 name: self.workload,
+                operations: Operations::given(&self.operations),
                 keys: self.keys.unwrap_or(default_keys),
                 distribution: self.distribution,
                 value_bytes: self.value_bytes,
@@ -197,7 +203,7 @@ mod tests {
                      --regions 3 --profile tikv --defect stale-read --workload register --keys 4 \
                      --distribution zipfian --client direct --concurrency 9 --idle-clients 1 --rate 50 \
                      --op-timeout 700ms --nemesis-interval 4 --pause-ms-min 5 --pause-ms-max 9 \
-                     --value-bytes 12 --pd-port 4000 --store-port 5000 --atomic mixed --prefix t/";
+                     --operations get=3,put=2 --region-max-keys 90 --value-bytes 12 --pd-port 4000 --store-port 5000 --atomic mixed --prefix t/";
         let flags: Vec<&str> = flags.split_whitespace().collect();
         let first = config(&flags).expect("usable");
         let defaults = config(&[]).expect("usable");
@@ -217,6 +223,7 @@ mod tests {
             (vec!["--concurrency", "0"], "--concurrency"),
             (vec!["--concurrency", "2", "--idle-clients", "2"], "--idle-clients"),
             (vec!["--rate", "0"], "--rate"),
+            (vec!["--operations", "get=1,put=1"], "--operations"),
             (vec!["--pause-ms-min", "9", "--pause-ms-max", "8"], "--pause-ms-min"),
             (vec!["--name", "../up"], "--name"),
             (vec!["--client", "direct", "--client-retries", "on"], "--client-retries"),

@@ -4,6 +4,7 @@
 //! plan is held against before anything starts.
 
 use crate::exit::Failure;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -11,7 +12,7 @@ use std::path::PathBuf;
 pub const ATTACHED_PREFIX: &str = "jepsen-tikv/";
 
 /// Which cluster is under test.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum TargetConfig {
     /// The embedded cluster: processes of our own, started by the run.
@@ -28,7 +29,7 @@ pub enum TargetConfig {
 }
 
 /// Real PD and TiKV from their binaries.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct BinariesConfig {
     /// The program `tikv-server`.
@@ -41,7 +42,7 @@ pub struct BinariesConfig {
 }
 
 /// `tiup playground`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct PlaygroundConfig {
     /// The program `tiup`.
@@ -55,7 +56,7 @@ pub struct PlaygroundConfig {
 }
 
 /// A cluster that somebody else started.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct AttachConfig {
     /// PD's members, `host:port`; one of them is enough.
@@ -78,7 +79,7 @@ pub struct AttachConfig {
 }
 
 /// The files for a cluster with TLS.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct SecurityConfig {
     /// The certificate authority.
@@ -90,7 +91,7 @@ pub struct SecurityConfig {
 }
 
 /// What a cluster that somebody else started lets us do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Found {
     /// Every store's process can be stopped and resumed.

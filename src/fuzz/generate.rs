@@ -1,39 +1,28 @@
 //! Plans by chance: which clusters, workloads and faults a fuzzer tries.
 //!
-//! In: a seed. Out: a checked configuration, from which the plan is drawn. Pure. Swarm style: each plan enables a random
-//! part of the faults, for a plan that enables everything drowns rare combinations in common ones.
+//! In: a seed and a space. Out: a checked plan. Pure. Swarm style: each plan enables a random part of the faults and of the
+//! operations, for a plan that enables everything drowns rare combinations in common ones.
 
+use super::space::{Profile, Range, Space};
 use crate::{
     config::{
-        ClientName, ClusterShape, Config, Distribution, NemesisConfig, TargetConfig,
-        WorkloadConfig, WorkloadName,
+        ClientName, ClusterShape, Config, Distribution, NemesisConfig, OperationName, Operations,
+        TargetConfig, WorkloadConfig, WorkloadName,
     },
     exit::Failure,
-    plan::Plan,
+    plan::{Plan, can_suffer, fits_cluster},
 };
+use cluster::read_mode::ReadMode;
 use nemesis::FaultKind;
 use proptest::{
     prelude::*,
-    sample::subsequence,
+    sample::{select, subsequence},
     strategy::ValueTree,
     test_runner::{Config as RunnerConfig, RngAlgorithm, TestRng, TestRunner},
 };
 
-/// What every plan of a fuzzing shares.
-#[derive(Debug, Clone)]
-pub struct Space {
-    /// Which cluster is tested.
-    pub target: TargetConfig,
-    /// What all clusters have in common; stores, replicas and regions are drawn.
-    pub shape: ClusterShape,
-    /// How long a run is at most, milliseconds.
-    pub time_ms_max: u64,
-    /// Names of the faults that may occur; empty = all.
-    pub faults: Vec<String>,
-}
-
-/// A run is not shorter than this: faults need time to begin and to end.
-const TIME_MS_MIN: u64 = 8_000;
+/// What a seed means: seeds of another generator are other plans.
+pub const GENERATOR: u32 = 2;
 
 /// The plan that a seed gives in a space.
 pub fn plan(seed: u64, space: &Space) -> Result<Plan, Failure> {
@@ -41,7 +30,7 @@ pub fn plan(seed: u64, space: &Space) -> Result<Plan, Failure> {
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let random = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
     let mut runner = TestRunner::new_with_rng(RunnerConfig::default(), random);
-    let tree = configurations(seed, space)
+    let tree = configurations(seed, space)?
         .new_tree(&mut runner)
         .map_err(|reason| Failure::software(format!("no plan can be made: {reason}")))?;
     let config = tree.current();
@@ -49,39 +38,92 @@ pub fn plan(seed: u64, space: &Space) -> Result<Plan, Failure> {
     Plan::draw(config)
 }
 
-/// The shapes of clusters: stores, replicas, regions.
-fn shapes(shape: ClusterShape) -> impl Strategy<Value = ClusterShape> {
-    let replicas = prop_oneof![4 => Just(3_u32), 1 => Just(5_u32)];
-    (replicas, 0_u32..=3, 1_u32..=4).prop_map(move |(replicas, more, regions)| ClusterShape {
-        stores: (replicas + more).min(6),
-        replicas,
-        regions,
-        ..shape.clone()
+fn between((least, most): Range) -> impl Strategy<Value = u64> + use<> {
+    least..=most
+}
+
+/// The shapes of clusters: replicas, stores, regions, how reads are made sure of.
+fn shapes(space: &Space, shape: ClusterShape) -> impl Strategy<Value = ClusterShape> + use<> {
+    let Profile { stores, regions, .. } = space.profile;
+    let odd = space.profile.odd_replicas();
+    // Three mostly, as everybody has.
+    let replicas = if odd.contains(&3) && odd.len() > 1 {
+        prop_oneof![4 => Just(3_u32), 1 => select(odd)].boxed()
+    } else {
+        select(odd).boxed()
+    };
+    let name = |mode: ReadMode| Just(mode.name().to_owned());
+    let read = match &space.read {
+        Some(read) => Just(read.clone()).boxed(),
+        None => prop_oneof![3 => name(ReadMode::default()), 1 => name(ReadMode::Lease)].boxed(),
+    };
+    (replicas, between(stores), between(regions), read).prop_map(
+        move |(replicas, stores, regions, read)| ClusterShape {
+            stores: (stores as u32).max(replicas),
+            replicas,
+            regions: regions as u32,
+            read,
+            ..shape.clone()
+        },
+    )
+}
+
+/// Which operations, and how often: each is left out now and then, but something is read and something written.
+fn operations(allowed: &[OperationName]) -> impl Strategy<Value = Operations> + use<> {
+    let allowed = allowed.to_vec();
+    let weight = || prop_oneof![2 => 1_u32..=8, 1 => Just(0_u32)];
+    let weights = [weight(), weight(), weight(), weight(), weight()];
+    weights.prop_map(move |weights| {
+        let is_allowed = |name| allowed.is_empty() || allowed.contains(&name);
+        let mut drawn: Vec<(OperationName, u32)> = OperationName::ALL
+            .into_iter()
+            .zip(weights)
+            .filter(|(name, weight)| *weight > 0 && is_allowed(*name))
+            .collect();
+        for pair in
+            [[OperationName::Get, OperationName::Scan], [OperationName::Put, OperationName::Cas]]
+        {
+            if !drawn.iter().any(|(name, _)| pair.contains(name)) {
+                drawn.extend(pair.into_iter().find(|name| is_allowed(*name)).map(|name| (name, 4)));
+            }
+        }
+        Operations::new(drawn)
     })
 }
 
 /// What clients do.
-fn workloads() -> impl Strategy<Value = WorkloadConfig> {
-    let names = prop_oneof![Just(WorkloadName::Register), Just(WorkloadName::YcsbA)];
+fn workloads(space: &Space) -> impl Strategy<Value = WorkloadConfig> + use<> {
+    let Profile { keys, value_bytes, clients, idle_clients, rate, .. } = space.profile;
+    let names = match space.profile.workloads.as_slice() {
+        [] => vec![WorkloadName::Register, WorkloadName::YcsbA],
+        names => names.to_vec(),
+    };
+    let operations = operations(&space.profile.operations);
     let distributions = prop_oneof![Just(Distribution::Uniform), Just(Distribution::Zipfian)];
-    let sizes = (4_u64..=40, 1_u64..=12, 16_usize..=200);
-    let clients = (3_u32..=16, 0_u32..=4, 50_u64..=400);
-    (names, distributions, sizes, clients).prop_map(
-        |(name, distribution, (keys, keys_few, value_bytes), (concurrency, idle, rate))| {
+    let libraries = prop_oneof![Just(ClientName::TikvClient), Just(ClientName::Direct)];
+    // In virtual time there are no sockets, which tikv-client brings.
+    let is_simulated = space.target == TargetConfig::Simulated;
+    let prefix = space.prefix.clone();
+    // Few keys mostly: then operations meet.
+    let few = (keys.0, keys.0 + (keys.1 - keys.0) / 4);
+    let keys = prop_oneof![2 => between(few), 1 => between(keys)];
+    let numbers =
+        (keys, between(value_bytes), between(clients), between(idle_clients), between(rate));
+    (select(names), operations, distributions, libraries, numbers).prop_map(
+        move |(name, operations, distribution, client, (keys, bytes, clients, idle, rate))| {
+            let concurrency = clients as u32;
             WorkloadConfig {
                 name,
-                keys: match name {
-                    WorkloadName::Register => keys_few,
-                    WorkloadName::YcsbA => keys,
-                },
+                operations: (name == WorkloadName::Register).then_some(operations),
+                keys,
                 distribution,
-                value_bytes,
-                client: ClientName::Direct,
+                value_bytes: bytes as usize,
+                client: if is_simulated { ClientName::Direct } else { client },
                 client_retries: false,
                 atomic: name.atomic(),
-                prefix: String::new(),
+                prefix: prefix.clone(),
                 concurrency,
-                idle_clients: idle.min(concurrency - 1),
+                idle_clients: (idle as u32).min(concurrency - 1),
                 rate: Some(rate),
                 op_timeout_ms: 2_000,
             }
@@ -90,98 +132,137 @@ fn workloads() -> impl Strategy<Value = WorkloadConfig> {
 }
 
 /// Which faults, how often, how long.
-fn faults(
-    target: &TargetConfig,
-    allowed: &[String],
-) -> impl Strategy<Value = NemesisConfig> + use<> {
-    let is_allowed = |name: &&str| allowed.is_empty() || allowed.iter().any(|it| it == name);
-    let simulated = target.offers().faults.simulated;
-    let names: Vec<String> = FaultKind::ALL
-        .into_iter()
-        .filter(|kind| simulated || !kind.needs_simulation())
-        .map(FaultKind::name)
-        .filter(is_allowed)
-        .map(Into::into)
-        .collect();
-    let enabled = if names.is_empty() {
-        Just(Vec::new()).boxed()
-    } else {
-        // All of them at once, overlapping, is a plan too.
-        let some = subsequence(names.clone(), 1..=names.len().min(3));
-        prop_oneof![3 => some, 1 => Just(vec!["mix".to_owned()])].boxed()
+fn faults(space: &Space) -> impl Strategy<Value = NemesisConfig> + use<> {
+    let allowed = &space.profile.faults;
+    let may_occur = |name: &&str| {
+        (allowed.is_empty() || allowed.iter().any(|it| it == name))
+            && can_suffer(&space.target, name).is_ok()
     };
-    (enabled, 500_u64..=4_000, 200_u64..=1_000, 1_000_u64..=4_000).prop_map(
-        move |(faults, interval_ms, pause_ms_min, pause_ms_max)| NemesisConfig {
+    let kinds = FaultKind::ALL.into_iter().filter(|kind| may_occur(&kind.name()));
+    let (of_simulations, others): (Vec<FaultKind>, Vec<FaultKind>) =
+        kinds.partition(|kind| kind.needs_simulation());
+    let all = [others.clone(), of_simulations].concat();
+    let some = |kinds: &[FaultKind]| {
+        let names: Vec<String> = kinds.iter().map(|kind| kind.name().into()).collect();
+        let few = names.len().min(3);
+        subsequence(names, few.min(1)..=few)
+    };
+    // All of them at once, overlapping, is a plan too.
+    let mix = Just(vec!["mix".to_owned()]);
+    let enabled = if may_occur(&"mix") {
+        prop_oneof![3 => some(&others), 2 => some(&all), 1 => mix].boxed()
+    } else {
+        some(&all).boxed()
+    };
+    let Profile { interval_ms, pause_ms, .. } = space.profile;
+    (enabled, between(interval_ms), between(pause_ms), between(pause_ms)).prop_map(
+        move |(faults, interval_ms, one_ms, other_ms)| NemesisConfig {
             faults,
             interval_ms,
-            pause_ms_min,
-            pause_ms_max,
+            pause_ms_min: one_ms.min(other_ms),
+            pause_ms_max: one_ms.max(other_ms),
         },
     )
 }
 
-fn configurations(seed: u64, space: &Space) -> impl Strategy<Value = Config> + use<> {
-    let Space { target, shape, time_ms_max, faults: allowed } = space.clone();
-    let times = TIME_MS_MIN..=time_ms_max.max(TIME_MS_MIN);
-    (shapes(shape), workloads(), faults(&target, &allowed), times).prop_map(
-        move |(mut cluster, workload, mut nemesis, time_ms)| {
-            // Two more replicas must find a store each, and one that moves another.
-            let stores_more = nemesis.faults.iter().map(|name| match name.as_str() {
-                "replicas" | "mix" => 2,
-                "move-replica" => 1,
-                _ => 0,
-            });
-            let stores_min = cluster.replicas + stores_more.sum::<u32>();
-            cluster.stores = cluster.stores.max(stores_min);
-            if nemesis.faults.iter().any(|name| name == "partition-ring") {
-                cluster.stores = cluster.stores.max(4);
-            }
-            nemesis.faults.dedup();
-            Config {
-                name: "fuzz".into(),
-                seed,
-                target: target.clone(),
-                cluster,
-                workload,
-                nemesis,
-                time_ms,
-            }
-        },
-    )
+fn configurations(
+    seed: u64,
+    space: &Space,
+) -> Result<impl Strategy<Value = Config> + use<>, Failure> {
+    let mut shape = crate::cli::default_config()?.cluster;
+    shape.defects.clone_from(&space.defects);
+    let (target, stores_max) = (space.target.clone(), space.profile.stores.1 as u32);
+    let parts =
+        (shapes(space, shape), workloads(space), faults(space), between(space.profile.time_ms));
+    Ok(parts.prop_map(move |(mut cluster, workload, mut nemesis, time_ms)| {
+        // Two more replicas must find a store each, and one that moves another.
+        let more = |name: &String| match name.as_str() {
+            "replicas" | "mix" => 2,
+            "move-replica" | "partition-ring" => 1,
+            _ => 0,
+        };
+        let wanted = cluster.replicas + nemesis.faults.iter().map(more).sum::<u32>();
+        cluster.stores = cluster.stores.max(wanted.min(stores_max));
+        nemesis.faults = those_that_fit(&nemesis.faults, &target, &cluster);
+        Config {
+            name: "fuzz".into(),
+            seed,
+            target: target.clone(),
+            cluster,
+            workload,
+            nemesis,
+            time_ms,
+        }
+    }))
+}
+
+/// Those faults that a cluster of this size can suffer in one run.
+fn those_that_fit(names: &[String], target: &TargetConfig, cluster: &ClusterShape) -> Vec<String> {
+    let mut fitting: Vec<String> = Vec::new();
+    for name in names {
+        fitting.push(name.clone());
+        if fits_cluster(target, cluster, &fitting).is_err() {
+            fitting.pop();
+        }
+    }
+    fitting
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
-    fn space() -> Space {
-        Space {
-            target: TargetConfig::Simulated,
-            shape: crate::cli::default_config().expect("usable").cluster,
-            time_ms_max: 20_000,
-            faults: Vec::new(),
-        }
+    fn space(target: TargetConfig) -> Space {
+        let (prefix, defects, read) = (String::new(), Vec::new(), None);
+        Space { target, prefix, defects, read, profile: Profile::default() }
     }
 
     #[test]
     fn a_seed_gives_one_plan_and_every_plan_can_be_run() {
-        for seed in 0..300 {
-            let first = plan(seed, &space()).expect("usable");
-            assert_eq!(first, plan(seed, &space()).expect("usable"));
-            assert!(first.config.time_ms <= 20_000);
+        for target in [TargetConfig::Embedded, TargetConfig::Simulated] {
+            let space = space(target);
+            for seed in 0..200 {
+                let first = plan(seed, &space).expect("usable");
+                assert_eq!(first, plan(seed, &space).expect("usable"));
+                assert_eq!(first.check(), Ok(()), "{seed}");
+                assert!((8_000..=30_000).contains(&first.config.time_ms));
+            }
         }
     }
 
     #[test]
-    fn combinations_of_faults_differ_from_plan_to_plan() {
-        let combinations: std::collections::BTreeSet<Vec<String>> = (0..100)
-            .map(|seed| plan(seed, &space()).expect("usable").config.nemesis.faults)
+    fn combinations_of_faults_and_operations_differ_from_plan_to_plan() {
+        let plans: Vec<Plan> = (0..100)
+            .map(|seed| plan(seed, &space(TargetConfig::Simulated)).expect("usable"))
             .collect();
-        assert!(combinations.len() > 20, "{} combinations", combinations.len());
-        let narrowed = Space { faults: vec!["kill-one".into()], ..space() };
+        let faults: BTreeSet<_> = plans.iter().map(|it| &it.config.nemesis.faults).collect();
+        let operations: BTreeSet<String> = plans
+            .iter()
+            .filter_map(|it| it.config.workload.operations.as_ref())
+            .map(|it| it.weights().into_iter().map(|(name, _)| name.name()).collect())
+            .collect();
+        assert!(faults.len() > 20, "{} combinations of faults", faults.len());
+        assert!(operations.len() > 8, "{} combinations of operations", operations.len());
+    }
+
+    #[test]
+    fn a_profile_is_kept_to() {
+        let mut space = space(TargetConfig::Embedded);
+        space.profile.stores = (3, 4);
+        space.profile.faults = vec!["kill-one".into(), "replicas".into()];
+        space.profile.operations = vec![OperationName::Get, OperationName::Cas];
         for seed in 0..50 {
-            let faults = plan(seed, &narrowed).expect("usable").config.nemesis.faults;
-            assert!(faults == ["kill-one"] || faults == ["mix"], "{faults:?}");
+            let config = plan(seed, &space).expect("usable").config;
+            assert!(config.cluster.stores <= 4 && config.cluster.replicas == 3);
+            // Two more replicas would need five stores.
+            assert!(config.nemesis.faults.iter().all(|name| name == "kill-one"));
+            let drawn = config.workload.operations.map(|it| it.weights()).unwrap_or_default();
+            assert!(
+                drawn
+                    .iter()
+                    .all(|(name, _)| { matches!(name, OperationName::Get | OperationName::Cas) })
+            );
         }
     }
 }

@@ -1,29 +1,36 @@
 //! `fuzz`: plans by chance, one after the other, until one fails or the time is over.
 //!
-//! In: a seed, how many runs or how long, and what the plans share. Out: a line for each run; the seeds that failed in a
+//! In: a seed, how many runs or how long, and a space to draw from. Out: a line for each run; the seeds that failed in a
 //! regressions file, which the next fuzzing tries first; the first failing run in full. Unknown is no failure: it is
-//! counted, and said.
+//! counted, and said. In virtual time or on real processes, a plan is a plan.
 
 mod generate;
 mod regressions;
+mod space;
 
-pub use generate::Space;
+pub use space::{Profile, Space};
 
 use crate::{
+    attempts::{Attempt, Attempts},
+    config::TargetConfig,
+    counterexamples,
     exit::{Exit, Failure},
-    judge::{self, Judgement, Judging},
-    plan,
-    run_directory::{RunDirectory, write_whole},
-    simulate,
+    heal,
+    plan::Plan,
+    report,
+    run::{conclude, shown},
 };
 use checker::Validity;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use regressions::Regressions;
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::{Duration, Instant},
 };
+
+/// So many runs in a row that cannot be carried out are no accident.
+const NOT_CARRIED_OUT_MAX: u64 = 10;
 
 /// What a fuzzing is asked.
 #[derive(Debug, Clone)]
@@ -36,7 +43,9 @@ pub struct Fuzzing {
     pub time_max: Option<Duration>,
     /// Whether to go on after a failure.
     pub keep_going: bool,
-    /// What the plans share.
+    /// Whether runs that did not fail keep their directories.
+    pub keep_runs: bool,
+    /// From where plans are drawn.
     pub space: Space,
     /// Where run directories go.
     pub runs_dir: PathBuf,
@@ -48,87 +57,134 @@ struct Tally {
     valid: u64,
     unknown: u64,
     failed: Vec<u64>,
-    simulated: Duration,
+    /// Some of them gave a wrong answer; the others did not recover.
+    wrong: bool,
+    /// How long the clusters were at work, by their own clocks.
+    worked: Duration,
+    not_carried_out_in_a_row: u64,
 }
 
-/// Fuzzes in virtual time.
-pub fn simulated(fuzzing: &Fuzzing) -> Result<Exit, Failure> {
-    let started = Instant::now();
+/// Fuzzes.
+pub fn command(fuzzing: &Fuzzing) -> Result<Exit, Failure> {
     let mut regressions = Regressions::open(&fuzzing.runs_dir)?;
     let earlier = regressions.seeds(&fuzzing.space);
     let mut random = ChaCha8Rng::seed_from_u64(fuzzing.seed);
     let fresh = std::iter::repeat_with(move || u64::from(random.random::<u32>()));
     crate::terminal::result(format_args!(
-        "seed {}, {} regressions first",
+        "seed {}, {} regressions first; target: {}",
         fuzzing.seed,
-        earlier.len()
+        earlier.len(),
+        fuzzing.space.target.described()
     ));
+    if let Some(sentence) = regressions.note(&fuzzing.space) {
+        crate::terminal::note(sentence);
+    }
+    heal::before_a_run(&fuzzing.runs_dir);
+    let attempts = Attempts::new()?;
+    let started = Instant::now();
     let mut tally = Tally::default();
     for (run, seed) in (0..fuzzing.runs_max).zip(earlier.into_iter().chain(fresh)) {
-        if fuzzing.time_max.is_some_and(|time_max| started.elapsed() >= time_max) {
+        let time_is_over = fuzzing.time_max.is_some_and(|time_max| started.elapsed() >= time_max);
+        if time_is_over || attempts.are_interrupted() {
             break;
         }
-        let (validity, virtual_time) = one(seed, fuzzing)?;
-        tally.simulated += virtual_time;
-        match validity {
-            Validity::Valid => tally.valid += 1,
-            Validity::Unknown => tally.unknown += 1,
-            Validity::Invalid => {
-                tally.failed.push(seed);
-                regressions.add(seed, &fuzzing.space)?;
-                if !fuzzing.keep_going {
-                    crate::terminal::result(format_args!(
-                        "run {run} (seed {seed}) failed after {:.1} s",
-                        started.elapsed().as_secs_f64()
-                    ));
-                    break;
+        let plan = generate::plan(seed, &fuzzing.space)?;
+        let attempt = attempts.make(&plan, &fuzzing.runs_dir)?;
+        let validity = attempt.validity();
+        if attempts.are_interrupted() && validity != Validity::Invalid {
+            // It ended early, so what it says is about less than its plan.
+            fuzzing.let_go(attempt);
+            break;
+        }
+        tally.count(seed, &plan, &attempt)?;
+        if validity != Validity::Invalid {
+            crate::terminal::note(line(seed, &plan, &attempt));
+            fuzzing.let_go(attempt);
+            continue;
+        }
+        regressions.add(seed, &fuzzing.space)?;
+        tell_in_full(&plan, &attempt)?;
+        crate::terminal::result(format_args!(
+            "run {run} (seed {seed}) failed after {:.1} s",
+            started.elapsed().as_secs_f64()
+        ));
+        if !fuzzing.keep_going {
+            break;
+        }
+    }
+    let exit = tell(&tally, started.elapsed());
+    if attempts.are_interrupted() && tally.failed.is_empty() {
+        return Err(Failure::new(Exit::Interrupted, "interrupted; what was not run is not said"));
+    }
+    Ok(exit)
+}
+
+impl Fuzzing {
+    /// What nobody will look at again need not stay.
+    fn let_go(&self, attempt: Attempt) {
+        if !self.keep_runs {
+            attempt.discard();
+        }
+    }
+}
+
+impl Tally {
+    fn count(&mut self, seed: u64, plan: &Plan, attempt: &Attempt) -> Result<(), Failure> {
+        self.worked += Duration::from_millis(plan.config.time_ms);
+        match attempt.validity() {
+            Validity::Valid => self.valid += 1,
+            Validity::Unknown => self.unknown += 1,
+            Validity::Invalid => self.failed.push(seed),
+        }
+        match &attempt.judged {
+            Ok(judgement) => {
+                self.wrong |= judgement.exit() == Exit::Invalid;
+                self.not_carried_out_in_a_row = 0;
+            }
+            Err(reason) => {
+                self.not_carried_out_in_a_row += 1;
+                if self.not_carried_out_in_a_row >= NOT_CARRIED_OUT_MAX {
+                    return Err(Failure::target_or_disk(format!(
+                        "{NOT_CARRIED_OUT_MAX} runs in a row could not be carried out; the last one, {}: {reason}",
+                        shown(&attempt.run)
+                    )));
                 }
             }
         }
+        Ok(())
     }
-    Ok(tell(&tally, started.elapsed()))
 }
 
-/// One run: a failing one keeps its directory and is told in full, others leave nothing.
-fn one(seed: u64, fuzzing: &Fuzzing) -> Result<(Validity, Duration), Failure> {
-    let plan = generate::plan(seed, &fuzzing.space)?;
-    let run = RunDirectory::create(&fuzzing.runs_dir, "fuzz")?;
-    let plan_json = plan.to_json()?;
-    write_whole(&run.plan(), &plan_json)?;
-    let troubles = simulate::record(&plan, &plan::hash(&plan_json), &run.history())?;
-    let judgement = judge::judge(&run.history(), &Judging::default())?;
-    let virtual_time = Duration::from_millis(plan.config.time_ms);
-    if judgement.validity == Validity::Invalid {
-        let repeat = format!("jepsen-tikv simulate {} --seed {seed}", run.plan().display());
-        crate::run::conclude(&run, &troubles, &repeat)?;
-        return Ok((Validity::Invalid, virtual_time));
+/// A run that failed: its report, and what to do with it.
+fn tell_in_full(plan: &Plan, attempt: &Attempt) -> Result<(), Failure> {
+    let run = &attempt.run;
+    if plan.config.target == TargetConfig::Simulated {
+        conclude(run, &attempt.troubles, &plan.repeated_by(&run.plan())?)?;
+    } else if let Ok(judgement) = &attempt.judged {
+        report::print(judgement);
+        counterexamples::print(judgement);
+        crate::terminal::result(format_args!("run:    {}", shown(run)));
+        crate::terminal::result(format_args!(
+            "repeat: jepsen-tikv replay {} --times 10",
+            shown(run)
+        ));
     }
-    crate::terminal::note(line(seed, &plan, &judgement));
-    discard(run.path());
-    Ok((judgement.validity, virtual_time))
+    crate::terminal::result(format_args!("shrink: jepsen-tikv shrink {}", shown(run)));
+    Ok(())
 }
 
-fn line(seed: u64, plan: &plan::Plan, judgement: &Judgement) -> String {
-    let counts = &judgement.checked.operations;
-    let unknown = match judgement.validity {
-        Validity::Unknown => judgement.reasons.first().map_or("", String::as_str),
-        _ => "",
-    };
+fn line(seed: u64, plan: &Plan, attempt: &Attempt) -> String {
+    let operations = attempt.judged.as_ref().map_or(0, |judgement| {
+        let counts = &judgement.checked.operations;
+        counts.ok + counts.fail + counts.info
+    });
     format!(
-        "{:8} seed {seed:<10} {:>2} s {:>6} operations, {} stores, {} {unknown}",
-        judgement.validity.to_string(),
+        "seed {seed:<10} {:>2} s {operations:>6} operations, {} stores, {}: {}",
         plan.config.time_ms / 1_000,
-        counts.ok + counts.fail + counts.info,
         plan.config.cluster.stores,
-        plan.config.nemesis.faults.join(",")
+        plan.config.nemesis.faults.join(","),
+        attempt.in_words()
     )
-}
-
-/// What nobody will look at again need not stay; if it does, it harms nobody.
-fn discard(run: &Path) {
-    if let Err(error) = std::fs::remove_dir_all(run) {
-        tracing::warn!(%error, "a run that was valid stays at {}", run.display());
-    }
 }
 
 fn tell(tally: &Tally, elapsed: Duration) -> Exit {
@@ -138,13 +194,13 @@ fn tell(tally: &Tally, elapsed: Duration) -> Exit {
         tally.valid,
         tally.unknown,
         tally.failed.len(),
-        tally.simulated.as_secs_f64(),
+        tally.worked.as_secs_f64(),
         elapsed.as_secs_f64()
     ));
     if !tally.failed.is_empty() {
         let seeds: Vec<String> = tally.failed.iter().map(ToString::to_string).collect();
         crate::terminal::result(format_args!("seeds that failed: {}", seeds.join(", ")));
-        return Exit::Invalid;
+        return if tally.wrong { Exit::Invalid } else { Exit::Stuck };
     }
     // Runs that could not be judged tested nothing.
     if tally.valid == 0 { Exit::Unknown } else { Exit::Valid }

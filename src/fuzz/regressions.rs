@@ -1,11 +1,12 @@
 //! Seeds that failed once, to be tried first next time.
 //!
-//! The file `fuzz-regressions.jsonl` in the runs directory, format version 1: a header line
-//! `{"format":"jepsen-tikv fuzz regressions","version":1}`, then a line for each failure:
-//! `{"seed":…,"defects":[…],"faults":[…],"time-ms-max":…}`: the plan's seed and the space that it was drawn from. A line is
-//! appended when a run fails; nothing is ever taken away. A file of another version is refused, not overwritten.
+//! The file `fuzz-regressions.jsonl` in the runs directory, format version 2: a header line
+//! `{"format":"jepsen-tikv fuzz regressions","version":2}`, then a line for each failure:
+//! `{"seed":…,"generator":…,"space":{…}}`: the plan's seed, which generator makes a plan of it, and the space that it was
+//! drawn from. A line is appended when a run fails; nothing is ever taken away. A file of another version is refused, not
+//! overwritten; seeds of another generator would be other plans, so they are kept, not tried, and that is said.
 
-use super::generate::Space;
+use super::{generate::GENERATOR, space::Space};
 use crate::exit::{Exit, Failure};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -15,7 +16,7 @@ use std::{
 };
 
 const FILE: &str = "fuzz-regressions.jsonl";
-const HEADER: &str = r#"{"format":"jepsen-tikv fuzz regressions","version":1}"#;
+const HEADER: &str = r#"{"format":"jepsen-tikv fuzz regressions","version":2}"#;
 
 /// The failures of earlier fuzzings.
 #[derive(Debug)]
@@ -30,20 +31,8 @@ pub struct Regressions {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct Failed {
     seed: u64,
-    defects: Vec<String>,
-    faults: Vec<String>,
-    time_ms_max: u64,
-}
-
-impl Failed {
-    fn of(seed: u64, space: &Space) -> Self {
-        Self {
-            seed,
-            defects: space.shape.defects.clone(),
-            faults: space.faults.clone(),
-            time_ms_max: space.time_ms_max,
-        }
-    }
+    generator: u32,
+    space: Space,
 }
 
 impl Regressions {
@@ -77,13 +66,24 @@ impl Regressions {
 
     /// The seeds that failed in this space.
     pub fn seeds(&self, space: &Space) -> Vec<u64> {
-        let same = |failed: &&Failed| **failed == Failed::of(failed.seed, space);
+        let same = |it: &&Failed| it.space == *space && it.generator == GENERATOR;
         self.failures.iter().filter(same).map(|failed| failed.seed).collect()
+    }
+
+    /// What is left out of them, in a sentence.
+    pub fn note(&self, space: &Space) -> Option<String> {
+        let other = |it: &&Failed| it.space == *space && it.generator != GENERATOR;
+        let others = self.failures.iter().filter(other).count();
+        (others > 0).then(|| {
+            format!(
+                "{others} regressions are of another generator and would be other plans: not tried"
+            )
+        })
     }
 
     /// Notes a seed that failed, once.
     pub fn add(&mut self, seed: u64, space: &Space) -> Result<(), Failure> {
-        let failed = Failed::of(seed, space);
+        let failed = Failed { seed, generator: GENERATOR, space: space.clone() };
         if self.failures.contains(&failed) {
             return Ok(());
         }
@@ -106,12 +106,12 @@ impl Regressions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::TargetConfig;
+    use crate::{config::TargetConfig, fuzz::Profile};
 
     fn space(defects: &[&str]) -> Space {
-        let mut shape = crate::cli::default_config().expect("usable").cluster;
-        shape.defects = defects.iter().map(|it| (*it).to_owned()).collect();
-        Space { target: TargetConfig::Embedded, shape, time_ms_max: 10_000, faults: Vec::new() }
+        let defects = defects.iter().map(|it| (*it).to_owned()).collect();
+        let (target, prefix, read) = (TargetConfig::Simulated, String::new(), None);
+        Space { target, prefix, defects, read, profile: Profile::default() }
     }
 
     #[test]
@@ -124,9 +124,17 @@ mod tests {
         let again = Regressions::open(directory.path()).expect("readable");
         assert_eq!(again.seeds(&space(&["stale-read"])), [3, 5]);
         assert!(again.seeds(&space(&[])).is_empty());
+        assert!(again.note(&space(&["stale-read"])).is_none());
 
         let path = directory.path().join(FILE);
-        for text in ["{\"version\":2}\n", &format!("{HEADER}\n{{\"seed\":1}}\n")] {
+        let text = std::fs::read_to_string(&path).expect("there");
+        let current = format!("\"generator\":{GENERATOR}");
+        std::fs::write(&path, text.replacen(&current, "\"generator\":0", 1)).expect("written");
+        let mixed = Regressions::open(directory.path()).expect("readable");
+        assert_eq!(mixed.seeds(&space(&["stale-read"])), [5]);
+        assert!(mixed.note(&space(&["stale-read"])).expect("said").starts_with("1 regressions"));
+
+        for text in ["{\"version\":3}\n", &format!("{HEADER}\n{{\"seed\":1}}\n")] {
             std::fs::write(&path, text).expect("written");
             let refused = Regressions::open(directory.path()).expect_err("refused");
             assert_eq!(refused.exit, Exit::Malformed);

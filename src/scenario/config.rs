@@ -1,9 +1,12 @@
 //! What a scenario shall do: part of the plan, and of the history's header, which it is judged by.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Which experiment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum ScenarioName {
     /// Experiment 1: the store of the leader stops, another one takes over
@@ -13,7 +16,7 @@ pub enum ScenarioName {
 }
 
 /// What it shall do, and what it is held to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct ScenarioConfig {
     /// Which experiment.

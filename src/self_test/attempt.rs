@@ -1,36 +1,22 @@
 //! One run of the self-test: `jepsen-tikv test` as a process of its own, and what its judge wrote.
 //!
 //! In: a plan, a defect or none, a seed. Out: the judgement in the run's verdict.json, or the last words of a run that
-//! has none. A run is in a process group of its own, so that an interrupt reaches it through us and once; it asks the
-//! kernel to end with us.
+//! has none.
 
 use super::trials::Plan;
 use crate::{
+    attempts::children::{Children, last_words},
     exit::Failure,
-    interrupt::{Interrupt, Urgency},
+    interrupt::Interrupt,
     run_directory::RunDirectory,
 };
 use checker::{Validity, Verdict};
 use cluster::defects::Defect;
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
 use serde::Deserialize;
-use std::{
-    fs::File,
-    os::unix::process::CommandExt as _,
-    path::PathBuf,
-    process::{Child, Command},
-    time::{Duration, Instant},
-};
+use std::{path::PathBuf, time::Duration};
 
-/// Between two looks at a run.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// A run that takes longer is asked to end, and its judgement counts as far as it goes.
 const RUN_MAX: Duration = Duration::from_mins(4);
-/// Who does not end then is killed.
-const END_WITHIN: Duration = Duration::from_mins(1);
 
 /// What is run.
 #[derive(Debug, Clone)]
@@ -88,85 +74,33 @@ impl Attempt {
 /// Runs attempts.
 #[derive(Debug)]
 pub struct Runner {
-    program: PathBuf,
+    children: Children,
     dir: PathBuf,
-    interrupt: Interrupt,
 }
 
 impl Runner {
     /// Runs go into folders of `dir`.
     pub fn new(dir: PathBuf, interrupt: Interrupt) -> Result<Self, Failure> {
-        let program = std::env::current_exe().map_err(Failure::software)?;
-        Ok(Self { program, dir, interrupt })
+        Ok(Self { children: Children::new(interrupt)?, dir })
     }
 
     /// Runs one. None if somebody asked for an early end.
     pub fn run(&self, attempt: &Attempt) -> Result<Option<Judged>, Failure> {
-        if self.interrupt.urgency() != Urgency::None {
-            return Ok(None);
-        }
         let dir = self.dir.join(&attempt.label);
-        let output = dir.join("output.txt");
-        let child = self.start(attempt, &dir, &output).map_err(|error| {
-            Failure::target_or_disk(format!("cannot start a run in {}: {error}", dir.display()))
+        std::fs::create_dir_all(&dir).map_err(|error| {
+            Failure::target_or_disk(format!("cannot make {}: {error}", dir.display()))
         })?;
-        if !self.await_end(child)? {
+        // What an earlier self-test left there must not be taken for this one's.
+        let _ = std::fs::remove_file(dir.join("latest"));
+        let output = dir.join("output.txt");
+        let mut arguments = attempt.arguments();
+        arguments.push(format!("--runs-dir={}", dir.display()));
+        if !self.children.run(&arguments, &output, RUN_MAX)? {
             return Ok(None);
         }
         let run = RunDirectory::at(dir.join("latest"));
-        let said = std::fs::read_to_string(&output).unwrap_or_default();
-        let last_words = said.lines().next_back().unwrap_or_default().to_owned();
         let judgement =
             std::fs::read(run.verdict()).ok().and_then(|text| serde_json::from_slice(&text).ok());
-        Ok(Some(Judged { judgement, last_words }))
+        Ok(Some(Judged { judgement, last_words: last_words(&output) }))
     }
-
-    fn start(
-        &self,
-        attempt: &Attempt,
-        dir: &std::path::Path,
-        output: &std::path::Path,
-    ) -> std::io::Result<Child> {
-        std::fs::create_dir_all(dir)?;
-        // What an earlier self-test left there must not be taken for this one's.
-        let _ = std::fs::remove_file(dir.join("latest"));
-        let said = File::create(output)?;
-        Command::new(&self.program)
-            .args(attempt.arguments())
-            .arg(format!("--runs-dir={}", dir.display()))
-            .arg(format!("--parent-pid={}", std::process::id()))
-            .stdin(std::process::Stdio::null())
-            .stdout(said.try_clone()?)
-            .stderr(said)
-            .process_group(0)
-            .spawn()
-    }
-
-    /// Waits for a run; whether nobody interrupted it.
-    fn await_end(&self, mut child: Child) -> Result<bool, Failure> {
-        let begun = Instant::now();
-        let (mut told, mut killed) = (Urgency::None, false);
-        loop {
-            if child.try_wait().map_err(Failure::software)?.is_some() {
-                return Ok(self.interrupt.urgency() == Urgency::None);
-            }
-            let too_long = begun.elapsed() > RUN_MAX;
-            let wanted =
-                self.interrupt.urgency().max(if too_long { Urgency::Early } else { Urgency::None });
-            while told < wanted {
-                told = if told == Urgency::None { Urgency::Early } else { Urgency::Now };
-                signal(&child, Signal::SIGINT);
-            }
-            if begun.elapsed() > RUN_MAX + END_WITHIN && !killed {
-                killed = true;
-                signal(&child, Signal::SIGKILL);
-            }
-            std::thread::sleep(LOOK_EVERY);
-        }
-    }
-}
-
-/// It is our child and not yet reaped, so the number is still its own.
-fn signal(child: &Child, signal: Signal) {
-    let _ = kill(Pid::from_raw(child.id() as i32), signal);
 }

@@ -11,7 +11,7 @@ pub mod trials;
 use crate::{
     cli::SelfTestArgs,
     exit::{Exit, Failure},
-    interrupt::{Interrupt, Urgency},
+    interrupt::{Listener, Urgency},
 };
 use attempt::{Attempt, Judged, Runner};
 use checker::Validity;
@@ -75,12 +75,8 @@ impl Outcome {
 pub fn command(args: &SelfTestArgs) -> Result<Exit, Failure> {
     let tasks = tasks(&args.defects()?, args.quick);
     let seed = args.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .map_err(Failure::software)?;
-    let interrupt = runtime.block_on(async { Interrupt::listen() }).map_err(Failure::software)?;
+    let listener = Listener::start()?;
+    let interrupt = listener.interrupt();
     let runner = Runner::new(args.runs_dir.join("self-test"), interrupt.clone())?;
     crate::terminal::result(format_args!("seed {seed}, {} tasks", tasks.len()));
     let rows = side_by_side(&tasks, args.jobs(), |task| task.carry_out(&runner, seed))?;

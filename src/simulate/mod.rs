@@ -13,6 +13,7 @@ use crate::{
     clock::Clock,
     config::{AtomicMode, defects_named},
     exit::{Exit, Failure},
+    interrupt::{Interrupt, Listener, Urgency},
     key_count::CountedRange,
     plan::{self, Plan},
     recording::Recording,
@@ -30,7 +31,7 @@ use cluster::{
 use histories::{Header, Recorder, What};
 use nemesis::{NemesisReport, Observer};
 use recovery::{Patience, Recovery};
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, task::Poll, time::Duration};
 use target::SimulatedTarget;
 use tokio::{
     sync::watch,
@@ -50,22 +51,23 @@ const COUNT_WITHIN: Duration = Duration::from_mins(1);
 /// Applied entries that stay in a log: fewer than real stores keep, so that snapshots are needed.
 const LOG_ENTRIES_KEPT: u64 = 64;
 
-/// Carries a plan out in virtual time and judges it. `repeat` is the command that repeats it.
-pub fn command(plan: &Plan, repeat: &str, runs_dir: &Path) -> Result<Exit, Failure> {
+/// Carries a plan out in virtual time and judges it. An interrupt ends it early: what there is is judged.
+pub fn command(plan: &Plan, runs_dir: &Path) -> Result<Exit, Failure> {
     let run = RunDirectory::create(runs_dir, &format!("simulated-{}", plan.config.name))?;
-    let plan_json = plan.to_json()?;
-    write_whole(&run.plan(), &plan_json)?;
+    write_whole(&run.plan(), &plan.to_json()?)?;
     crate::terminal::result(format_args!(
         "seed {}, run directory {}",
         plan.config.seed,
         run.path().display()
     ));
-    let unhealed = record(plan, &plan::hash(&plan_json), &run.history())?;
-    run::conclude(&run, &unhealed, repeat)
+    let listener = Listener::start()?;
+    let unhealed = record(plan, &run.history(), &listener.interrupt())?;
+    run::conclude(&run, &unhealed, &plan.repeated_by(&run.plan())?)
 }
 
 /// Carries a plan out in virtual time and writes its history. What could not be healed, in sentences.
-pub fn record(plan: &Plan, plan_hash: &str, history: &Path) -> Result<Vec<String>, Failure> {
+pub fn record(plan: &Plan, history: &Path, interrupt: &Interrupt) -> Result<Vec<String>, Failure> {
+    let plan_hash = plan::hash(&plan.to_json()?);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -73,11 +75,13 @@ pub fn record(plan: &Plan, plan_hash: &str, history: &Path) -> Result<Vec<String
         .map_err(Failure::software)?;
     runtime.block_on(async {
         let simulation = Simulation::new(config(plan)?);
-        let stage = Stage { plan, simulation: simulation.clone(), workload: workload(plan) };
+        let stage =
+            Stage { plan, simulation: simulation.clone(), workload: workload(plan), interrupt };
         tokio::select! {
             // In this order always: a draw would make two runs differ.
             biased;
-            result = stage.perform(plan_hash, history) => result,
+            () = asked(interrupt, Urgency::Now) => Err(run::interrupted()),
+            result = stage.perform(&plan_hash, history) => result,
             () = simulation.run() => Err(Failure::software("the simulation's time has ended")),
         }
     })
@@ -114,6 +118,16 @@ struct Stage<'a> {
     plan: &'a Plan,
     simulation: Simulation,
     workload: Workload,
+    interrupt: &'a Interrupt,
+}
+
+/// Ready once somebody asked for an end. It is looked at whenever anything happens, and wakes nobody: in virtual time
+/// something always happens, and a timer of its own would take part in it.
+async fn asked(interrupt: &Interrupt, urgency: Urgency) {
+    std::future::poll_fn(|_| {
+        if interrupt.urgency() >= urgency { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
 }
 
 impl Stage<'_> {
@@ -152,7 +166,11 @@ impl Stage<'_> {
         let target = Arc::new(SimulatedTarget::new(self.simulation.clone(), &self.workload));
         let nemesis = nemesis::run(&self.plan.schedule, target, observer, stopped.clone());
         let until_over = async {
-            sleep(Duration::from_millis(self.plan.config.time_ms)).await;
+            tokio::select! {
+                biased;
+                () = asked(self.interrupt, Urgency::Early) => {}
+                () = sleep(Duration::from_millis(self.plan.config.time_ms)) => {}
+            }
             // Both wait for it; if neither is there any more there is nobody to tell.
             let _ = stop.send(true);
         };

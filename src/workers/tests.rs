@@ -103,6 +103,7 @@ struct Bench {
 
 fn bench(name: WorkloadName, busy: Library, idle: Vec<Library>, rate: Option<u64>) -> Bench {
     let config = WorkloadConfig {
+        operations: None,
         name,
         keys: 20,
         distribution: Distribution::Uniform,

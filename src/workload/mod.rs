@@ -34,6 +34,8 @@ pub struct Generator {
     random: ChaCha12Rng,
 }
 
+/// How the key that is put between the two counts ends.
+pub const ONE_MORE: &[u8] = b"zz-one-more";
 /// The keys are hashed, so these many show how all of them lie.
 const KEYS_SEEN: u64 = 10_000;
 
@@ -100,7 +102,7 @@ impl Workload {
     /// A key of the workload's range that no operation of it uses: the one more put after the faults.
     pub fn extra_key(&self) -> Key {
         let mut key = self.range().0;
-        key.extend_from_slice(b"zz-one-more");
+        key.extend_from_slice(ONE_MORE);
         key
     }
 
@@ -116,7 +118,10 @@ impl Workload {
         let chooser = Chooser::new(self.config.distribution, Arc::clone(&self.keys));
         let kind = match self.config.name {
             WorkloadName::YcsbA => Kind::YcsbA(YcsbA::new(rng, chooser)),
-            WorkloadName::Register => Kind::Register(Register::new(rng, chooser, self.range())),
+            WorkloadName::Register => {
+                let operations = self.config.operations.as_ref();
+                Kind::Register(Register::new(rng, chooser, self.range(), operations))
+            }
         };
         let values = Values { client: 0, sequence: 0, length: self.config.value_bytes };
         let mut random = ChaCha12Rng::seed_from_u64(!self.seed);
@@ -205,6 +210,7 @@ mod tests {
     fn config(name: WorkloadName, distribution: Distribution) -> WorkloadConfig {
         WorkloadConfig {
             name,
+            operations: None,
             keys: 50,
             distribution,
             value_bytes: 20,

@@ -1,6 +1,7 @@
 //! Few keys and every kind of operation: get, put, CAS, delete, and a scan over all of them.
 
 use super::{Values, keys::Chooser};
+use crate::config::{OperationName as Kind, Operations};
 use histories::{Answer, Key, Operation, Value};
 use rand::RngExt;
 use rand_chacha::ChaCha12Rng;
@@ -9,18 +10,9 @@ use std::collections::BTreeMap;
 /// What every key begins with.
 pub const PREFIX: &[u8] = b"register:";
 
-/// How often each operation is drawn, of the sum of all.
+/// How often each operation is drawn by default, of the sum of all.
 const WEIGHTS: [(Kind, u32); 5] =
     [(Kind::Get, 8), (Kind::Put, 5), (Kind::Cas, 4), (Kind::Delete, 2), (Kind::Scan, 1)];
-
-#[derive(Debug, Clone, Copy)]
-enum Kind {
-    Get,
-    Put,
-    Cas,
-    Delete,
-    Scan,
-}
 
 /// Every kind of operation, by weights.
 #[derive(Debug)]
@@ -28,13 +20,20 @@ pub struct Register {
     rng: ChaCha12Rng,
     chooser: Chooser,
     range: (Key, Key),
+    weights: Vec<(Kind, u32)>,
     /// What the worker last saw of each key: what a CAS expects.
     last_seen: BTreeMap<Key, Option<Value>>,
 }
 
 impl Register {
-    pub fn new(rng: ChaCha12Rng, chooser: Chooser, range: (Key, Key)) -> Self {
-        Self { rng, chooser, range, last_seen: BTreeMap::new() }
+    pub fn new(
+        rng: ChaCha12Rng,
+        chooser: Chooser,
+        range: (Key, Key),
+        operations: Option<&Operations>,
+    ) -> Self {
+        let weights = operations.map_or_else(|| WEIGHTS.to_vec(), Operations::weights);
+        Self { rng, chooser, range, weights, last_seen: BTreeMap::new() }
     }
 
     pub fn choose(&mut self) -> Key {
@@ -83,11 +82,11 @@ impl Register {
     }
 
     fn kind(&mut self) -> Kind {
-        let sum: u32 = WEIGHTS.iter().map(|(_, weight)| weight).sum();
+        let sum: u32 = self.weights.iter().map(|(_, weight)| weight).sum();
         let mut drawn = self.rng.random_range(0..sum);
-        for (kind, weight) in WEIGHTS {
-            if drawn < weight {
-                return kind;
+        for (kind, weight) in &self.weights {
+            if drawn < *weight {
+                return *kind;
             }
             drawn -= weight;
         }

@@ -1,0 +1,50 @@
+//! The flags of `plan` and its subcommands.
+
+use super::TestArgs;
+use crate::{
+    exit::{Exit, Failure},
+    plan::Plan,
+    targets::survey::surveyed,
+};
+use clap::{Args, Subcommand};
+use std::path::PathBuf;
+
+/// The flags of `plan`.
+#[derive(Debug, Args)]
+#[command(after_help = Exit::table())]
+pub struct PlanArgs {
+    /// What to do with it.
+    #[command(subcommand)]
+    pub command: PlanCommand,
+}
+
+/// What to do with a plan.
+#[derive(Debug, Subcommand)]
+pub enum PlanCommand {
+    /// Print the plan that `test` would carry out with the same flags
+    Draw(Box<TestArgs>),
+    /// Say whether a plan can be carried out, and what is wrong with it otherwise
+    Check {
+        /// A plan.json, or a run directory
+        plan: PathBuf,
+    },
+    /// Print the JSON Schema of plan.json
+    Schema,
+}
+
+impl PlanArgs {
+    /// Does it: what is printed is a file's contents, or one sentence.
+    pub fn run(&self) -> Result<Exit, Failure> {
+        let printed = match &self.command {
+            PlanCommand::Draw(test) => Plan::draw(surveyed(test.config()?)?)?.to_json()?,
+            PlanCommand::Schema => Plan::json_schema()?.into_bytes(),
+            PlanCommand::Check { plan } => {
+                let file = super::replay::plan_file(plan);
+                let read = Plan::read(&file)?;
+                format!("{}: {}\n", file.display(), read.in_words()).into_bytes()
+            }
+        };
+        crate::terminal::result(String::from_utf8_lossy(&printed).trim_end());
+        Ok(Exit::Valid)
+    }
+}

@@ -1,0 +1,57 @@
+//! The flags of `shrink`.
+
+use super::{
+    replay::{plan_file, simulated},
+    times::parse_ms,
+};
+use crate::{
+    exit::{Exit, Failure},
+    plan::Plan,
+};
+use clap::Args;
+use std::path::PathBuf;
+
+/// Real processes fail now and then only.
+const ON_PROCESSES: u32 = 3;
+/// An attempt in virtual time is cheap, and each has another seed.
+const IN_VIRTUAL_TIME: u32 = 10;
+
+/// The flags of `shrink`.
+#[derive(Debug, Args)]
+#[command(after_help = Exit::table())]
+pub struct ShrinkArgs {
+    /// A run directory that failed, or a plan.json
+    pub run: PathBuf,
+    /// How often a smaller plan is tried before it counts as one that does not fail
+    /// [default: 3; in virtual time 10, each with another seed]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub attempts_per_step: Option<u32>,
+    /// How long at most (seconds, or with a unit: 30m); the same command goes on
+    #[arg(long = "for", value_parser = parse_ms)]
+    pub for_ms: Option<u64>,
+    /// How often the smallest plan is carried out at the end, for its rate; in virtual time once
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub times: u32,
+    /// In virtual time, whatever the plan's target is
+    #[arg(long)]
+    pub simulate: bool,
+    /// Where run directories go
+    #[arg(long, default_value = "runs")]
+    pub runs_dir: PathBuf,
+}
+
+impl ShrinkArgs {
+    /// The plan to shrink.
+    pub fn plan(&self) -> Result<Plan, Failure> {
+        let mut plan = Plan::read(&plan_file(&self.run))?;
+        if self.simulate {
+            simulated(&mut plan)?;
+        }
+        Ok(plan)
+    }
+
+    /// How often a plan is tried.
+    pub fn attempts_per_step(&self, virtual_time: bool) -> u32 {
+        self.attempts_per_step.unwrap_or(if virtual_time { IN_VIRTUAL_TIME } else { ON_PROCESSES })
+    }
+}

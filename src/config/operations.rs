@@ -1,0 +1,151 @@
+//! Which operations a workload draws, and how often: `get=8,put=5`.
+//!
+//! In: weights as the command line or a plan gives them. Out: checked [`Operations`]. An operation that is not named is not
+//! drawn.
+
+use super::WorkloadName;
+use crate::exit::Failure;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, fmt};
+
+/// An operation that can be drawn.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum OperationName {
+    /// A read of one key.
+    Get,
+    /// A write of one key.
+    Put,
+    /// A compare-and-swap.
+    Cas,
+    /// A delete of one key.
+    Delete,
+    /// A scan over all keys.
+    Scan,
+}
+
+/// Weights of operations, of the sum of all.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Operations(BTreeMap<OperationName, u32>);
+
+/// Weights whose sum is a number that can be drawn from.
+const WEIGHT_MAX: u32 = 1_000_000;
+
+impl OperationName {
+    /// Every operation.
+    pub const ALL: [Self; 5] = [Self::Get, Self::Put, Self::Cas, Self::Delete, Self::Scan];
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Get => "get",
+            Self::Put => "put",
+            Self::Cas => "cas",
+            Self::Delete => "delete",
+            Self::Scan => "scan",
+        }
+    }
+}
+
+impl Operations {
+    /// These weights.
+    pub fn new(weights: impl IntoIterator<Item = (OperationName, u32)>) -> Self {
+        Self(weights.into_iter().collect())
+    }
+
+    /// The weights as the command line gives them; none = the workload's own.
+    pub fn given(weights: &[(OperationName, u32)]) -> Option<Self> {
+        (!weights.is_empty()).then(|| Self::new(weights.iter().copied()))
+    }
+
+    /// What can be drawn, and how often.
+    pub fn weights(&self) -> Vec<(OperationName, u32)> {
+        self.0.iter().map(|(name, weight)| (*name, *weight)).collect()
+    }
+
+    /// The same, one operation fewer; each way to do it, as long as something is read and something written.
+    pub fn one_fewer(&self) -> Vec<Self> {
+        let without = |name: &OperationName| {
+            let mut fewer = self.clone();
+            fewer.0.remove(name);
+            fewer
+        };
+        let fewer = self.0.keys().map(without);
+        fewer.filter(|fewer| fewer.check(WorkloadName::Register).is_ok()).collect()
+    }
+
+    /// Refuses what cannot be drawn, or would test nothing.
+    pub(super) fn check(&self, workload: WorkloadName) -> Result<(), Failure> {
+        if workload != WorkloadName::Register {
+            return Err(Failure::usage(
+                "--operations is about workload register: go-ycsb's workload A is half reads, half updates",
+            ));
+        }
+        if let Some((name, weight)) = self.0.iter().find(|(_, weight)| **weight > WEIGHT_MAX) {
+            let name = name.name();
+            return Err(Failure::usage(format!(
+                "--operations {name}={weight} is too much: use weights up to {WEIGHT_MAX}"
+            )));
+        }
+        let any = |names: &[OperationName]| {
+            names.iter().any(|name| self.0.get(name).is_some_and(|weight| *weight > 0))
+        };
+        if !any(&[OperationName::Get, OperationName::Scan]) {
+            return Err(Failure::usage("--operations reads nothing: add get or scan"));
+        }
+        if !any(&[OperationName::Put, OperationName::Cas]) {
+            return Err(Failure::usage("--operations writes nothing: add put or cas"));
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Operations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pairs: Vec<String> =
+            self.0.iter().map(|(name, weight)| format!("{}={weight}", name.name())).collect();
+        f.write_str(&pairs.join(","))
+    }
+}
+
+/// Parses `get=8`.
+pub fn parse_weight(text: &str) -> Result<(OperationName, u32), String> {
+    let (name, weight) = text.split_once('=').unwrap_or((text, "1"));
+    let known = || OperationName::ALL.map(OperationName::name).join(", ");
+    let name = OperationName::ALL
+        .into_iter()
+        .find(|it| it.name() == name)
+        .ok_or_else(|| format!("there is no operation {name:?}; known are {}", known()))?;
+    let weight =
+        weight.parse().map_err(|_| format!("{weight:?} is no weight; write get=8,put=5"))?;
+    Ok((name, weight))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_are_read_and_what_tests_nothing_is_refused() {
+        let given = |text: &str| {
+            let weights: Result<Vec<_>, _> = text.split(',').map(parse_weight).collect();
+            weights.map(Operations::new)
+        };
+        let check = |text: &str| given(text).expect("parses").check(WorkloadName::Register);
+        assert_eq!(given("put=5,get").expect("parses").to_string(), "get=1,put=5");
+        check("put=5,get").expect("usable");
+        for (text, named) in [("put=5", "reads nothing"), ("get=1,put=0", "writes nothing")] {
+            let refused = check(text).expect_err(text);
+            assert!(refused.sentence.contains(named), "{refused}");
+        }
+        assert!(given("pet=1").expect_err("unknown").contains("known are get, put"));
+        assert!(given("get=x").expect_err("no number").contains("no weight"));
+        let fewer = given("get=1,put=1,scan=1").expect("parses").one_fewer();
+        let fewer: Vec<String> = fewer.iter().map(ToString::to_string).collect();
+        assert_eq!(fewer, ["put=1,scan=1", "get=1,put=1"]);
+    }
+}

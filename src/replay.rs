@@ -1,0 +1,191 @@
+//! `replay`: a plan carried out again, once or many times, and how often it fails.
+//!
+//! In: a run directory or a plan. Out: once, a run like any other; many times, a line for each and the rate, compared with
+//! what the run showed if there is one. Real processes repeat the schedule, not the interleaving, so that a rate is all
+//! that can be said; in virtual time the plan decides everything, and the histories are compared byte for byte.
+
+use crate::{
+    attempts::{Anomalies, Attempt, Attempts},
+    cli::ReplayArgs,
+    config::TargetConfig,
+    exit::{Exit, Failure},
+    heal,
+    judge::Judgement,
+    plan::Plan,
+    run::shown,
+    run_directory::RunDirectory,
+    targets::{consent, survey::surveyed},
+};
+use checker::Validity;
+use std::{collections::BTreeSet, fmt::Write as _, path::Path};
+
+/// Carries a plan out again so many times, and tells how many of them failed.
+pub fn command(args: &ReplayArgs, times: u32) -> Result<Exit, Failure> {
+    let plan = plan(args)?;
+    consent::ask(&plan)?;
+    heal::before_a_run(&args.runs_dir);
+    let virtual_time = plan.config.target == TargetConfig::Simulated;
+    crate::terminal::result(format_args!(
+        "{times} times; target: {}; {}",
+        plan.config.target.described(),
+        if virtual_time {
+            "in virtual time the plan decides everything"
+        } else {
+            "real processes repeat the schedule, not the interleaving"
+        }
+    ));
+    let attempts = Attempts::new()?;
+    let mut rate = Rate::default();
+    for number in 1..=times {
+        let attempt = attempts.make(&plan, &args.runs_dir)?;
+        if attempts.are_interrupted() && attempt.validity() != Validity::Invalid {
+            break;
+        }
+        crate::terminal::result(format_args!(
+            "{number:>4}: {} ({})",
+            attempt.in_words(),
+            shown(&attempt.run)
+        ));
+        rate.count(&attempt, virtual_time)?;
+    }
+    let original = shown_by(&args.run);
+    for line in rate.in_words(original.as_ref()) {
+        crate::terminal::result(line);
+    }
+    if attempts.are_interrupted() && rate.failed.is_empty() {
+        return Err(Failure::new(
+            Exit::Interrupted,
+            "interrupted; what was not carried out is not said",
+        ));
+    }
+    Ok(rate.exit())
+}
+
+/// The plan, on what its target is now.
+pub fn plan(args: &ReplayArgs) -> Result<Plan, Failure> {
+    args.plan()?.on(|config| surveyed(config.clone()))
+}
+
+/// What a run showed, if it is one and was judged invalid.
+pub fn shown_by(run: &Path) -> Option<Anomalies> {
+    let text = std::fs::read(RunDirectory::at(run.to_owned()).verdict()).ok()?;
+    let judgement: Judgement = serde_json::from_slice(&text).ok()?;
+    Some(Anomalies::of(&judgement)).filter(|anomalies| !anomalies.classes.is_empty())
+}
+
+/// How often a plan failed, and how.
+#[derive(Debug, Default)]
+pub struct Rate {
+    valid: u32,
+    unknown: u32,
+    failed: Vec<Anomalies>,
+    /// Hashes of the histories, where these must be equal.
+    histories: BTreeSet<u32>,
+}
+
+impl Rate {
+    /// Counts one more.
+    pub fn count(&mut self, attempt: &Attempt, compare: bool) -> Result<(), Failure> {
+        match attempt.validity() {
+            Validity::Valid => self.valid += 1,
+            Validity::Unknown => self.unknown += 1,
+            Validity::Invalid => self.failed.push(attempt.anomalies()),
+        }
+        if compare {
+            let history = std::fs::read(attempt.run.history()).map_err(Failure::software)?;
+            self.histories.insert(crc32fast::hash(&history));
+        }
+        Ok(())
+    }
+
+    /// Invalid if any failed; valid if any was valid.
+    pub fn exit(&self) -> Exit {
+        match (self.failed.is_empty(), self.valid) {
+            (false, _) => Exit::Invalid,
+            (true, 0) => Exit::Unknown,
+            (true, _) => Exit::Valid,
+        }
+    }
+
+    /// The rate, whether all of them showed the same, and whether that is what the run showed.
+    pub fn in_words(&self, original: Option<&Anomalies>) -> Vec<String> {
+        let all = self.valid + self.unknown + self.failed.len() as u32;
+        let mut said = format!("failed {} of {all}", self.failed.len());
+        if self.unknown > 0 {
+            let _ = write!(said, " ({} unknown)", self.unknown);
+        }
+        said += &self.alike();
+        if let Some(original) = original
+            && !self.failed.is_empty()
+        {
+            let is_alike = |failed: &&Anomalies| {
+                failed.share_a_class(original) && failed.share_a_key_kind(original)
+            };
+            let alike = self.failed.iter().filter(is_alike).count();
+            let _ = write!(said, "; {alike} of {} as the run itself", self.failed.len());
+        }
+        let mut lines = vec![said];
+        if self.histories.len() == 1 && all > 1 {
+            lines.push("every history is the same, byte for byte".into());
+        } else if self.histories.len() > 1 {
+            lines.push(format!(
+                "{} different histories of one plan: this is a bug of the simulation",
+                self.histories.len()
+            ));
+        }
+        lines
+    }
+
+    /// What those that failed have in common.
+    fn alike(&self) -> String {
+        let Some((first, others)) = self.failed.split_first() else { return String::new() };
+        let (mut classes, mut keys) = (first.classes.clone(), first.keys.clone());
+        let mut names = first.names.clone();
+        for other in others {
+            classes.retain(|class| other.classes.contains(class));
+            keys.retain(|kind| other.keys.contains(kind));
+            names.extend(other.names.iter().cloned());
+        }
+        let class: Vec<&str> = classes.iter().map(|class| class.in_words()).collect();
+        let class = match class.as_slice() {
+            [] => "not the same anomaly class".to_owned(),
+            classes => format!("same anomaly class ({})", classes.join(", ")),
+        };
+        let key = if keys.is_empty() { "not the same key kind" } else { "same key kind" };
+        let names: Vec<String> = names.into_iter().collect();
+        format!(", {key}, {class}: {}", names.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attempts::anomalies::AnomalyClass;
+
+    fn anomalies(class: AnomalyClass, name: &str) -> Anomalies {
+        Anomalies {
+            classes: [class].into(),
+            names: [name.to_owned()].into(),
+            ..Anomalies::default()
+        }
+    }
+
+    #[test]
+    fn the_rate_says_whether_failures_are_alike_and_like_the_run() {
+        let stale = anomalies(AnomalyClass::OldValue, "stale read");
+        let lost = anomalies(AnomalyClass::OldValue, "lost write");
+        let missing = anomalies(AnomalyClass::MissingKey, "missing key");
+        let mut rate = Rate { valid: 6, failed: vec![stale.clone(), lost], ..Rate::default() };
+        let said = rate.in_words(Some(&stale)).join("\n");
+        assert!(said.starts_with("failed 2 of 8, "), "{said}");
+        assert!(said.contains("same anomaly class (old value): lost write, stale read"), "{said}");
+        assert!(said.ends_with("; 2 of 2 as the run itself"), "{said}");
+        rate.failed.push(missing);
+        let said = rate.in_words(Some(&stale)).join("\n");
+        assert!(said.contains("not the same anomaly class"), "{said}");
+        assert!(said.ends_with("2 of 3 as the run itself"), "{said}");
+        assert_eq!(rate.exit(), Exit::Invalid);
+        assert_eq!(Rate { unknown: 3, ..Rate::default() }.exit(), Exit::Unknown);
+        assert_eq!(Rate { valid: 1, unknown: 3, ..Rate::default() }.exit(), Exit::Valid);
+    }
+}

@@ -1,0 +1,229 @@
+//! The journal of a shrinking: what was tried and what came of it, so that it can go on after whatever interrupted it.
+//!
+//! The file `journal.jsonl`, format version 1: a header line, an object with `format` ("jepsen-tikv shrink journal"),
+//! `version`, `tool-version`, `plan-hash` (of the plan that is shrunk), `attempts-per-step` and `wanted` (what every kept
+//! step must show too, in part); then a line for each step: `number`, `plan-hash`, `attempts` made, `failed` of them, the
+//! `seed` of the one that failed, and the plan `in-words`. A step that is in it is not tried again: the same steps
+//! follow from the same answers. A last line that is torn is cut off.
+
+use crate::{
+    attempts::Anomalies,
+    exit::{Exit, Failure},
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::BTreeMap,
+    fs::{File, OpenOptions},
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+const FORMAT: &str = "jepsen-tikv shrink journal";
+const VERSION: u32 = 1;
+
+/// What is shrunk, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Head {
+    format: String,
+    version: u32,
+    tool_version: String,
+    /// Of the plan that is shrunk.
+    pub plan_hash: String,
+    /// How often a plan is tried before it counts as one that does not fail.
+    pub attempts_per_step: u32,
+    /// What the plan's run showed.
+    pub wanted: Anomalies,
+}
+
+/// One plan that was tried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Step {
+    /// Its number, from 1.
+    pub number: u64,
+    /// Its name.
+    pub plan_hash: String,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// How many of them failed as wanted.
+    pub failed: u32,
+    /// The seed with which it failed.
+    pub seed: Option<u64>,
+    /// Its size.
+    pub in_words: String,
+}
+
+/// The steps so far, on disk as they are made.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    file: File,
+    head: Head,
+    steps: BTreeMap<String, Step>,
+}
+
+impl Head {
+    /// A new shrinking.
+    pub fn new(plan_hash: String, attempts_per_step: u32, wanted: Anomalies) -> Self {
+        let tool_version = env!("CARGO_PKG_VERSION").into();
+        let (format, version) = (FORMAT.into(), VERSION);
+        Self { format, version, tool_version, plan_hash, attempts_per_step, wanted }
+    }
+
+    /// Whether it is about this plan, tried as often; otherwise what it is about.
+    fn is_of(&self, plan_hash: &str, attempts_per_step: u32) -> Result<(), String> {
+        if self.plan_hash != plan_hash {
+            return Err("is about another plan".into());
+        }
+        if self.attempts_per_step != attempts_per_step {
+            return Err(format!("made {} attempts a step", self.attempts_per_step));
+        }
+        Ok(())
+    }
+}
+
+impl Journal {
+    /// Begins a journal, or goes on with the one that is there. It must be about the same plan, tried as often.
+    /// `begin` finds out what is wanted, if it is a new one.
+    pub fn open(
+        path: &Path,
+        plan_hash: &str,
+        attempts_per_step: u32,
+        begin: impl FnOnce() -> Result<Anomalies, Failure>,
+    ) -> Result<Self, Failure> {
+        let cannot = |error: std::io::Error| {
+            Failure::target_or_disk(format!("cannot write {}: {error}", path.display()))
+        };
+        let (head, steps) = if let Some((head, steps, whole)) = read(path)? {
+            head.is_of(plan_hash, attempts_per_step).map_err(|reason| {
+                Failure::usage(format!(
+                    "the journal {} {reason}: move its folder away to begin anew",
+                    path.display()
+                ))
+            })?;
+            let file = OpenOptions::new().write(true).open(path).map_err(cannot)?;
+            file.set_len(whole).map_err(cannot)?;
+            (head, steps)
+        } else {
+            let head = Head::new(plan_hash.to_owned(), attempts_per_step, begin()?);
+            let line = serde_json::to_string(&head).map_err(Failure::software)? + "\n";
+            std::fs::write(path, line).map_err(cannot)?;
+            (head, BTreeMap::new())
+        };
+        let file = OpenOptions::new().append(true).open(path).map_err(cannot)?;
+        Ok(Self { path: path.to_owned(), file, head, steps })
+    }
+
+    /// What every kept step must show in part.
+    pub fn wanted(&self) -> &Anomalies {
+        &self.head.wanted
+    }
+
+    /// How often a plan is tried.
+    pub fn attempts_per_step(&self) -> u32 {
+        self.head.attempts_per_step
+    }
+
+    /// How many steps there are.
+    pub fn len(&self) -> u64 {
+        self.steps.len() as u64
+    }
+
+    /// What came of a plan, if it was tried already.
+    pub fn answer(&self, plan_hash: &str) -> Option<&Step> {
+        self.steps.get(plan_hash)
+    }
+
+    /// Notes a step.
+    pub fn note(&mut self, step: Step) -> Result<(), Failure> {
+        let line = serde_json::to_string(&step).map_err(Failure::software)? + "\n";
+        self.file.write_all(line.as_bytes()).map_err(|error| {
+            Failure::target_or_disk(format!("cannot write {}: {error}", self.path.display()))
+        })?;
+        self.steps.insert(step.plan_hash.clone(), step);
+        Ok(())
+    }
+}
+
+type Contents = (Head, BTreeMap<String, Step>, u64);
+
+/// A journal's contents, and how many bytes of it are whole lines; none if there is none, or not even a header.
+fn read(path: &Path) -> Result<Option<Contents>, Failure> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => {
+            let sentence = format!("cannot read {}: {error}", path.display());
+            return Err(Failure::new(Exit::NoInput, sentence));
+        }
+    };
+    let whole = text.rfind('\n').map_or(0, |end| end + 1);
+    let mut lines = text[..whole].lines();
+    let Some(head) = lines.next() else { return Ok(None) };
+    let malformed = |reason: String| {
+        let sentence = format!("{}: {reason}; move its folder away to begin anew", path.display());
+        Failure::new(Exit::Malformed, sentence)
+    };
+    let head: Head = serde_json::from_str(head)
+        .map_err(|error| malformed(format!("this is no journal of this version: {error}")))?;
+    if head.format != FORMAT || head.version != VERSION {
+        return Err(malformed(format!("it says {} {}", head.format, head.version)));
+    }
+    let mut steps = BTreeMap::new();
+    for (number, line) in lines.enumerate() {
+        let step: Step = serde_json::from_str(line)
+            .map_err(|error| malformed(format!("line {}: {error}", number + 2)))?;
+        steps.insert(step.plan_hash.clone(), step);
+    }
+    Ok(Some((head, steps, whole as u64)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(number: u64, plan_hash: &str, seed: Option<u64>) -> Step {
+        let plan_hash = plan_hash.to_owned();
+        let failed = u32::from(seed.is_some());
+        Step { number, plan_hash, attempts: 3, failed, seed, in_words: "small".into() }
+    }
+
+    fn open(path: &Path) -> Result<Journal, Failure> {
+        Journal::open(path, "aa", 3, || Ok(Anomalies::default()))
+    }
+
+    #[test]
+    fn what_was_tried_is_known_again_and_a_torn_line_is_cut_off() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("journal.jsonl");
+        let mut journal = open(&path).expect("begun");
+        journal.note(step(1, "b", Some(7))).expect("noted");
+        journal.note(step(2, "c", None)).expect("noted");
+        drop(journal);
+        let torn = std::fs::read_to_string(&path).expect("there") + "{\"number\":3,\"pl";
+        std::fs::write(&path, torn).expect("written");
+        let mut journal = open(&path).expect("goes on");
+        assert_eq!(journal.len(), 2);
+        assert_eq!(journal.answer("b"), Some(&step(1, "b", Some(7))));
+        assert!(journal.answer("d").is_none());
+        journal.note(step(3, "d", None)).expect("noted");
+        assert_eq!(open(&path).expect("whole").len(), 3);
+    }
+
+    #[test]
+    fn a_journal_of_something_else_is_refused_and_not_overwritten() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("journal.jsonl");
+        open(&path).expect("begun");
+        let other = Journal::open(&path, "zz", 3, || panic!("it is there")).expect_err("refused");
+        assert!(other.sentence.contains("another plan"), "{other}");
+        let other = Journal::open(&path, "aa", 4, || panic!("it is there")).expect_err("refused");
+        assert!(other.sentence.contains("3 attempts a step"), "{other}");
+        for text in ["{}\n", "{\"format\":\"jepsen-tikv shrink journal\",\"version\":2}\n", "x\n"] {
+            std::fs::write(&path, text).expect("written");
+            assert_eq!(open(&path).expect_err("refused").exit, Exit::Malformed);
+            assert_eq!(std::fs::read_to_string(&path).expect("there"), text);
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! `shrink`: the smallest plan that still fails as a run did.
+//!
+//! In: a run directory or a plan. Out: a folder beside it with a journal of steps and the smallest plan so far; at the end
+//! its rate, and the command that repeats it. The steps are proptest's: a value tree for each part of the plan (`trees`)
+//! is simplified while what it gives still fails (`trial`) and complicated when it does not, part after part, until a
+//! whole round changes nothing. The answers are in the `journal`, from which the same command goes on.
+
+mod journal;
+mod trees;
+mod trial;
+
+use crate::{
+    attempts::{Anomalies, Attempts},
+    cli::ShrinkArgs,
+    config::TargetConfig,
+    counterexamples,
+    exit::{Exit, Failure},
+    heal,
+    plan::{self, Plan},
+    replay::{self, Rate},
+    run::{conclude, shown, shown_path},
+    run_directory::{RunDirectory, write_whole},
+    targets::{consent, survey::surveyed},
+};
+use checker::Validity;
+use journal::Journal;
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use trees::Part;
+use trial::{Stop, Trial};
+
+/// Shrinks a plan.
+pub fn command(args: &ShrinkArgs) -> Result<Exit, Failure> {
+    let plan = args.plan()?.on(|config| surveyed(config.clone()))?;
+    if plan.scenario.is_some() {
+        return Err(Failure::usage(
+            "a scenario is a script, there is nothing to take away from it",
+        ));
+    }
+    consent::ask(&plan)?;
+    let folder = folder(&args.run)?;
+    let virtual_time = plan.config.target == TargetConfig::Simulated;
+    let runs_dir = if virtual_time { folder.join("attempts") } else { args.runs_dir.clone() };
+    heal::before_a_run(&runs_dir);
+    let attempts = Attempts::new()?;
+    let plan_hash = plan::hash(&plan.to_json()?);
+    let per_step = args.attempts_per_step(virtual_time);
+    let journal = Journal::open(&folder.join("journal.jsonl"), &plan_hash, per_step, || {
+        wanted(args, &plan, &attempts, &runs_dir, per_step)
+    })?;
+    crate::terminal::result(format_args!(
+        "shrinking {}\njournal {}, {} steps so far",
+        plan.in_words(),
+        shown_path(&folder.join("journal.jsonl")),
+        journal.len()
+    ));
+    let mut trial =
+        Trial::new(&attempts, journal, runs_dir.clone(), args.for_ms.map(Duration::from_millis));
+    let file = folder.join("smallest-plan.json");
+    let (smallest, stopped) = smallest(&mut trial, plan, &file)?;
+    let steps = trial.journal.len();
+    drop(trial);
+    told_why_it_ended(stopped, steps, &file)?;
+    crate::terminal::result(format_args!(
+        "smallest plan: {}: {}",
+        shown_path(&file),
+        smallest.in_words()
+    ));
+    if virtual_time {
+        told_in_full(&smallest, &attempts, &args.runs_dir)?;
+        // Nobody needs the folder in which attempts came and went.
+        let _ = std::fs::remove_dir_all(&runs_dir);
+    } else {
+        rate(&smallest, &attempts, &args.runs_dir, args.times)?;
+    }
+    let times = if virtual_time { "" } else { " --times 10" };
+    crate::terminal::result(format_args!(
+        "repeat: jepsen-tikv replay {}{times}",
+        shown_path(&file)
+    ));
+    Ok(Exit::Invalid)
+}
+
+/// Why there are no further steps; a failure if the smallest plan is not to be told in full.
+fn told_why_it_ended(stopped: Option<Stop>, steps: u64, file: &Path) -> Result<(), Failure> {
+    let sentence = match stopped {
+        Some(Stop::Failure(failure)) => return Err(failure),
+        Some(Stop::Interrupted) => {
+            let sentence = format!(
+                "interrupted after {steps} steps; the smallest plan so far is {}; the same command goes on",
+                shown_path(file)
+            );
+            return Err(Failure::new(Exit::Interrupted, sentence));
+        }
+        Some(Stop::TimeIsOver) => {
+            format!("the time is over after {steps} steps; the same command goes on")
+        }
+        None => format!("{steps} steps, nothing more can be left out"),
+    };
+    crate::terminal::result(sentence);
+    Ok(())
+}
+
+/// The folder beside a run, or beside a plan.
+fn folder(run: &Path) -> Result<PathBuf, Failure> {
+    let no_input = |error: std::io::Error| {
+        Failure::new(Exit::NoInput, format!("cannot read {}: {error}", run.display()))
+    };
+    // `latest` is another one tomorrow.
+    let run = std::fs::canonicalize(run).map_err(no_input)?;
+    let name = run.file_stem().filter(|_| run.is_file()).or(run.file_name());
+    let name = format!("{}-shrink", name.unwrap_or_default().display());
+    let folder = run.with_file_name(name);
+    std::fs::create_dir_all(&folder).map_err(|error| {
+        Failure::target_or_disk(format!("cannot make {}: {error}", folder.display()))
+    })?;
+    Ok(folder)
+}
+
+/// What a plan's run showed; without one the plan is carried out until it fails.
+fn wanted(
+    args: &ShrinkArgs,
+    plan: &Plan,
+    attempts: &Attempts,
+    runs_dir: &Path,
+    times: u32,
+) -> Result<Anomalies, Failure> {
+    if let Some(shown) = replay::shown_by(&args.run) {
+        return Ok(shown);
+    }
+    let virtual_time = plan.config.target == TargetConfig::Simulated;
+    // In virtual time it is always the same.
+    for _ in 0..if virtual_time { 1 } else { times } {
+        let attempt = attempts.make(plan, runs_dir)?;
+        crate::terminal::note(format_args!("the plan itself: {}", attempt.in_words()));
+        let shown = attempt.anomalies();
+        attempt.discard();
+        if !shown.classes.is_empty() {
+            return Ok(shown);
+        }
+        if attempts.are_interrupted() {
+            return Err(crate::run::interrupted());
+        }
+    }
+    Err(Failure::new(
+        Exit::Unknown,
+        "the plan did not fail, so there is nothing to shrink: give a run that failed, or more --attempts-per-step",
+    ))
+}
+
+/// The smallest plan that was found, on disk too, and why no smaller one was tried.
+fn smallest(
+    trial: &mut Trial<'_>,
+    plan: Plan,
+    file: &Path,
+) -> Result<(Plan, Option<Stop>), Failure> {
+    let mut best = plan;
+    write_whole(file, &best.to_json()?)?;
+    loop {
+        let before = best.clone();
+        for part in Part::ALL {
+            match smaller(trial, &mut best, part, file) {
+                Ok(()) => {}
+                Err(Stop::Failure(failure)) => return Err(failure),
+                Err(stop) => return Ok((best, Some(stop))),
+            }
+        }
+        if best == before {
+            return Ok((best, None));
+        }
+    }
+}
+
+/// Makes one part of a plan as small as it gets.
+fn smaller(trial: &mut Trial<'_>, best: &mut Plan, part: Part, file: &Path) -> Result<(), Stop> {
+    let mut tree = part.tree(best);
+    let mut goes_on = tree.simplify();
+    while goes_on {
+        let mut candidate = tree.current();
+        candidate.config.seed = best.config.seed;
+        goes_on = if let Some(failed) = trial.failing(&candidate)? {
+            *best = failed;
+            write_whole(file, &best.to_json()?)?;
+            tree.simplify()
+        } else {
+            tree.complicate()
+        };
+    }
+    Ok(())
+}
+
+/// The smallest plan once more, in virtual time, as a run like any other.
+fn told_in_full(plan: &Plan, attempts: &Attempts, runs_dir: &Path) -> Result<(), Failure> {
+    let attempt = attempts.make(plan, runs_dir)?;
+    conclude(&attempt.run, &attempt.troubles, &plan.repeated_by(&attempt.run.plan())?)?;
+    if attempt.validity() != Validity::Invalid {
+        return Err(Failure::software(
+            "the smallest plan failed once and now does not: the simulation is not deterministic",
+        ));
+    }
+    Ok(())
+}
+
+/// How often the smallest plan fails on real processes, and what the last one that failed shows.
+fn rate(plan: &Plan, attempts: &Attempts, runs_dir: &Path, times: u32) -> Result<(), Failure> {
+    let mut rate = Rate::default();
+    let mut last: Option<RunDirectory> = None;
+    for _ in 0..times {
+        let attempt = attempts.make(plan, runs_dir)?;
+        if attempts.are_interrupted() {
+            break;
+        }
+        rate.count(&attempt, false)?;
+        if let Ok(judgement) = &attempt.judged
+            && judgement.validity == Validity::Invalid
+        {
+            if last.is_none() {
+                counterexamples::print(judgement);
+            }
+            last = Some(attempt.run);
+        } else {
+            attempt.discard();
+        }
+    }
+    for line in rate.in_words(None) {
+        crate::terminal::result(line);
+    }
+    if let Some(run) = last {
+        crate::terminal::result(format_args!("run:    {}", shown(&run)));
+    }
+    Ok(())
+}
