@@ -81,7 +81,7 @@ pub fn write_one(key: &KeyVerdict, path: &Path) -> io::Result<()> {
 }
 
 /// A key as part of a file's name.
-fn file_name(key: &str) -> String {
+pub fn file_name(key: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     let name: String = key.chars().map(|c| if plain(c) { c } else { '_' }).take(100).collect();
     if name.is_empty() { "empty".to_owned() } else { name }

@@ -80,7 +80,7 @@ impl RunArgs {
         cluster::process::die_with_parent(self.parent_pid).map_err(Failure::software)?;
         let run = crate::run_directory::RunDirectory::at(self.directory.clone());
         let plan = crate::plan::Plan::read(&run.plan())?;
-        crate::run::inside(&plan, &run, None)
+        crate::run::inside(&plan, &run, crate::run::Beside::default())
     }
 }
 

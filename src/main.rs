@@ -14,7 +14,9 @@ mod clusters;
 mod config;
 mod count;
 mod counterexamples;
+mod doctor;
 mod exit;
+mod export;
 mod faults_seen;
 mod fuzz;
 mod heal;
@@ -25,8 +27,10 @@ mod judge;
 mod key_count;
 mod live;
 mod live_tester;
+mod logging;
 mod measurement;
 mod minimize;
+mod nightly;
 mod observe;
 mod pages;
 mod pd_endpoints;
@@ -39,6 +43,7 @@ mod recovery;
 mod replay;
 mod report;
 mod run;
+mod run_archive;
 mod run_directory;
 mod scenario;
 mod self_test;
@@ -61,10 +66,16 @@ fn main() -> ExitCode {
     if let Some(code) = stand_ins::run() {
         return code;
     }
-    match cli::parse().and_then(|cli| dispatch(cli.command)) {
+    let ended = cli::parse().and_then(|cli| {
+        if !cli.command.logs_by_itself() {
+            logging::begin(&cli.verbosity);
+        }
+        dispatch(cli.command)
+    });
+    match ended {
         Ok(exit) => ExitCode::from(exit.code()),
         Err(failure) => {
-            crate::terminal::note(format_args!("jepsen-tikv: {failure}"));
+            crate::terminal::failure(format_args!("jepsen-tikv: {failure}"));
             ExitCode::from(failure.exit.code())
         }
     }
@@ -74,13 +85,13 @@ fn main() -> ExitCode {
 fn planned(
     plan: &plan::Plan,
     runs_dir: &std::path::Path,
-    live: Option<std::net::SocketAddr>,
+    beside: run::Beside,
 ) -> Result<Exit, Failure> {
     if plan.config.target == config::TargetConfig::Simulated {
         return simulate::command(plan, runs_dir);
     }
     targets::consent::ask(plan)?;
-    run::test(plan, runs_dir, live)
+    run::test(plan, runs_dir, beside)
 }
 
 fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
@@ -96,6 +107,7 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
             }
             Ok(Exit::Valid)
         }
+        cli::Command::Export(args) => export::command(&args),
         cli::Command::Heal(args) => heal::command(&args.runs_dir),
         cli::Command::InternalExec(args) => args.run(),
         cli::Command::InternalPd(args) => args.run(),
@@ -107,20 +119,24 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
             if let Some(parent_pid) = args.parent_pid {
                 cluster::process::die_with_parent(parent_pid).map_err(Failure::software)?;
             }
-            planned(&plan::Plan::draw(surveyed(args.config()?)?)?, &args.runs_dir, args.live)
+            planned(&plan::Plan::draw(surveyed(args.config()?)?)?, &args.runs_dir, args.beside())
         }
         cli::Command::BenchRecording(args) => {
             run::recording_cost(&plan::Plan::draw(args.config()?)?, &args.runs_dir)
         }
         cli::Command::Plan(args) => args.run(),
-        cli::Command::Replay(args) => match args.times {
-            Some(times) => replay::command(&args, times),
-            None => planned(&replay::plan(&args)?, &args.runs_dir, args.live),
-        },
+        cli::Command::Replay(args) => {
+            if let Some(times) = args.times {
+                return replay::command(&args, times);
+            }
+            let beside = run::Beside { live: args.live, ..run::Beside::default() };
+            planned(&replay::plan(&args)?, &args.runs_dir, beside)
+        }
         cli::Command::Scenario(args) => {
-            let (scenario, runs_dir, live) = (args.scenario()?, args.runs_dir.clone(), args.live);
+            let (scenario, runs_dir) = (args.scenario()?, args.runs_dir.clone());
+            let beside = run::Beside { live: args.live, ..run::Beside::default() };
             let plan = plan::Plan::of_scenario(surveyed(args.config()?)?, scenario)?;
-            planned(&plan, &runs_dir, live)
+            planned(&plan, &runs_dir, beside)
         }
         cli::Command::Load(args) => ycsb::load(&args),
         cli::Command::Ycsb(args) => ycsb::run(&args),
@@ -128,6 +144,10 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
         cli::Command::Fuzz(args) => fuzz::command(&args.fuzzing()?),
         cli::Command::Simulate(args) => simulate::command(&args.plan()?, &args.runs_dir()),
         cli::Command::Shrink(args) => shrink::command(&args),
+        cli::Command::Doctor(args) => doctor::command(&args),
+        cli::Command::Completions(args) => args.run(),
+        cli::Command::Man(args) => args.run(),
+        cli::Command::Nightly(args) => nightly::command(&args),
         cli::Command::Minimize(args) => minimize::command(&args),
         cli::Command::Report(args) => html_report::command(&args),
         cli::Command::Check(args) => check::command(&args),

@@ -4,6 +4,7 @@
 //! In: a plan. Out: the files of the run directory, and how the program ends. Whatever way it takes, the target is
 //! stopped at the end, and what was stopped by the nemesis runs again before that.
 
+mod fail_fast;
 mod stage;
 mod watcher;
 
@@ -42,7 +43,8 @@ pub fn recording_cost(plan: &Plan, runs_dir: &Path) -> Result<Exit, Failure> {
     let run = RunDirectory::create(runs_dir, "recording-cost")?;
     let progress = Progress::new();
     let runtime = tokio::runtime::Runtime::new().map_err(Failure::software)?;
-    let measured = carry_out(plan, Purpose::RecordingCost, "", &run, &progress, None);
+    let beside = Beside::default();
+    let measured = carry_out(plan, Purpose::RecordingCost, "", &run, &progress, beside);
     let lines = runtime.block_on(measured)?;
     progress.finish();
     for line in lines {
@@ -51,16 +53,25 @@ pub fn recording_cost(plan: &Plan, runs_dir: &Path) -> Result<Exit, Failure> {
     Ok(Exit::Valid)
 }
 
-/// Runs a plan and judges it. With `live`, a live page is served there meanwhile.
-pub fn test(plan: &Plan, runs_dir: &Path, live: Option<SocketAddr>) -> Result<Exit, Failure> {
+/// What a run does beside its plan.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Beside {
+    /// Where a live page is served meanwhile, if one is wanted.
+    pub live: Option<SocketAddr>,
+    /// Whether it ends as soon as a broken promise is seen.
+    pub fail_fast: bool,
+}
+
+/// Runs a plan and judges it.
+pub fn test(plan: &Plan, runs_dir: &Path, beside: Beside) -> Result<Exit, Failure> {
     heal::before_a_run(runs_dir);
     let run = RunDirectory::create(runs_dir, &plan.config.name)?;
     write_whole(&run.plan(), &plan.to_json()?)?;
-    inside(plan, &run, live)
+    inside(plan, &run, beside)
 }
 
 /// The same in a run directory that has its plan already.
-pub fn inside(plan: &Plan, run: &RunDirectory, live: Option<SocketAddr>) -> Result<Exit, Failure> {
+pub fn inside(plan: &Plan, run: &RunDirectory, beside: Beside) -> Result<Exit, Failure> {
     crate::terminal::result(format_args!(
         "seed {}, run directory {}",
         plan.config.seed,
@@ -73,7 +84,8 @@ pub fn inside(plan: &Plan, run: &RunDirectory, live: Option<SocketAddr>) -> Resu
     let progress = Progress::new();
     let runtime = tokio::runtime::Runtime::new().map_err(Failure::software)?;
     let hash = plan::hash(&plan.to_json()?);
-    let carried_out = runtime.block_on(carry_out(plan, Purpose::Test, &hash, run, &progress, live));
+    let carried_out =
+        runtime.block_on(carry_out(plan, Purpose::Test, &hash, run, &progress, beside));
     runtime.shutdown_timeout(Duration::from_secs(5));
     progress.finish();
     let troubles = carried_out?;
@@ -126,7 +138,7 @@ async fn carry_out(
     plan_hash: &str,
     run: &RunDirectory,
     progress: &Progress,
-    live: Option<SocketAddr>,
+    beside: Beside,
 ) -> Result<Vec<String>, Failure> {
     let interrupt = Interrupt::listen().map_err(Failure::software)?;
     let workload = Workload::new(&plan.config.workload, plan.config.seed);
@@ -137,7 +149,8 @@ async fn carry_out(
     };
     let target = Arc::new(target);
     let target_of_stage = Arc::clone(&target);
-    let staged = Stage { plan, plan_hash, run, progress, workload, target: target_of_stage, live };
+    let staged =
+        Stage { plan, plan_hash, run, progress, workload, target: target_of_stage, beside };
     let result = tokio::select! {
         result = staged.perform(purpose, &interrupt) => result,
         () = interrupt.at_least(Urgency::Now) => Err(interrupted()),

@@ -176,3 +176,17 @@ impl OperationRef<'_> {
         }
     }
 }
+
+impl AnswerRef<'_> {
+    /// A copy that owns its bytes.
+    pub fn to_answer(&self) -> Answer {
+        match *self {
+            Self::Got(value) => Answer::Got(value.map(<[u8]>::to_vec)),
+            Self::Done => Answer::Done,
+            Self::Cas { swapped, previous } => {
+                Answer::Cas { swapped, previous: previous.map(<[u8]>::to_vec) }
+            }
+            Self::Other(answer) => answer.clone(),
+        }
+    }
+}

@@ -6,12 +6,13 @@
 //! - [`Recorder`] appends events to a file while a run goes, from many threads, without making them wait for
 //!   the disk.
 //! - [`jsonl`] is the format: its specification, [`jsonl::Writer`] and [`jsonl::Reader`].
-//! - [`source`] opens a history in any format that we read, [`import`] reads those of other projects.
+//! - [`source`] opens a history in any format that we read, [`import`] reads those of other projects, [`export`] writes one.
 //! - [`order`] holds the rules every history obeys, whichever format it came in.
 
 pub mod borrowed;
 pub mod error;
 pub mod event;
+pub mod export;
 pub mod import;
 pub mod jsonl;
 pub mod open_operation;

@@ -1,4 +1,4 @@
-//! Opens a history in any format that we read: our own, streamed; Jepsen's EDN and text logs, read whole.
+//! Opens a history in any format that we read: our own, streamed; those of Jepsen, tipocket and etcd, read whole.
 //!
 //! In: a path, and the format where the user names it. Out: a [`Source`]: the header, then every event, once.
 
@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::borrowed::EventRef;
 use crate::error::ReadError;
 use crate::event::{Event, Header};
-use crate::import::{read_edn, read_text_log};
+use crate::import::{read_edn, read_etcd, read_text_log, read_tipocket};
 use crate::jsonl::{self, Position, Reader};
 
 /// The formats that are read.
@@ -21,6 +21,10 @@ pub enum Format {
     Edn,
     /// Text logs of Jepsen, Knossos and Porcupine.
     Log,
+    /// Lines of tipocket.
+    Tipocket,
+    /// Operations of etcd's robustness tests, `operations.json`.
+    Etcd,
 }
 
 /// An opened history.
@@ -76,28 +80,42 @@ pub fn open(path: &Path, format: Option<Format>) -> Result<Source, ReadError> {
         _ => error.into(),
     })?;
     // Imported files are small, so the events are made at once and the text is let go.
+    let mut header = Header::default();
     let events: Vec<_> = match format {
         Format::Edn => read_edn(&text).collect(),
-        _ => read_text_log(&text).collect(),
+        Format::Tipocket => read_tipocket(&text).collect(),
+        Format::Etcd => {
+            let history = read_etcd(&text);
+            if !history.left_out.is_empty() {
+                let target = format!("etcd, imported without {}", history.left_out.join(" and "));
+                header.fields.insert("target".into(), target.into());
+            }
+            history.events
+        }
+        Format::Log | Format::Jsonl => read_text_log(&text).collect(),
     };
     if events.is_empty() {
         return Err(ReadError::Foreign { reason: "there is no event in the file".to_owned() });
     }
-    Ok(Source { header: Header::default(), format, position, events: Events::Read(events) })
+    Ok(Source { header, format, position, events: Events::Read(events) })
 }
 
 /// The format of a file that begins with these bytes.
 fn told_from(beginning: &[u8]) -> Result<Format, ReadError> {
     let text = String::from_utf8_lossy(beginning);
     let text = text.trim_start();
-    if text.starts_with("{\"") || text.is_empty() {
+    if text.starts_with("{\"action\"") {
+        Ok(Format::Tipocket)
+    } else if text.starts_with("{\"ClientId\"") {
+        Ok(Format::Etcd)
+    } else if text.starts_with("{\"") || text.is_empty() {
         Ok(Format::Jsonl)
     } else if text.starts_with(['[', '(', ';', '{', '#']) {
         Ok(Format::Edn)
     } else if text.contains("jepsen.util - ") {
         Ok(Format::Log)
     } else {
-        let reason = "it begins neither as history.jsonl, nor as EDN, nor as a Jepsen log";
+        let reason = "it begins neither as history.jsonl, nor as EDN, nor as a log of Jepsen, tipocket or etcd";
         Err(ReadError::Foreign { reason: reason.to_owned() })
     }
 }

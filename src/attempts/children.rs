@@ -5,6 +5,7 @@
 //! and once; it asks the kernel to end with us.
 
 use crate::{
+    cli::defaults,
     exit::Failure,
     interrupt::{Interrupt, Urgency},
 };
@@ -61,7 +62,7 @@ impl Children {
 
     fn start(&self, arguments: &[String], output: &Path) -> std::io::Result<Child> {
         let said = File::create(output)?;
-        Command::new(&self.program)
+        defaults::without(&mut Command::new(&self.program))
             .args(arguments)
             .arg(format!("--parent-pid={}", std::process::id()))
             .stdin(Stdio::null())

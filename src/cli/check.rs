@@ -49,6 +49,10 @@ pub enum FormatName {
     Edn,
     /// Text logs of Jepsen, Knossos and Porcupine
     Log,
+    /// Lines of tipocket's register tests
+    Tipocket,
+    /// Operations of etcd's robustness tests (operations.json)
+    Etcd,
 }
 
 /// What a history is held to.
@@ -97,6 +101,8 @@ impl CheckArgs {
                 FormatName::Jsonl => histories::Format::Jsonl,
                 FormatName::Edn => histories::Format::Edn,
                 FormatName::Log => histories::Format::Log,
+                FormatName::Tipocket => histories::Format::Tipocket,
+                FormatName::Etcd => histories::Format::Etcd,
             }),
             initial: self.initial.clone().map(String::into_bytes),
         }

@@ -5,15 +5,22 @@
 mod check;
 mod cluster;
 mod count;
+pub mod defaults;
+mod doctor;
+#[cfg(test)]
+mod documented;
+mod export;
 mod fuzz;
 mod heal;
 mod minimize;
+mod nightly;
 mod plan;
 mod replay;
 mod report;
 mod scenario;
 mod self_test;
 mod shape;
+mod shell;
 mod shrink;
 mod simulate;
 mod target;
@@ -27,19 +34,24 @@ pub use cluster::{
     ChosenArgs, CleanArgs, ClusterArgs, ClusterCommand, DownArgs, StatusArgs, UpArgs,
 };
 pub use count::CountArgs;
+pub use doctor::DoctorArgs;
+pub use export::ExportArgs;
 pub use fuzz::FuzzArgs;
 pub use heal::HealArgs;
 pub use minimize::MinimizeArgs;
+pub use nightly::NightlyArgs;
 pub use plan::PlanArgs;
 pub use replay::ReplayArgs;
 pub use report::ReportArgs;
 pub use scenario::ScenarioArgs;
 pub use self_test::SelfTestArgs;
 pub use shape::{ProfileName, ReadName};
+pub use shell::{CompletionsArgs, ManArgs};
 pub use shrink::ShrinkArgs;
 pub use simulate::SimulateArgs;
 pub use target_check::TargetCheckArgs;
 pub use test::TestArgs;
+pub use times::parse_ms;
 pub use ycsb::YcsbArgs;
 
 use crate::{
@@ -54,9 +66,39 @@ use std::{ffi::OsString, path::PathBuf};
 #[derive(Debug, Parser)]
 #[command(name = "jepsen-tikv", version, about, after_help = Exit::table())]
 pub struct Cli {
+    /// How much is said beside the results
+    #[command(flatten)]
+    pub verbosity: Verbosity,
+    /// A file with values for flags, a table for each command: [test] stores = 3
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Everywhere")]
+    pub config: Option<PathBuf>,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// How much is said beside the results, and how.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Everywhere")]
+pub struct Verbosity {
+    /// Say more on stderr: -v what happens, -vv details and what libraries say
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
+    pub verbose: u8,
+    /// Say only results and failures
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// The form of log lines on stderr
+    #[arg(long, global = true, value_enum, default_value = "text")]
+    pub log_format: LogFormat,
+}
+
+/// The form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// For people
+    Text,
+    /// A JSON object a line
+    Json,
 }
 
 /// What to do.
@@ -91,6 +133,8 @@ pub enum Command {
     Report(ReportArgs),
     /// Judge recorded histories again, offline
     Check(CheckArgs),
+    /// Write a history for Jepsen and Knossos, in EDN, a key at a time
+    Export(ExportArgs),
     /// Resume processes that a killed tester left stopped, and end those it left running
     Heal(HealArgs),
     /// Try everything that a target lets us do, once each
@@ -99,6 +143,14 @@ pub enum Command {
     Defects,
     /// Show that the tester catches every defect and accuses no correct cluster
     SelfTest(SelfTestArgs),
+    /// Look whether this machine can run tests, and what limits them
+    Doctor(DoctorArgs),
+    /// Print a script that completes commands and flags in a shell
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write one for every command
+    Man(ManArgs),
+    /// Run a night: self-test, what failed before, and a matrix of runs, in a time budget
+    Nightly(NightlyArgs),
     /// Measure what recording costs (docs/benchmarks.md)
     #[command(hide = true)]
     BenchRecording(Box<TestArgs>),
@@ -119,6 +171,13 @@ pub enum Command {
     InternalStore(crate::internal::StoreArgs),
 }
 
+impl Command {
+    /// Whether it is a process of the embedded cluster, whose log is its stderr.
+    pub fn logs_by_itself(&self) -> bool {
+        matches!(self, Self::InternalPd(_) | Self::InternalStore(_))
+    }
+}
+
 /// The configuration of a test without any flags.
 pub fn default_config() -> Result<Config, Failure> {
     default_test()?.config()
@@ -127,7 +186,7 @@ pub fn default_config() -> Result<Config, Failure> {
 /// The configuration of a scenario without any flags.
 pub fn default_scenario(name: ScenarioName) -> Result<(Config, ScenarioConfig), Failure> {
     match Cli::try_parse_from(["jepsen-tikv", "scenario", name.name()]) {
-        Ok(Cli { command: Command::Scenario(args) }) => {
+        Ok(Cli { command: Command::Scenario(args), .. }) => {
             let scenario = args.scenario()?;
             Ok((args.config()?, scenario))
         }
@@ -138,7 +197,7 @@ pub fn default_scenario(name: ScenarioName) -> Result<(Config, ScenarioConfig), 
 /// A test without any flags.
 fn default_test() -> Result<TestArgs, Failure> {
     match Cli::try_parse_from(["jepsen-tikv", "test"]) {
-        Ok(Cli { command: Command::Test(args) }) => Ok(*args),
+        Ok(Cli { command: Command::Test(args), .. }) => Ok(*args),
         _ => Err(Failure::software("the default flags do not parse")),
     }
 }
@@ -150,13 +209,35 @@ pub struct InternalSupervisorArgs {
     pub directory: PathBuf,
 }
 
-/// Parses the arguments of this process.
+/// Parses the arguments of this process. What they do not say is taken from the environment, then from the file that
+/// `--config` names ([`defaults`]).
 pub fn parse() -> Result<Cli, Failure> {
-    parse_from(std::env::args_os())
+    let cli = parse_with(defaults::command(), std::env::args_os())?;
+    match &cli.config {
+        // Its file says what a night runs.
+        Some(_) if matches!(cli.command, Command::Nightly(_)) => Ok(cli),
+        Some(path) => {
+            let with_file = defaults::with_file(defaults::command(), path)?;
+            // Without the file it parsed, so whatever is wrong now stands there.
+            let refuse = |failure: Failure| {
+                Failure::usage(format!("--config {}: {failure}", path.display()))
+            };
+            parse_with(with_file, std::env::args_os()).map_err(refuse)
+        }
+        None => Ok(cli),
+    }
 }
 
-/// Parses arguments, the program's name first. Help and version are printed and end the program well; wrong usage is a failure.
+/// Parses arguments, the program's name first, and nothing else. Help and version are printed and end the program well;
+/// wrong usage is a failure.
 pub fn parse_from<T: Into<OsString> + Clone>(
+    arguments: impl IntoIterator<Item = T>,
+) -> Result<Cli, Failure> {
+    parse_with(Cli::command(), arguments)
+}
+
+fn parse_with<T: Into<OsString> + Clone>(
+    mut command: clap::Command,
     arguments: impl IntoIterator<Item = T>,
 ) -> Result<Cli, Failure> {
     let refused = |error: clap::Error| {
@@ -168,7 +249,6 @@ pub fn parse_from<T: Into<OsString> + Clone>(
             error.exit()
         }
     };
-    let mut command = Cli::command();
     let matches = command.try_get_matches_from_mut(arguments).map_err(refused)?;
     if let Some(("simulate", matches)) = matches.subcommand()
         && let Some(command) = command.find_subcommand("simulate")

@@ -11,6 +11,7 @@ use crate::{
         WorkloadConfig, WorkloadName, parse_weight,
     },
     exit::{Exit, Failure},
+    run::Beside,
 };
 use clap::{Args, ValueEnum};
 use std::{net::SocketAddr, path::PathBuf};
@@ -92,6 +93,9 @@ pub struct TestArgs {
     /// Serve a live page meanwhile, on this machine only
     #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = "127.0.0.1:0")]
     pub live: Option<SocketAddr>,
+    /// End the run as soon as a broken promise is seen in what is recorded so far
+    #[arg(long)]
+    pub fail_fast: bool,
     /// Where run directories go
     #[arg(long, default_value = "runs")]
     pub runs_dir: PathBuf,
@@ -113,6 +117,11 @@ fn fault_times_ms(profile: ProfileName) -> (u64, u64, u64) {
 }
 
 impl TestArgs {
+    /// What the run does beside its plan.
+    pub fn beside(&self) -> Beside {
+        Beside { live: self.live, fail_fast: self.fail_fast }
+    }
+
     /// The checked configuration, with a seed drawn if none was given.
     pub fn config(&self) -> Result<Config, Failure> {
         let (pause_ms_min, pause_ms_max, interval_ms) = fault_times_ms(self.shape.profile);

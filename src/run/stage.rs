@@ -4,7 +4,9 @@
 //! plan's schedule, or from its scenario. Every wait on the target is bounded, and ends when somebody asks for it.
 
 use super::{
-    IDLE_BEYOND_PAUSE_MS, Purpose, interrupted,
+    Beside, IDLE_BEYOND_PAUSE_MS, Purpose,
+    fail_fast::{self, FailFast},
+    interrupted,
     watcher::{RunObserver, Watcher},
 };
 use crate::{
@@ -29,7 +31,7 @@ use crate::{
 use client::{DirectClient, DirectOptions, RawKv, TikvClient, TikvClientOptions};
 use histories::{Header, Recorder};
 use nemesis::{NemesisReport, Observer, Target};
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tokio::{sync::watch, time::Instant};
 
 /// How long the cluster may take until it is whole, at the start and after the faults, at the `fast` profile.
@@ -50,8 +52,7 @@ pub struct Stage<'a> {
     pub progress: &'a Progress,
     pub workload: Workload,
     pub target: Arc<UnderTest>,
-    /// Where a live page is served, if one is wanted.
-    pub live: Option<SocketAddr>,
+    pub beside: Beside,
 }
 
 /// What is left when clients and faults are done.
@@ -175,9 +176,18 @@ impl Stage<'_> {
             let _ = over.send(());
             hurt
         };
+        let looking = self.looks_for_violations()?;
         let until_over = async {
             let ended = tokio::select! {
                 ended = watcher.watch(time, interrupt) => ended,
+                said = fail_fast::broken(looking.as_ref()) => {
+                    let seconds = began.elapsed().as_secs_f64();
+                    self.progress.result_line(&format!(
+                        "after {seconds:.1} s a promise is broken ({said}): ending the run early"
+                    ));
+                    watcher.lines(began);
+                    Ok(())
+                }
                 Ok(()) = is_over, if time.is_none() => {
                     watcher.lines(began);
                     Ok(())
@@ -226,12 +236,19 @@ impl Stage<'_> {
         Worked { unhealed, counted: scene.counted() }
     }
 
+    /// Looks at the history while it grows, if that is wanted.
+    fn looks_for_violations(&self) -> Result<Option<FailFast>, Failure> {
+        let history = self.run.history();
+        let begin = || FailFast::begin(&history).map_err(Failure::software);
+        self.beside.fail_fast.then(begin).transpose()
+    }
+
     /// The live page, if one is wanted, and what it is told.
     async fn serve_live(
         &self,
         recording: &Arc<Recording>,
     ) -> Result<Option<(Live, Arc<LiveTester>)>, Failure> {
-        let Some(addr) = self.live else { return Ok(None) };
+        let Some(addr) = self.beside.live else { return Ok(None) };
         let tester = Arc::new(LiveTester::new(Arc::clone(recording), self.progress.clone()));
         let source = live::Source {
             title: self.plan.config.name.clone(),

@@ -1,7 +1,8 @@
-//! Histories of other projects: Jepsen's EDN, and the text logs of Jepsen, Knossos and Porcupine.
+//! Histories of other projects: Jepsen's EDN, the text logs of Jepsen, Knossos and Porcupine, tipocket's lines, etcd's
+//! operations.
 //!
-//! In: a file's text. Out: events as ours are, checked against the same rules, or the line and the reason. What
-//! such files do not say is filled in:
+//! In: a file's text. Out: events as ours are, checked against the same rules, or the line and the reason. `etcd` has times
+//! and keys of its own, and says what becomes of them. What the other files do not say is filled in:
 //!
 //! - Time is the order of the lines, one nanosecond each: that order is what their own tools judge.
 //! - There is one register, the key [`REGISTER`], unless an event names a `:key`.
@@ -13,10 +14,16 @@
 
 mod edn;
 mod edn_history;
+mod etcd;
+mod etcd_record;
 mod text_log;
+mod timed;
+mod tipocket;
 
 pub use edn_history::read_edn;
+pub use etcd::{EtcdHistory, read_etcd};
 pub use text_log::read_text_log;
+pub use tipocket::read_tipocket;
 
 use crate::error::{MalformedReason, ReadError};
 use crate::event::{ClientId, Event, Outcome, Process, What};

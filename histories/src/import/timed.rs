@@ -1,0 +1,70 @@
+//! Operations with the times of their beginnings and ends, turned into events in order.
+//!
+//! In: operations in any order, from formats that keep a whole operation in one place. Out: events as ours are: a client
+//! has one open operation at most, and its times never run backwards. Where an operation does not fit behind the
+//! last one of its client it gets a client of its own, which demands less of the order and so accuses nobody.
+
+use crate::event::{Event, Outcome, Process, What};
+use crate::operation::{Answer, Operation};
+use std::collections::HashMap;
+
+/// How an operation ended.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Done {
+    /// It was answered.
+    Ok(Answer),
+    /// Nobody knows.
+    Unknown,
+}
+
+/// One operation.
+#[derive(Debug, Clone)]
+pub(super) struct TimedOperation {
+    /// Who asked, if that is a usable number.
+    pub(super) client: Option<u64>,
+    /// When it began, nanoseconds from any moment.
+    pub(super) call: i64,
+    /// When it ended, in the same unit.
+    pub(super) finish: i64,
+    pub(super) operation: Operation,
+    pub(super) done: Done,
+}
+
+/// The events of the operations, in order of time; at the same time beginnings come first, as intervals are closed.
+pub(super) fn events(mut operations: Vec<TimedOperation>) -> Vec<Event> {
+    operations.sort_by_key(|it| (it.call, it.finish));
+    let first = operations.first().map_or(0, |it| it.call);
+    let mut next = operations.iter().filter_map(|it| it.client).max().map_or(0, |max| max + 1);
+    // A client that was left with an unknown outcome is not heard of again.
+    let mut free_after: HashMap<u64, Option<i64>, rustc_hash::FxBuildHasher> = HashMap::default();
+    let mut halves = Vec::with_capacity(operations.len() * 2);
+    for TimedOperation { client, call, finish, operation, done } in operations {
+        let finish = finish.max(call);
+        let is_free = |client: &u64| match free_after.get(client) {
+            None => true,
+            Some(last) => last.is_some_and(|last| last < call),
+        };
+        let client = client.filter(is_free).unwrap_or_else(|| {
+            next += 1;
+            next - 1
+        });
+        let after = matches!(done, Done::Ok(_)).then_some(finish);
+        free_after.insert(client, after);
+        halves.push((call, false, client, What::Invoke(operation.clone())));
+        if let Done::Ok(answer) = done {
+            halves.push((finish, true, client, What::Complete(operation, Outcome::Ok(answer))));
+        }
+    }
+    halves.sort_by_key(|(time, is_end, ..)| (*time, *is_end));
+    (0..)
+        .zip(halves)
+        .map(|(index, (time, _, client, what))| Event {
+            index,
+            time_ns: time.abs_diff(first),
+            process: Process::Client(client),
+            what,
+            error: None,
+            attempts: Vec::new(),
+        })
+        .collect()
+}

@@ -1,0 +1,17 @@
+//! The flags of `doctor`.
+
+use crate::exit::Exit;
+use clap::Args;
+use std::path::PathBuf;
+
+/// The flags of `doctor`.
+#[derive(Debug, Args)]
+#[command(after_help = Exit::table())]
+pub struct DoctorArgs {
+    /// Where run directories would go: that disk is measured
+    #[arg(long, default_value = "runs")]
+    pub runs_dir: PathBuf,
+    /// Print the findings as JSON
+    #[arg(long)]
+    pub json: bool,
+}

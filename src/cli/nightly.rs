@@ -1,0 +1,48 @@
+//! The flags of `nightly`.
+
+use super::times::parse_ms;
+use crate::{
+    exit::{Exit, Failure},
+    nightly::{Settings, Span},
+};
+use clap::Args;
+use std::path::PathBuf;
+
+/// The flags of `nightly`.
+#[derive(Debug, Args)]
+#[command(after_help = Exit::table())]
+pub struct NightlyArgs {
+    /// What to run (docs/nightly.md) [default: the built-in matrix on the embedded cluster]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// How long the night may take, self-test included (seconds, or with a unit: 10m, 6h) [default: 1h]
+    #[arg(long, value_parser = parse_ms)]
+    pub budget: Option<u64>,
+    /// Seed of the order and of every run [default: drawn, and printed]
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Where nights are kept, a folder each; plans that failed are kept beside them and tried first
+    #[arg(long, value_name = "DIR", default_value = "nights")]
+    pub out: PathBuf,
+    /// Begin another night, even if the last one was interrupted
+    #[arg(long)]
+    pub fresh: bool,
+    /// Print what failed as annotations of GitHub's workflows as well
+    #[arg(long)]
+    pub github_annotations: bool,
+}
+
+impl NightlyArgs {
+    /// What the night shall do, checked.
+    pub fn settings(&self) -> Result<Settings, Failure> {
+        let mut settings = match &self.config {
+            Some(path) => Settings::read(path)?,
+            None => Settings::default(),
+        };
+        if let Some(ms) = self.budget {
+            settings.budget = Span { ms };
+        }
+        settings.check()?;
+        Ok(settings)
+    }
+}

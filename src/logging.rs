@@ -1,0 +1,49 @@
+//! How much the program says beside its results, and in which form.
+//!
+//! In: `-q`, `-v`, `--log-format`. Out: a subscriber of `tracing` that writes to stderr, and the notes on stderr silenced
+//! with `-q`. Results on stdout and the sentence of a failure are not affected.
+
+use crate::cli::{LogFormat, Verbosity};
+use std::io::IsTerminal;
+use tracing::Level;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+
+/// Begins logging, once in a process.
+pub fn begin(verbosity: &Verbosity) {
+    crate::terminal::silence_notes(verbosity.quiet);
+    let level = match (verbosity.quiet, verbosity.verbose) {
+        (true, _) => Level::ERROR,
+        (false, 0) => Level::WARN,
+        (false, 1) => Level::INFO,
+        (false, 2) => Level::DEBUG,
+        (false, _) => Level::TRACE,
+    };
+    // Libraries only with more than one -v: theirs is another program's log.
+    let others = if level > Level::INFO { level } else { Level::ERROR };
+    let ours = ["jepsen_tikv", "checker", "client", "cluster", "histories", "nemesis"];
+    let filter = Targets::new()
+        .with_default(LevelFilter::from_level(others))
+        .with_targets(ours.map(|target| (target, level)));
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let builder = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal() && !no_color)
+        .with_max_level(level);
+    // Whoever is second (a process of the embedded cluster has its own) changes nothing.
+    let _ = match verbosity.log_format {
+        LogFormat::Text => install(builder.finish(), filter),
+        LogFormat::Json => install(builder.json().finish(), filter),
+    };
+}
+
+fn install<S>(subscriber: S, filter: Targets) -> Result<(), tracing_subscriber::util::TryInitError>
+where
+    S: tracing::Subscriber
+        + for<'a> tracing_subscriber::registry::LookupSpan<'a>
+        + Send
+        + Sync
+        + 'static,
+{
+    use tracing_subscriber::{layer::SubscriberExt as _, util::SubscriberInitExt as _};
+    subscriber.with(filter).try_init()
+}

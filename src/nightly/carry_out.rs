@@ -1,0 +1,215 @@
+//! One step of a night: a command carried out, its verdict read, judged a second time, and what is worth keeping kept.
+//!
+//! In: what to run. Out: a [`Row`]. What a run says is believed only with its verdict.json beside it, and only if `check`
+//! says the same of the same history; otherwise the tester itself is at fault, which is a crash.
+
+use super::{
+    failing_plans::{FailingPlan, FailingPlans},
+    matrix::Cell,
+    meaning::{measure, run_outcome, self_test_outcome},
+    outcome::{Kind, Outcome, Row},
+    process::Starter,
+};
+use crate::{
+    exit::Failure, judge::Judgement, plan::Plan, run_archive, run_directory::RunDirectory,
+};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// A run may take so much longer than clients and faults run side by side: start, load, heal, count, judge.
+const RUN_BEYOND_MAX: Duration = Duration::from_mins(10);
+/// How long the self-test may take.
+const SELF_TEST_MAX: Duration = Duration::from_hours(2);
+/// How long judging again may take.
+const CHECK_MAX: Duration = Duration::from_mins(10);
+
+/// What the steps of a night share.
+#[derive(Debug)]
+pub struct Steps {
+    /// The night's folder.
+    pub night: PathBuf,
+    /// Starts processes.
+    pub starter: Starter,
+    /// Plans that failed.
+    pub failing: FailingPlans,
+    /// Whether files of valid runs stay.
+    pub keep_all: bool,
+}
+
+/// What is run, before it is.
+struct Step<'a> {
+    label: String,
+    kind: Kind,
+    command: String,
+    seed: Option<u64>,
+    arguments: Vec<String>,
+    time_max: Duration,
+    /// The name under which its plan is kept if it fails.
+    plan_name: &'a str,
+}
+
+impl Steps {
+    /// Whether the tester catches its defects tonight. Nothing of a try stays but what it said.
+    pub fn self_test(&self, quick: bool, seed: u64, label: &str) -> Result<Option<Row>, Failure> {
+        let extent = if quick { &["--quick"][..] } else { &[] };
+        let mut arguments: Vec<String> =
+            ["self-test"].iter().chain(extent).map(|word| (*word).to_owned()).collect();
+        arguments.extend(["--seed".to_owned(), seed.to_string()]);
+        let command = format!("jepsen-tikv {}", arguments.join(" "));
+        let folder = self.folder(label)?;
+        arguments.extend(["--runs-dir".to_owned(), folder.display().to_string()]);
+        let output = folder.join("output.txt");
+        let Some(ended) = self.starter.run(&arguments, &output, SELF_TEST_MAX)? else {
+            return Ok(None);
+        };
+        let (outcome, reasons) = self_test_outcome(&ended);
+        if outcome == Outcome::Valid && !self.keep_all {
+            let _ = std::fs::remove_dir_all(folder.join("self-test"));
+        }
+        Ok(Some(Row {
+            label: label.to_owned(),
+            kind: Kind::SelfTest,
+            command,
+            seed: Some(seed),
+            outcome,
+            exit_code: ended.code,
+            reasons,
+            seconds: ended.took.as_secs_f64(),
+            measured: None,
+            run: None,
+            archive: None,
+        }))
+    }
+
+    /// Runs a cell of the matrix.
+    pub fn cell(&self, cell: &Cell) -> Result<Option<Row>, Failure> {
+        self.step(&Step {
+            label: cell.label.clone(),
+            kind: Kind::Matrix,
+            command: format!("jepsen-tikv {}", cell.arguments.join(" ")),
+            seed: Some(cell.seed),
+            arguments: cell.arguments.clone(),
+            time_max: Duration::from_millis(cell.time_ms) + RUN_BEYOND_MAX,
+            plan_name: &format!("{}-{}", cell.label, cell.seed),
+        })
+    }
+
+    /// Runs a plan that failed in some night.
+    pub fn again(&self, failing: &FailingPlan, plan: &Plan) -> Result<Option<Row>, Failure> {
+        let path = failing.path.display().to_string();
+        self.step(&Step {
+            label: again_label(failing),
+            kind: Kind::EarlierFailure,
+            command: format!("jepsen-tikv replay {path}"),
+            seed: Some(plan.config.seed),
+            arguments: vec!["replay".into(), path],
+            time_max: Duration::from_millis(plan.config.time_ms) + RUN_BEYOND_MAX,
+            plan_name: &failing.name,
+        })
+    }
+
+    /// A folder of the night.
+    fn folder(&self, label: &str) -> Result<PathBuf, Failure> {
+        let folder = self.night.join("runs").join(label);
+        // What an interrupted try left there must not be taken for this one's.
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).map(|()| folder.clone()).map_err(|error| {
+            Failure::target_or_disk(format!("cannot make {}: {error}", folder.display()))
+        })
+    }
+
+    fn step(&self, step: &Step<'_>) -> Result<Option<Row>, Failure> {
+        let folder = self.folder(&step.label)?;
+        let mut arguments = step.arguments.clone();
+        arguments.extend(["--runs-dir".to_owned(), folder.display().to_string()]);
+        let output = folder.join("output.txt");
+        let Some(ended) = self.starter.run(&arguments, &output, step.time_max)? else {
+            return Ok(None);
+        };
+        let run = std::fs::canonicalize(folder.join("latest")).ok().map(RunDirectory::at);
+        let judgement: Option<Judgement> = run.as_ref().and_then(|run| {
+            let text = std::fs::read(run.verdict()).ok()?;
+            serde_json::from_slice(&text).ok()
+        });
+        let (mut outcome, mut reasons) = run_outcome(&ended, judgement.as_ref());
+        let mut measured = None;
+        if let (Some(run), Some(judgement)) = (&run, &judgement) {
+            let check = ["check".to_owned(), run.path().display().to_string()];
+            let Some(checked) = self.starter.run(&check, &folder.join("check.txt"), CHECK_MAX)?
+            else {
+                return Ok(None);
+            };
+            if checked.code != Some(i32::from(judgement.exit().code())) {
+                outcome = Outcome::Crash;
+                reasons.insert(
+                    0,
+                    format!("check does not say the same as the run: {}", checked.last_words()),
+                );
+            }
+            measured = Plan::read(&run.plan()).ok().map(|plan| measure(&plan, judgement, &checked));
+        }
+        let mut row = Row {
+            label: step.label.clone(),
+            kind: step.kind,
+            command: step.command.clone(),
+            seed: step.seed,
+            outcome,
+            exit_code: ended.code,
+            reasons,
+            seconds: ended.took.as_secs_f64(),
+            measured,
+            run: run.as_ref().map(|run| self.below(run.path())),
+            archive: None,
+        };
+        if let Some(run) = &run {
+            self.keep(run, &mut row, step.plan_name)?;
+        }
+        Ok(Some(row))
+    }
+
+    /// Keeps what is worth it: all of a run that was not valid, as an archive too, and its plan for the next nights.
+    fn keep(&self, run: &RunDirectory, row: &mut Row, plan_name: &str) -> Result<(), Failure> {
+        if row.outcome == Outcome::Valid {
+            if !self.keep_all {
+                keep_only_plan_and_verdict(run);
+            }
+            return Ok(());
+        }
+        let archives = self.night.join("failing");
+        std::fs::create_dir_all(&archives).map_err(Failure::target_or_disk)?;
+        let archive = archives.join(format!("{}.zip", row.label));
+        run_archive::write(run, &row.command, &archive)?;
+        row.archive = Some(self.below(&archive));
+        if row.outcome >= Outcome::Invalid && run.plan().is_file() {
+            self.failing.keep(&run.plan(), plan_name)?;
+        }
+        Ok(())
+    }
+
+    /// A path as it is seen from the night's folder.
+    fn below(&self, path: &Path) -> String {
+        let night = std::fs::canonicalize(&self.night).unwrap_or_else(|_| self.night.clone());
+        let below = path.strip_prefix(&night).or_else(|_| path.strip_prefix(&self.night));
+        below.unwrap_or(path).display().to_string()
+    }
+}
+
+/// The row's name of a plan that is tried again.
+pub fn again_label(failing: &FailingPlan) -> String {
+    format!("again.{}", failing.name)
+}
+
+/// What was valid can be repeated from its plan; the rest would fill the disk night by night.
+fn keep_only_plan_and_verdict(run: &RunDirectory) {
+    for entry in std::fs::read_dir(run.path()).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path == run.plan() || path == run.verdict() {
+            continue;
+        }
+        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        // What cannot be removed harms nobody.
+        let _ = if is_folder { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+    }
+}

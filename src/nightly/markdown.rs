@@ -1,0 +1,185 @@
+//! `summary.md`: a night for a person, short enough for the summary of a CI job.
+//!
+//! In: a [`Summary`]. Out: Markdown. Decides nothing.
+
+use super::{
+    outcome::{Kind, Outcome, Row},
+    summary::{Summary, Trend},
+};
+use std::fmt::Write as _;
+
+/// So many labels are listed where a list could be long.
+const LISTED_MAX: usize = 20;
+
+/// The file's contents.
+pub fn text(summary: &Summary) -> String {
+    let mut text = format!("# Night of {}: {}\n\n", summary.began, headline(summary));
+    let _ = writeln!(text, "Seed {}. {}\n", summary.seed, tally(summary));
+    if !summary.trusted {
+        text.push_str("**The self-test did not pass tonight, so nothing is called valid.**\n\n");
+    }
+    failures(summary, &mut text);
+    runs(summary, &mut text);
+    gaps(summary, &mut text);
+    trend(&summary.trend, &mut text);
+    text
+}
+
+/// The night in a word, and whether it is over.
+fn headline(summary: &Summary) -> String {
+    match summary.over {
+        Some(_) => summary.outcome.to_string(),
+        None => {
+            format!("{} so far (interrupted; the same command goes on with it)", summary.outcome)
+        }
+    }
+}
+
+/// How many runs ended how.
+pub fn tally(summary: &Summary) -> String {
+    let outcomes = [Outcome::Valid, Outcome::Unknown, Outcome::Invalid, Outcome::Crash];
+    let parts = outcomes.map(|outcome| format!("{} {outcome}", summary.count(outcome)));
+    let left = match summary.not_run.len() {
+        0 => String::new(),
+        n => format!("; {n} had no room in the budget"),
+    };
+    format!("{} runs: {}{left}.", summary.rows.len(), parts.join(", "))
+}
+
+fn failures(summary: &Summary, text: &mut String) {
+    let failed: Vec<&Row> =
+        summary.rows.iter().filter(|row| row.outcome >= Outcome::Invalid).collect();
+    if failed.is_empty() {
+        return;
+    }
+    text.push_str("## What failed\n\n");
+    for row in failed {
+        let _ = writeln!(text, "### {}: {}\n", row.label, row.outcome);
+        for reason in row.reasons.iter().take(3) {
+            let _ = writeln!(text, "- {}", inline(reason));
+        }
+        let _ = writeln!(text, "\nIt is repeated by\n\n    {}\n", row.command);
+        if let Some(archive) = &row.archive {
+            let _ = writeln!(
+                text,
+                "and looked into with `{archive}`: unpacked, `jepsen-tikv check`, `report` and `replay` take its folder.\n"
+            );
+        }
+    }
+}
+
+fn runs(summary: &Summary, text: &mut String) {
+    text.push_str(
+        "## Runs\n\n| verdict | run | kind | s | ok/s | longest gap, ms | check, ms | seed | |\n",
+    );
+    text.push_str("|---|---|---|---:|---:|---:|---:|---:|---|\n");
+    for row in &summary.rows {
+        let measured = |part: fn(&super::outcome::Measured) -> f64| {
+            row.measured.as_ref().map_or_else(String::new, |it| format!("{:.0}", part(it)))
+        };
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {:.0} | {} | {} | {} | {} | {} |",
+            row.outcome,
+            row.label,
+            row.kind,
+            row.seconds,
+            measured(|it| it.ok_per_second),
+            measured(|it| it.longest_gap_ms),
+            measured(|it| it.check_ms),
+            row.seed.map_or_else(String::new, |seed| seed.to_string()),
+            inline(row.reason()),
+        );
+    }
+    text.push('\n');
+}
+
+fn gaps(summary: &Summary, text: &mut String) {
+    let mut gaps = Vec::new();
+    if !summary.not_run.is_empty() {
+        gaps.push(format!(
+            "The budget had no room for {} runs: {}.",
+            summary.not_run.len(),
+            listed(&summary.not_run)
+        ));
+    }
+    for it in summary.impossible.iter().take(LISTED_MAX) {
+        gaps.push(format!("{} cannot be run: {}", it.label, inline(&it.reason)));
+    }
+    if summary.impossible.len() > LISTED_MAX {
+        gaps.push(format!("{} more cannot be run", summary.impossible.len() - LISTED_MAX));
+    }
+    if !summary.interrupted.is_empty() {
+        gaps.push(format!("Cut short by an interruption: {}.", listed(&summary.interrupted)));
+    }
+    let tries = summary.rows.iter().filter(|row| row.kind == Kind::SelfTest).count();
+    if tries > 1 {
+        gaps.push(format!("The self-test was run {tries} times; the last one counts."));
+    }
+    if gaps.is_empty() {
+        return;
+    }
+    text.push_str("## What this night does not say\n\n");
+    for gap in gaps {
+        let _ = writeln!(text, "- {gap}");
+    }
+    text.push('\n');
+}
+
+fn listed(labels: &[String]) -> String {
+    let mut listed = labels.iter().take(LISTED_MAX).cloned().collect::<Vec<_>>().join(", ");
+    if labels.len() > LISTED_MAX {
+        let _ = write!(listed, " and {} more", labels.len() - LISTED_MAX);
+    }
+    listed
+}
+
+fn trend(nights: &[Trend], text: &mut String) {
+    if nights.len() < 2 {
+        return;
+    }
+    text.push_str("## The last nights\n\n| night | verdict | runs | ok/s (median) | longest gap, ms | check, ms (median) |\n");
+    text.push_str("|---|---|---:|---:|---:|---:|\n");
+    for night in nights {
+        let number = |value: Option<f64>| value.map_or_else(String::new, |it| format!("{it:.0}"));
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} | {} | {} |",
+            night.began,
+            night.outcome,
+            night.runs,
+            number(night.ok_per_second),
+            number(night.longest_gap_ms),
+            number(night.check_ms)
+        );
+    }
+    text.push_str("\nThese are medians over other runs each night: a trend, not a benchmark.\n");
+}
+
+/// A sentence that breaks neither a table nor the page.
+fn inline(sentence: &str) -> String {
+    sentence.replace(['\n', '\r'], " ").replace('|', "\\|").replace('<', "&lt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::summary::tests::{row, summary};
+    use super::*;
+
+    #[test]
+    fn what_failed_comes_first_with_its_command_and_tables_stay_whole() {
+        let text = text(&summary(vec![
+            row("self-test-1", Kind::SelfTest, Outcome::Valid, Some(0)),
+            row("good", Kind::Matrix, Outcome::Valid, Some(0)),
+            row("bad", Kind::Matrix, Outcome::Invalid, Some(1)),
+        ]));
+        assert!(text.contains(": invalid\n"), "{text}");
+        assert!(text.contains("3 runs: 2 valid, 0 unknown, 1 invalid, 0 crash; 1 had no room"));
+        assert!(text.contains("\n    jepsen-tikv test --name bad\n"), "{text}");
+        assert!(text.contains("`failing/bad.zip`") && text.contains("later"), "{text}");
+        assert!(!text.contains("nothing is called valid") && !text.contains("The last nights"));
+        let cells = |line: &str| line.replace("\\|", "").matches('|').count();
+        let rows: Vec<&str> = text.lines().filter(|line| line.starts_with('|')).collect();
+        assert!(rows.iter().all(|line| cells(line) == cells(rows[0])), "{text}");
+    }
+}

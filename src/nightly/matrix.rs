@@ -1,0 +1,209 @@
+//! The matrix: every combination of workload, nemesis, target, profile and client mode, in an order drawn from a seed.
+//!
+//! In: settings and the night's seed. Out: [`Cell`]s, each a command that a user could type, and what cannot be combined,
+//! with the reason. Early cells use what earlier ones did not, so that a night with little time still sees every value
+//! of every axis. Pure: the same seed gives the same order and the same seeds of runs.
+
+use super::settings::Settings;
+use crate::{
+    cli::{Command, parse_from},
+    exit::Failure,
+    plan::Plan,
+};
+use rand::{RngExt, SeedableRng, seq::SliceRandom};
+use rand_chacha::ChaCha8Rng;
+use std::collections::HashMap;
+
+/// One run of the matrix.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cell {
+    /// A name for it, which is also a folder's.
+    pub label: String,
+    /// What a user would type after `jepsen-tikv`.
+    pub arguments: Vec<String>,
+    /// Its seed, the last of the arguments.
+    pub seed: u64,
+    /// How long clients and faults run side by side, milliseconds.
+    pub time_ms: u64,
+    /// Its place on each axis.
+    place: Vec<usize>,
+}
+
+/// All that can be run, in order, and what cannot.
+#[derive(Debug, Default)]
+pub struct Matrix {
+    /// What can be run, in order.
+    pub cells: Vec<Cell>,
+    /// What cannot: the label, and the sentence that refuses it.
+    pub impossible: Vec<(String, String)>,
+}
+
+/// Combines the axes. A value that cannot be combined with anything is refused: it is a slip.
+pub fn of(settings: &Settings, seed: u64) -> Result<Matrix, Failure> {
+    let axes = settings.axes();
+    let mut matrix = Matrix::default();
+    for place in places(&axes.map(|(_, values)| values.len())) {
+        let values: Vec<(&str, &str)> = axes
+            .iter()
+            .zip(&place)
+            .map(|((flag, values), &at)| (*flag, values[at].as_str()))
+            .collect();
+        let label = label(&values);
+        match cell(&values, settings, seed, &label, &place) {
+            Ok(cell) => matrix.cells.push(cell),
+            Err(failure) => matrix.impossible.push((label, failure.sentence)),
+        }
+    }
+    refuse_lonely_values(settings, &matrix)?;
+    matrix.cells = ordered(matrix.cells, seed);
+    Ok(matrix)
+}
+
+/// Every combination, the last axis running fastest.
+fn places(lengths: &[usize]) -> Vec<Vec<usize>> {
+    lengths.iter().fold(vec![Vec::new()], |places, &length| {
+        let longer = |place: &Vec<usize>, at: usize| [place.as_slice(), &[at]].concat();
+        places.iter().flat_map(|place| (0..length).map(move |at| longer(place, at))).collect()
+    })
+}
+
+/// The values, with nothing in them that a folder's name cannot have.
+fn label(values: &[(&str, &str)]) -> String {
+    let plain = |value: &str| {
+        let words = value.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_')));
+        let words = words.map(|word| word.trim_matches('-')).filter(|word| !word.is_empty());
+        words.collect::<Vec<_>>().join("-")
+    };
+    values.iter().map(|(_, value)| plain(value)).collect::<Vec<_>>().join(".")
+}
+
+fn cell(
+    values: &[(&str, &str)],
+    settings: &Settings,
+    seed: u64,
+    label: &str,
+    place: &[usize],
+) -> Result<Cell, Failure> {
+    let mut arguments = vec!["test".to_owned()];
+    for (flag, value) in values {
+        arguments.push(format!("--{flag}"));
+        arguments.extend(value.split_whitespace().map(str::to_owned));
+    }
+    if !arguments.iter().any(|word| word == "--time" || word.starts_with("--time=")) {
+        arguments.extend(["--time".to_owned(), String::from(settings.time)]);
+    }
+    // A combination keeps its seed, whatever else stands in the settings.
+    let own = u64::from(crc32fast::hash(label.as_bytes()));
+    let seed = u64::from(ChaCha8Rng::seed_from_u64(seed ^ (own << 32)).random::<u32>());
+    arguments.extend(["--fail-fast".to_owned(), "--seed".to_owned(), seed.to_string()]);
+    let program = std::iter::once("jepsen-tikv".to_owned());
+    let Command::Test(args) = parse_from(program.chain(arguments.clone()))?.command else {
+        return Err(Failure::software("the matrix made another command than test"));
+    };
+    let plan = Plan::draw(args.config()?)?;
+    let time_ms = plan.config.time_ms;
+    Ok(Cell { label: label.to_owned(), arguments, seed, time_ms, place: place.to_vec() })
+}
+
+fn refuse_lonely_values(settings: &Settings, matrix: &Matrix) -> Result<(), Failure> {
+    for (axis, (flag, values)) in settings.axes().into_iter().enumerate() {
+        let used = |at: usize| matrix.cells.iter().any(|cell| cell.place[axis] == at);
+        let Some(lonely) = (0..values.len()).find(|&at| !used(at)) else { continue };
+        let part = label(&[(flag, &values[lonely])]);
+        let about = |label: &str| label.split('.').nth(axis) == Some(&part);
+        let reason = matrix.impossible.iter().find(|(label, _)| about(label));
+        return Err(Failure::usage(format!(
+            "the {flag} {:?} of the settings cannot be run: {}",
+            values[lonely],
+            reason.map_or("no combination is left", |(_, sentence)| sentence.as_str())
+        )));
+    }
+    Ok(())
+}
+
+/// Each next one is the one whose values were used least so far; the seed decides between equals.
+fn ordered(mut cells: Vec<Cell>, seed: u64) -> Vec<Cell> {
+    cells.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+    let mut used: HashMap<(usize, usize), u64> = HashMap::new();
+    let mut order = Vec::with_capacity(cells.len());
+    while !cells.is_empty() {
+        let known = |cell: &Cell| -> u64 {
+            let times = |at| used.get(&at).copied().unwrap_or_default();
+            cell.place.iter().copied().enumerate().map(times).sum()
+        };
+        let next = (0..cells.len()).min_by_key(|&at| known(&cells[at])).unwrap_or_default();
+        let cell = cells.remove(next);
+        for at in cell.place.iter().copied().enumerate() {
+            *used.entry(at).or_default() += 1;
+        }
+        order.push(cell);
+    }
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(lines: &str) -> Settings {
+        toml::from_str(lines).expect("settings")
+    }
+
+    #[test]
+    fn the_default_matrix_is_possible_and_the_seed_decides_its_order() {
+        let matrix = of(&Settings::default(), 7).expect("possible");
+        assert_eq!(matrix.cells.len(), 2 * 13 * 2 * 2 * 2);
+        assert!(matrix.impossible.is_empty(), "{:?}", matrix.impossible);
+        let again = of(&Settings::default(), 7).expect("possible");
+        assert_eq!(again.cells, matrix.cells);
+        let other = of(&Settings::default(), 8).expect("possible");
+        let labels = |matrix: &Matrix| -> Vec<String> {
+            matrix.cells.iter().map(|cell| cell.label.clone()).collect()
+        };
+        assert_ne!(labels(&other), labels(&matrix));
+        assert_ne!(other.cells[0].seed, matrix.cells[0].seed);
+    }
+
+    #[test]
+    fn the_first_cells_already_use_every_value() {
+        let cells = of(&Settings::default(), 3).expect("possible").cells;
+        let most = Settings::default().nemeses.len();
+        for (axis, (flag, values)) in Settings::default().axes().into_iter().enumerate() {
+            for (at, value) in values.iter().enumerate() {
+                let early = cells[..most].iter().any(|cell| cell.place[axis] == at);
+                assert!(early, "{flag} {value} comes late");
+            }
+        }
+    }
+
+    #[test]
+    fn a_value_may_bring_flags_of_its_own() {
+        let settings = settings(
+            "workloads = [\"register --keys 3\"]\nnemeses = [\"none\"]\ntargets = [\"embedded --defect cas-race\"]\n\
+             profiles = [\"tikv --time 90\"]\nclients = [\"direct\"]",
+        );
+        let cells = of(&settings, 1).expect("possible").cells;
+        assert_eq!(cells.len(), 1);
+        assert_eq!(
+            cells[0].label,
+            "register-keys-3.none.embedded-defect-cas-race.tikv-time-90.direct"
+        );
+        assert_eq!(cells[0].time_ms, 90_000);
+    }
+
+    #[test]
+    fn what_some_combinations_cannot_is_said_and_what_none_can_is_refused() {
+        let mut some = Settings { profiles: vec!["fast".into()], ..Settings::default() };
+        some.targets = vec!["embedded".into(), "embedded --stores 3 --replicas 3".into()];
+        let matrix = of(&some, 1).expect("possible");
+        assert!(!matrix.impossible.is_empty(), "raising the replicas needs five stores");
+        assert!(matrix.impossible.iter().all(|(label, _)| label.contains("stores-3")));
+        for (lines, named) in [
+            ("nemeses = [\"earthquake\"]", "earthquake"),
+            ("workloads = [\"ycsb-a --no-such-flag\"]", "--no-such-flag"),
+        ] {
+            let refused = of(&settings(lines), 1).expect_err("refused");
+            assert!(refused.sentence.contains(named), "{refused}");
+        }
+    }
+}

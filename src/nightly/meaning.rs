@@ -1,0 +1,110 @@
+//! What the end of a process means: how it ended, why, and what was measured.
+//!
+//! In: how a process ended, what it said, the verdict that it left. Out: an [`Outcome`] with reasons; numbers. Starts nothing.
+
+use super::{
+    outcome::{Measured, Outcome},
+    process::Ended,
+};
+use crate::{judge::Judgement, plan::Plan, self_test, traffic::Counts, workload::Workload};
+
+/// So many reasons are kept of a run; the rest is in its verdict.json.
+const REASONS_MAX: usize = 5;
+
+/// An accusation is the tester's own failure; an escape makes nothing wrong, it only takes the worth from "valid".
+pub fn self_test_outcome(ended: &Ended) -> (Outcome, Vec<String>) {
+    let reasons: Vec<String> = complaints(&ended.said).map(str::to_owned).collect();
+    let accused = ended.said.contains(self_test::Outcome::Accused.name());
+    let outcome = match Outcome::of_code(ended.code) {
+        Outcome::Invalid if accused => Outcome::Crash,
+        Outcome::Invalid => Outcome::Unknown,
+        as_it_says => as_it_says,
+    };
+    match (outcome, reasons.is_empty()) {
+        (Outcome::Valid, _) => (outcome, Vec::new()),
+        (_, true) => (outcome, vec![ended.last_words()]),
+        (_, false) => (outcome, reasons),
+    }
+}
+
+/// The lines in which the self-test says that something did not end as it should.
+fn complaints(said: &str) -> impl Iterator<Item = &str> {
+    use self_test::Outcome::{Accused, Escaped, Failed, Late, Undecided, WrongEvidence};
+    let bad = [Accused, Escaped, Failed, Late, Undecided, WrongEvidence];
+    said.lines().filter(move |line| {
+        bad.iter().any(|outcome| line.contains(&format!(": {} after ", outcome.name())))
+    })
+}
+
+/// How a run ended, and what makes it worse than valid.
+pub fn run_outcome(ended: &Ended, judgement: Option<&Judgement>) -> (Outcome, Vec<String>) {
+    let mut outcome = Outcome::of_code(ended.code);
+    let mut reasons = judgement.map_or_else(Vec::new, |it| it.reasons.clone());
+    if reasons.len() > REASONS_MAX {
+        let more = reasons.len() - REASONS_MAX;
+        reasons.truncate(REASONS_MAX);
+        reasons.push(format!("and {more} more, in verdict.json"));
+    }
+    if judgement.is_none() && outcome != Outcome::Crash {
+        outcome = Outcome::Crash;
+        reasons.push("the run ended without a verdict".into());
+    }
+    if outcome == Outcome::Crash {
+        reasons.insert(0, ended.last_words());
+    }
+    if ended.took_too_long {
+        outcome = outcome.max(Outcome::Unknown);
+        reasons.push(format!("it did not end by itself within {:.0} s", ended.took.as_secs_f64()));
+    }
+    (outcome, reasons)
+}
+
+/// What was measured of a run; how long judging again took is handed in.
+pub fn measure(plan: &Plan, judgement: &Judgement, checked: &Ended) -> Measured {
+    let sum = |part: fn(&Counts) -> u64| judgement.operations.values().map(part).sum::<u64>();
+    let ok = sum(|counts| counts.ok);
+    // Loading is not beside the faults.
+    let workload = &plan.config.workload;
+    let loads = Workload::new(workload, plan.config.seed).loads();
+    let beside = ok.saturating_sub(if loads { workload.keys } else { 0 });
+    let gap = judgement.faults.iter().map(|fault| fault.longest_gap_ns).max().unwrap_or_default();
+    Measured {
+        operations: ok + sum(|counts| counts.fail + counts.info),
+        ok_per_second: beside as f64 / (plan.config.time_ms as f64 / 1e3),
+        longest_gap_ms: gap as f64 / 1e6,
+        check_ms: checked.took.as_secs_f64() * 1e3,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn ended(code: Option<i32>, said: &str) -> Ended {
+        Ended { code, took: Duration::from_secs(3), took_too_long: false, said: said.to_owned() }
+    }
+
+    #[test]
+    fn an_escape_takes_trust_and_an_accusation_is_the_testers_failure() {
+        let escaped =
+            "canary: caught after 6 s (1 tries)\nstale-read: ESCAPED after 60 s (2 tries)\n";
+        let (outcome, reasons) = self_test_outcome(&ended(Some(1), escaped));
+        assert_eq!(outcome, Outcome::Unknown);
+        assert_eq!(reasons, ["stale-read: ESCAPED after 60 s (2 tries)"]);
+        let accused = "correct cluster: ACCUSED after 20 s (1 tries)\n";
+        assert_eq!(self_test_outcome(&ended(Some(1), accused)).0, Outcome::Crash);
+        assert_eq!(self_test_outcome(&ended(Some(0), "9 caught")), (Outcome::Valid, vec![]));
+        let (outcome, reasons) = self_test_outcome(&ended(Some(74), "a disk is full\n\n"));
+        assert_eq!((outcome, reasons), (Outcome::Crash, vec!["a disk is full".to_owned()]));
+    }
+
+    #[test]
+    fn what_ends_well_without_a_verdict_is_no_pass() {
+        let (outcome, reasons) = run_outcome(&ended(Some(0), "bye\n"), None);
+        assert_eq!(outcome, Outcome::Crash);
+        assert_eq!(reasons, ["bye", "the run ended without a verdict"]);
+        let (outcome, _) = run_outcome(&ended(None, "killed\n"), None);
+        assert_eq!(outcome, Outcome::Crash);
+    }
+}

@@ -1,0 +1,100 @@
+//! `nightly`: a night of runs in a time budget, for CI and for machines that have nothing else to do at night.
+//!
+//! In: flags, `nightly.toml`, and what earlier nights left. Out: a table, one exit code, and in the night's folder
+//! `summary.json`, `summary.md`, `junit.xml` and an archive of every run that was not valid. In order: the self-test, for a
+//! tester that catches nothing tonight must call nothing valid; plans that failed in earlier nights; the matrix. A failure
+//! does not end the night. Every step is in the journal first, so that the same command goes on after a reboot.
+
+mod annotations;
+mod carry_out;
+mod failing_plans;
+mod journal;
+mod junit;
+mod markdown;
+mod matrix;
+mod meaning;
+mod night;
+mod nights;
+mod outcome;
+mod process;
+mod settings;
+mod summary;
+mod table;
+
+pub use settings::{Settings, Span};
+
+use crate::{
+    cli::NightlyArgs,
+    exit::{Exit, Failure},
+    interrupt::Listener,
+};
+use carry_out::Steps;
+use failing_plans::FailingPlans;
+use journal::Journal;
+use night::Night;
+use nights::Nights;
+use settings::Keep;
+use std::path::{Path, PathBuf};
+
+/// Runs a night, or goes on with the last one.
+pub fn command(args: &NightlyArgs) -> Result<Exit, Failure> {
+    let settings = args.settings()?;
+    let seed = args.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
+    // What cannot be run is refused before anything is made.
+    matrix::of(&settings, seed)?;
+    let nights = Nights::open(&args.out)?;
+    let listener = Listener::start()?;
+    let (path, journal) = begin(args, &nights, seed, settings)?;
+    let header = &journal.header;
+    let matrix = matrix::of(&header.settings, header.seed)?;
+    let steps = Steps {
+        night: path,
+        starter: process::Starter::new(listener.interrupt())?,
+        failing: FailingPlans::of(nights.path()),
+        keep_all: header.settings.keep == Keep::All,
+    };
+    let mut night = Night { steps, journal, matrix, not_run: Vec::new() };
+    night.run()?;
+    night.conclude(&nights, args.github_annotations)
+}
+
+/// The last night if it was interrupted, otherwise a new one.
+fn begin(
+    args: &NightlyArgs,
+    nights: &Nights,
+    seed: u64,
+    settings: Settings,
+) -> Result<(PathBuf, Journal), Failure> {
+    let interrupted = if args.fresh { None } else { nights.interrupted()? };
+    let Some((path, journal)) = interrupted else {
+        let (path, journal) = nights.begin(seed, settings)?;
+        crate::terminal::result(format_args!("seed {seed}, night {}", shown(&path)));
+        return Ok((path, journal));
+    };
+    let header = &journal.header;
+    let asked = args.config.is_some() || args.budget.is_some();
+    if (asked && settings != header.settings) || args.seed.is_some_and(|it| it != header.seed) {
+        return Err(Failure::usage(format!(
+            "the night that began at {} in {} was interrupted, and had other settings: go on with it by the same \
+             flags as then, or begin another with --fresh",
+            header.began,
+            shown(&path)
+        )));
+    }
+    let done = journal.rows.len();
+    crate::terminal::result(format_args!(
+        "seed {}, night {}: it goes on after an interruption, {done} runs are done",
+        header.seed,
+        shown(&path)
+    ));
+    for label in &journal.interrupted {
+        crate::terminal::note(format_args!("{label} was cut short, and is run anew"));
+    }
+    Ok((path, journal))
+}
+
+/// A path as a person would type it.
+fn shown(path: &Path) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(here).unwrap_or(path).display().to_string()
+}

@@ -1,0 +1,223 @@
+//! A night under way: its steps in order, what has room in the budget, and the outputs at its end.
+//!
+//! In: the steps, the journal of what is done, the matrix. Out: rows in the journal, then the files of the night. A failure
+//! does not end the night; an interruption leaves it as it is, to go on with.
+
+use super::{
+    annotations,
+    carry_out::{Steps, again_label},
+    journal::Journal,
+    junit, markdown,
+    matrix::{self, Matrix},
+    nights::Nights,
+    outcome::{Kind, Outcome, Row},
+    shown,
+    summary::{self, Summary, trusted},
+    table,
+};
+use crate::{
+    exit::{Exit, Failure},
+    plan::Plan,
+    run_directory::write_whole,
+};
+
+/// The self-test needs some luck to catch a defect within its minute, so it gets a second try, which is said.
+const SELF_TEST_TRIES: usize = 2;
+/// What a run needs beside its time, until one was measured tonight.
+const BEYOND_TIME_MS: u64 = 15_000;
+/// Earlier failures get this part of the budget at most, so that the matrix gets the rest.
+const EARLIER_FAILURES_PART: u64 = 2;
+
+/// A night under way.
+pub struct Night {
+    /// What carries out.
+    pub steps: Steps,
+    /// What is done.
+    pub journal: Journal,
+    /// What there is to do.
+    pub matrix: Matrix,
+    /// What the budget had no room for.
+    pub not_run: Vec<String>,
+}
+
+impl Night {
+    /// Everything, in order, unless somebody interrupts it.
+    pub fn run(&mut self) -> Result<(), Failure> {
+        self.self_test()?;
+        self.earlier_failures()?;
+        self.cells()?;
+        if !self.steps.starter.is_interrupted() {
+            self.journal.is_over()?;
+        }
+        Ok(())
+    }
+
+    fn self_test(&mut self) -> Result<(), Failure> {
+        let quick = self.journal.header.settings.quick_self_test();
+        for number in 1..=SELF_TEST_TRIES {
+            let label = format!("self-test-{number}");
+            let is_again = number > 1;
+            let last = self.journal.rows.iter().rfind(|row| row.kind == Kind::SelfTest);
+            // Only an escape is tried again: an accusation or a crash is not a matter of luck.
+            if is_again && last.is_some_and(|row| row.outcome != Outcome::Unknown) {
+                break;
+            }
+            if self.is_done(&label) {
+                continue;
+            }
+            if self.steps.starter.is_interrupted() {
+                break;
+            }
+            if is_again {
+                crate::terminal::note("the self-test is tried once more, with another seed");
+            }
+            let seed = self.journal.header.seed.wrapping_add(number as u64 - 1);
+            self.journal.begun(&label)?;
+            let row = self.steps.self_test(quick, seed, &label)?;
+            self.note(row)?;
+        }
+        Ok(())
+    }
+
+    fn earlier_failures(&mut self) -> Result<(), Failure> {
+        for failing in self.steps.failing.all() {
+            let label = again_label(&failing);
+            // A plan that failed first in this very night is no earlier failure.
+            let of_tonight = |row: &Row| format!("{}-{}", row.label, row.seed.unwrap_or_default());
+            let tonight = self.journal.rows.iter().any(|row| of_tonight(row) == failing.name);
+            if tonight || self.is_done(&label) {
+                continue;
+            }
+            let plan = match Plan::read(&failing.path) {
+                Ok(plan) => plan,
+                Err(failure) => {
+                    crate::terminal::note(format_args!("{label} is left out: {failure}"));
+                    self.not_run.push(label);
+                    continue;
+                }
+            };
+            let part = self.journal.header.settings.budget.ms / EARLIER_FAILURES_PART;
+            let spent: f64 = self.of_kind(Kind::EarlierFailure).map(|row| row.seconds).sum();
+            let needs = plan.config.time_ms + self.beyond_time_ms();
+            if (spent * 1e3) as u64 + needs > part || !self.has_room(needs) {
+                self.not_run.push(label);
+                continue;
+            }
+            self.journal.begun(&label)?;
+            let row = self.steps.again(&failing, &plan)?;
+            self.note(row)?;
+        }
+        Ok(())
+    }
+
+    fn cells(&mut self) -> Result<(), Failure> {
+        for cell in self.matrix.cells.clone() {
+            if self.is_done(&cell.label) {
+                continue;
+            }
+            if !self.has_room(cell.time_ms + self.beyond_time_ms()) {
+                self.not_run.push(cell.label);
+                continue;
+            }
+            self.journal.begun(&cell.label)?;
+            let row = self.steps.cell(&cell)?;
+            self.note(row)?;
+        }
+        Ok(())
+    }
+
+    fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &Row> {
+        self.journal.rows.iter().filter(move |row| row.kind == kind)
+    }
+
+    fn is_done(&self, label: &str) -> bool {
+        self.journal.rows.iter().any(|row| row.label == label)
+    }
+
+    fn has_room(&self, needs_ms: u64) -> bool {
+        let is_interrupted = self.steps.starter.is_interrupted();
+        !is_interrupted
+            && self.journal.used_ms() + needs_ms <= self.journal.header.settings.budget.ms
+    }
+
+    /// What a run needs beside its time: the most that one needed tonight.
+    fn beyond_time_ms(&self) -> u64 {
+        let of_cell = |cell: &matrix::Cell| {
+            let row = self.journal.rows.iter().find(|row| row.label == cell.label)?;
+            let took_ms = (row.seconds * 1e3) as u64;
+            (row.outcome < Outcome::Crash).then(|| took_ms.saturating_sub(cell.time_ms))
+        };
+        self.matrix.cells.iter().filter_map(of_cell).max().unwrap_or(BEYOND_TIME_MS)
+    }
+
+    /// Notes what came of a step; nothing if it was interrupted.
+    fn note(&mut self, row: Option<Row>) -> Result<(), Failure> {
+        let Some(row) = row else { return Ok(()) };
+        let row = believed(row, trusted(&self.journal.rows));
+        crate::terminal::note(format_args!(
+            "{} {}: {} after {:.0} s {}",
+            row.kind,
+            row.label,
+            row.outcome,
+            row.seconds,
+            table::cut(row.reason())
+        ));
+        self.journal.ended(row)
+    }
+
+    /// Writes the outputs and prints the table.
+    pub fn conclude(self, nights: &Nights, annotate: bool) -> Result<Exit, Failure> {
+        let path = &self.steps.night;
+        let mut summary = Summary::of(&self.journal, &self.matrix, self.not_run, &nights.all());
+        let is_interrupted = summary.over.is_none();
+        if is_interrupted {
+            // They were not reached, which says nothing about the budget.
+            summary.not_run.clear();
+        }
+        write_whole(&path.join(summary::FILE), &summary.to_json()?)?;
+        write_whole(&path.join("summary.md"), markdown::text(&summary).as_bytes())?;
+        write_whole(&path.join("junit.xml"), junit::xml(&summary)?.as_bytes())?;
+        table::lines(&summary).iter().for_each(crate::terminal::result);
+        if annotate {
+            annotations::lines(&summary).iter().for_each(crate::terminal::result);
+        }
+        crate::terminal::result(format_args!("night: {}", shown(path)));
+        if is_interrupted {
+            return Err(Failure::new(
+                Exit::Interrupted,
+                "interrupted; the same command goes on with this night",
+            ));
+        }
+        Ok(summary.exit())
+    }
+}
+
+/// What a row is worth: without trust nothing is valid.
+fn believed(mut row: Row, is_trusted: bool) -> Row {
+    if !is_trusted && row.kind != Kind::SelfTest && row.outcome == Outcome::Valid {
+        row.outcome = Outcome::Unknown;
+        row.reasons.push(
+            "it was judged valid, but the self-test did not pass tonight: the tester might have missed anything".into(),
+        );
+    }
+    row
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_trust_nothing_is_valid_and_nothing_else_changes() {
+        let row = |kind, outcome| summary::tests::row("a", kind, outcome, Some(0));
+        for kind in [Kind::Matrix, Kind::EarlierFailure] {
+            let doubted = believed(row(kind, Outcome::Valid), false);
+            assert_eq!(doubted.outcome, Outcome::Unknown);
+            assert!(doubted.reason().contains("self-test"), "{}", doubted.reason());
+            assert_eq!(believed(row(kind, Outcome::Valid), true).outcome, Outcome::Valid);
+            assert_eq!(believed(row(kind, Outcome::Invalid), false).outcome, Outcome::Invalid);
+        }
+        let passed = believed(row(Kind::SelfTest, Outcome::Valid), false);
+        assert_eq!(passed.outcome, Outcome::Valid);
+    }
+}

@@ -1,0 +1,33 @@
+//! The night's table on stdout. In: a [`Summary`]. Out: lines. Decides nothing.
+
+use super::{markdown, outcome::Outcome, summary::Summary};
+
+/// A reason longer than this is cut: the whole one is in summary.json.
+const REASON_MAX: usize = 120;
+
+/// The lines of the table.
+pub fn lines(summary: &Summary) -> Vec<String> {
+    let width = summary.rows.iter().map(|row| row.label.len()).max().unwrap_or_default().max(3);
+    let mut lines = vec![format!("{:8} {:>6}  {:width$}  seed", "verdict", "s", "run")];
+    for row in &summary.rows {
+        let seed = row.seed.map_or_else(String::new, |seed| seed.to_string());
+        lines.push(format!("{:8} {:>6.0}  {:width$}  {seed}", row.outcome, row.seconds, row.label));
+        if row.outcome != Outcome::Valid {
+            lines.push(format!("    {}", cut(row.reason())));
+            lines.push(format!("    repeat: {}", row.command));
+        }
+    }
+    if !summary.trusted {
+        lines.push("the self-test did not pass tonight, so nothing is called valid".into());
+    }
+    lines.push(format!("{}: {}", summary.outcome, markdown::tally(summary)));
+    lines
+}
+
+/// A reason that fits into a line.
+pub fn cut(reason: &str) -> String {
+    match reason.char_indices().nth(REASON_MAX) {
+        Some((end, _)) => format!("{}…", &reason[..end]),
+        None => reason.to_owned(),
+    }
+}
