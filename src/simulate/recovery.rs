@@ -133,3 +133,85 @@ fn gap(regions: &[SimulatedRegion]) -> Option<String> {
     }
     bound.map(|_| "the last keys, which PD knows no region for".to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{clock::Clock, exit::Exit, judge, simulate::wire::Simulated};
+    use client::{DirectClient, DirectOptions};
+    use cluster::{
+        profile::Profile,
+        read_mode::ReadMode,
+        simulation::{PD_ADDRESS, SimulationConfig},
+    };
+    use histories::{Header, Recorder};
+    use std::{collections::BTreeMap, path::Path};
+
+    /// Looks at a cluster of three stores of which so many are dead, and judges what was noted.
+    fn watched(dead: &[u64], history: &Path) -> judge::Judgement {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .expect("a runtime");
+        runtime.block_on(async {
+            let simulation = Simulation::new(SimulationConfig {
+                stores: 3,
+                replicas: 3,
+                profile: Profile::Fast,
+                read: ReadMode::default(),
+                defects: BTreeMap::new(),
+                seed: 1,
+                log_entries_kept: 64,
+                region_max_keys: None,
+            });
+            let connector = Arc::new(Simulated(simulation.clone()));
+            let options = DirectOptions { connector, ..DirectOptions::default() };
+            let library = DirectClient::new(vec![PD_ADDRESS.to_owned()], options);
+            let recorder = Recorder::create(history, &Header::default()).expect("a history");
+            let recording = Recording::new(Clock::start(), recorder.handle());
+            let whole = || simulation.regions().iter().all(|region| region.region.peers.len() == 3);
+            let looked_at = async {
+                while simulation.regions().len() < 5 || !whole() {
+                    sleep(LOOK_EVERY).await;
+                }
+                simulation.kill(dead);
+                let recovery = Recovery {
+                    simulation: &simulation,
+                    library: &library,
+                    recording: &recording,
+                    keys: &[b"k1".to_vec()],
+                    op_timeout: Duration::from_secs(1),
+                    patience: Patience {
+                        serves: Duration::from_secs(20),
+                        whole: Duration::from_secs(20),
+                    },
+                };
+                recovery.watch(|| (!whole()).then(|| "a replica is missing".to_owned())).await;
+            };
+            tokio::select! {
+                biased;
+                () = looked_at => {}
+                () = simulation.run() => unreachable!("time has no end"),
+            }
+            recorder.finish().expect("written");
+        });
+        judge::judge(history, &judge::Judging::default()).expect("well formed")
+    }
+
+    #[test]
+    fn a_cluster_without_a_majority_is_stuck_and_one_with_it_is_not() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let serves = watched(&[2], &dir.path().join("serves.jsonl"));
+        assert_eq!(serves.exit(), Exit::Valid, "{:?}", serves.reasons);
+        let recovery = serves.recovery.expect("it was looked at");
+        assert_eq!((recovery.stuck, recovery.missing), (Vec::new(), None));
+        // Every region was asked, the workload's by its own key.
+        assert!(serves.operations["put"].ok >= 5, "{:?}", serves.operations);
+
+        let stuck = watched(&[1, 2], &dir.path().join("stuck.jsonl"));
+        assert_eq!(stuck.exit(), Exit::Stuck);
+        assert_eq!(stuck.recovery.expect("it was looked at").stuck.len(), 5);
+        assert!(stuck.reasons[0].contains("liveness: 2"), "{:?}", stuck.reasons);
+    }
+}

@@ -3,6 +3,9 @@
 //! In: calls of clients, faults, and how far time shall go. Out: answers. One thread, one queue, one source of chance:
 //! the same seed and the same inputs at the same times give the same outputs. It does not know who drives it.
 
+mod processes;
+mod words;
+
 use super::{
     SimulationConfig,
     disk_faults::DiskFaults,
@@ -12,13 +15,7 @@ use super::{
     store::{ProcessState, Store},
     wire::{Answer, Broken, Call},
 };
-use crate::{
-    pd::core::Message,
-    store::node::{
-        command::SplitPart,
-        effects::{Input, NodeConfig, Outgoing, Outputs},
-    },
-};
+use crate::store::node::effects::{Input, NodeConfig, Outputs};
 use proto::{metapb, pdpb};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -31,8 +28,6 @@ const WAKE_US_MAX: u64 = 150;
 const SYNC_US: std::ops::RangeInclusive<u64> = 150..=1_200;
 /// A write that nobody waits for.
 const WRITE_US: u64 = 20;
-/// A peer that is dead or cut off is noticed so late by whoever sends it a snapshot.
-const SNAPSHOT_LOST_US: u64 = 1_000_000;
 /// Requests and reads that may wait in one region, as in real stores.
 const WAITING_MAX: usize = 4_096;
 
@@ -143,92 +138,6 @@ impl World {
         let at_us = now_us.max(self.now_us) + self.network.call_delay_us(&mut self.random);
         if self.network.carries(Node::Clients, to) {
             self.queue.plan(at_us, Event::Called { to, id, call });
-        }
-    }
-
-    /// Starts a store's process on its disk.
-    pub fn start(&mut self, id: u64) {
-        let (now_us, config) = (self.now_us, self.node_config(id));
-        let store = self.store(id);
-        if store.state != ProcessState::Dead {
-            return;
-        }
-        if let Err(corrupt) = store.start(now_us, config) {
-            self.notes.push((now_us, id, format!("does not start: {}", corrupt.0)));
-            return;
-        }
-        self.set_timer(id);
-    }
-
-    /// Kills a store's process as a power failure does: what its disk had not synced may be gone.
-    pub fn kill(&mut self, id: u64) {
-        let Some(store) = self.stores.get_mut(&id) else { return };
-        if store.state == ProcessState::Dead {
-            return;
-        }
-        store.disk.crash(&mut self.random);
-        store.die();
-        for call in std::mem::take(&mut store.open_calls) {
-            self.answer(call, Node::Store(id), Err(Broken::Reset));
-        }
-    }
-
-    /// Stops a store's process.
-    pub fn pause(&mut self, id: u64) {
-        let store = self.store(id);
-        if store.state == ProcessState::Running {
-            store.state = ProcessState::Stopped;
-        }
-    }
-
-    /// Resumes a store's process: it finds what has come in, and that time has passed.
-    pub fn resume(&mut self, id: u64) {
-        let store = self.store(id);
-        if store.state == ProcessState::Stopped {
-            store.state = ProcessState::Running;
-            store.step_due = false;
-            self.wake(id);
-        }
-    }
-
-    /// Stops PD.
-    pub fn pause_pd(&mut self) {
-        if self.placement.state == ProcessState::Running {
-            self.placement.state = ProcessState::Stopped;
-        }
-    }
-
-    /// Kills PD.
-    pub fn kill_pd(&mut self) {
-        self.placement.state = ProcessState::Dead;
-        for late in std::mem::take(&mut self.late_for_pd) {
-            if let Late::Called { id, .. } = late {
-                self.answer(id, Node::Pd, Err(Broken::Reset));
-            }
-        }
-    }
-
-    /// Resumes PD, or starts it again.
-    pub fn revive_pd(&mut self) {
-        match self.placement.state {
-            ProcessState::Running => {}
-            ProcessState::Stopped => {
-                self.placement.state = ProcessState::Running;
-                for late in std::mem::take(&mut self.late_for_pd) {
-                    match late {
-                        Late::Told { store, words } => self.hear(store, *words),
-                        Late::Called { id, call } => self.serve_pd(id, &call),
-                    }
-                }
-            }
-            ProcessState::Dead => {
-                if let Err(refusal) = self.placement.restart(self.now_us) {
-                    self.notes.push((self.now_us, 0, format!("PD does not start: {refusal}")));
-                }
-                for store in self.stores.keys().copied().collect::<Vec<_>>() {
-                    self.arrive_from_pd(store, Input::PdConnected);
-                }
-            }
         }
     }
 
@@ -387,140 +296,5 @@ impl World {
         }
         let now_us = self.now_us;
         self.notes.extend(outputs.notes.into_iter().map(|note| (now_us, id, note)));
-    }
-
-    fn send(&mut self, from: u64, Outgoing { message, snapshot }: Outgoing) {
-        let Some(peer) = message.to_peer else { return };
-        let to = peer.store_id;
-        let reachable = self.network.carries(Node::Store(from), Node::Store(to));
-        let state = self.stores.get(&to).map_or(ProcessState::Dead, |store| store.state);
-        let now_us = self.now_us;
-        if state == ProcessState::Dead && reachable {
-            let at_us = now_us + self.network.call_delay_us(&mut self.random);
-            let input = Box::new(Input::Unreachable { store_id: to });
-            self.queue.plan(at_us, Event::Arrived { from: Node::Store(to), store: from, input });
-        }
-        let arrives = reachable && state != ProcessState::Dead;
-        if snapshot.is_some() {
-            let after_us = if arrives { 2_000 } else { SNAPSHOT_LOST_US };
-            let input = Box::new(Input::SnapshotSent {
-                region_id: message.region_id,
-                peer_id: peer.id,
-                ok: arrives && state == ProcessState::Running,
-            });
-            // It is our own driver that says so, whatever the network does.
-            let event = Event::Arrived { from: Node::Clients, store: from, input };
-            self.queue.plan(now_us + after_us, event);
-        }
-        if !arrives {
-            return;
-        }
-        for delay_us in self.network.deliveries(&mut self.random) {
-            let (message, snapshot) = (message.clone(), snapshot.clone());
-            let input = Box::new(Input::Raft { message, snapshot });
-            let event = Event::Arrived { from: Node::Store(from), store: to, input };
-            self.queue.plan(now_us + delay_us, event);
-        }
-    }
-
-    fn serve(&mut self, id: u64, call_id: u64, call: &Call) {
-        let Some(store) = self.stores.get_mut(&id).filter(|it| it.state != ProcessState::Dead)
-        else {
-            self.answer(call_id, Node::Store(id), Err(Broken::Refused));
-            return;
-        };
-        match super::wire::raw_request(call) {
-            Ok(request) => {
-                store.open_calls.insert(call_id);
-                store.put_in(Input::Request { id: call_id, request });
-                self.wake(id);
-            }
-            Err(status) => self.answer(call_id, Node::Store(id), Err(Broken::Status(status))),
-        }
-    }
-
-    fn answer(&mut self, id: u64, from: Node, answer: Answer) {
-        if self.network.carries(from, Node::Clients) {
-            let at_us = self.now_us + self.network.call_delay_us(&mut self.random);
-            self.queue.plan(at_us, Event::Answered { id, answer });
-        }
-    }
-
-    fn tell_pd(&mut self, store: u64, words: Words) {
-        if self.network.carries(Node::Store(store), Node::Pd) {
-            let at_us = self.now_us + self.network.call_delay_us(&mut self.random);
-            self.queue.plan(at_us, Event::Told { store, words: Box::new(words) });
-        }
-    }
-
-    fn store_heartbeat(&mut self, id: u64) {
-        let every_us = self.config.profile.timing().store_heartbeat_ms * 1_000;
-        self.queue.plan(self.now_us + every_us, Event::StoreHeartbeat { store: id });
-        let store = self.store(id);
-        if store.state == ProcessState::Running {
-            const ROOM_BYTES: u64 = 1 << 36;
-            let stats = pdpb::StoreStats {
-                store_id: id,
-                capacity: ROOM_BYTES,
-                available: ROOM_BYTES,
-                region_count: store.region_count() as u32,
-                ..Default::default()
-            };
-            self.tell_pd(id, Words::Store(stats));
-        }
-    }
-
-    /// PD hears a store.
-    fn hear(&mut self, store: u64, words: Words) {
-        match words {
-            Words::Region(beat) => {
-                let beaten = self.administer(|core, now| core.region_heartbeat(now, beat));
-                if let Err(refusal) = beaten {
-                    self.notes.push((self.now_us, store, format!("heartbeat refused: {refusal}")));
-                }
-            }
-            Words::Store(stats) => {
-                let beaten = self.administer(|core, now| core.store_heartbeat(now, stats));
-                if let Err(refusal) = beaten {
-                    self.notes.push((self.now_us, store, format!("heartbeat refused: {refusal}")));
-                }
-            }
-            Words::AskSplit(region, keys) => {
-                let count = keys.len() as u32;
-                let ids = self.administer(|core, _| core.split_ids(&region, count));
-                if let Ok(ids) = ids {
-                    let parts = keys.into_iter().zip(ids).map(|(end, ids)| SplitPart {
-                        end,
-                        region_id: ids.new_region_id,
-                        peer_ids: ids.new_peer_ids,
-                    });
-                    let input = Input::SplitIds { region, parts: parts.collect() };
-                    self.arrive_from_pd(store, input);
-                }
-            }
-            Words::AskRegion(id) => {
-                let region = self.placement.core().regions().get(id);
-                if let Some(region) = region.map(|region| region.meta.clone()) {
-                    self.arrive_from_pd(store, Input::RegionFromPd { region });
-                }
-            }
-        }
-    }
-
-    fn send_steps(&mut self, messages: Vec<Message>) {
-        for Message { store, step } in messages {
-            self.arrive_from_pd(store, Input::Operator(Box::new(step)));
-        }
-    }
-
-    fn arrive_from_pd(&mut self, store: u64, input: Input) {
-        let at_us = self.now_us + self.network.call_delay_us(&mut self.random);
-        let input = Box::new(input);
-        self.queue.plan(at_us, Event::Arrived { from: Node::Pd, store, input });
-    }
-
-    fn serve_pd(&mut self, id: u64, call: &Call) {
-        let answer = super::routing::answer(self.placement.core(), call).map_err(Broken::Status);
-        self.answer(id, Node::Pd, answer);
     }
 }
