@@ -67,9 +67,6 @@ pub struct StoreArgs {
 /// The flags of `internal-run`.
 #[derive(Debug, Clone, Args)]
 pub struct RunArgs {
-    /// The process that must live for this one to live.
-    #[arg(long)]
-    pub parent_pid: u32,
     /// A run directory with its plan, and nothing else yet.
     pub directory: PathBuf,
 }
@@ -77,7 +74,6 @@ pub struct RunArgs {
 impl RunArgs {
     /// Carries the plan out there. Whoever asked for it was told already what it does to the cluster.
     pub fn run(&self) -> Result<Exit, Failure> {
-        cluster::process::die_with_parent(self.parent_pid).map_err(Failure::software)?;
         let run = crate::run_directory::RunDirectory::at(self.directory.clone());
         let plan = crate::plan::Plan::read(&run.plan())?;
         crate::run::inside(&plan, &run, crate::run::Beside::default())

@@ -116,9 +116,6 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
         cli::Command::InternalStore(args) => args.run(),
         cli::Command::SelfTest(args) => self_test::command(&args),
         cli::Command::Test(args) => {
-            if let Some(parent_pid) = args.parent_pid {
-                cluster::process::die_with_parent(parent_pid).map_err(Failure::software)?;
-            }
             planned(&plan::Plan::draw(surveyed(args.config()?)?)?, &args.runs_dir, args.beside())
         }
         cli::Command::BenchRecording(args) => {

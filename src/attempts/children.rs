@@ -1,8 +1,8 @@
-//! Runs of this program as processes of their own.
+//! Commands of this program as processes of their own.
 //!
-//! In: arguments as a user would type them, and where the output goes. Out: that the process has ended, and whether
-//! somebody asked us to end meanwhile. A run is in a process group of its own, so that an interrupt reaches it through us
-//! and once; it asks the kernel to end with us.
+//! In: arguments as a user would type them, and where the output goes. Out: how the process ended, unless somebody asked
+//! us to end meanwhile. It is in a process group of its own, so that an interrupt reaches it through us and once; the
+//! kernel ends it with us, and with it what it started. A shell's settings do not reach it.
 
 use crate::{
     cli::defaults,
@@ -26,6 +26,17 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Who was asked to end and does not is killed after so long.
 const END_WITHIN: Duration = Duration::from_mins(1);
 
+/// How a process ended.
+#[derive(Debug, Clone, Copy)]
+pub struct Ended {
+    /// Its exit code; none = by a signal.
+    pub code: Option<i32>,
+    /// How long it took.
+    pub took: Duration,
+    /// It was asked to end because it took too long.
+    pub took_too_long: bool,
+}
+
 /// Starts this program again, and waits for it.
 #[derive(Debug)]
 pub struct Children {
@@ -40,16 +51,21 @@ impl Children {
         Ok(Self { program, interrupt })
     }
 
-    /// Runs one, at most so long; then it is asked to end, and what it judged counts. False if somebody asked us to end
+    /// Whether somebody asked us to end.
+    pub fn are_interrupted(&self) -> bool {
+        self.interrupt.urgency() != Urgency::None
+    }
+
+    /// Runs one, at most so long; then it is asked to end, and what it judged counts. None if somebody asked us to end
     /// meanwhile, or before: then it may not have begun.
     pub fn run(
         &self,
         arguments: &[String],
         output: &Path,
         time_max: Duration,
-    ) -> Result<bool, Failure> {
-        if self.interrupt.urgency() != Urgency::None {
-            return Ok(false);
+    ) -> Result<Option<Ended>, Failure> {
+        if self.are_interrupted() {
+            return Ok(None);
         }
         let child = self.start(arguments, output).map_err(|error| {
             Failure::target_or_disk(format!(
@@ -63,8 +79,10 @@ impl Children {
     fn start(&self, arguments: &[String], output: &Path) -> std::io::Result<Child> {
         let said = File::create(output)?;
         defaults::without(&mut Command::new(&self.program))
-            .args(arguments)
+            .arg("internal-exec")
             .arg(format!("--parent-pid={}", std::process::id()))
+            .arg(&self.program)
+            .args(arguments)
             .stdin(Stdio::null())
             .stdout(said.try_clone()?)
             .stderr(said)
@@ -72,15 +90,18 @@ impl Children {
             .spawn()
     }
 
-    /// Waits for a run; whether nobody interrupted it.
-    fn await_end(&self, mut child: Child, time_max: Duration) -> Result<bool, Failure> {
+    /// Waits for a run; none if somebody interrupted it.
+    fn await_end(&self, mut child: Child, time_max: Duration) -> Result<Option<Ended>, Failure> {
         let begun = Instant::now();
         let (mut told, mut killed) = (Urgency::None, false);
         loop {
-            if child.try_wait().map_err(Failure::software)?.is_some() {
-                return Ok(self.interrupt.urgency() == Urgency::None);
-            }
             let too_long = begun.elapsed() > time_max;
+            if let Some(status) = child.try_wait().map_err(Failure::software)? {
+                let took_too_long = told != Urgency::None;
+                let (code, took) = (status.code(), begun.elapsed());
+                let ended = Ended { code, took, took_too_long };
+                return Ok((!self.are_interrupted()).then_some(ended));
+            }
             let wanted =
                 self.interrupt.urgency().max(if too_long { Urgency::Early } else { Urgency::None });
             while told < wanted {
@@ -101,8 +122,17 @@ fn signal(child: &Child, signal: Signal) {
     let _ = kill(Pid::from_raw(child.id() as i32), signal);
 }
 
-/// The last line that a run said.
+/// The last line that a run said, in the file with what it said.
 pub fn last_words(output: &Path) -> String {
-    let said = std::fs::read_to_string(output).unwrap_or_default();
-    said.lines().next_back().unwrap_or_default().to_owned()
+    last_line(&said(output)).to_owned()
+}
+
+/// All that a run said.
+pub fn said(output: &Path) -> String {
+    String::from_utf8_lossy(&std::fs::read(output).unwrap_or_default()).into_owned()
+}
+
+/// The last line that says anything.
+pub fn last_line(said: &str) -> &str {
+    said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default()
 }

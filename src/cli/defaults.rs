@@ -133,7 +133,6 @@ mod tests {
         let of = |flag| test.get_arguments().find(|arg| arg.get_long() == Some(flag));
         let name = of("pause-ms-min").and_then(Arg::get_env).expect("a variable");
         assert_eq!(name, "JEPSEN_TIKV_PAUSE_MS_MIN");
-        assert!(of("parent-pid").and_then(Arg::get_env).is_none());
         let store = command.find_subcommand("internal-store").expect("there");
         assert!(store.get_arguments().all(|arg| arg.get_env().is_none()));
     }
@@ -159,7 +158,6 @@ mod tests {
             ("stores = 3", "[stores]"),
             ("[test]\nstore = 3", "--store"),
             ("[test]\nstores = \"many\"", "--stores"),
-            ("[test]\nparent-pid = 1", "--parent-pid"),
             ("[internal-pd]\nname = \"x\"", "[internal-pd]"),
             ("[test", ""),
         ] {

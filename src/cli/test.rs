@@ -99,9 +99,6 @@ pub struct TestArgs {
     /// Where run directories go
     #[arg(long, default_value = "runs")]
     pub runs_dir: PathBuf,
-    /// The process that must live for this one to live
-    #[arg(long, hide = true)]
-    pub parent_pid: Option<u32>,
     /// The test's name [default: workload and faults]
     #[arg(long)]
     pub name: Option<String>,

@@ -8,10 +8,14 @@ use super::{
     matrix::Cell,
     meaning::{measure, run_outcome, self_test_outcome},
     outcome::{Kind, Outcome, Row},
-    process::Starter,
 };
 use crate::{
-    exit::Failure, judge::Judgement, plan::Plan, run_archive, run_directory::RunDirectory,
+    attempts::children::{Children, last_words, said},
+    exit::Failure,
+    judge::Judgement,
+    plan::Plan,
+    run_archive,
+    run_directory::RunDirectory,
 };
 use std::{
     path::{Path, PathBuf},
@@ -31,7 +35,7 @@ pub struct Steps {
     /// The night's folder.
     pub night: PathBuf,
     /// Starts processes.
-    pub starter: Starter,
+    pub children: Children,
     /// Plans that failed.
     pub failing: FailingPlans,
     /// Whether files of valid runs stay.
@@ -61,10 +65,10 @@ impl Steps {
         let folder = self.folder(label)?;
         arguments.extend(["--runs-dir".to_owned(), folder.display().to_string()]);
         let output = folder.join("output.txt");
-        let Some(ended) = self.starter.run(&arguments, &output, SELF_TEST_MAX)? else {
+        let Some(ended) = self.children.run(&arguments, &output, SELF_TEST_MAX)? else {
             return Ok(None);
         };
-        let (outcome, reasons) = self_test_outcome(&ended);
+        let (outcome, reasons) = self_test_outcome(&ended, &said(&output));
         if outcome == Outcome::Valid && !self.keep_all {
             let _ = std::fs::remove_dir_all(folder.join("self-test"));
         }
@@ -125,7 +129,7 @@ impl Steps {
         let mut arguments = step.arguments.clone();
         arguments.extend(["--runs-dir".to_owned(), folder.display().to_string()]);
         let output = folder.join("output.txt");
-        let Some(ended) = self.starter.run(&arguments, &output, step.time_max)? else {
+        let Some(ended) = self.children.run(&arguments, &output, step.time_max)? else {
             return Ok(None);
         };
         let run = std::fs::canonicalize(folder.join("latest")).ok().map(RunDirectory::at);
@@ -133,19 +137,19 @@ impl Steps {
             let text = std::fs::read(run.verdict()).ok()?;
             serde_json::from_slice(&text).ok()
         });
-        let (mut outcome, mut reasons) = run_outcome(&ended, judgement.as_ref());
+        let (mut outcome, mut reasons) = run_outcome(&ended, &said(&output), judgement.as_ref());
         let mut measured = None;
         if let (Some(run), Some(judgement)) = (&run, &judgement) {
             let check = ["check".to_owned(), run.path().display().to_string()];
-            let Some(checked) = self.starter.run(&check, &folder.join("check.txt"), CHECK_MAX)?
-            else {
+            let said_again = folder.join("check.txt");
+            let Some(checked) = self.children.run(&check, &said_again, CHECK_MAX)? else {
                 return Ok(None);
             };
             if checked.code != Some(i32::from(judgement.exit().code())) {
                 outcome = Outcome::Crash;
                 reasons.insert(
                     0,
-                    format!("check does not say the same as the run: {}", checked.last_words()),
+                    format!("check does not say the same as the run: {}", last_words(&said_again)),
                 );
             }
             measured = Plan::read(&run.plan()).ok().map(|plan| measure(&plan, judgement, &checked));

@@ -2,19 +2,23 @@
 //!
 //! In: how a process ended, what it said, the verdict that it left. Out: an [`Outcome`] with reasons; numbers. Starts nothing.
 
-use super::{
-    outcome::{Measured, Outcome},
-    process::Ended,
+use super::outcome::{Measured, Outcome};
+use crate::{
+    attempts::children::{Ended, last_line},
+    judge::Judgement,
+    plan::Plan,
+    self_test,
+    traffic::Counts,
+    workload::Workload,
 };
-use crate::{judge::Judgement, plan::Plan, self_test, traffic::Counts, workload::Workload};
 
 /// So many reasons are kept of a run; the rest is in its verdict.json.
 const REASONS_MAX: usize = 5;
 
 /// An accusation is the tester's own failure; an escape makes nothing wrong, it only takes the worth from "valid".
-pub fn self_test_outcome(ended: &Ended) -> (Outcome, Vec<String>) {
-    let reasons: Vec<String> = complaints(&ended.said).map(str::to_owned).collect();
-    let accused = ended.said.contains(self_test::Outcome::Accused.name());
+pub fn self_test_outcome(ended: &Ended, said: &str) -> (Outcome, Vec<String>) {
+    let reasons: Vec<String> = complaints(said).map(str::to_owned).collect();
+    let accused = said.contains(self_test::Outcome::Accused.name());
     let outcome = match Outcome::of_code(ended.code) {
         Outcome::Invalid if accused => Outcome::Crash,
         Outcome::Invalid => Outcome::Unknown,
@@ -22,7 +26,7 @@ pub fn self_test_outcome(ended: &Ended) -> (Outcome, Vec<String>) {
     };
     match (outcome, reasons.is_empty()) {
         (Outcome::Valid, _) => (outcome, Vec::new()),
-        (_, true) => (outcome, vec![ended.last_words()]),
+        (_, true) => (outcome, vec![last_line(said).to_owned()]),
         (_, false) => (outcome, reasons),
     }
 }
@@ -37,7 +41,11 @@ fn complaints(said: &str) -> impl Iterator<Item = &str> {
 }
 
 /// How a run ended, and what makes it worse than valid.
-pub fn run_outcome(ended: &Ended, judgement: Option<&Judgement>) -> (Outcome, Vec<String>) {
+pub fn run_outcome(
+    ended: &Ended,
+    said: &str,
+    judgement: Option<&Judgement>,
+) -> (Outcome, Vec<String>) {
     let mut outcome = Outcome::of_code(ended.code);
     let mut reasons = judgement.map_or_else(Vec::new, |it| it.reasons.clone());
     if reasons.len() > REASONS_MAX {
@@ -50,7 +58,7 @@ pub fn run_outcome(ended: &Ended, judgement: Option<&Judgement>) -> (Outcome, Ve
         reasons.push("the run ended without a verdict".into());
     }
     if outcome == Outcome::Crash {
-        reasons.insert(0, ended.last_words());
+        reasons.insert(0, last_line(said).to_owned());
     }
     if ended.took_too_long {
         outcome = outcome.max(Outcome::Unknown);
@@ -81,30 +89,30 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    fn ended(code: Option<i32>, said: &str) -> Ended {
-        Ended { code, took: Duration::from_secs(3), took_too_long: false, said: said.to_owned() }
+    fn ended(code: Option<i32>) -> Ended {
+        Ended { code, took: Duration::from_secs(3), took_too_long: false }
     }
 
     #[test]
     fn an_escape_takes_trust_and_an_accusation_is_the_testers_failure() {
         let escaped =
             "canary: caught after 6 s (1 tries)\nstale-read: ESCAPED after 60 s (2 tries)\n";
-        let (outcome, reasons) = self_test_outcome(&ended(Some(1), escaped));
+        let (outcome, reasons) = self_test_outcome(&ended(Some(1)), escaped);
         assert_eq!(outcome, Outcome::Unknown);
         assert_eq!(reasons, ["stale-read: ESCAPED after 60 s (2 tries)"]);
         let accused = "correct cluster: ACCUSED after 20 s (1 tries)\n";
-        assert_eq!(self_test_outcome(&ended(Some(1), accused)).0, Outcome::Crash);
-        assert_eq!(self_test_outcome(&ended(Some(0), "9 caught")), (Outcome::Valid, vec![]));
-        let (outcome, reasons) = self_test_outcome(&ended(Some(74), "a disk is full\n\n"));
+        assert_eq!(self_test_outcome(&ended(Some(1)), accused).0, Outcome::Crash);
+        assert_eq!(self_test_outcome(&ended(Some(0)), "9 caught"), (Outcome::Valid, vec![]));
+        let (outcome, reasons) = self_test_outcome(&ended(Some(74)), "a disk is full\n\n");
         assert_eq!((outcome, reasons), (Outcome::Crash, vec!["a disk is full".to_owned()]));
     }
 
     #[test]
     fn what_ends_well_without_a_verdict_is_no_pass() {
-        let (outcome, reasons) = run_outcome(&ended(Some(0), "bye\n"), None);
+        let (outcome, reasons) = run_outcome(&ended(Some(0)), "bye\n", None);
         assert_eq!(outcome, Outcome::Crash);
         assert_eq!(reasons, ["bye", "the run ended without a verdict"]);
-        let (outcome, _) = run_outcome(&ended(None, "killed\n"), None);
+        let (outcome, _) = run_outcome(&ended(None), "killed\n", None);
         assert_eq!(outcome, Outcome::Crash);
     }
 }

@@ -16,7 +16,6 @@ mod meaning;
 mod night;
 mod nights;
 mod outcome;
-mod process;
 mod settings;
 mod summary;
 mod table;
@@ -24,6 +23,7 @@ mod table;
 pub use settings::{Settings, Span};
 
 use crate::{
+    attempts::children::Children,
     cli::NightlyArgs,
     exit::{Exit, Failure},
     interrupt::Listener,
@@ -49,7 +49,7 @@ pub fn command(args: &NightlyArgs) -> Result<Exit, Failure> {
     let matrix = matrix::of(&header.settings, header.seed)?;
     let steps = Steps {
         night: path,
-        starter: process::Starter::new(listener.interrupt())?,
+        children: Children::new(listener.interrupt())?,
         failing: FailingPlans::of(nights.path()),
         keep_all: header.settings.keep == Keep::All,
     };

@@ -46,7 +46,7 @@ impl Night {
         self.self_test()?;
         self.earlier_failures()?;
         self.cells()?;
-        if !self.steps.starter.is_interrupted() {
+        if !self.steps.children.are_interrupted() {
             self.journal.is_over()?;
         }
         Ok(())
@@ -65,7 +65,7 @@ impl Night {
             if self.is_done(&label) {
                 continue;
             }
-            if self.steps.starter.is_interrupted() {
+            if self.steps.children.are_interrupted() {
                 break;
             }
             if is_again {
@@ -135,7 +135,7 @@ impl Night {
     }
 
     fn has_room(&self, needs_ms: u64) -> bool {
-        let is_interrupted = self.steps.starter.is_interrupted();
+        let is_interrupted = self.steps.children.are_interrupted();
         !is_interrupted
             && self.journal.used_ms() + needs_ms <= self.journal.header.settings.budget.ms
     }

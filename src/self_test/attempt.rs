@@ -95,7 +95,7 @@ impl Runner {
         let output = dir.join("output.txt");
         let mut arguments = attempt.arguments();
         arguments.push(format!("--runs-dir={}", dir.display()));
-        if !self.children.run(&arguments, &output, RUN_MAX)? {
+        if self.children.run(&arguments, &output, RUN_MAX)?.is_none() {
             return Ok(None);
         }
         let run = RunDirectory::at(dir.join("latest"));
