@@ -43,7 +43,7 @@ mod verdict;
 
 pub use check::check;
 pub use collect::Collector;
-pub use counterexample::Counterexample;
+pub use counterexample::{Counterexample, Explained};
 pub use findings::{Finding, FindingKind};
 pub use history::History;
 pub use options::{Budget, Engine, Model, Options};

@@ -3,17 +3,16 @@
 //! In: the judgement, the facts, and the errors by kind. Out: the page's body. It is readable without scripts; the
 //! panels need one. All that comes from a run is escaped.
 
-use super::{errors::Kind, facts::Facts, spacetime, words};
+use super::{errors::Kind, facts::Facts, wrong};
 use crate::{
     judge::{FaultJudged, Judgement},
     pages::escaped,
     report,
 };
-use checker::{KeyVerdict, Validity};
+use checker::Validity;
 use std::fmt::Write;
 
-/// So many invalid keys are drawn, and so many rows of a table are shown.
-const KEYS_MAX: usize = 5;
+/// So many rows of a table are shown.
 const ROWS_MAX: usize = 200;
 
 /// Everything that the page tells.
@@ -46,14 +45,13 @@ pub fn body(told: &Told<'_>) -> String {
         escaped(told.title)
     );
     html += &verdict(told);
-    html += &counterexamples(told);
+    html += &wrong::html(told);
     html += &tried(told);
     html += "<h2 id=\"over-time\">Over time</h2>\n<div class=\"cursor bar\"><output id=\"cursor\" class=\"dim\">Point at a \
              panel to read its values; drag to zoom, double-click for all.</output><span id=\"zoom\"></span></div>\n\
              <div id=\"panels\"></div>\n<noscript><p>The panels need JavaScript; everything else is here.</p></noscript>\n";
     html += &experiment(told.judgement);
     html += &faults(&told.judgement.faults);
-    html += &key_counts(told);
     html += &errors(told.errors);
     html += &files(told);
     html += "</main>\n";
@@ -98,50 +96,6 @@ fn verdict(told: &Told<'_>) -> String {
         );
     }
     html + "</section>\n"
-}
-
-fn counterexamples(told: &Told<'_>) -> String {
-    let keys: Vec<&KeyVerdict> = told
-        .judgement
-        .checked
-        .keys
-        .iter()
-        .filter(|key| key.validity == Validity::Invalid)
-        .collect();
-    let mut html = String::new();
-    for key in keys.iter().take(KEYS_MAX) {
-        let Some(found) = &key.counterexample else { continue };
-        let finding = told.judgement.checked.findings.iter().find(|finding| finding.key == key.key);
-        let kind = finding.map_or_else(|| "not linearizable".to_owned(), |it| it.kind.to_string());
-        let clash = finding.map_or(&found.operations, |it| &it.operations);
-        let mut operations = found.operations.clone();
-        operations.extend(clash.iter().filter(|index| !found.operations.contains(index)));
-        let _ = writeln!(
-            html,
-            "<section><h2>What went wrong: {} of key <code>{}</code></h2>\n<p>{}</p>",
-            escaped(&kind),
-            escaped(&key.key.to_string()),
-            escaped(&words::paragraph(told.facts, told.judgement, key))
-        );
-        html += &spacetime::draw(told.facts, told.judgement, &operations, clash);
-        let _ = writeln!(
-            html,
-            "<p class=\"dim\">A lane for each client; blue bars read, orange bars write; ✗ marks the operations that clash. \
-             Pink behind: faults in force. Beneath: what the processes of the stores concerned did. Time is to scale \
-             between two marks, and cut at the double strokes. Point at a bar for its exact times.</p>\n\
-             <details><summary>The checker's own words, and the drawing as text</summary><p>{}</p><pre>{}</pre></details></section>",
-            escaped(&found.sentence),
-            escaped(&found.drawing.join("\n"))
-        );
-    }
-    if keys.len() > KEYS_MAX {
-        let _ = writeln!(
-            html,
-            "<p>{} more keys are invalid; they are in verdict.json.</p>",
-            keys.len() - KEYS_MAX
-        );
-    }
-    html
 }
 
 fn tried(told: &Told<'_>) -> String {
@@ -255,48 +209,6 @@ fn faults(faults: &[FaultJudged]) -> String {
         let _ = writeln!(html, "<p>{} more are in verdict.json.</p>", faults.len() - ROWS_MAX);
     }
     html
-}
-
-/// Scans that missed a key or returned one too many: which, who wrote it, who saw it last.
-fn key_counts(told: &Told<'_>) -> String {
-    let wrong = told.judgement.checked.key_counts.iter();
-    let wrong = wrong.filter(|count| !count.missing.is_empty() || !count.unexpected.is_empty());
-    let mut html = String::new();
-    for count in wrong.take(KEYS_MAX) {
-        let _ = write!(
-            html,
-            "<h3>The scan from {:.3} to {:.3} s returned {} keys; {} to {} had to be there</h3><ul>",
-            count.invoke_ns as f64 / 1e9,
-            count.finish_ns as f64 / 1e9,
-            count.count,
-            count.certainly_present,
-            count.possibly_present
-        );
-        let missing = count.missing.iter().map(|key| ("missing", key));
-        for (word, key) in
-            missing.chain(count.unexpected.iter().map(|key| ("too many", key))).take(20)
-        {
-            let last = told.facts.keys.get(&key.0);
-            let written = last.and_then(|it| it.written.as_ref()).map_or_else(
-                || "no acknowledged write of it".to_owned(),
-                |(client, words, at)| {
-                    format!("last written by client {client}: {words} at {:.3} s", *at as f64 / 1e9)
-                },
-            );
-            let seen = last.and_then(|it| it.seen).map_or_else(
-                || "never read".to_owned(),
-                |(client, at)| format!("last read by client {client} at {:.3} s", at as f64 / 1e9),
-            );
-            let _ = write!(
-                html,
-                "<li>{word}: <code>{}</code>, {}, {seen}</li>",
-                escaped(&key.to_string()),
-                escaped(&written)
-            );
-        }
-        html += "</ul>\n";
-    }
-    if html.is_empty() { html } else { format!("<h2>Keys missing or too many</h2>\n{html}") }
 }
 
 fn errors(errors: &[(Kind, u64)]) -> String {

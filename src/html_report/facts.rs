@@ -6,7 +6,8 @@
 
 use crate::observe::ProcessWord;
 use histories::{
-    AnswerRef, EventRef, Header, Operation, OutcomeRef, Process, ReadError, WhatRef, jsonl::Text,
+    Answer, AnswerRef, EventRef, Header, Operation, OutcomeRef, Process, ReadError, WhatRef,
+    jsonl::Text,
 };
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -77,7 +78,7 @@ pub struct ProcessChange {
 pub struct KeyLast {
     /// The last acknowledged write: client, what, when.
     pub written: Option<(u64, String, u64)>,
-    /// The last time that a get saw it: client, when.
+    /// The last time that anybody saw it: client, when.
     pub seen: Option<(u64, u64)>,
 }
 
@@ -195,6 +196,23 @@ impl Facts {
                 if let (Some(last), AnswerRef::Got(Some(_))) = (self.keys.get_mut(key), answer) {
                     last.seen = Some((client, at_ns));
                 }
+            }
+            _ => self.note_seen(client, answer, at_ns),
+        }
+    }
+
+    /// What a scan or a batch returned was seen.
+    fn note_seen(&mut self, client: u64, answer: AnswerRef<'_>, at_ns: u64) {
+        let mut see = |key: &[u8]| {
+            if let Some(last) = self.keys.get_mut(key) {
+                last.seen = Some((client, at_ns));
+            }
+        };
+        match answer {
+            AnswerRef::Other(Answer::ScannedKeys(keys)) => keys.iter().for_each(|key| see(key)),
+            AnswerRef::Other(Answer::Scanned(pairs)) => pairs.iter().for_each(|(key, _)| see(key)),
+            AnswerRef::Other(Answer::GotBatch(pairs)) => {
+                pairs.iter().filter(|(_, value)| value.is_some()).for_each(|(key, _)| see(key));
             }
             _ => {}
         }

@@ -4,13 +4,17 @@
 //! one self-contained page, beside them. It decides nothing: every number and sentence about right and wrong is the
 //! judgement's. Data is thinned, evidence is not; see [`panels`].
 
+mod beneath;
 mod body;
 mod cluster_panels;
 mod errors;
+mod explanation;
 mod facts;
 mod panels;
+mod scale;
 mod spacetime;
 mod words;
+mod wrong;
 
 use crate::{
     cli,
@@ -38,10 +42,7 @@ pub fn command(args: &cli::ReportArgs) -> Result<Exit, Failure> {
             format!("{} is no run directory: there is no history.jsonl in it", args.run.display()),
         )
     })?;
-    let judged = match read_verdict(&run) {
-        Some(judgement) => Ok(judgement),
-        None => judge::judge(&run.history(), &judge::Judging::default()),
-    };
+    let judged = judged(&run);
     let path = write(&run, judged.as_ref())?;
     crate::terminal::result(path.display());
     if args.open {
@@ -52,12 +53,37 @@ pub fn command(args: &cli::ReportArgs) -> Result<Exit, Failure> {
 
 /// Writes the page of a run; of a refused one too, as far as it goes.
 pub fn write(run: &RunDirectory, judged: Result<&Judgement, &Failure>) -> Result<PathBuf, Failure> {
+    write_whole(&run.html(), html(run, judged)?.as_bytes())?;
+    Ok(run.html())
+}
+
+/// The page of a run that has none, drawn from what there is; nothing is written.
+pub fn drawn(run: &RunDirectory) -> Result<String, Failure> {
+    html(run, judged(run).as_ref())
+}
+
+/// What the panels of a run show, as `panels.js` understands it.
+pub fn panels_of(run: &RunDirectory) -> Result<serde_json::Value, Failure> {
+    let judged = judged(run);
+    let nothing = Judgement::refused("");
+    let judgement = judged.as_ref().unwrap_or(&nothing);
+    let facts =
+        Facts::read(&run.history(), &BTreeSet::new(), []).map_err(|error| cannot(run, &error))?;
+    Ok(panels_data(run, judgement, &facts))
+}
+
+/// What it was judged to be, or is, if nobody judged it yet.
+fn judged(run: &RunDirectory) -> Result<Judgement, Failure> {
+    match read_verdict(run) {
+        Some(judgement) => Ok(judgement),
+        None => judge::judge(&run.history(), &judge::Judging::default()),
+    }
+}
+
+fn html(run: &RunDirectory, judged: Result<&Judgement, &Failure>) -> Result<String, Failure> {
     let refused = judged.err().map(|failure| failure.sentence.clone());
     let nothing = Judgement::refused(refused.as_deref().unwrap_or_default());
-    let judgement = judged.unwrap_or(&nothing);
-    let html = page(run, judgement, refused.as_deref())?;
-    write_whole(&run.html(), html.as_bytes())?;
-    Ok(run.html())
+    page(run, judged.unwrap_or(&nothing), refused.as_deref())
 }
 
 /// What the run was judged to be, if that can be read.
@@ -70,26 +96,15 @@ fn page(
     judgement: &Judgement,
     refused: Option<&str>,
 ) -> Result<String, Failure> {
-    let cannot = |error: histories::ReadError| {
-        Failure::new(Exit::NoInput, format!("{}: {error}", run.history().display()))
-    };
     let counts = judgement.checked.key_counts.iter();
     let keys = counts.flat_map(|count| count.missing.iter().chain(&count.unexpected));
     let keys = keys.take(KEYS_LOOKED_UP_MAX).map(|key| key.0.clone());
     let facts = match Facts::read(&run.history(), &wanted(judgement), keys) {
-        Err(error) if refused.is_none() => return Err(cannot(error)),
+        Err(error) if refused.is_none() => return Err(cannot(run, &error)),
         // It is refused already, and the page says why.
         facts => facts.unwrap_or_default(),
     };
-    let samples = cluster_panels::read(&run.samples());
-    let stores = cluster_panels::stores(&samples);
-    let mut drawn: Vec<serde_json::Value> = panels::faults(judgement).into_iter().collect();
-    drawn.push(panels::throughput(&facts));
-    drawn.push(panels::latency(&facts));
-    drawn.extend(panels::processes(&facts, &stores));
-    drawn.extend(cluster_panels::panels(&samples));
-    drawn.extend(panels::key_counts(judgement));
-    let data = serde_json::json!({ "panels": drawn, "bands": panels::bands(judgement), "end": facts.end_s() });
+    let data = panels_data(run, judgement, &facts);
     let errors = errors::by_kind(&run.history());
     let title = title(run);
     let repeat = Plan::read(&run.plan()).ok().and_then(|plan| plan.command_line().ok());
@@ -105,6 +120,22 @@ fn page(
     let data = data.to_string();
     let script = include_str!("../pages/report.js");
     Ok(Page { title: &title, body: &body, draws: true, script, data: Some(&data) }.html())
+}
+
+fn panels_data(run: &RunDirectory, judgement: &Judgement, facts: &Facts) -> serde_json::Value {
+    let samples = cluster_panels::read(&run.samples());
+    let stores = cluster_panels::stores(&samples);
+    let mut drawn: Vec<serde_json::Value> = panels::faults(judgement).into_iter().collect();
+    drawn.push(panels::throughput(facts));
+    drawn.push(panels::latency(facts));
+    drawn.extend(panels::processes(facts, &stores));
+    drawn.extend(cluster_panels::panels(&samples));
+    drawn.extend(panels::key_counts(judgement));
+    serde_json::json!({ "panels": drawn, "bands": panels::bands(judgement), "end": facts.end_s() })
+}
+
+fn cannot(run: &RunDirectory, error: &histories::ReadError) -> Failure {
+    Failure::new(Exit::NoInput, format!("{}: {error}", run.history().display()))
 }
 
 /// The operations that the page shows in full, by the index of the event that invoked them.

@@ -4,9 +4,12 @@
 //! In: a finding or a counterexample, and the facts of the history. Out: one paragraph. It says only what the history
 //! says: what a store did is told as what preceded, not as the cause.
 
-use super::facts::{Facts, ProcessChange, Wanted};
+use super::{
+    explanation::Step,
+    facts::{Facts, ProcessChange, Wanted},
+};
 use crate::{judge::Judgement, observe::ProcessWord};
-use checker::{Finding, FindingKind, KeyVerdict};
+use checker::{Counterexample, Finding, FindingKind};
 use std::fmt::Write;
 
 /// A store that was touched so long before is told of.
@@ -16,21 +19,61 @@ fn s(ns: u64) -> String {
     format!("{:.3} s", ns as f64 / 1e9)
 }
 
+/// What clashes in a key that is not linearizable.
+pub struct Clash<'a> {
+    /// What it is called.
+    pub kind: String,
+    /// The operations that cannot be explained together, by the event that invoked them.
+    pub operations: Vec<u64>,
+    finding: Option<&'a Finding>,
+}
+
+/// What is told of a key: the finding, if it is about the operations that are drawn, and otherwise what the drawn ones
+/// show by themselves: the last write that has a place, and the read that has none.
+pub fn clash<'a>(
+    facts: &Facts,
+    finding: Option<&'a Finding>,
+    found: &Counterexample,
+    steps: &[Step],
+) -> Clash<'a> {
+    let is_drawn = |it: &&Finding| it.operations.iter().all(|op| found.operations.contains(op));
+    if let Some(finding) = finding.filter(is_drawn) {
+        let kind = match finding.kind {
+            FindingKind::LostWrite => "stale read, or a lost write".to_owned(),
+            kind => kind.to_string(),
+        };
+        return Clash { kind, operations: finding.operations.clone(), finding: Some(finding) };
+    }
+    let wanted = |index: &u64| facts.wanted.get(index);
+    let is_placed = |index: &u64| steps.iter().any(|step| step.operation == *index);
+    let read = found.operations.iter().rev().find(|index| !is_placed(index));
+    let read = read.filter(|index| wanted(index).is_some_and(|it| it.is_read));
+    let write = read.and_then(|read| {
+        let begun_ns = wanted(read)?.invoked_ns;
+        let replaced =
+            |it: &Wanted| !it.is_read && it.completed_ns.is_some_and(|at| at <= begun_ns);
+        let mut placed = steps.iter().rev().map(|step| step.operation);
+        placed.find(|index| wanted(index).is_some_and(replaced))
+    });
+    if let (Some(write), Some(read)) = (write, read) {
+        let operations = vec![write, *read];
+        return Clash { kind: "stale read".to_owned(), operations, finding: None };
+    }
+    let kind = "not linearizable".to_owned();
+    Clash { kind, operations: found.operations.clone(), finding: None }
+}
+
 /// The paragraph on a key that is not linearizable.
-pub fn paragraph(facts: &Facts, judgement: &Judgement, key: &KeyVerdict) -> String {
-    let finding = judgement.checked.findings.iter().find(|finding| finding.key == key.key);
-    let sentence =
-        key.counterexample.as_ref().map(|found| found.sentence.clone()).unwrap_or_default();
-    let operations =
-        finding.map(|it| &it.operations).or(key.counterexample.as_ref().map(|it| &it.operations));
-    let read = operations.and_then(|it| it.last()).and_then(|index| facts.wanted.get(index));
-    let mut told = match (finding, read) {
-        (Some(finding), Some(read)) => {
-            stale(facts, finding, read).unwrap_or_else(|| format!("{}.", finding.sentence))
-        }
-        (Some(finding), None) => format!("{}.", finding.sentence),
-        (None, _) => format!("{sentence}."),
-    };
+pub fn paragraph(
+    facts: &Facts,
+    judgement: &Judgement,
+    found: &Counterexample,
+    clash: &Clash<'_>,
+) -> String {
+    let read = clash.operations.last().and_then(|index| facts.wanted.get(index));
+    let sentence = clash.finding.map_or(&found.sentence, |finding| &finding.sentence);
+    let told = read.and_then(|read| stale(facts, clash, read));
+    let mut told = told.unwrap_or_else(|| format!("{sentence}."));
     if let Some(read) = read {
         told.push_str(&stores(facts, read));
         let in_force: Vec<&str> = judgement
@@ -51,16 +94,17 @@ pub fn paragraph(facts: &Facts, judgement: &Judgement, key: &KeyVerdict) -> Stri
 }
 
 /// A read of a value that had been replaced.
-fn stale(facts: &Facts, finding: &Finding, read: &Wanted) -> Option<String> {
-    let fate = match finding.kind {
-        FindingKind::StaleRead => "was read again afterwards, so the write had taken effect",
-        FindingKind::LostWrite => "was never read by anybody",
-        FindingKind::Resurrected => {
-            "had been read before and was not afterwards: the old value came back"
+fn stale(facts: &Facts, clash: &Clash<'_>, read: &Wanted) -> Option<String> {
+    let fate = match clash.finding.map(|finding| finding.kind) {
+        Some(FindingKind::StaleRead) => " was read again afterwards, so the write had taken effect",
+        Some(FindingKind::LostWrite) => " was never read by anybody, so it may be lost",
+        Some(FindingKind::Resurrected) => {
+            " had been read before and was not afterwards: the old value came back"
         }
+        None => " was there by then",
         _ => return None,
     };
-    let [write, _] = finding.operations.as_slice() else { return None };
+    let [write, _] = clash.operations.as_slice() else { return None };
     let write = facts.wanted.get(write)?;
     let acknowledged = write.completed_ns.map_or_else(
         || format!("client {}'s {} had been seen by others", write.client, write.words),
@@ -79,7 +123,7 @@ fn stale(facts: &Facts, finding: &Finding, read: &Wanted) -> Option<String> {
         value => format!("Nobody wrote {value} again."),
     };
     Some(format!(
-        "Client {} asked at {} and was answered {} at {}: {acknowledged}. The newer value {} {fate}. {again}",
+        "Client {} asked at {} and was answered {} at {}: {acknowledged}. The newer value {}{fate}. {again}",
         read.client,
         s(read.invoked_ns),
         read.value,

@@ -10,6 +10,7 @@
 mod core;
 mod drawing;
 mod events;
+mod explained;
 mod minimize;
 mod sentence;
 mod support;
@@ -34,9 +35,24 @@ pub struct Counterexample {
     pub operations: Vec<u64>,
     /// The operations as lanes over time, a line for each client; not to scale.
     pub drawing: Vec<String>,
+    /// The longest beginning that can be explained: these operations, in this order. What is not in it has no place
+    /// after it. Empty if there is none, or if the counterexample is too large to look for it.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub explained: Vec<Explained>,
     /// The operations as a history of their own, which is judged invalid as well. Not part of `verdict.json`.
     #[serde(skip)]
     pub events: Vec<Event>,
+}
+
+/// An operation of the beginning that can be explained.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explained {
+    /// The event that invoked it, by index.
+    pub operation: u64,
+    /// What was asked and answered, in a few words; of a value that expired, that it did.
+    pub words: String,
+    /// What the key is after it.
+    pub state: String,
 }
 
 /// Finds a counterexample in a key that is not linearizable.
@@ -51,8 +67,19 @@ pub(crate) fn find(history: &History, key: &KeyHistory, budget: &Budget) -> Coun
         sentence: sentence::sentence(&minimal, key, &names),
         operations: minimal.iter().map(|call| u64::from(call.event)).collect(),
         drawing: drawing::draw(&minimal, &names),
+        explained: explained(&minimal, &names),
         events: events::events(&minimal, history, key, &names),
     }
+}
+
+/// The longest beginning that can be explained, in words.
+fn explained(calls: &[Call], names: &Names<'_>) -> Vec<Explained> {
+    let step = |(index, after): (usize, u32)| Explained {
+        operation: u64::from(calls[index].event),
+        words: drawing::words(&calls[index], names),
+        state: names.value(after),
+    };
+    explained::longest(calls).into_iter().map(step).collect()
 }
 
 /// What clients and values are called.
