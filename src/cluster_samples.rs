@@ -32,11 +32,13 @@ impl Drop for Watch {
 pub fn watch(
     path: &Path,
     pd_endpoints: &[String],
+    security: Option<&client::Security>,
     processes: Arc<dyn Processes>,
     clock: Clock,
 ) -> Watch {
     let opened = std::fs::File::create(path);
-    let (Ok(mut file), Ok(mut sampler)) = (opened, Sampler::new(pd_endpoints, Some(processes)))
+    let (Ok(mut file), Ok(mut sampler)) =
+        (opened, Sampler::new(pd_endpoints, security, Some(processes)))
     else {
         tracing::warn!(path = %path.display(), "the cluster is not looked at: the report will lack leaders and regions");
         return Watch(None);

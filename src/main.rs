@@ -29,6 +29,7 @@ mod live;
 mod live_tester;
 mod logging;
 mod measurement;
+mod metrics;
 mod minimize;
 mod nightly;
 mod observe;
@@ -47,6 +48,7 @@ mod run_archive;
 mod run_directory;
 mod scenario;
 mod self_test;
+mod serve;
 mod shrink;
 mod simulate;
 mod stand_ins;
@@ -54,6 +56,7 @@ mod target_check;
 mod targets;
 mod terminal;
 mod traffic;
+mod tui;
 mod workers;
 mod workload;
 mod ycsb;
@@ -116,7 +119,8 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
         cli::Command::InternalStore(args) => args.run(),
         cli::Command::SelfTest(args) => self_test::command(&args),
         cli::Command::Test(args) => {
-            planned(&plan::Plan::draw(surveyed(args.config()?)?)?, &args.runs_dir, args.beside())
+            let beside = args.beside()?;
+            planned(&plan::Plan::draw(surveyed(args.config()?)?)?, &args.runs_dir, beside)
         }
         cli::Command::BenchRecording(args) => {
             run::recording_cost(&plan::Plan::draw(args.config()?)?, &args.runs_dir)
@@ -126,12 +130,12 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
             if let Some(times) = args.times {
                 return replay::command(&args, times);
             }
-            let beside = run::Beside { live: args.live, ..run::Beside::default() };
+            let beside = args.watching.beside()?;
             planned(&replay::plan(&args)?, &args.runs_dir, beside)
         }
         cli::Command::Scenario(args) => {
             let (scenario, runs_dir) = (args.scenario()?, args.runs_dir.clone());
-            let beside = run::Beside { live: args.live, ..run::Beside::default() };
+            let beside = args.watching.beside()?;
             let plan = plan::Plan::of_scenario(surveyed(args.config()?)?, scenario)?;
             planned(&plan, &runs_dir, beside)
         }
@@ -147,6 +151,7 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
         cli::Command::Nightly(args) => nightly::command(&args),
         cli::Command::Minimize(args) => minimize::command(&args),
         cli::Command::Report(args) => html_report::command(&args),
+        cli::Command::Serve(args) => serve::command(&args),
         cli::Command::Check(args) => check::command(&args),
         cli::Command::Cluster(args) => clusters::command(&args.command),
         cli::Command::InternalSupervisor(_) => clusters::detached_supervisor(),

@@ -1,12 +1,13 @@
-//! What a person sees while a run goes: a bar on a terminal, plain lines elsewhere.
+//! What a person sees while a run goes: a bar on a terminal, plain lines elsewhere, or nothing where a screen shows all.
 //!
-//! In: the phase, counts, the faults in force. Out: stderr. Results go to stdout and are not made here.
+//! In: the phase, counts, the faults in force. Out: stderr. Results go to stdout and are not made here; while a screen has
+//! the terminal all lines are kept, and said when it is over.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::{
     io::IsTerminal,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 /// Shows how far a run is.
@@ -14,6 +15,16 @@ use std::{
 pub struct Progress {
     bar: Option<ProgressBar>,
     phase: Arc<Mutex<Phase>>,
+    /// What was said while a screen has the terminal.
+    kept: Option<Arc<Mutex<Vec<Said>>>>,
+}
+
+/// A line that waits until the terminal is free.
+#[derive(Debug)]
+struct Said {
+    at_ms: u64,
+    line: String,
+    is_result: bool,
 }
 
 /// What goes on, since when, and how long it takes if that is known.
@@ -30,11 +41,41 @@ impl Progress {
         let phase = Phase { name: String::new(), since: Instant::now(), length: None };
         let phase = Arc::new(Mutex::new(phase));
         if !std::io::stderr().is_terminal() {
-            return Self { bar: None, phase };
+            return Self { bar: None, phase, kept: None };
         }
         let bar = ProgressBar::with_draw_target(Some(1), ProgressDrawTarget::stderr_with_hz(5));
         bar.set_style(style());
-        Self { bar: Some(bar), phase }
+        Self { bar: Some(bar), phase, kept: None }
+    }
+
+    /// A screen shows how far the run is: nothing is said until [`Progress::finish`].
+    pub fn on_screen() -> Self {
+        let phase = Phase { name: String::new(), since: Instant::now(), length: None };
+        Self { bar: None, phase: Arc::new(Mutex::new(phase)), kept: Some(Arc::default()) }
+    }
+
+    /// What was said so far and is no result: milliseconds since 1970, and a line.
+    pub fn said(&self) -> Vec<(u64, String)> {
+        let Some(kept) = &self.kept else { return Vec::new() };
+        let kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let notes = kept.iter().filter(|said| !said.is_result);
+        notes.map(|said| (said.at_ms, said.line.clone())).collect()
+    }
+
+    fn note(&self, line: &str) {
+        if !self.keep(line, false) {
+            crate::terminal::note(line);
+        }
+    }
+
+    /// Keeps a line if a screen has the terminal.
+    fn keep(&self, line: &str, is_result: bool) -> bool {
+        let Some(kept) = &self.kept else { return false };
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        let at_ms = since.map_or(0, |since| since.as_millis() as u64);
+        let said = Said { at_ms, line: line.to_owned(), is_result };
+        kept.lock().unwrap_or_else(PoisonError::into_inner).push(said);
+        true
     }
 
     /// A new phase begins, so long if known.
@@ -49,7 +90,7 @@ impl Progress {
                 bar.set_message(String::new());
                 bar.enable_steady_tick(Duration::from_millis(200));
             }
-            None => crate::terminal::note(format_args!("{name}")),
+            None => self.note(name),
         }
     }
 
@@ -75,7 +116,7 @@ impl Progress {
     /// The faults in force changed. The bar shows them by itself.
     pub fn faults(&self, in_force: &[String]) {
         if self.bar.is_none() && !in_force.is_empty() {
-            crate::terminal::note(format_args!("in force: {}", in_force.join(", ")));
+            self.note(&format!("in force: {}", in_force.join(", ")));
         }
     }
 
@@ -83,7 +124,7 @@ impl Progress {
     pub fn line(&self, line: &str) {
         match &self.bar {
             Some(bar) => bar.println(line),
-            None => crate::terminal::note(line),
+            None => self.note(line),
         }
     }
 
@@ -91,14 +132,30 @@ impl Progress {
     pub fn result_line(&self, line: &str) {
         match &self.bar {
             Some(bar) => bar.suspend(|| crate::terminal::result(line)),
+            None if self.keep(line, true) => {}
             None => crate::terminal::result(line),
         }
     }
 
-    /// Takes the bar away.
+    /// Where something is served meanwhile: a result, and on a screen something to read at once.
+    pub fn address(&self, line: &str) {
+        if !self.keep(line, false) {
+            self.result_line(line);
+        }
+    }
+
+    /// Takes the bar away, and says what was kept.
     pub fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
+        }
+        let Some(kept) = &self.kept else { return };
+        for said in kept.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            if said.is_result {
+                crate::terminal::result(said.line);
+            } else {
+                crate::terminal::note(said.line);
+            }
         }
     }
 }

@@ -4,7 +4,7 @@
 //! the only place where the libraries' words (requests, responses, fates) become those of a history, and the only one
 //! that gives client ids out.
 
-use crate::{clock::Clock, measurement::Measurement};
+use crate::{clock::Clock, measurement::Measurement, metrics::Metrics};
 use client::{RawKv, Request, Response};
 use histories::{
     Answer, Attempt, ClientId, Key, Operation, Outcome, Process, Record, RecorderHandle, What,
@@ -35,6 +35,8 @@ pub struct Recording {
     measurement: Mutex<Measurement>,
     /// What was measured since a live page looked; kept only if there is one.
     since_look: OnceLock<Mutex<Measurement>>,
+    /// Who counts for Prometheus, if anybody does.
+    metrics: OnceLock<Arc<Metrics>>,
     /// The keys of the last acknowledged writes, the newest last.
     fresh_keys: Mutex<VecDeque<Key>>,
 }
@@ -59,6 +61,7 @@ impl Recording {
             acknowledged_writes: AtomicU64::new(0),
             measurement: Mutex::default(),
             since_look: OnceLock::new(),
+            metrics: OnceLock::new(),
             fresh_keys: Mutex::default(),
         })
     }
@@ -91,6 +94,11 @@ impl Recording {
     /// Writes acknowledged so far.
     pub fn acknowledged_writes(&self) -> u64 {
         self.acknowledged_writes.load(Ordering::Relaxed)
+    }
+
+    /// From now on every operation is also counted there.
+    pub fn count_in(&self, metrics: Arc<Metrics>) {
+        self.metrics.get_or_init(|| metrics);
     }
 
     /// From now on what is measured is also kept for a live page, from one look to the next.
@@ -206,6 +214,14 @@ impl Client {
         }
 
         let latency = Duration::from_nanos(returned_ns - invoked_ns);
+        if let Some(metrics) = shared.metrics.get() {
+            let word = match &outcome {
+                Outcome::Ok(_) => "ok",
+                Outcome::Fail => "fail",
+                Outcome::Info => "info",
+            };
+            metrics.completed(operation.name(), word, latency);
+        }
         match &outcome {
             Outcome::Ok(_) => {
                 shared.measure(kind, latency);

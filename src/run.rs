@@ -5,6 +5,7 @@
 //! stopped at the end, and what was stopped by the nemesis runs again before that.
 
 mod fail_fast;
+mod looking;
 mod stage;
 mod watcher;
 
@@ -15,11 +16,13 @@ use crate::{
     interrupt::{Interrupt, Urgency},
     judge,
     key_count::CountedRange,
+    metrics::{self, Endpoint, Metrics, RunInfo},
     plan::{self, Plan},
     progress::Progress,
     report,
     run_directory::{RunDirectory, write_whole},
     targets::under_test::UnderTest,
+    tui::{Seen, Tui},
     workload::Workload,
 };
 use histories::Header;
@@ -43,8 +46,8 @@ pub fn recording_cost(plan: &Plan, runs_dir: &Path) -> Result<Exit, Failure> {
     let run = RunDirectory::create(runs_dir, "recording-cost")?;
     let progress = Progress::new();
     let runtime = tokio::runtime::Runtime::new().map_err(Failure::software)?;
-    let beside = Beside::default();
-    let measured = carry_out(plan, Purpose::RecordingCost, "", &run, &progress, beside);
+    let asked = Asked { purpose: Purpose::RecordingCost, beside: Beside::default(), seen: None };
+    let measured = carry_out(plan, asked, "", &run, &progress);
     let lines = runtime.block_on(measured)?;
     progress.finish();
     for line in lines {
@@ -58,6 +61,10 @@ pub fn recording_cost(plan: &Plan, runs_dir: &Path) -> Result<Exit, Failure> {
 pub struct Beside {
     /// Where a live page is served meanwhile, if one is wanted.
     pub live: Option<SocketAddr>,
+    /// Where Prometheus finds the tester's metrics meanwhile.
+    pub metrics: Option<SocketAddr>,
+    /// Whether a screen in the terminal shows it.
+    pub tui: bool,
     /// Whether it ends as soon as a broken promise is seen.
     pub fail_fast: bool,
 }
@@ -81,12 +88,14 @@ pub fn inside(plan: &Plan, run: &RunDirectory, beside: Beside) -> Result<Exit, F
         crate::terminal::result(format_args!("note: {warning}"));
     }
 
-    let progress = Progress::new();
+    let progress = if beside.tui { Progress::on_screen() } else { Progress::new() };
     let runtime = tokio::runtime::Runtime::new().map_err(Failure::software)?;
     let hash = plan::hash(&plan.to_json()?);
-    let carried_out =
-        runtime.block_on(carry_out(plan, Purpose::Test, &hash, run, &progress, beside));
+    let tui = beside.tui.then(|| Tui::start(&plan.config.name, &progress)).transpose()?;
+    let asked = Asked { purpose: Purpose::Test, beside, seen: tui.as_ref().map(Tui::seen) };
+    let carried_out = runtime.block_on(carry_out(plan, asked, &hash, run, &progress));
     runtime.shutdown_timeout(Duration::from_secs(5));
+    drop(tui);
     progress.finish();
     let troubles = carried_out?;
     conclude(run, &troubles, &plan.repeated_by(&run.plan())?)
@@ -131,16 +140,24 @@ pub fn shown_path(path: &Path) -> String {
     path.strip_prefix(here).unwrap_or(path).display().to_string()
 }
 
+/// What a run is for, and who looks.
+struct Asked {
+    purpose: Purpose,
+    beside: Beside,
+    /// Where a screen in the terminal wants to be told what is seen.
+    seen: Option<Seen>,
+}
+
 /// Everything that needs a runtime. The target's own troubles, in sentences.
 async fn carry_out(
     plan: &Plan,
-    purpose: Purpose,
+    asked: Asked,
     plan_hash: &str,
     run: &RunDirectory,
     progress: &Progress,
-    beside: Beside,
 ) -> Result<Vec<String>, Failure> {
     let interrupt = Interrupt::listen().map_err(Failure::software)?;
+    let counted = count(plan, asked.beside, progress).await?;
     let workload = Workload::new(&plan.config.workload, plan.config.seed);
     progress.phase("starting the cluster", None);
     let target = tokio::select! {
@@ -149,10 +166,19 @@ async fn carry_out(
     };
     let target = Arc::new(target);
     let target_of_stage = Arc::clone(&target);
-    let staged =
-        Stage { plan, plan_hash, run, progress, workload, target: target_of_stage, beside };
+    let staged = Stage {
+        plan,
+        plan_hash,
+        run,
+        progress,
+        workload,
+        target: target_of_stage,
+        beside: asked.beside,
+        metrics: counted.as_ref().map(|(metrics, _)| Arc::clone(metrics)),
+        seen: asked.seen,
+    };
     let result = tokio::select! {
-        result = staged.perform(purpose, &interrupt) => result,
+        result = staged.perform(asked.purpose, &interrupt) => result,
         () = interrupt.at_least(Urgency::Now) => Err(interrupted()),
     };
     let mut troubles = target.ended_by_themselves();
@@ -160,6 +186,20 @@ async fn carry_out(
     target.stop().await;
     troubles.extend(result?);
     Ok(troubles)
+}
+
+/// The tester's metrics, served from the beginning, if Prometheus shall have them.
+async fn count(
+    plan: &Plan,
+    beside: Beside,
+    progress: &Progress,
+) -> Result<Option<(Arc<Metrics>, Endpoint)>, Failure> {
+    let Some(addr) = beside.metrics else { return Ok(None) };
+    let info = RunInfo { name: &plan.config.name, seed: plan.config.seed };
+    let metrics = Arc::new(Metrics::new(info).map_err(Failure::software)?);
+    let endpoint = metrics::serve(Arc::clone(&metrics), addr).await?;
+    progress.address(&format!("metrics: {}", endpoint.url()));
+    Ok(Some((metrics, endpoint)))
 }
 
 /// Somebody asked twice for an end.

@@ -70,7 +70,7 @@ impl Security {
     }
 
     /// For HTTP: only this authority is trusted, as TiKV does it.
-    pub(crate) fn http(&self, builder: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
+    pub fn http(&self, builder: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
         builder.tls_certs_only(self.authorities.clone()).identity(self.identity.clone())
     }
 }

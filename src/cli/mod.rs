@@ -19,6 +19,7 @@ mod replay;
 mod report;
 mod scenario;
 mod self_test;
+mod serve;
 mod shape;
 mod shell;
 mod shrink;
@@ -27,6 +28,7 @@ mod target;
 mod target_check;
 mod test;
 mod times;
+mod watching;
 mod ycsb;
 
 pub use check::CheckArgs;
@@ -45,6 +47,7 @@ pub use replay::ReplayArgs;
 pub use report::ReportArgs;
 pub use scenario::ScenarioArgs;
 pub use self_test::SelfTestArgs;
+pub use serve::ServeArgs;
 pub use shape::{ProfileName, ReadName};
 pub use shell::{CompletionsArgs, ManArgs};
 pub use shrink::ShrinkArgs;
@@ -131,6 +134,8 @@ pub enum Command {
     Minimize(MinimizeArgs),
     /// Write a run's report.html again, and open it
     Report(ReportArgs),
+    /// Look at all runs in a browser: a list, their reports and files, two side by side
+    Serve(ServeArgs),
     /// Judge recorded histories again, offline
     Check(CheckArgs),
     /// Write a history for Jepsen and Knossos, in EDN, a key at a time

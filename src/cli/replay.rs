@@ -1,15 +1,13 @@
 //! The flags of `replay`.
 
+use super::watching::WatchingArgs;
 use crate::{
     config::{ClientName, TargetConfig},
     exit::{Exit, Failure},
     plan::Plan,
 };
 use clap::Args;
-use std::{
-    net::SocketAddr,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 /// The flags of `replay`.
 #[derive(Debug, Args)]
@@ -19,16 +17,16 @@ pub struct ReplayArgs {
     pub run: PathBuf,
     /// How often; then it says how many of them failed, and whether as the run did
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(conflicts_with_all = ["live", "metrics", "tui"])]
     pub times: Option<u32>,
     /// In virtual time, whatever the plan's target is
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["live", "metrics", "tui"])]
     pub simulate: bool,
-    /// Serve a live page meanwhile, on this machine only
-    #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = "127.0.0.1:0")]
-    #[arg(conflicts_with_all = ["times", "simulate"])]
-    pub live: Option<SocketAddr>,
+    /// How it is watched
+    #[command(flatten)]
+    pub watching: WatchingArgs,
     /// Where run directories go
-    #[arg(long, default_value = "runs")]
+    #[arg(long, default_value = "runs", help_heading = None)]
     pub runs_dir: PathBuf,
 }
 

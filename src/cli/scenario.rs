@@ -5,6 +5,7 @@ use super::{
     shape::{ProfileName, ShapeArgs},
     target::TargetArgs,
     times::parse_ms,
+    watching::WatchingArgs,
 };
 use crate::{
     config::{ClientName, Config},
@@ -12,7 +13,7 @@ use crate::{
     scenario::{ScenarioConfig, ScenarioName},
 };
 use clap::Args;
-use std::{net::SocketAddr, path::PathBuf};
+use std::path::PathBuf;
 
 /// The flags of `scenario`.
 #[derive(Debug, Args)]
@@ -63,11 +64,11 @@ pub struct ScenarioArgs {
     /// The cluster's shape
     #[command(flatten)]
     pub shape: ShapeArgs,
-    /// Serve a live page meanwhile, on this machine only
-    #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = "127.0.0.1:0")]
-    pub live: Option<SocketAddr>,
+    /// How it is watched
+    #[command(flatten)]
+    pub watching: WatchingArgs,
     /// Where run directories go
-    #[arg(long, default_value = "runs")]
+    #[arg(long, default_value = "runs", help_heading = None)]
     pub runs_dir: PathBuf,
     /// The run's name [default: the scenario's]
     #[arg(long)]

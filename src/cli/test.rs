@@ -4,6 +4,7 @@ use super::{
     shape::{ProfileName, ShapeArgs},
     target::TargetArgs,
     times::parse_ms,
+    watching::WatchingArgs,
 };
 use crate::{
     config::{
@@ -14,7 +15,7 @@ use crate::{
     run::Beside,
 };
 use clap::{Args, ValueEnum};
-use std::{net::SocketAddr, path::PathBuf};
+use std::path::PathBuf;
 
 /// On or off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -90,14 +91,14 @@ pub struct TestArgs {
     /// The cluster's shape
     #[command(flatten)]
     pub shape: ShapeArgs,
-    /// Serve a live page meanwhile, on this machine only
-    #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = "127.0.0.1:0")]
-    pub live: Option<SocketAddr>,
     /// End the run as soon as a broken promise is seen in what is recorded so far
     #[arg(long)]
     pub fail_fast: bool,
+    /// How it is watched
+    #[command(flatten)]
+    pub watching: WatchingArgs,
     /// Where run directories go
-    #[arg(long, default_value = "runs")]
+    #[arg(long, default_value = "runs", help_heading = None)]
     pub runs_dir: PathBuf,
     /// The test's name [default: workload and faults]
     #[arg(long)]
@@ -115,8 +116,8 @@ fn fault_times_ms(profile: ProfileName) -> (u64, u64, u64) {
 
 impl TestArgs {
     /// What the run does beside its plan.
-    pub fn beside(&self) -> Beside {
-        Beside { live: self.live, fail_fast: self.fail_fast }
+    pub fn beside(&self) -> Result<Beside, Failure> {
+        Ok(Beside { fail_fast: self.fail_fast, ..self.watching.beside()? })
     }
 
     /// The checked configuration, with a seed drawn if none was given.

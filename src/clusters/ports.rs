@@ -6,6 +6,7 @@
 
 use crate::{
     exit::Failure,
+    pages::serving,
     targets::embedded::{Addresses, ClusterFile},
 };
 use serde::{Deserialize, Serialize};
@@ -42,9 +43,9 @@ pub struct Chosen {
     pub taken: Vec<String>,
 }
 
-/// The dashboard's address, on this machine's loopback interface.
+/// The dashboard's address, on this machine's loopback interface; a port that browsers open.
 pub fn choose_dashboard(wanted: u16) -> Result<SocketAddr, Failure> {
-    Chooser::at(Ipv4Addr::LOCALHOST.into()).next("the dashboard", wanted, &BTreeSet::new())
+    Chooser::at(Ipv4Addr::LOCALHOST.into()).next("the dashboard", wanted, &serving::blocked())
 }
 
 /// Chooses an address for PD and each store.

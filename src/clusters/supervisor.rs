@@ -261,6 +261,7 @@ impl Supervisor<'_> {
         let source = Source {
             title: format!("cluster {}, {} stores", self.directory.tag(), self.shape.stores),
             pd_endpoints: vec![pd_endpoint.to_owned()],
+            security: None,
             processes: Some(Arc::new(processes.clone())),
             tester: None,
         };

@@ -8,6 +8,7 @@
 //! let source = Source {
 //!     title: "six stores".into(),
 //!     pd_endpoints: vec!["127.0.0.1:2379".into()],
+//!     security: None,
 //!     processes: Some(Arc::new(move || look_at_the_processes())), // store id, PID, state
 //!     tester: None,
 //! };
@@ -20,14 +21,15 @@
 mod routes;
 mod watch;
 
-pub use watch::{FaultShown, OperationShown, Tester, TesterSeen};
+pub use watch::{FaultShown, OperationShown, Past, Tester, TesterSeen, Update};
 
 use crate::{
     exit::Failure,
     observe::{Processes, Sampler},
+    pages::serving,
 };
 use std::{net::SocketAddr, sync::Arc};
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::task::JoinHandle;
 
 /// Whom a live page is about.
 pub struct Source {
@@ -35,26 +37,55 @@ pub struct Source {
     pub title: String,
     /// PD's members, `host:port` each; the first that answers is asked.
     pub pd_endpoints: Vec<String>,
+    /// The certificates of a cluster with TLS.
+    pub security: Option<client::Security>,
     /// Who sees the stores' processes; without it a store that does not answer is all that shows.
     pub processes: Option<Arc<dyn Processes>>,
     /// Who sees the clients and faults of a run.
     pub tester: Option<Arc<dyn Tester>>,
 }
 
+/// A cluster that is being looked at, once a second, until this is dropped.
+#[derive(Debug)]
+pub struct Watched {
+    title: String,
+    pd: String,
+    past: Past,
+    task: JoinHandle<()>,
+}
+
+/// Begins to look.
+pub fn watch(source: Source) -> Result<Watched, Failure> {
+    let Source { title, pd_endpoints, security, processes, tester } = source;
+    let sampler = Sampler::new(&pd_endpoints, security.as_ref(), processes);
+    let sampler = sampler.map_err(Failure::target_or_disk)?;
+    let past = Past::default();
+    let task = tokio::spawn(watch::watch(sampler, tester, past.clone()));
+    Ok(Watched { title, pd: pd_endpoints.join(", "), past, task })
+}
+
+impl Watched {
+    /// What was seen, and what will be.
+    pub fn past(&self) -> Past {
+        self.past.clone()
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
 /// A live page that is being served. It ends when this is dropped.
 #[derive(Debug)]
 pub struct Live {
     addr: SocketAddr,
-    tasks: Vec<JoinHandle<()>>,
+    task: JoinHandle<()>,
+    _watched: Watched,
 }
 
 impl Live {
-    /// Where it is served.
-    #[expect(dead_code, reason = "for whoever prints more than the URL")]
-    pub fn addr(&self) -> SocketAddr {
-        self.addr
-    }
-
     /// What to type into a browser.
     pub fn url(&self) -> String {
         format!("http://{}/", self.addr)
@@ -63,35 +94,36 @@ impl Live {
 
 impl Drop for Live {
     fn drop(&mut self) {
-        self.tasks.iter().for_each(JoinHandle::abort);
+        self.task.abort();
     }
 }
 
-/// Serves a live page at an address of this machine (port 0 = pick one). An address that others can reach is refused:
-/// the page has no notion of who may look.
+/// Serves a live page at an address of this machine (port 0 = pick one).
 pub async fn serve(source: Source, addr: SocketAddr) -> Result<Live, Failure> {
-    if !addr.ip().is_loopback() {
-        return Err(Failure::usage(format!(
-            "the live page is served on this machine only, not at {addr}: use 127.0.0.1, and a tunnel (ssh -L) to \
-             look at it from elsewhere"
-        )));
-    }
-    let cannot = |error: std::io::Error| {
-        Failure::target_or_disk(format!(
-            "the live page cannot be served at {addr}: {error}; choose another port"
-        ))
-    };
-    let sampler = Sampler::new(&source.pd_endpoints, source.processes);
-    let sampler = sampler.map_err(Failure::target_or_disk)?;
-    let listener = TcpListener::bind(addr).await.map_err(cannot)?;
-    let addr = listener.local_addr().map_err(cannot)?;
-    let past = watch::Past::default();
-    let watching = tokio::spawn(watch::watch(sampler, source.tester, past.clone()));
-    let pages = routes::pages(&source.title, &source.pd_endpoints.join(", "), past);
-    let serving = tokio::spawn(async move {
+    refuse_others(addr)?;
+    show(watch(source)?, addr).await
+}
+
+/// Serves what is looked at already.
+pub async fn show(watched: Watched, addr: SocketAddr) -> Result<Live, Failure> {
+    let listener = serving::listen("the live page", addr).await?;
+    let addr = listener.local_addr().map_err(Failure::target_or_disk)?;
+    let pages = routes::pages(&watched.title, &watched.pd, watched.past());
+    let task = tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, pages).await {
             tracing::warn!(%error, "the live page is no longer served");
         }
     });
-    Ok(Live { addr, tasks: vec![watching, serving] })
+    Ok(Live { addr, task, _watched: watched })
+}
+
+/// An address that others can reach is refused: the page has no notion of who may look.
+pub fn refuse_others(addr: SocketAddr) -> Result<(), Failure> {
+    if addr.ip().is_loopback() {
+        return Ok(());
+    }
+    Err(Failure::usage(format!(
+        "the live page is served on this machine only, not at {addr}: use 127.0.0.1, and a tunnel (ssh -L) to \
+         look at it from elsewhere"
+    )))
 }

@@ -3,7 +3,7 @@
 //! In: what was seen. Out: HTTP. A request that a foreign page made a browser send is refused by its `Host`.
 
 use super::watch::Past;
-use crate::pages::{Page, escaped, loopback_only};
+use crate::pages::{Page, escaped, serving::loopback_only};
 use axum::{
     Router,
     extract::State,

@@ -72,19 +72,31 @@ pub struct FaultShown {
 
 /// Something that happened.
 #[derive(Debug, Serialize)]
-struct Happened {
-    at_ms: u64,
-    text: String,
+pub struct Happened {
+    /// When, milliseconds since 1970.
+    pub at_ms: u64,
+    /// What, in a sentence.
+    pub text: String,
 }
 
 /// What a page is told once a second.
 #[derive(Debug, Serialize)]
-struct Update<'a> {
+pub struct Update {
+    /// What the cluster looks like.
     #[serde(flatten)]
-    sample: &'a Sample,
+    pub sample: Sample,
+    /// How the run fares, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    tester: Option<TesterSeen>,
-    events: Vec<Happened>,
+    pub tester: Option<TesterSeen>,
+    /// What happened since the look before.
+    pub events: Vec<Happened>,
+}
+
+/// An update, and how pages read it.
+#[derive(Debug)]
+struct Kept {
+    update: Update,
+    json: Arc<str>,
 }
 
 /// What was seen so far, and who wants to hear more.
@@ -93,7 +105,7 @@ pub struct Past(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    kept: Mutex<VecDeque<Arc<str>>>,
+    kept: Mutex<VecDeque<Kept>>,
     listeners: broadcast::Sender<Arc<str>>,
 }
 
@@ -110,19 +122,28 @@ impl Past {
         // Under the lock, so that no update is missed or told twice.
         let kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let listener = self.0.listeners.subscribe();
-        let updates: Vec<&str> = kept.iter().map(|update| &**update).collect();
+        let updates: Vec<&str> = kept.iter().map(|kept| &*kept.json).collect();
         (format!("[{}]", updates.join(",")), listener)
     }
 
-    fn tell(&self, update: String) {
-        let update: Arc<str> = update.into();
+    /// Shows everything kept, the oldest first.
+    pub fn with<T>(&self, show: impl FnOnce(&mut dyn Iterator<Item = &Update>) -> T) -> T {
+        let kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        show(&mut kept.iter().map(|kept| &kept.update))
+    }
+
+    fn tell(&self, update: Update) {
+        let json: Arc<str> = match serde_json::to_string(&update) {
+            Ok(json) => json.into(),
+            Err(error) => return tracing::error!(%error, "an update cannot be written"),
+        };
         let mut kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() == KEPT_MAX {
             kept.pop_front();
         }
-        kept.push_back(Arc::clone(&update));
+        kept.push_back(Kept { update, json: Arc::clone(&json) });
         // Nobody listens: that is all right.
-        let _ = self.0.listeners.send(update);
+        let _ = self.0.listeners.send(json);
     }
 }
 
@@ -138,10 +159,7 @@ pub async fn watch(mut sampler: Sampler, tester: Option<Arc<dyn Tester>>, past: 
         let at_ms = sample.at_ms;
         let events = texts.into_iter().map(|text| Happened { at_ms, text }).collect();
         let tester = tester.as_ref().map(|tester| tester.look());
-        match serde_json::to_string(&Update { sample: &sample, tester, events }) {
-            Ok(update) => past.tell(update),
-            Err(error) => tracing::error!(%error, "an update cannot be written"),
-        }
-        before = Some(sample);
+        before = Some(sample.clone());
+        past.tell(Update { sample, tester, events });
     }
 }

@@ -9,7 +9,10 @@ use super::{
     rates::Rates,
     sample::{ProcessSeen, RegionSeen, Sample, StoreSeen},
 };
-use client::pd_http::{PdHttp, PdHttpError};
+use client::{
+    Security,
+    pd_http::{PdHttp, PdHttpError},
+};
 use std::{
     sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -38,6 +41,8 @@ impl<F: Fn() -> Vec<ProcessSeen> + Send + Sync> Processes for F {
 pub struct Sampler {
     pds: Vec<PdHttp>,
     http: reqwest::Client,
+    /// How the status ports are spoken to: with TLS, TiKV serves them with it too.
+    scheme: &'static str,
     processes: Option<Arc<dyn Processes>>,
     rates: Rates,
     last: Sample,
@@ -48,18 +53,23 @@ impl Sampler {
     /// A sampler of the cluster of these PD members (`host:port` each). Does not connect yet.
     pub fn new(
         pd_endpoints: &[String],
+        security: Option<&Security>,
         processes: Option<Arc<dyn Processes>>,
     ) -> Result<Self, PdHttpError> {
-        let pds = pd_endpoints.iter().map(|pd| PdHttp::new(pd, PATIENCE));
+        let one = |pd: &String| PdHttp::of_members(std::slice::from_ref(pd), PATIENCE, security);
         client::use_ring();
-        let http = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build();
-        let http = http.map_err(|error| PdHttpError::Unreachable {
+        let mut builder = reqwest::Client::builder().timeout(PATIENCE).no_proxy();
+        if let Some(security) = security {
+            builder = security.http(builder);
+        }
+        let http = builder.build().map_err(|error| PdHttpError::Unreachable {
             url: pd_endpoints.join(","),
             reason: error.to_string(),
         })?;
         Ok(Self {
-            pds: pds.collect::<Result<_, _>>()?,
+            pds: pd_endpoints.iter().map(one).collect::<Result<_, _>>()?,
             http,
+            scheme: if security.is_some() { "https" } else { "http" },
             processes,
             rates: Rates::default(),
             last: Sample::default(),
@@ -135,7 +145,8 @@ impl Sampler {
     async fn ask_stores(&self, stores: &[StoreSeen]) -> Vec<(u64, Instant, String)> {
         let mut asked = JoinSet::new();
         for store in stores.iter().filter(|store| !store.status_address.is_empty()) {
-            let request = self.http.get(format!("http://{}/metrics", store.status_address));
+            let request =
+                self.http.get(format!("{}://{}/metrics", self.scheme, store.status_address));
             let id = store.id;
             asked.spawn(async move {
                 let page = request.send().await.ok()?.error_for_status().ok()?.text().await.ok()?;

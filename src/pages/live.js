@@ -64,7 +64,7 @@
       legend: [{ name: "running", tone: 2, kind: "lane" }, { name: "stopped", tone: 1, kind: "lane" }, { name: "gone", tone: "bad", kind: "lane" }],
       segments: stores.flatMap((id, lane) => stretches(id, downWord).map(s => ({ lane, from: s.from, to: s.to, tone: tones[s.state] ?? 7, hatched: s.state !== "running", faint: s.state === "running", label: s.state === "running" ? "" : s.state }))) });
     const now = samples[samples.length - 1].at_ms;
-    panels.limits(Math.min(samples[0].at_ms, now - 60000), now);
+    panels.limits(samples[0].at_ms, Math.max(now, samples[0].at_ms + 20000));
     panels.show(made, faults());
   }
 

@@ -4,16 +4,12 @@
 //! its Content-Security-Policy forbids every connection but to its own server. Everything that comes from a run is
 //! escaped here or by the scripts' `textContent`. Knows nothing of what a page is about.
 
-use axum::{
-    extract::Request,
-    http::{StatusCode, header},
-    middleware::Next,
-    response::{IntoResponse, Response},
-};
+pub mod serving;
 
 /// Apache `ECharts`, minified; see `build.rs` for where it comes from.
 const ECHARTS: &str = include_str!(concat!(env!("OUT_DIR"), "/echarts.min.js"));
 const PANELS: &str = include_str!("panels.js");
+const THEME: &str = include_str!("theme.js");
 const STYLE: &str = include_str!("style.css");
 
 /// A page.
@@ -51,21 +47,8 @@ impl Page<'_> {
              <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; \
              script-src 'unsafe-inline'; img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'\">\n\
              <link rel=\"icon\" href=\"data:,\">\n<title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n\
-             {body}{data}{drawing}<script>\n{script}</script>\n</body>\n</html>\n"
+             {body}{data}<script>{THEME}</script>\n{drawing}<script>\n{script}</script>\n</body>\n</html>\n"
         )
-    }
-}
-
-/// Refuses requests that do not name this machine: a foreign page can make a browser connect to a loopback address,
-/// but only under its own name.
-pub async fn loopback_only(request: Request, next: Next) -> Response {
-    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    let name = host.unwrap_or_default();
-    let name =
-        name.rsplit_once(':').filter(|(_, port)| !port.ends_with(']')).map_or(name, |it| it.0);
-    match name {
-        "127.0.0.1" | "localhost" | "[::1]" => next.run(request).await,
-        _ => StatusCode::FORBIDDEN.into_response(),
     }
 }
 
@@ -97,7 +80,7 @@ mod tests {
         let page =
             Page { title: nasty, body: &body, draws: false, script: "", data: Some(&data) }.html();
         assert!(!page.contains("<img"), "{page}");
-        assert_eq!(page.matches("</script>").count(), 2, "one for the data, one for the script");
+        assert_eq!(page.matches("</script>").count(), 3, "data, colours, the page's own");
     }
 
     #[test]

@@ -126,7 +126,9 @@ const Panels = (() => {
       const room = Math.floor(shape.width / 6.6);
       if (segment.label && room >= 2 && shape.height >= 11) children.push({ type: "text", style: {
         x: shape.x + 4, y: shape.y + shape.height / 2, text: segment.label.length > room ? segment.label.slice(0, Math.max(1, room - 1)) + "…" : segment.label,
-        fill: css("--paper"), font: "11px system-ui, sans-serif", textVerticalAlign: "middle" } });
+        fill: css("--paper"), font: "11px system-ui, sans-serif", textVerticalAlign: "middle",
+        /* Hatching would run through the letters. */
+        ...(segment.hatched ? { backgroundColor: fill, padding: [1, 3] } : {}) } });
       return { type: "group", children };
     };
 
@@ -294,6 +296,8 @@ const Panels = (() => {
       /* Draws these panels; `bands` are stretches of time that are shaded across all. */
       show(newPanels, bands) { panels = newPanels; faults = bands || []; draw(); },
       limits(from, to) { options.from = from; options.to = to; },
+      /* The cursor of other panels is there. */
+      point(x) { if (panels.length) tell(x); },
       redraw: draw, zoomTo, zoomBy, all, chart, moveCursor, extent,
     };
   };
@@ -307,18 +311,4 @@ function zoomBar(host, panels) {
     button.addEventListener("click", () => act(panels()));
     host.append(button, " ");
   }
-}
-
-/* Dark, light, or as the system has it; remembered where the browser allows it. */
-function themeButton(button, redraw) {
-  const root = document.documentElement;
-  const dark = () => root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-  const tell = () => { button.textContent = dark() ? "Light" : "Dark"; button.setAttribute("aria-label", dark() ? "Use light colours" : "Use dark colours"); };
-  try { const kept = localStorage.getItem("theme"); if (kept) root.dataset.theme = kept; } catch (_) { /* a page from a file may not remember */ }
-  tell();
-  button.addEventListener("click", () => {
-    root.dataset.theme = dark() ? "light" : "dark";
-    try { localStorage.setItem("theme", root.dataset.theme); } catch (_) { /* as above */ }
-    tell(); redraw();
-  });
 }

@@ -6,7 +6,7 @@
 use super::{
     Beside, IDLE_BEYOND_PAUSE_MS, Purpose,
     fail_fast::{self, FailFast},
-    interrupted,
+    interrupted, looking,
     watcher::{RunObserver, Watcher},
 };
 use crate::{
@@ -16,8 +16,8 @@ use crate::{
     exit::Failure,
     interrupt::Interrupt,
     key_count::CountedRange,
-    live::{self, Live},
     live_tester::LiveTester,
+    metrics::Metrics,
     plan::Plan,
     progress::Progress,
     recording::Recording,
@@ -25,6 +25,7 @@ use crate::{
     run_directory::RunDirectory,
     scenario::{self, ScenarioConfig, Scene, SceneParts},
     targets::under_test::UnderTest,
+    tui::Seen,
     workers::Workers,
     workload::Workload,
 };
@@ -53,6 +54,10 @@ pub struct Stage<'a> {
     pub workload: Workload,
     pub target: Arc<UnderTest>,
     pub beside: Beside,
+    /// Who counts for Prometheus, if anybody does.
+    pub metrics: Option<Arc<Metrics>>,
+    /// Where a screen in the terminal wants to be told what is seen.
+    pub seen: Option<Seen>,
 }
 
 /// What is left when clients and faults are done.
@@ -83,6 +88,9 @@ impl Stage<'_> {
             .map_err(Failure::target_or_disk)?;
         let clock = Clock::start();
         let recording = Recording::new(clock, recorder.handle());
+        if let Some(metrics) = &self.metrics {
+            recording.count_in(Arc::clone(metrics));
+        }
         let workers = self.workers(&recording);
         if purpose == Purpose::RecordingCost {
             return Ok(recording_cost::measure(&workers).await);
@@ -90,11 +98,12 @@ impl Stage<'_> {
         let watched = cluster_samples::watch(
             &self.run.samples(),
             self.target.pd_endpoints(),
+            self.target.security(),
             self.target.clone(),
             clock,
         );
-        let live = self.serve_live(&recording).await?;
-        let tester = live.as_ref().map(|(_, tester)| Arc::clone(tester));
+        let looking = looking::begin(self, &recording).await?;
+        let tester = looking.as_ref().map(|(_, tester)| Arc::clone(tester));
         let worked = self.work(&workers, &recorder, interrupt, tester).await?;
 
         if let Err(failure) = self.target.await_whole(self.whole_within()).await {
@@ -163,7 +172,11 @@ impl Stage<'_> {
             in_force: Arc::clone(&watcher.in_force),
             progress: self.progress.clone(),
             live,
+            metrics: self.metrics.clone(),
         });
+        if let Some(metrics) = &self.metrics {
+            metrics.work(true);
+        }
         let (over, is_over) = tokio::sync::oneshot::channel();
         let hurt = async {
             let hurt = match &self.plan.scenario {
@@ -198,6 +211,9 @@ impl Stage<'_> {
             ended
         };
         let (worked, (), ended) = tokio::join!(hurt, workers.work(&stopped), until_over);
+        if let Some(metrics) = &self.metrics {
+            metrics.work(false);
+        }
         ended?;
         Ok(worked)
     }
@@ -241,24 +257,6 @@ impl Stage<'_> {
         let history = self.run.history();
         let begin = || FailFast::begin(&history).map_err(Failure::software);
         self.beside.fail_fast.then(begin).transpose()
-    }
-
-    /// The live page, if one is wanted, and what it is told.
-    async fn serve_live(
-        &self,
-        recording: &Arc<Recording>,
-    ) -> Result<Option<(Live, Arc<LiveTester>)>, Failure> {
-        let Some(addr) = self.beside.live else { return Ok(None) };
-        let tester = Arc::new(LiveTester::new(Arc::clone(recording), self.progress.clone()));
-        let source = live::Source {
-            title: self.plan.config.name.clone(),
-            pd_endpoints: self.target.pd_endpoints().to_vec(),
-            processes: Some(self.target.clone()),
-            tester: Some(tester.clone()),
-        };
-        let live = live::serve(source, addr).await?;
-        self.progress.result_line(&format!("live:   {}", live.url()));
-        Ok(Some((live, tester)))
     }
 
     fn unhealed(&self, report: &NemesisReport) -> Vec<String> {

@@ -4,6 +4,7 @@ use crate::{
     exit::Failure,
     interrupt::{Interrupt, Urgency},
     live_tester::LiveTester,
+    metrics::Metrics,
     progress::Progress,
     recording::Recording,
 };
@@ -79,6 +80,7 @@ pub struct RunObserver {
     pub in_force: Arc<Mutex<Vec<String>>>,
     pub progress: Progress,
     pub live: Option<Arc<LiveTester>>,
+    pub metrics: Option<Arc<Metrics>>,
 }
 
 impl Observer for RunObserver {
@@ -99,6 +101,10 @@ impl Observer for RunObserver {
         if let Some(live) = &self.live {
             live.in_force(&names);
         }
-        *self.in_force.lock().unwrap_or_else(PoisonError::into_inner) = names;
+        let mut in_force = self.in_force.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(metrics) = &self.metrics {
+            metrics.in_force(&in_force, &names);
+        }
+        *in_force = names;
     }
 }

@@ -151,8 +151,8 @@ impl Browser {
         self.call("Input.dispatchMouseEvent", params);
     }
 
-    /// Errors on the console, and everything that was asked of the network but for the page itself.
-    pub fn complaints(&mut self) -> Vec<String> {
+    /// Errors on the console, and everything that was asked of the network but for what begins like `own`.
+    pub fn complaints(&mut self, own: &str) -> Vec<String> {
         self.evaluate("1");
         let events = self.events.iter().filter_map(|event| {
             let params = &event["params"];
@@ -166,8 +166,10 @@ impl Browser {
                 }
                 "Network.requestWillBeSent" => {
                     let url = params["request"]["url"].as_str()?;
-                    (!url.ends_with("/report.html") && !url.starts_with("data:"))
-                        .then(|| format!("asked for {url}"))
+                    // The browser writes a file's name in its own way.
+                    let is_own = url.starts_with(own)
+                        || (own.starts_with("file:") && url.ends_with("/report.html"));
+                    (!is_own && !url.starts_with("data:")).then(|| format!("asked for {url}"))
                 }
                 _ => None,
             }

@@ -3,7 +3,10 @@
 //!
 //! With `JEPSEN_TIKV_SCREENSHOTS=DIR` pictures of every page are kept, to be looked at.
 
+mod axe;
 mod browser;
+mod served;
+mod watched;
 
 use browser::Browser;
 use serde_json::json;
@@ -18,11 +21,17 @@ const BYTES_MAX: u64 = 5_000_000;
 
 const HEADER: &str = r#"{"format":"jepsen-tikv history","version":1,"target":"a test's target","workload":"register","client":"direct","concurrency":2,"nemesis":["pause-leader"],"seed":7}"#;
 
-/// Makes a run directory of these lines and its report; the page.
-fn report(runs: &Path, name: &str, history: &str) -> PathBuf {
+/// Makes a run directory of these lines.
+fn make_run(runs: &Path, name: &str, history: &str) -> PathBuf {
     let run = runs.join(name).join("20260101T000000.000Z");
     std::fs::create_dir_all(&run).expect("made");
     std::fs::write(run.join("history.jsonl"), history).expect("written");
+    run
+}
+
+/// Makes a run directory of these lines and its report; the page.
+fn report(runs: &Path, name: &str, history: &str) -> PathBuf {
+    let run = make_run(runs, name, history);
     Command::new(env!("CARGO_BIN_EXE_jepsen-tikv")).arg("report").arg(&run).output().expect("runs");
     let page = run.join("report.html");
     let length = std::fs::metadata(&page).unwrap_or_else(|error| panic!("{name}: {error}")).len();
@@ -85,22 +94,31 @@ fn busy(operations: u64, stale: bool) -> String {
     text
 }
 
-/// What every page must be, at both widths and in both schemes.
+/// What every report must be: at both widths, in both schemes.
 fn look(browser: &mut Browser, page: &Path, name: &str) {
     let url = format!("file://{}", page.display());
     for (width, dark) in [(1280, false), (390, true)] {
         browser.open(&url, width, dark);
         browser
             .wait_for("!!window.panels && document.querySelectorAll('#panels canvas').length > 0");
-        let wide =
-            browser.evaluate("document.documentElement.scrollWidth").as_u64().expect("a number");
-        assert!(wide <= u64::from(width), "{name}: {wide} pixels wide in a window of {width}");
-        let complaints = browser.complaints();
-        assert!(complaints.is_empty(), "{name}: {complaints:?}");
-        if let Some(folder) = std::env::var_os("JEPSEN_TIKV_SCREENSHOTS") {
-            browser.screenshot(width, &Path::new(&folder).join(format!("{name}-{width}.png")));
-        }
+        look_at(browser, name, width, &url);
     }
+}
+
+/// What every page must be: as wide as its window, without complaints, and in touch with its own server only.
+fn look_at(browser: &mut Browser, name: &str, width: u32, own: &str) {
+    let wide = browser.evaluate("document.documentElement.scrollWidth").as_u64().expect("a number");
+    assert!(wide <= u64::from(width), "{name}: {wide} pixels wide in a window of {width}");
+    let complaints = browser.complaints(own);
+    assert!(complaints.is_empty(), "{name}: {complaints:?}");
+    if let Some(folder) = screenshots() {
+        browser.screenshot(width, &folder.join(format!("{name}-{width}.png")));
+    }
+}
+
+/// Where pictures go, if somebody wants to look at them.
+fn screenshots() -> Option<PathBuf> {
+    std::env::var_os("JEPSEN_TIKV_SCREENSHOTS").map(PathBuf::from)
 }
 
 #[test]
@@ -119,6 +137,7 @@ fn reports_of_every_kind_are_drawn_without_an_error() {
     ] {
         let page = report(runs.path(), name, &history);
         look(&mut browser, &page, name);
+        axe::assert_accessible(&mut browser, name);
         let text = browser.evaluate("document.querySelector('.verdict').innerText");
         let text = text.as_str().expect("a text");
         let word = match name {
@@ -146,6 +165,41 @@ fn a_failing_run_opens_on_what_went_wrong() {
     assert!(bars.as_u64().is_some_and(|bars| bars >= 2), "{bars}");
     let marked = browser.evaluate("[...document.querySelectorAll('.picture text')].filter(t => t.textContent.startsWith('✗')).length");
     assert!(marked.as_u64().is_some_and(|marked| marked >= 2), "{marked}");
+    // The longest order that can be explained is on the bars, and what each leaves behind in their hover texts.
+    assert!(text.contains("As far as it can be explained"), "{text}");
+    let titles = browser.evaluate("[...document.querySelectorAll('.picture g[tabindex] title')].map(it => it.textContent).join('\\n')");
+    let titles = titles.as_str().expect("text");
+    assert!(titles.contains("the key is v") && titles.contains("has no place after"), "{titles}");
+    let numbers = browser.evaluate("document.querySelectorAll('.picture circle').length");
+    assert!(numbers.as_u64().is_some_and(|numbers| numbers >= 1), "{numbers}");
+}
+
+#[test]
+fn keys_that_are_missing_are_named_with_who_wrote_them() {
+    let Some(mut browser) = Browser::start() else { return };
+    let runs = tempfile::tempdir().expect("a directory");
+    let history = format!(
+        "{HEADER}\n{}\n",
+        [
+            r#"{"index":0,"time":1000000,"process":3,"type":"invoke","f":"put","key":"a<b>","value":"v1"}"#,
+            r#"{"index":1,"time":2000000,"process":3,"type":"ok","f":"put","key":"a<b>","value":"v1"}"#,
+            r#"{"index":2,"time":3000000,"process":4,"type":"invoke","f":"get","key":"a<b>","value":null}"#,
+            r#"{"index":3,"time":4000000,"process":4,"type":"ok","f":"get","key":"a<b>","value":"v1"}"#,
+            r#"{"index":4,"time":5000000,"process":5,"type":"invoke","f":"scan","key":null,"value":{"start":"a","end":"z","limit":10,"reverse":false,"key_only":true}}"#,
+            r#"{"index":5,"time":6000000,"process":5,"type":"ok","f":"scan","key":null,"value":[]}"#,
+        ]
+        .join("\n")
+    );
+    let page = report(runs.path(), "missing", &history);
+    browser.open(&format!("file://{}", page.display()), 1280, false);
+    let text = browser.evaluate("document.querySelector('main').innerText");
+    let text = text.as_str().expect("a text");
+    assert!(text.contains("keys missing or too many"), "{text}");
+    let row = browser.evaluate("[...document.querySelectorAll('td')].find(it => it.textContent === 'missing').parentElement.innerText");
+    let row = row.as_str().expect("a row");
+    for part in ["a<b>", "client 3: put v1, at 0.002 s", "client 4, at 0.004 s"] {
+        assert!(row.contains(part), "{part}: {row}");
+    }
 }
 
 #[test]

@@ -1,0 +1,33 @@
+//! The flags of `serve`.
+
+use crate::exit::Exit;
+use clap::Args;
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
+
+/// The port if none is named.
+const PORT: u16 = 8484;
+
+/// The flags of `serve`.
+#[derive(Debug, Args)]
+#[command(after_help = Exit::table())]
+pub struct ServeArgs {
+    /// The folder that holds the runs
+    #[arg(default_value = "runs")]
+    pub runs_dir: PathBuf,
+    /// The port; 0 picks one that is free
+    #[arg(long, default_value_t = PORT)]
+    pub port: u16,
+    /// The address to listen on. Beyond this machine's own everybody can read every run
+    #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
+    pub listen: IpAddr,
+}
+
+impl ServeArgs {
+    /// Where it is served.
+    pub fn addr(&self) -> SocketAddr {
+        SocketAddr::new(self.listen, self.port)
+    }
+}

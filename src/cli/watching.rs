@@ -1,0 +1,40 @@
+//! The flags that say how a run is watched while it goes; all commands that run something share them.
+
+use crate::{exit::Failure, live, pages::serving, run::Beside};
+use clap::Args;
+use std::{io::IsTerminal, net::SocketAddr};
+
+/// The flags.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Watching")]
+pub struct WatchingArgs {
+    /// Serve a live page meanwhile, on this machine only
+    #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = "127.0.0.1:0")]
+    pub live: Option<SocketAddr>,
+    /// Serve the tester's own metrics for Prometheus meanwhile
+    #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = "127.0.0.1:0")]
+    pub metrics: Option<SocketAddr>,
+    /// Show in the terminal how the run goes
+    #[arg(long)]
+    pub tui: bool,
+}
+
+impl WatchingArgs {
+    /// How the run is watched, and no more. What cannot be is refused before anything starts.
+    pub fn beside(&self) -> Result<Beside, Failure> {
+        if let Some(addr) = self.live {
+            live::refuse_others(addr)?;
+            serving::refuse_blocked("the live page", addr.port())?;
+        }
+        if let Some(addr) = self.metrics {
+            serving::refuse_blocked("the metrics", addr.port())?;
+        }
+        if self.tui && !std::io::stderr().is_terminal() {
+            return Err(Failure::usage(
+                "--tui draws on a terminal, and standard error is none: leave it away, or look at --live",
+            ));
+        }
+        let Self { live, metrics, tui } = *self;
+        Ok(Beside { live, metrics, tui, fail_fast: false })
+    }
+}

@@ -1,0 +1,56 @@
+//! Where Prometheus finds the tester's metrics.
+//!
+//! In: an address, which may be one that others reach: there is nothing to change and no secret in them. Out:
+//! `/metrics`.
+
+use super::Metrics;
+use crate::{exit::Failure, pages::serving};
+use axum::{
+    Router,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use std::{net::SocketAddr, sync::Arc};
+use tokio::task::JoinHandle;
+
+/// The metrics, served until this is dropped.
+#[derive(Debug)]
+pub struct Endpoint {
+    addr: SocketAddr,
+    task: JoinHandle<()>,
+}
+
+impl Endpoint {
+    /// What Prometheus asks for.
+    pub fn url(&self) -> String {
+        format!("http://{}/metrics", self.addr)
+    }
+}
+
+impl Drop for Endpoint {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Serves them at an address (port 0 = pick one).
+pub async fn serve(metrics: Arc<Metrics>, addr: SocketAddr) -> Result<Endpoint, Failure> {
+    let listener = serving::listen("the tester's metrics", addr).await?;
+    let addr = listener.local_addr().map_err(Failure::target_or_disk)?;
+    let router = Router::new().route("/metrics", get(move || std::future::ready(answer(&metrics))));
+    let task = tokio::spawn(async move {
+        if let Err(error) = axum::serve(listener, router).await {
+            tracing::warn!(%error, "the metrics are no longer served");
+        }
+    });
+    Ok(Endpoint { addr, task })
+}
+
+fn answer(metrics: &Metrics) -> Response {
+    match metrics.text() {
+        Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
+            .into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}

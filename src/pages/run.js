@@ -1,0 +1,3 @@
+"use strict";
+/* A run's page: only its colours need a script. */
+themeButton(document.getElementById("theme"), () => {});

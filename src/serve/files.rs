@@ -1,0 +1,76 @@
+//! The files of a run that a browser may have: all plain files but the stores' data.
+//!
+//! In: a run's directory. Out: names and sizes. Links and hidden files are left out, as `inside` would refuse them.
+
+use super::inside::is_plain;
+use serde::Serialize;
+use std::{fs, path::Path};
+
+/// The stores' data: large, and of no use without the program.
+pub const LEFT_OUT: &str = "data";
+/// Folders in folders, and files, at most.
+const DEPTH_MAX: usize = 4;
+const FILES_MAX: usize = 2_000;
+
+/// A file of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Kept {
+    /// Its path below the run's directory.
+    pub name: String,
+    /// How long it is.
+    pub bytes: u64,
+}
+
+/// All of them, by name.
+pub fn of(run: &Path) -> Vec<Kept> {
+    let mut kept = Vec::new();
+    collect(run, "", 0, &mut kept);
+    kept.sort_by(|a, b| (a.name.contains('/'), &a.name).cmp(&(b.name.contains('/'), &b.name)));
+    kept
+}
+
+fn collect(folder: &Path, prefix: &str, depth: usize, kept: &mut Vec<Kept>) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let Some(name) = entry.file_name().to_str().map(str::to_owned) else { continue };
+        // Of the entry itself, not of what a link points at.
+        let (Ok(kind), Ok(metadata)) = (entry.file_type(), entry.metadata()) else { continue };
+        let path = format!("{prefix}{name}");
+        if !is_plain(&name) || path == LEFT_OUT || kept.len() >= FILES_MAX {
+            continue;
+        }
+        if kind.is_file() {
+            kept.push(Kept { name: path, bytes: metadata.len() });
+        } else if kind.is_dir() && depth < DEPTH_MAX {
+            collect(&entry.path(), &format!("{path}/"), depth + 1, kept);
+        }
+    }
+}
+
+/// How a browser shall take a file. Nothing of a run but its report is a page: a run may be somebody else's.
+pub fn media_type(name: &str) -> &'static str {
+    match Path::new(name).extension().and_then(|it| it.to_str()) {
+        Some("json" | "jsonl" | "log" | "txt" | "toml" | "journal" | "edn" | "html" | "xml") => {
+            "text/plain; charset=utf-8"
+        }
+        _ => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_links_and_hidden_files_are_left_out() {
+        let run = tempfile::tempdir().expect("a directory");
+        for name in ["logs", "data/store-1"] {
+            fs::create_dir_all(run.path().join(name)).expect("made");
+        }
+        for name in ["plan.json", "logs/pd1.log", "data/store-1/1.sst", ".hidden"] {
+            fs::write(run.path().join(name), "12").expect("written");
+        }
+        std::os::unix::fs::symlink("/etc/passwd", run.path().join("link")).expect("made");
+        let names: Vec<String> = of(run.path()).into_iter().map(|kept| kept.name).collect();
+        assert_eq!(names, ["plan.json", "logs/pd1.log"]);
+    }
+}

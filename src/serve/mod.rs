@@ -1,0 +1,57 @@
+//! `serve`: the runs of a folder in a browser, the newest first, while they come.
+//!
+//! In: the folder that `--runs-dir` names, and an address. Out: a list with filters, for each run its report, its files
+//! and all of them as one archive, and two runs side by side. It only reads, judges nothing that was judged, and keeps
+//! no state but a cache. A path that leads out of the folder, through `..` or through a link, is no path here
+//! (`inside`).
+
+mod archive;
+mod comparison;
+mod files;
+mod inside;
+mod responses;
+mod routes;
+mod row;
+mod runs;
+mod tail;
+mod verdict_head;
+
+use crate::{
+    cli::ServeArgs,
+    exit::{Exit, Failure},
+    interrupt::{Interrupt, Urgency},
+    pages::serving,
+};
+use runs::Runs;
+use std::sync::Arc;
+
+/// `jepsen-tikv serve`: until Ctrl-C.
+pub fn command(args: &ServeArgs) -> Result<Exit, Failure> {
+    let runs = Arc::new(Runs::open(&args.runs_dir)?);
+    let runtime = tokio::runtime::Runtime::new().map_err(Failure::software)?;
+    runtime.block_on(serve(args, runs))?;
+    // A file that is being sent to somebody does not keep us.
+    runtime.shutdown_background();
+    Ok(Exit::Valid)
+}
+
+async fn serve(args: &ServeArgs, runs: Arc<Runs>) -> Result<(), Failure> {
+    let interrupt = Interrupt::listen().map_err(Failure::software)?;
+    let listener = serving::listen("the list of runs", args.addr()).await?;
+    let addr = listener.local_addr().map_err(Failure::target_or_disk)?;
+    crate::terminal::result(format_args!("runs:   {}", runs.root().display()));
+    crate::terminal::result(format_args!("open:   http://{addr}/"));
+    if !addr.ip().is_loopback() {
+        crate::terminal::note(
+            "everybody who reaches this address can read every run; there is no password",
+        );
+    }
+    crate::terminal::note("Ctrl-C ends this");
+    let pages = routes::pages(runs, addr.ip().is_loopback());
+    tokio::select! {
+        served = async { axum::serve(listener, pages).await } => {
+            served.map_err(|error| Failure::target_or_disk(format!("the list of runs is no longer served: {error}")))
+        }
+        () = interrupt.at_least(Urgency::Early) => Ok(()),
+    }
+}

@@ -1,0 +1,80 @@
+//! What a frame shows, gathered.
+//!
+//! In: the run's progress, and what was seen of the cluster so far. Out: plain data.
+
+use crate::{
+    live::{OperationShown, Past, Update},
+    observe::StoreSeen,
+    progress::Progress,
+};
+
+/// So many seconds of throughput are shown at most, and so many events.
+const SECONDS_MAX: usize = 300;
+const EVENTS_MAX: usize = 100;
+
+/// A frame's contents.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Shown {
+    /// The run's name.
+    pub title: String,
+    /// What it does at the moment.
+    pub phase: String,
+    /// For how long, seconds.
+    pub elapsed_s: f64,
+    /// How long that takes, if known, seconds.
+    pub length_s: Option<f64>,
+    /// The clients' successes in each second, the last one at the end.
+    pub per_s: Vec<u64>,
+    /// The last second by kind of operation.
+    pub operations: Vec<(String, OperationShown)>,
+    /// The stores.
+    pub stores: Vec<StoreSeen>,
+    /// How many regions there are, and how many without a leader.
+    pub regions: (usize, usize),
+    /// The faults in force.
+    pub in_force: Vec<String>,
+    /// Why PD does not answer.
+    pub pd_error: Option<String>,
+    /// What happened, the newest last: milliseconds since 1970, and a sentence.
+    pub events: Vec<(u64, String)>,
+}
+
+impl Shown {
+    /// What there is to show now.
+    pub fn of(title: &str, progress: &Progress, past: Option<&Past>) -> Self {
+        let (phase, elapsed, length) = progress.current();
+        let mut shown = Self {
+            title: title.to_owned(),
+            phase,
+            elapsed_s: elapsed.as_secs_f64(),
+            length_s: length.map(|length| length.as_secs_f64()),
+            events: progress.said(),
+            ..Self::default()
+        };
+        if let Some(past) = past {
+            past.with(|updates| updates.for_each(|update| shown.take(update)));
+        }
+        shown.events.sort_by_key(|(at_ms, _)| *at_ms);
+        let surplus = shown.events.len().saturating_sub(EVENTS_MAX);
+        shown.events.drain(..surplus);
+        let surplus = shown.per_s.len().saturating_sub(SECONDS_MAX);
+        shown.per_s.drain(..surplus);
+        shown
+    }
+
+    fn take(&mut self, update: &Update) {
+        let sample = &update.sample;
+        self.stores.clone_from(&sample.stores);
+        let leaderless = sample.regions.iter().filter(|region| region.leader.is_none()).count();
+        self.regions = (sample.regions.len(), leaderless);
+        self.pd_error.clone_from(&sample.pd_error);
+        self.events.extend(update.events.iter().map(|event| (event.at_ms, event.text.clone())));
+        if let Some(tester) = &update.tester {
+            let per_s: f64 = tester.operations.values().map(|it| it.ok_per_s).sum();
+            self.per_s.push(per_s.round() as u64);
+            self.operations =
+                tester.operations.iter().map(|(kind, it)| (kind.clone(), *it)).collect();
+            self.in_force.clone_from(&tester.in_force);
+        }
+    }
+}
