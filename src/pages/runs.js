@@ -101,7 +101,7 @@
     });
     /* Rows that stay where they are keep the focus. */
     if (wanted.length !== body.rows.length || wanted.some((row, index) => body.rows[index] !== row)) body.replaceChildren(...wanted);
-    byId("count").textContent = sorted.length === rows.length ? rows.length + " runs" : sorted.length + " of " + rows.length + " runs";
+    byId("count").textContent = (sorted.length === rows.length ? "" : sorted.length + " of ") + rows.length + (rows.length === 1 ? " run" : " runs");
     byId("nothing").hidden = sorted.length > 0;
   }
   function choose(id, on) {

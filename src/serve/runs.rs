@@ -12,6 +12,7 @@ use crate::{
     exit::{Exit, Failure},
     run_directory::RunDirectory,
 };
+use rayon::prelude::*;
 use std::{
     collections::HashMap,
     fs,
@@ -70,21 +71,26 @@ impl Runs {
         ids.sort_by(|a, b| began(b).cmp(began(a)).then_with(|| a.cmp(b)));
         ids.truncate(ROWS_MAX);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut fresh = HashMap::with_capacity(ids.len());
-        let mut rows = Vec::with_capacity(ids.len());
-        for id in ids {
-            let run = RunDirectory::at(self.root.join(&id));
-            let stamp = stamp(&run);
-            let before = known.remove(&id).filter(|(then, row)| {
-                // Whether it still goes on no file tells.
-                *then == stamp && row.state != State::Running
-            });
-            let row = before.map_or_else(|| row::read(&run, &id), |(_, row)| row);
-            rows.push(row.clone());
-            fresh.insert(id, (stamp, row));
-        }
-        *known = fresh;
-        rows
+        let before = &*known;
+        let rows: Vec<(String, Stamp, Row)> = ids
+            .into_par_iter()
+            .map(|id| {
+                let run = RunDirectory::at(self.root.join(&id));
+                let stamp = stamp(&run);
+                let is_same = |(then, row): &&(Stamp, Row)| {
+                    // Whether it still goes on no file tells.
+                    *then == stamp && row.state != State::Running
+                };
+                let kept = before.get(&id).filter(is_same).map(|(_, row)| row.clone());
+                let row = kept.unwrap_or_else(|| row::read(&run, &id));
+                (id, stamp, row)
+            })
+            .collect();
+        *known = rows
+            .iter()
+            .map(|(id, stamp, row)| (id.clone(), (stamp.clone(), row.clone())))
+            .collect();
+        rows.into_iter().map(|(_, _, row)| row).collect()
     }
 
     /// The run with this id, if there is one.

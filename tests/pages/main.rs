@@ -97,11 +97,15 @@ fn busy(operations: u64, stale: bool) -> String {
 /// What every report must be: at both widths, in both schemes.
 fn look(browser: &mut Browser, page: &Path, name: &str) {
     let url = format!("file://{}", page.display());
-    for (width, dark) in [(1280, false), (390, true)] {
+    let all = [(1280, false), (390, true), (1280, true), (390, false)];
+    // The other two differ in nothing but colours: they are for eyes.
+    let looks = if screenshots().is_some() { 4 } else { 2 };
+    for (width, dark) in all.into_iter().take(looks) {
         browser.open(&url, width, dark);
         browser
             .wait_for("!!window.panels && document.querySelectorAll('#panels canvas').length > 0");
-        look_at(browser, name, width, &url);
+        let scheme = if dark { "dark" } else { "light" };
+        look_at(browser, &format!("{name}-{scheme}"), width, &url);
     }
 }
 
@@ -137,6 +141,8 @@ fn reports_of_every_kind_are_drawn_without_an_error() {
     ] {
         let page = report(runs.path(), name, &history);
         look(&mut browser, &page, name);
+        let paint = "performance.getEntriesByName('first-contentful-paint')[0].startTime";
+        println!("{name}: first paint after {} ms", browser.evaluate(paint));
         axe::assert_accessible(&mut browser, name);
         let text = browser.evaluate("document.querySelector('.verdict').innerText");
         let text = text.as_str().expect("a text");
