@@ -196,8 +196,10 @@ fn told_in_full(plan: &Plan, attempts: &Attempts, runs_dir: &Path) -> Result<(),
     let attempt = attempts.make(plan, runs_dir)?;
     conclude(&attempt.run, &attempt.troubles, &plan.repeated_by(&attempt.run.plan())?)?;
     if attempt.validity() != Validity::Invalid {
-        return Err(Failure::software(
-            "the smallest plan failed once and now does not: the simulation is not deterministic",
+        return Err(Failure::new(
+            Exit::Unknown,
+            "the smallest plan failed before and now does not: another version of this program found it, or the simulation \
+             is not deterministic, which is a bug",
         ));
     }
     Ok(())
