@@ -1,17 +1,20 @@
 //! Smaller plans, as proptest's value trees: what `simplify` and `complicate` mean for each part of a plan.
 //!
 //! In: a plan and the part of it that shall become smaller. Out: a [`ValueTree`] whose values are plans, each strictly
-//! simpler than the first. Pure: whether such a plan still fails is found out elsewhere. Three shapes are enough:
+//! simpler than the first. Pure: whether such a plan still fails is found out elsewhere. Three `shapes` are enough:
 //! - [`Faults`] leaves out runs of planned faults, all at first, then halves, quarters, and single ones (delta debugging);
-//! - [`Listed`] tries a few values from the simplest on: clients, stores, regions;
-//! - [`Number`] tries the least value and then proptest's own binary search: keys, time, bytes.
+//! - [`Listed`] tries a few values from the simplest on: clients, stores, regions, bytes;
+//! - [`Number`] tries the least value and then proptest's own binary search: keys, time.
+
+mod shapes;
 
 use crate::{
     config::{Distribution, Operations, default_read},
     plan::Plan,
 };
 use nemesis::Action;
-use proptest::{num::u64::BinarySearch, strategy::ValueTree};
+use proptest::strategy::ValueTree;
+use shapes::{Faults, Listed, Number};
 
 /// A part of a plan, in the order in which they are made smaller: first what makes every later attempt easier to read
 /// and cheaper.
@@ -30,8 +33,10 @@ pub enum Part {
     Read,
 }
 
-/// A run is not made shorter than this.
-const TIME_MS_MIN: u64 = 500;
+/// A run's time is tried in steps of this: nothing hangs on less, and attempts are dear.
+const TIME_STEP_MS: u64 = 500;
+/// Lengths of values that are tried.
+const VALUE_BYTES: [usize; 3] = [1, 16, 64];
 
 /// Plans that are simpler in one part.
 pub type PlanTree = Box<dyn ValueTree<Value = Plan>>;
@@ -58,7 +63,12 @@ impl Part {
         match self {
             Self::Faults => Box::new(Faults::of(plan)),
             Self::Clients => Box::new(Listed::new(plan, fewer_clients(plan))),
-            Self::Time => Box::new(Number::new(plan, TIME_MS_MIN, config.time_ms, shortened)),
+            Self::Time => {
+                let steps = config.time_ms.div_ceil(TIME_STEP_MS);
+                Box::new(Number::new(plan, 1, steps, |plan, steps| {
+                    shortened(plan, steps * TIME_STEP_MS);
+                }))
+            }
             Self::Replicas => {
                 let odd = (1..config.cluster.replicas).filter(|replicas| replicas % 2 == 1);
                 Box::new(Listed::new(plan, odd.map(|it| with_replicas(plan, it)).collect()))
@@ -83,10 +93,14 @@ impl Part {
             })),
             Self::Operations => Box::new(Listed::new(plan, fewer_operations(plan))),
             Self::ValueBytes => {
-                let bytes = config.workload.value_bytes as u64;
-                Box::new(Number::new(plan, 1, bytes, |plan, bytes| {
-                    plan.config.workload.value_bytes = bytes as usize;
-                }))
+                let shorter =
+                    VALUE_BYTES.into_iter().filter(|it| *it < config.workload.value_bytes);
+                let with = |bytes| {
+                    let mut simpler = plan.clone();
+                    simpler.config.workload.value_bytes = bytes;
+                    simpler
+                };
+                Box::new(Listed::new(plan, shorter.map(with).collect()))
             }
             Self::Read => {
                 let mut by_default = plan.clone();
@@ -172,243 +186,5 @@ fn shortened(plan: &mut Plan, time_ms: u64) {
     plan.config.time_ms = time_ms;
 }
 
-/// Runs of planned faults left out.
-#[derive(Debug)]
-struct Faults {
-    plan: Plan,
-    /// How many faults are left out at a time.
-    length: usize,
-    /// The first one that is left out now.
-    at: usize,
-    /// Whether these are left out now.
-    without: bool,
-}
-
-impl Faults {
-    fn of(plan: &Plan) -> Self {
-        Self { plan: plan.clone(), length: plan.schedule.len(), at: 0, without: false }
-    }
-
-    /// Goes on to the next run of faults that is there; false if every single one was tried.
-    fn next(&mut self) -> bool {
-        let count = self.plan.schedule.len();
-        if self.at >= count {
-            self.at = 0;
-            self.length = self.length.min(count) / 2;
-        }
-        self.length = self.length.min(count);
-        self.without = self.length > 0;
-        self.without
-    }
-
-    fn left(&self) -> Vec<nemesis::PlannedFault> {
-        let mut left = self.plan.schedule.clone();
-        if self.without {
-            left.drain(self.at..(self.at + self.length).min(left.len()));
-        }
-        left
-    }
-}
-
-impl ValueTree for Faults {
-    type Value = Plan;
-
-    fn current(&self) -> Plan {
-        let mut plan = self.plan.clone();
-        plan.schedule = self.left();
-        plan.name_its_faults();
-        plan
-    }
-
-    fn simplify(&mut self) -> bool {
-        // What was left out stays out; the next ones have moved to its place.
-        self.plan.schedule = self.left();
-        self.next()
-    }
-
-    fn complicate(&mut self) -> bool {
-        self.at += self.length;
-        self.next()
-    }
-}
-
-/// A few plans, from the simplest on.
-#[derive(Debug)]
-struct Listed {
-    /// The plan itself, then the simpler ones, the simplest last.
-    plans: Vec<Plan>,
-    at: usize,
-    is_over: bool,
-}
-
-impl Listed {
-    fn new(plan: &Plan, mut simpler: Vec<Plan>) -> Self {
-        simpler.push(plan.clone());
-        simpler.reverse();
-        Self { plans: simpler, at: 0, is_over: false }
-    }
-}
-
-impl ValueTree for Listed {
-    type Value = Plan;
-
-    fn current(&self) -> Plan {
-        self.plans[self.at].clone()
-    }
-
-    fn simplify(&mut self) -> bool {
-        // Once one fails there is none left that is simpler and was not tried.
-        let begins = !self.is_over && self.plans.len() > 1;
-        self.is_over = true;
-        if begins {
-            self.at = self.plans.len() - 1;
-        }
-        begins
-    }
-
-    fn complicate(&mut self) -> bool {
-        self.at = self.at.saturating_sub(1);
-        self.at > 0
-    }
-}
-
-/// A number in a plan: the least one first, then by halves.
-#[derive(Debug)]
-struct Number {
-    plan: Plan,
-    least: u64,
-    set: fn(&mut Plan, u64),
-    tries: Tries,
-}
-
-#[derive(Debug)]
-enum Tries {
-    None(u64),
-    Least(u64),
-    Halves(BinarySearch),
-    Over,
-}
-
-impl Number {
-    fn new(plan: &Plan, least: u64, now: u64, set: fn(&mut Plan, u64)) -> Self {
-        Self { plan: plan.clone(), least, set, tries: Tries::None(now) }
-    }
-}
-
-impl ValueTree for Number {
-    type Value = Plan;
-
-    fn current(&self) -> Plan {
-        let number = match &self.tries {
-            Tries::None(_) => return self.plan.clone(),
-            Tries::Least(_) | Tries::Over => self.least,
-            Tries::Halves(search) => self.least + search.current(),
-        };
-        let mut plan = self.plan.clone();
-        (self.set)(&mut plan, number);
-        plan
-    }
-
-    fn simplify(&mut self) -> bool {
-        match &mut self.tries {
-            Tries::None(now) if *now > self.least => {
-                self.tries = Tries::Least(*now);
-                true
-            }
-            Tries::Halves(search) => search.simplify(),
-            Tries::None(_) | Tries::Least(_) | Tries::Over => {
-                self.tries = Tries::Over;
-                false
-            }
-        }
-    }
-
-    fn complicate(&mut self) -> bool {
-        match &mut self.tries {
-            Tries::Least(now) => {
-                let mut search = BinarySearch::new(*now - self.least);
-                let begins = search.simplify();
-                self.tries = Tries::Halves(search);
-                begins
-            }
-            Tries::Halves(search) => search.complicate(),
-            Tries::None(_) | Tries::Over => false,
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn plan(seed: u64) -> Plan {
-        let mut config = crate::cli::default_config().expect("the defaults are usable");
-        config.seed = seed;
-        config.nemesis.faults = vec!["mix".into()];
-        Plan::draw(config).expect("can be drawn")
-    }
-
-    /// What proptest's runner does with a tree.
-    fn shrunk(plan: &Plan, fails: impl Fn(&Plan) -> bool) -> Plan {
-        let mut best = plan.clone();
-        loop {
-            let before = best.clone();
-            for part in Part::ALL {
-                let mut tree = part.tree(&best);
-                let mut goes_on = tree.simplify();
-                while goes_on {
-                    let candidate = tree.current();
-                    goes_on = if fails(&candidate) {
-                        best = candidate;
-                        tree.simplify()
-                    } else {
-                        tree.complicate()
-                    };
-                }
-            }
-            if best == before {
-                return best;
-            }
-        }
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(24))]
-
-        #[test]
-        fn exactly_what_a_failure_needs_is_left(
-            seed: u64, needed in proptest::collection::btree_set(0_usize..8, 0..4),
-            clients in 1_u32..=4, keys in 1_u64..100, time_ms in 500_u64..50_000,
-        ) {
-            let plan = plan(seed);
-            let needed: Vec<u32> = needed
-                .into_iter()
-                .filter_map(|place| plan.schedule.get(place))
-                .map(|fault| fault.draw)
-                .collect();
-            let smallest = shrunk(&plan, |plan| {
-                let has = |draw: &u32| plan.schedule.iter().any(|fault| fault.draw == *draw);
-                needed.iter().all(has)
-                    && plan.config.workload.concurrency >= clients
-                    && plan.config.workload.keys >= keys
-                    && plan.config.time_ms >= time_ms
-            });
-            let left: Vec<u32> = smallest.schedule.iter().map(|fault| fault.draw).collect();
-            prop_assert_eq!(left, needed);
-            prop_assert_eq!(smallest.config.workload.concurrency, clients);
-            prop_assert_eq!(smallest.config.workload.keys, keys);
-            prop_assert_eq!(smallest.config.time_ms, time_ms);
-            prop_assert_eq!(smallest.config.cluster.stores, 1);
-            prop_assert!(smallest.schedule.iter().all(|it| it.begin_ms <= time_ms));
-        }
-    }
-
-    #[test]
-    fn nothing_is_offered_where_nothing_is_simpler() {
-        let smallest = shrunk(&plan(1), |_| true);
-        for part in Part::ALL {
-            assert!(!part.tree(&smallest).simplify(), "{part:?}");
-        }
-    }
-}
+mod tests;

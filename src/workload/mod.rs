@@ -70,7 +70,7 @@ impl Workload {
         &self.keys
     }
 
-    /// Whether every key is loaded before the faults begin. Otherwise the keys begin absent.
+    /// Whether every key is loaded before the faults begin. Otherwise they begin absent.
     pub fn loads(&self) -> bool {
         self.config.name == WorkloadName::YcsbA
     }
