@@ -5,6 +5,8 @@
 //! verdicts. It works with any TiKV: only PD's HTTP API and the Prometheus pages of the status ports are asked.
 
 mod changes;
+#[cfg(test)]
+mod over_tls;
 mod prometheus;
 mod rates;
 mod sample;

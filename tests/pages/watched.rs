@@ -158,3 +158,63 @@ fn metrics_of_the_dashboard() -> BTreeSet<String> {
         .map(str::to_owned)
         .collect()
 }
+
+/// The escape sequences by which a terminal's other screen is entered and left.
+const ENTERED: &str = "\u{1b}[?1049h";
+const LEFT: &str = "\u{1b}[?1049l";
+
+/// A terminal and what runs in it; its end hangs up.
+struct Terminal(Child);
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A pseudo-terminal comes from util-linux' `script`; skips, saying so, where there is none.
+#[test]
+fn a_screen_gives_the_terminal_back_when_ctrl_c_ends_the_run() {
+    if Command::new("script").arg("--version").output().is_err() {
+        println!("skipped: no `script` on this machine to make a terminal");
+        return;
+    }
+    let runs = tempfile::tempdir().expect("a directory");
+    let line = format!(
+        "stty rows 30 cols 100; {} test --tui --nemesis none --time 120 --stores 3 --keys 100 --concurrency 4 --seed 3 \
+         --runs-dir {}; stty -a",
+        env!("CARGO_BIN_EXE_jepsen-tikv"),
+        runs.path().display()
+    );
+    let child = Command::new("script")
+        .args(["-qfec", &line, "/dev/null"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut child = Terminal(child);
+    let mut keys = child.0.stdin.take().expect("piped");
+    let mut screen = child.0.stdout.take().expect("piped");
+    let (mut text, mut buffer, mut pressed) = (String::new(), [0; 4096], false);
+    let until = std::time::Instant::now() + HANGING;
+    while let Ok(length @ 1..) = screen.read(&mut buffer) {
+        text.push_str(&String::from_utf8_lossy(&buffer[..length]));
+        assert!(std::time::Instant::now() < until, "it does not end:\n{text}");
+        // A screen is drawn in pieces; this one comes when the clients work.
+        if !pressed && text.contains("READ") {
+            keys.write_all(b"\x03").expect("typed");
+            pressed = true;
+        }
+    }
+    drop(child);
+    let (entered, left) = (text.find(ENTERED), text.rfind(LEFT));
+    assert!(pressed && entered.is_some() && entered < left, "{text}");
+    let after = &text[left.expect("left")..];
+    assert!(after.contains("\u{1b}[?25h"), "the cursor is shown again: {after:?}");
+    assert!(after.contains("run:    ") && after.contains("interrupted: healing"), "{after:?}");
+    // As `stty` says it of a terminal that echoes, and has lines and Ctrl-Z.
+    for setting in [" echo ", " icanon ", "susp = ^Z"] {
+        assert!(after.contains(setting), "{setting}: {after:?}");
+    }
+}
