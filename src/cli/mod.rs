@@ -72,7 +72,7 @@ pub struct Cli {
     /// How much is said beside the results
     #[command(flatten)]
     pub verbosity: Verbosity,
-    /// A file with values for flags, a table for each command: [test] stores = 3
+    /// A file with values for flags, a table for each command: `[test] stores = 3`
     #[arg(long, global = true, value_name = "FILE", help_heading = "Everywhere")]
     pub config: Option<PathBuf>,
     /// What to do.
