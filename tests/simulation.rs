@@ -183,3 +183,14 @@ fn what_cannot_be_simulated_is_refused_in_one_sentence() {
         assert!(!said.contains("panicked"), "{said}");
     }
 }
+
+#[test]
+fn a_correct_cluster_is_never_accused_and_always_recovers() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let arguments =
+        ["fuzz", "--simulate", "--runs", "8", "--time-max", "10", "--seed", "3", "--keep-going"];
+    let output = jepsen_tikv(dir.path(), &arguments, &[]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("8 runs: ") && said.contains(" 0 failed"), "{said}");
+}
