@@ -141,7 +141,8 @@ fn reports_of_every_kind_are_drawn_without_an_error() {
     ] {
         let page = report(runs.path(), name, &history);
         look(&mut browser, &page, name);
-        let paint = "performance.getEntriesByName('first-contentful-paint')[0].startTime";
+        // For eyes, not a limit: a browser may tell of it later than the page is there.
+        let paint = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? null";
         println!("{name}: first paint after {} ms", browser.evaluate(paint));
         axe::assert_accessible(&mut browser, name);
         let text = browser.evaluate("document.querySelector('.verdict').innerText");
