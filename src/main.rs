@@ -97,6 +97,18 @@ fn planned(
     run::test(plan, runs_dir, beside)
 }
 
+/// What `test` does: one run, or one part after another.
+fn test(args: &cli::TestArgs) -> Result<Exit, Failure> {
+    let mut config = args.config()?;
+    let Some(part_ms) = args.rotate_keys else {
+        return planned(&plan::Plan::draw(surveyed(config)?)?, &args.runs_dir, args.beside()?);
+    };
+    run::parts::prepare(&mut config, part_ms)?;
+    let plan = plan::Plan::draw(surveyed(config)?)?;
+    targets::consent::ask(&plan)?;
+    run::parts::test(&plan, part_ms, &args.runs_dir)
+}
+
 fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
     match command {
         cli::Command::Defects => {
@@ -118,10 +130,7 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
         cli::Command::TargetCheck(args) => target_check::command(&args),
         cli::Command::InternalStore(args) => args.run(),
         cli::Command::SelfTest(args) => self_test::command(&args),
-        cli::Command::Test(args) => {
-            let beside = args.beside()?;
-            planned(&plan::Plan::draw(surveyed(args.config()?)?)?, &args.runs_dir, beside)
-        }
+        cli::Command::Test(args) => test(&args),
         cli::Command::BenchRecording(args) => {
             run::recording_cost(&plan::Plan::draw(args.config()?)?, &args.runs_dir)
         }

@@ -6,6 +6,7 @@
 
 mod fail_fast;
 mod looking;
+pub mod parts;
 mod stage;
 mod watcher;
 

@@ -60,8 +60,10 @@ fn in_markdown(text: &str) -> Vec<String> {
 
 /// Whether the parser takes it. A word in capitals stands for a path, which fits where a path does.
 fn assert_parses(line: &str, place: &Path) {
-    let line = line.replace('…', "");
-    let words: Vec<String> = shell_words(&line);
+    let line = without_brackets(&line.replace('…', ""));
+    // N stands for a number.
+    let number = |word: String| if word == "N" { "1".to_owned() } else { word };
+    let words: Vec<String> = shell_words(&line).into_iter().map(number).collect();
     // Help and version end the program where they are asked for.
     if words.iter().any(|word| matches!(word.as_str(), "help" | "--help" | "--version")) {
         return;
@@ -74,6 +76,20 @@ fn assert_parses(line: &str, place: &Path) {
     {
         panic!("{}: {line}: {failure}", place.display());
     }
+}
+
+/// What stands in brackets may be left out.
+fn without_brackets(line: &str) -> String {
+    let mut depth = 0_u32;
+    let keep = |character: char| {
+        match character {
+            '[' => depth += 1,
+            ']' => depth = depth.saturating_sub(1),
+            _ => return (depth == 0).then_some(character),
+        }
+        None
+    };
+    line.chars().filter_map(keep).collect()
 }
 
 /// Words, with what single quotes hold together.
@@ -109,6 +125,7 @@ fn a_command_that_does_not_exist_is_noticed() {
         std::panic::catch_unwind(move || assert_parses(&line, Path::new("a page"))).is_err()
     };
     assert!(caught("jepsen-tikv tset --time 5") && caught("jepsen-tikv test --tmie 5"));
+    assert!(!caught("jepsen-tikv serve [FOLDER] [--port 1]"));
     assert!(!caught("jepsen-tikv test --time 5 …") && !caught("jepsen-tikv replay"));
     let page = "text `jepsen-tikv heal` text\n\n    jepsen-tikv check runs/latest    judge\n";
     assert_eq!(in_markdown(page), ["jepsen-tikv heal", "jepsen-tikv check runs/latest"]);

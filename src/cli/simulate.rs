@@ -26,6 +26,11 @@ pub struct SimulateArgs {
 impl SimulateArgs {
     /// The plan.
     pub fn plan(&self) -> Result<Plan, Failure> {
+        if self.test.rotate_keys.is_some() {
+            return Err(Failure::usage(
+                "--rotate-keys is about real processes: leave it out of a simulation",
+            ));
+        }
         let mut plan = match &self.plan {
             None => {
                 let mut config = self.test.config()?;
@@ -62,7 +67,8 @@ pub fn refuse_flags_beside_a_plan(command: &Command, matches: &ArgMatches) -> Re
     }
     let foreign = command.get_arguments().find(|argument| {
         let id = argument.get_id().as_str();
-        !matches!(id, "plan" | "seed" | "runs_dir") && is_given(id)
+        let is_about_saying = argument.is_global_set();
+        !matches!(id, "plan" | "seed" | "runs_dir") && !is_about_saying && is_given(id)
     });
     let Some(flag) = foreign.and_then(clap::Arg::get_long) else { return Ok(()) };
     Err(Failure::usage(format!(

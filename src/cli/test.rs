@@ -91,6 +91,9 @@ pub struct TestArgs {
     /// The cluster's shape
     #[command(flatten)]
     pub shape: ShapeArgs,
+    /// Take new keys every so often, and judge and drop what was done to the old ones: for runs of hours and days
+    #[arg(long, value_name = "TIME", value_parser = parse_ms, conflicts_with_all = ["live", "metrics", "tui"])]
+    pub rotate_keys: Option<u64>,
     /// End the run as soon as a broken promise is seen in what is recorded so far
     #[arg(long)]
     pub fail_fast: bool,

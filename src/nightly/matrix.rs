@@ -100,6 +100,11 @@ fn cell(
     let Command::Test(args) = parse_from(program.chain(arguments.clone()))?.command else {
         return Err(Failure::software("the matrix made another command than test"));
     };
+    if args.rotate_keys.is_some() {
+        return Err(Failure::usage(
+            "--rotate-keys is for one long run, which is a command of its own",
+        ));
+    }
     let plan = Plan::draw(args.config()?)?;
     let time_ms = plan.config.time_ms;
     Ok(Cell { label: label.to_owned(), arguments, seed, time_ms, place: place.to_vec() })

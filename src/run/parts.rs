@@ -1,0 +1,243 @@
+//! Runs of hours and days: one part after another on the same cluster, each with keys of its own, each judged when it is
+//! over.
+//!
+//! In: a plan for the whole time, and how long a part is. Out: `parts.jsonl` in the run directory, a line for each part, and
+//! `parts/NUMBER/`, a run directory, for each part that was not valid. What a part's keys went through is settled at its end: no
+//! call on them is open, the cluster was whole, they were counted. So it is judged like any run, and its history and its
+//! keys are dropped: memory and disk are bounded by one part, however long all of it lasts. A part that is invalid ends the
+//! run, and a broken promise ends its part (`fail_fast`). What it does not see: anything between two parts, and a key that
+//! changes after its part is over.
+//!
+//! `parts.jsonl`, format version 1: the header `{"format":"jepsen-tikv parts","version":1,"part-ms":…}`, then [`Part`]s.
+
+mod tally;
+
+use super::{Beside, Purpose, interrupted, shown, stage::Stage};
+use crate::{
+    config::{Config, TargetConfig},
+    exit::{Exit, Failure},
+    heal,
+    interrupt::{Interrupt, Urgency},
+    judge::{self, Judgement, Judging},
+    plan::{self, Plan},
+    progress::Progress,
+    run_directory::{RunDirectory, write_whole},
+    targets::under_test::UnderTest,
+    workload::Workload,
+};
+use checker::Validity;
+use client::{DirectClient, DirectOptions, Outcome, RawKv, Request};
+use serde::Serialize;
+use std::{
+    fs::OpenOptions,
+    io::Write,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tally::{Part, Tally};
+
+/// What the keys of all parts begin with, where the user names nothing.
+const PREFIX: &str = "parts/";
+/// The files of so many parts that could not be decided stay; of an invalid one always.
+const UNKNOWN_KEPT: usize = 5;
+/// A part shorter than this is all loading and counting.
+const PART_MIN_MS: u64 = 5_000;
+/// How long deleting the keys of a part may take.
+const DELETE_WITHIN: Duration = Duration::from_secs(30);
+
+/// Refuses what cannot be done in parts, and gives all of them one prefix.
+pub fn prepare(config: &mut Config, part_ms: u64) -> Result<(), Failure> {
+    if part_ms < PART_MIN_MS || part_ms > config.time_ms {
+        return Err(Failure::usage(format!(
+            "--rotate-keys takes from 5 seconds to the whole --time, e.g. 5m: this is {} ms of {} ms",
+            part_ms, config.time_ms
+        )));
+    }
+    if config.cluster.regions > 1 {
+        return Err(Failure::usage(
+            "--rotate-keys takes new keys each time, whose regions nobody merges: leave --regions out",
+        ));
+    }
+    if config.target == TargetConfig::Simulated {
+        return Err(Failure::usage("--rotate-keys is about real processes: leave it out"));
+    }
+    if config.workload.prefix.is_empty() {
+        config.workload.prefix = PREFIX.into();
+    }
+    Ok(())
+}
+
+/// Carries all parts out.
+pub fn test(plan: &Plan, part_ms: u64, runs_dir: &Path) -> Result<Exit, Failure> {
+    heal::before_a_run(runs_dir);
+    let run = RunDirectory::create(runs_dir, &plan.config.name)?;
+    write_whole(&run.plan(), &plan.to_json()?)?;
+    crate::terminal::result(format_args!(
+        "seed {}, run directory {}, parts of {} s",
+        plan.config.seed,
+        shown(&run),
+        part_ms / 1000
+    ));
+    let progress = Progress::new();
+    let runtime = tokio::runtime::Runtime::new().map_err(Failure::software)?;
+    let parts = Parts { plan, part_ms, run: &run, progress: &progress };
+    let ended = runtime.block_on(parts.carry_out());
+    runtime.shutdown_timeout(Duration::from_secs(5));
+    progress.finish();
+    let tally = ended?;
+    tally.tell(&run)
+}
+
+struct Parts<'a> {
+    plan: &'a Plan,
+    part_ms: u64,
+    run: &'a RunDirectory,
+    progress: &'a Progress,
+}
+
+impl Parts<'_> {
+    async fn carry_out(&self) -> Result<Tally, Failure> {
+        let interrupt = Interrupt::listen().map_err(Failure::software)?;
+        self.progress.phase("starting the cluster", None);
+        let range = Workload::prefix_range(&self.plan.config.workload.prefix);
+        let target = tokio::select! {
+            target = UnderTest::start(&self.plan.config, self.run, range) => Arc::new(target?),
+            () = interrupt.at_least(Urgency::Early) => return Err(interrupted()),
+        };
+        let tally = tokio::select! {
+            tally = self.one_after_another(&target, &interrupt) => tally,
+            () = interrupt.at_least(Urgency::Now) => Err(interrupted()),
+        };
+        let troubles = target.ended_by_themselves();
+        self.progress.phase("stopping the cluster", None);
+        target.stop().await;
+        let mut tally = tally?;
+        tally.troubles.extend(troubles);
+        Ok(tally)
+    }
+
+    async fn one_after_another(
+        &self,
+        target: &Arc<UnderTest>,
+        interrupt: &Interrupt,
+    ) -> Result<Tally, Failure> {
+        let mut tally = Tally::default();
+        self.append(&serde_json::json!({
+            "format": "jepsen-tikv parts", "version": 1, "part-ms": self.part_ms
+        }))?;
+        for number in 1..=self.count() {
+            if interrupt.urgency() != Urgency::None {
+                break;
+            }
+            let plan = self.part(number)?;
+            if self.one(number, &plan, target, interrupt, &mut tally).await? {
+                break;
+            }
+        }
+        Ok(tally)
+    }
+
+    /// How many parts there are; they are equally long, since a short last one would test too little.
+    fn count(&self) -> u64 {
+        (self.plan.config.time_ms / self.part_ms).max(1)
+    }
+
+    /// The plan of a part.
+    fn part(&self, number: u64) -> Result<Plan, Failure> {
+        let mut config = self.plan.config.clone();
+        config.time_ms /= self.count();
+        config.seed = config.seed.wrapping_add(number - 1);
+        config.workload.prefix = format!("{}{number:06}/", config.workload.prefix);
+        Plan::draw(config)
+    }
+
+    /// Carries one out, judges it, drops it. Whether it is the last.
+    async fn one(
+        &self,
+        number: u64,
+        plan: &Plan,
+        target: &Arc<UnderTest>,
+        interrupt: &Interrupt,
+        tally: &mut Tally,
+    ) -> Result<bool, Failure> {
+        let run = RunDirectory::at(self.run.path().join("parts").join(format!("{number:06}")));
+        std::fs::create_dir_all(run.path()).map_err(Failure::target_or_disk)?;
+        let plan_json = plan.to_json()?;
+        write_whole(&run.plan(), &plan_json)?;
+        let began = Instant::now();
+        let stage = Stage {
+            plan,
+            plan_hash: &plan::hash(&plan_json),
+            run: &run,
+            progress: self.progress,
+            workload: Workload::new(&plan.config.workload, plan.config.seed),
+            target: Arc::clone(target),
+            beside: Beside { fail_fast: true, ..Beside::default() },
+            metrics: None,
+            seen: None,
+        };
+        let troubles = stage.perform(Purpose::Test, interrupt).await?;
+        let seconds = began.elapsed().as_secs_f64();
+        let (judgement, judged_seconds) = judged(&run).await?;
+        let history_bytes = std::fs::metadata(run.history()).map_or(0, |it| it.len());
+        let took = (seconds, judged_seconds);
+        let part = Part::of(number, plan, &judgement, took, history_bytes);
+        self.append(&part)?;
+        self.progress.result_line(&part.in_words());
+        tally.operations += part.operations;
+        tally.target = judgement.target;
+        tally.troubles.extend(troubles.iter().cloned());
+        let is_kept = match part.validity {
+            Validity::Valid => {
+                tally.valid += 1;
+                false
+            }
+            Validity::Unknown => {
+                tally.unknown.push(number);
+                tally.unknown.len() <= UNKNOWN_KEPT
+            }
+            Validity::Invalid => {
+                tally.invalid = Some((run, troubles));
+                return Ok(true);
+            }
+        };
+        if !is_kept {
+            std::fs::remove_dir_all(run.path()).map_err(Failure::target_or_disk)?;
+        }
+        self.delete_keys(&plan.config.workload.prefix, target).await;
+        Ok(false)
+    }
+
+    /// The keys of a part are in nobody's way, so it is no failure if they stay.
+    async fn delete_keys(&self, prefix: &str, target: &UnderTest) {
+        let (start, end) = Workload::prefix_range(prefix);
+        let options = DirectOptions::default().with_security(target.security());
+        let client = DirectClient::new(target.pd_endpoints().to_vec(), options);
+        let delete = Request::DeleteRange { start, end: Some(end) };
+        let deleted = client.execute(&delete, DELETE_WITHIN).await.outcome;
+        if !matches!(deleted, Outcome::Ok(_)) {
+            self.progress.line(&format!("the keys under {prefix} stay: {deleted:?}"));
+        }
+    }
+
+    fn append(&self, line: &impl Serialize) -> Result<(), Failure> {
+        let path = self.run.path().join("parts.jsonl");
+        let text = serde_json::to_string(line).map_err(Failure::software)?;
+        let file = OpenOptions::new().create(true).append(true).open(&path);
+        file.and_then(|mut file| file.write_all(format!("{text}\n").as_bytes())).map_err(|error| {
+            Failure::target_or_disk(format!("cannot write {}: {error}", path.display()))
+        })
+    }
+}
+
+/// Judges beside the runtime, and says how long that took.
+async fn judged(run: &RunDirectory) -> Result<(Judgement, f64), Failure> {
+    let history = run.history();
+    let judge = move || {
+        let began = Instant::now();
+        let judgement = judge::judge(&history, &Judging::default())?;
+        Ok((judgement, began.elapsed().as_secs_f64()))
+    };
+    tokio::task::spawn_blocking(judge).await.map_err(Failure::software)?
+}

@@ -1,0 +1,137 @@
+//! What came of the parts of a long run: a line for each, and all of them together.
+//!
+//! In: judgements. Out: lines of `parts.jsonl`, lines on stdout, how the program ends. Decides nothing but the worst.
+
+use super::super::{conclude, shown};
+use crate::{
+    exit::{Exit, Failure},
+    judge::Judgement,
+    plan::Plan,
+    run_directory::RunDirectory,
+};
+use checker::Validity;
+use serde::Serialize;
+
+/// One part and what came of it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Part {
+    #[serde(rename = "part")]
+    number: u64,
+    seed: u64,
+    /// What was judged of it.
+    pub validity: Validity,
+    reasons: Vec<String>,
+    /// Its operations, whatever came of them.
+    pub operations: u64,
+    ok: u64,
+    longest_gap_ms: u64,
+    seconds: f64,
+    judged_seconds: f64,
+    history_bytes: u64,
+    /// Of this process, when the part was judged, and the most that it ever had, MiB.
+    memory_mib: Option<u64>,
+    memory_max_mib: Option<u64>,
+}
+
+/// What came of all parts.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// How many are valid.
+    pub valid: u64,
+    /// Which could not be decided.
+    pub unknown: Vec<u64>,
+    /// Operations of all of them.
+    pub operations: u64,
+    /// What was tested.
+    pub target: String,
+    /// The one that is invalid, with what could not be healed.
+    pub invalid: Option<(RunDirectory, Vec<String>)>,
+    /// The target's own troubles, in sentences.
+    pub troubles: Vec<String>,
+}
+
+impl Part {
+    /// A part that was judged. Seconds: of the part, and of judging it.
+    pub fn of(
+        number: u64,
+        plan: &Plan,
+        judgement: &Judgement,
+        (seconds, judged_seconds): (f64, f64),
+        history_bytes: u64,
+    ) -> Self {
+        let counts = judgement.operations.values();
+        let gap =
+            judgement.faults.iter().map(|fault| fault.longest_gap_ns).max().unwrap_or_default();
+        Self {
+            number,
+            seed: plan.config.seed,
+            validity: judgement.validity,
+            reasons: judgement.reasons.iter().take(3).cloned().collect(),
+            operations: counts.clone().map(|it| it.ok + it.fail + it.info).sum(),
+            ok: counts.map(|it| it.ok).sum(),
+            longest_gap_ms: gap / 1_000_000,
+            seconds,
+            judged_seconds,
+            history_bytes,
+            memory_mib: memory_mib("VmRSS:"),
+            memory_max_mib: memory_mib("VmHWM:"),
+        }
+    }
+
+    /// In a line.
+    pub fn in_words(&self) -> String {
+        let memory = self.memory_mib.map_or_else(|| "unknown".into(), |mib| format!("{mib} MiB"));
+        format!(
+            "part {}: {}, {} operations in {:.0} s, longest gap {} ms, judged in {:.1} s, memory {memory} {}",
+            self.number,
+            self.validity,
+            self.operations,
+            self.seconds,
+            self.longest_gap_ms,
+            self.judged_seconds,
+            self.reasons.first().map_or("", String::as_str)
+        )
+    }
+}
+
+/// The memory of this process.
+fn memory_mib(name: &str) -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib / 1024)
+}
+
+impl Tally {
+    /// Says what came of all parts, and how the program ends.
+    pub fn tell(self, run: &RunDirectory) -> Result<Exit, Failure> {
+        if let Some((part, troubles)) = self.invalid {
+            let repeat = format!("jepsen-tikv replay {}", shown(&part));
+            return conclude(&part, &troubles, &repeat);
+        }
+        let (valid, unknown) = (self.valid, self.unknown.len());
+        let about = format!("{} operations. Target: {}.", self.operations, self.target);
+        let exit = if unknown > 0 || valid == 0 {
+            let numbers: Vec<String> = self.unknown.iter().take(10).map(u64::to_string).collect();
+            crate::terminal::result(format_args!(
+                "UNKNOWN: {unknown} of {} parts could not be decided ({}). {about}",
+                valid + unknown as u64,
+                numbers.join(", ")
+            ));
+            Exit::Unknown
+        } else {
+            crate::terminal::result(format_args!(
+                "VALID: {valid} parts, each judged by itself, {about}"
+            ));
+            Exit::Valid
+        };
+        for trouble in &self.troubles {
+            crate::terminal::result(format_args!("  - {trouble}"));
+        }
+        crate::terminal::result(format_args!("run:    {}", shown(run)));
+        match (exit, self.troubles.first()) {
+            (Exit::Valid, Some(trouble)) => Err(Failure::target_or_disk(trouble)),
+            (exit, _) => Ok(exit),
+        }
+    }
+}

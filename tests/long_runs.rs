@@ -1,0 +1,47 @@
+//! Long runs in parts, on real processes: each part is judged and dropped, and a broken promise ends all of it.
+
+use std::{
+    path::Path,
+    process::{Command, Output},
+};
+
+fn jepsen_tikv(dir: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_jepsen-tikv"))
+        .args(arguments)
+        .current_dir(dir)
+        .output()
+        .expect("the binary runs")
+}
+
+/// The lines of parts.jsonl.
+fn parts(dir: &Path) -> Vec<serde_json::Value> {
+    let text = std::fs::read_to_string(dir.join("runs/latest/parts.jsonl")).expect("written");
+    text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+}
+
+#[test]
+fn parts_are_judged_and_dropped_and_a_broken_promise_ends_the_run() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let common = ["test", "--nemesis", "none", "--stores", "3", "--rotate-keys", "5"];
+    let flags = ["--time", "10", "--keys", "50", "--client", "direct"];
+    let output = jepsen_tikv(dir.path(), &[&common[..], &flags].concat());
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("VALID: 2 parts"), "{said}");
+    let lines = parts(dir.path());
+    assert_eq!((lines.len(), &lines[0]["version"]), (3, &1.into()));
+    assert!(lines[1..].iter().all(|part| part["validity"] == "valid"), "{lines:?}");
+    assert_ne!(lines[1]["seed"], lines[2]["seed"]);
+    let left = std::fs::read_dir(dir.path().join("runs/latest/parts")).expect("there").count();
+    assert_eq!(left, 0, "valid parts are dropped");
+
+    let flags = ["--time", "600", "--workload", "register", "--defect", "failed-cas-writes"];
+    let output =
+        jepsen_tikv(dir.path(), &[&common[..5], &flags, &["--rotate-keys", "300"]].concat());
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("a promise is broken"), "it ends early, not after five minutes: {said}");
+    assert_eq!(parts(dir.path()).len(), 2, "no part follows");
+    let judged = jepsen_tikv(dir.path(), &["-q", "check", "runs/latest/parts/000001"]);
+    assert_eq!(judged.status.code(), Some(1));
+}
