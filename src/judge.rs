@@ -11,8 +11,10 @@ use crate::{
     scenario::{Finding, SceneFinder, Weight},
     traffic::{Counts, Traffic},
 };
-use checker::{Collector, Model, Options, Validity, Verdict};
-use histories::{Format, Header, MalformedReason, ReadError, Value, WhatRef, jsonl::Position};
+use checker::{Collector, Engine, Model, Options, ReadAgain, Validity, Verdict};
+use histories::{
+    Format, Header, MalformedReason, ReadError, Source, Value, WhatRef, jsonl::Position,
+};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::Path, sync::OnceLock};
 
@@ -125,21 +127,10 @@ pub fn judge_watched(
     judging: &Judging,
     watch: &OnceLock<Position>,
 ) -> Result<Judgement, Failure> {
-    let refused = |refusal: Refusal| {
-        let exit = match refusal {
-            Refusal::Read(ReadError::Io(_)) => Exit::NoInput,
-            _ => Exit::Malformed,
-        };
-        Failure::new(exit, format!("{}: {refusal}", path.display()))
-    };
-    let source = histories::source::open(path, judging.format)
-        .map_err(|error| refused(Refusal::Read(error)))?;
+    let source = opened(path, judging)?;
     watch.get_or_init(|| source.position.clone());
     let header = source.header.clone();
-    let mut collector = match &judging.initial {
-        Some(value) => Collector::with_initial(value.clone()),
-        None => Collector::new(),
-    };
+    let mut collector = collector(path, judging);
     let mut traffic = Traffic::default();
     let mut faults = FaultFinder::default();
     let mut recovery = RecoveryFinder::default();
@@ -165,14 +156,58 @@ pub fn judge_watched(
         }
         collector.hear(event).map_err(Refusal::Event)
     });
-    heard.map_err(refused)?;
+    heard.map_err(|refusal| refused(path, &refusal))?;
     let traffic = traffic.finish();
-    let checked = checker::check(&collector.finish(), &judging.options);
+    let checked = checked(path, judging, collector)?;
     let faults = faults.finish().into_iter().map(|seen| judged(seen, &traffic)).collect();
     let counts = counts.map(|counts| counts.counts());
     let experiment = scene.map_or_else(Vec::new, |scene| scene.finish(&traffic));
     let recovery = recovery.finish();
     Ok(conclude(&header, &traffic, Found { faults, experiment, recovery, counts }, checked))
+}
+
+fn refused(path: &Path, refusal: &Refusal) -> Failure {
+    let exit = match refusal {
+        Refusal::Read(ReadError::Io(_)) => Exit::NoInput,
+        _ => Exit::Malformed,
+    };
+    Failure::new(exit, format!("{}: {refusal}", path.display()))
+}
+
+fn opened(path: &Path, judging: &Judging) -> Result<Source, Failure> {
+    let source = histories::source::open(path, judging.format);
+    source.map_err(|error| refused(path, &Refusal::Read(error)))
+}
+
+/// What collects the calls: it forgets what is judged on the way, where the history can be read again should more be
+/// needed of it, and where the engine allows it.
+fn collector(path: &Path, judging: &Judging) -> Collector {
+    match &judging.initial {
+        Some(value) => Collector::with_initial(value.clone()),
+        None if path == Path::new("-") || judging.options.engine != Engine::Auto => {
+            Collector::new()
+        }
+        None => Collector::settling(Collector::HELD_CALLS),
+    }
+}
+
+/// The checker's verdict. For what it cannot say of what it has forgotten, the history is read a second time.
+fn checked(path: &Path, judging: &Judging, collector: Collector) -> Result<Verdict, Failure> {
+    let history = collector.finish();
+    let verdict = checker::check(&history, &judging.options);
+    let again = history.read_again(&verdict);
+    drop(history);
+    let collect = |mut collector: Collector| {
+        let heard = opened(path, judging)?
+            .hear(|event| collector.hear(event).map_err(Refusal::Event))
+            .map_err(|refusal| refused(path, &refusal));
+        heard.map(|()| checker::check(&collector.finish(), &judging.options))
+    };
+    match again {
+        None => Ok(verdict),
+        Some(ReadAgain::Keys(keys)) => Ok(verdict.with_keys_of(collect(Collector::of_keys(keys))?)),
+        Some(ReadAgain::Everything) => collect(Collector::new()),
+    }
 }
 
 fn judged(seen: FaultSeen, traffic: &Traffic) -> FaultJudged {

@@ -27,6 +27,7 @@ pub struct Measured {
 
 /// Reads a history, then judges it in memory so often.
 pub fn in_memory(file: &Path, engine: Engine, repetitions: u32) -> Result<Measured, AnyError> {
+    // In memory means all of it: the histories of the growth table are judged by `check`, which settles.
     let mut collector = Collector::new();
     histories::source::open(file, None)?.hear(|event| {
         collector

@@ -17,6 +17,8 @@
 //! Everything that wrote and is `info` or never returned becomes a call of unknown outcome; reads of unknown
 //! outcome say nothing.
 
+use std::collections::BTreeSet;
+
 use hashbrown::HashMap;
 use histories::{
     Answer, AnswerRef, ClientId, Event, EventRef, Key, MalformedReason, OpenOperation, Operation,
@@ -29,10 +31,13 @@ use crate::call::{ABSENT, ANYTHING, Call, IMPOSSIBLE, NEVER, NOTHING, PRESENT, U
 use crate::history::{History, KeyHistory};
 use crate::intern::Interner;
 use crate::range::{DeleteRange, Scan, covered};
+use crate::settle::CALLS_MIN;
 use crate::verdict::Contradiction;
 
 const KEYS: u32 = 0;
 const NANOSECONDS_PER_SECOND: u64 = 1_000_000_000;
+/// So far across clients an event may be recorded behind later ones; if one comes even later, everything is read again.
+const RECORDED_LATE_NS: u64 = 100_000_000;
 
 /// Takes a history's events and splits them by key.
 #[derive(Debug, Default)]
@@ -42,6 +47,22 @@ pub struct Collector {
     client_numbers: HashMap<ClientId, u32, FxBuildHasher>,
     open: Vec<Open>,
     initial: Option<Value>,
+    settling: Option<Settling>,
+    /// The only keys that are asked for, if not all are.
+    only: Option<BTreeSet<Key>>,
+}
+
+/// When settling is done next.
+#[derive(Debug)]
+struct Settling {
+    /// At least so many calls are held before it is.
+    held_min: usize,
+    /// Calls that are held.
+    held: usize,
+    /// So many must be held for the next round: twice what the last one left, so that rounds cost no more than calls.
+    held_next: usize,
+    /// The latest moment heard of.
+    latest: u64,
 }
 
 /// What a client has open, if anything.
@@ -54,6 +75,9 @@ struct Open {
 }
 
 impl Collector {
+    /// So many calls are few enough to hold, 32 bytes each and their values, and enough for settling to cost little.
+    pub const HELD_CALLS: usize = 1 << 18;
+
     /// An empty history in which every key is absent at first.
     pub fn new() -> Self {
         Self::default()
@@ -62,6 +86,27 @@ impl Collector {
     /// An empty history in which every key has this value at first.
     pub fn with_initial(value: Value) -> Self {
         Self { initial: Some(value), ..Self::default() }
+    }
+
+    /// An empty history whose beginning is judged and forgotten on the way, whenever so many calls are held: memory
+    /// grows with the keys and with what is open, not with the operations. What it cannot say about a
+    /// violation, [`History::read_again`] asks for. Only for the default engine.
+    pub fn settling(held_min: usize) -> Self {
+        let settling = Settling { held_min, held: 0, held_next: held_min, latest: 0 };
+        Self { settling: Some(settling), ..Self::default() }
+    }
+
+    /// An empty history of these keys only, for a second reading.
+    pub fn of_keys(keys: impl IntoIterator<Item = Key>) -> Self {
+        Self { only: Some(keys.into_iter().collect()), ..Self::default() }
+    }
+
+    /// Whether a violation is certain already, whatever follows.
+    pub fn is_condemned(&self) -> bool {
+        let history = &self.history;
+        !history.is_late
+            && (!history.contradictions.is_empty()
+                || history.keys.iter().any(|key| key.settled.condemned))
     }
 
     /// Takes the next event, as [`hear`](Self::hear) does.
@@ -80,6 +125,9 @@ impl Collector {
         let number = self.client_number(client);
         // One later, so that a key's first value has room before everything.
         let time = event.time_ns + 1;
+        if let Some(settling) = &mut self.settling {
+            settling.latest = settling.latest.max(time);
+        }
         let open = &mut self.open[number as usize];
         match event.what {
             WhatRef::Invoke(operation) => {
@@ -103,6 +151,7 @@ impl Collector {
                     OutcomeRef::Fail => self.fail(at, operation),
                     OutcomeRef::Info => self.unknown(at, operation),
                 }
+                self.settle_in_time();
             }
             WhatRef::FaultInvoke(..) | WhatRef::FaultComplete(..) => {}
         }
@@ -119,12 +168,27 @@ impl Collector {
             }
         }
         let mut history = self.history;
+        history.keys.retain(|key| !key.is_unasked);
         history.keys.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         history.expand_ranges();
         history.keys.par_iter_mut().for_each(|key| {
             key.calls.sort_by_key(|call| (call.invoke, call.event));
         });
         history
+    }
+
+    /// Settles when enough is held.
+    fn settle_in_time(&mut self) {
+        let Some(settling) = &mut self.settling else { return };
+        if settling.held < settling.held_next {
+            return;
+        }
+        let open = self.open.iter().filter(|open| open.in_use).map(|open| open.invoke);
+        let quiet = open.min().unwrap_or(settling.latest).min(settling.latest);
+        let quiet = quiet.saturating_sub(RECORDED_LATE_NS);
+        let calls_min = CALLS_MIN.min(settling.held_min);
+        settling.held = self.history.settle(quiet, calls_min);
+        settling.held_next = settling.held_min.max(2 * settling.held);
     }
 
     fn client_number(&mut self, client: ClientId) -> u32 {
@@ -225,7 +289,7 @@ impl Collector {
     fn fail_write(&mut self, at: At, key: &[u8], value: &[u8]) {
         let number = self.key_number(key);
         let writes = self.value(number, value);
-        self.history.keys[number as usize].failed.push(at.call(ANYTHING, writes));
+        self.add_failed(number, at.call(ANYTHING, writes));
     }
 
     /// An operation that writes without a condition; reads are none.
@@ -252,7 +316,7 @@ impl Collector {
             Operation::DeleteRange { start, end } => {
                 let call = at.call(ANYTHING, ABSENT);
                 let (start, end) = (start.clone(), end.clone());
-                self.history.delete_ranges.push(DeleteRange { call, start, end });
+                self.history.delete_ranges.push(DeleteRange { call, start, end, told: 0 });
             }
             Operation::Get { .. }
             | Operation::Cas { .. }
@@ -299,7 +363,7 @@ impl Collector {
         self.add(number, at.call(expects, writes));
         if !swapped {
             let unswapped = at.call(expects, self.value(number, new));
-            self.history.keys[number as usize].failed.push(unswapped);
+            self.add_failed(number, unswapped);
         }
         if !fits {
             let sentence = if swapped {
@@ -340,7 +404,25 @@ impl Collector {
     }
 
     fn add(&mut self, key: u32, call: Call) {
-        self.history.keys[key as usize].calls.push(call);
+        let history = &mut self.history;
+        let key = &mut history.keys[key as usize];
+        if key.is_unasked {
+            return;
+        }
+        if let Some(settling) = &mut self.settling {
+            settling.held += 1;
+            let is_new = key.calls.is_empty() && key.settled.until == 0;
+            history.is_late |=
+                call.invoke < key.settled.until || is_new && call.invoke < history.ranges_until;
+        }
+        key.calls.push(call);
+    }
+
+    fn add_failed(&mut self, key: u32, call: Call) {
+        let key = &mut self.history.keys[key as usize];
+        if !key.is_unasked {
+            key.failed.push(call);
+        }
     }
 
     fn key_number(&mut self, key: &[u8]) -> u32 {
@@ -348,7 +430,9 @@ impl Collector {
         let next = keys.len() as u32;
         let number = self.key_numbers.intern(KEYS, key, || next);
         if number == next {
-            keys.push(KeyHistory { key: key.to_vec(), number, ..KeyHistory::default() });
+            let is_unasked = self.only.as_ref().is_some_and(|only| !only.contains(key));
+            let key = key.to_vec();
+            keys.push(KeyHistory { key, number, is_unasked, ..KeyHistory::default() });
             if let Some(initial) = self.initial.take() {
                 let writes = self.value(number, &initial);
                 self.add(
@@ -366,7 +450,10 @@ impl Collector {
     }
 
     fn value(&mut self, key: u32, value: &[u8]) -> ValueId {
-        let values = &mut self.history.keys[key as usize].values;
+        let KeyHistory { values, is_unasked, .. } = &mut self.history.keys[key as usize];
+        if *is_unasked {
+            return ABSENT;
+        }
         self.history.values.intern(key, value, || {
             *values += 1;
             *values

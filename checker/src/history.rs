@@ -11,7 +11,8 @@ use crate::call::Call;
 use crate::faults::Faults;
 use crate::intern::Interner;
 use crate::range::{DeleteRange, Scan};
-use crate::verdict::{Contradiction, Operations};
+use crate::settle::Settled;
+use crate::verdict::{Contradiction, KeyCount, Operations};
 
 /// A whole history, split by key.
 #[derive(Debug, Default)]
@@ -27,6 +28,12 @@ pub struct History {
     pub(crate) impossible: BTreeMap<(u32, u32), (Operation, Answer)>,
     pub(crate) values: Interner,
     pub(crate) delete_ranges: Vec<DeleteRange>,
+    /// Scans that were counted and forgotten.
+    pub(crate) counted: Vec<KeyCount>,
+    /// Scans and deletions of ranges that ended before are forgotten: no key may come up that they concern.
+    pub(crate) ranges_until: u64,
+    /// Something came later than settling allows for, so what is held is not the whole.
+    pub(crate) is_late: bool,
 }
 
 /// What happened to one key.
@@ -41,6 +48,10 @@ pub(crate) struct KeyHistory {
     pub(crate) failed: Vec<Call>,
     /// How many different values the key had; they are numbered from 1.
     pub(crate) values: u32,
+    /// Nobody asks for it: its calls are not held.
+    pub(crate) is_unasked: bool,
+    /// What of it is judged already.
+    pub(crate) settled: Settled,
 }
 
 impl History {
@@ -64,17 +75,22 @@ impl History {
     }
 
     /// Gives each key of a scanned range that the scan did not return a read of absence, and each key of a
-    /// deleted range a delete. The keys must be in order.
+    /// deleted range a delete, unless it has it. The keys must be in order.
     pub(crate) fn expand_ranges(&mut self) {
         for scan in &self.scans {
             for key in scan.range.of(&mut self.keys) {
                 if scan.returned.binary_search(&key.number).is_err() {
+                    self.is_late |= scan.call.invoke < key.settled.until;
                     key.calls.push(scan.call);
                 }
             }
         }
-        for deleted in std::mem::take(&mut self.delete_ranges) {
-            for key in deleted.range().of(&mut self.keys) {
+        let all = self.keys.len() as u32;
+        for deleted in &mut self.delete_ranges {
+            let told = std::mem::replace(&mut deleted.told, all);
+            for key in deleted.range().of(&mut self.keys).iter_mut().filter(|it| it.number >= told)
+            {
+                self.is_late |= deleted.call.invoke < key.settled.until;
                 key.calls.push(deleted.call);
             }
         }

@@ -39,9 +39,10 @@ mod near_linear;
 mod options;
 mod presence;
 mod range;
+mod settle;
 mod verdict;
 
-pub use check::check;
+pub use check::{ReadAgain, check};
 pub use collect::Collector;
 pub use counterexample::{Counterexample, Explained};
 pub use findings::{Finding, FindingKind};

@@ -24,6 +24,8 @@ pub(crate) struct DeleteRange {
     pub(crate) call: Call,
     pub(crate) start: Key,
     pub(crate) end: Option<Key>,
+    /// So many keys have been told of it, those with the lowest numbers.
+    pub(crate) told: u32,
 }
 
 impl DeleteRange {

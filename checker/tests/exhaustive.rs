@@ -9,7 +9,7 @@
 
 use std::collections::BTreeSet;
 
-use checker::{Budget, Collector, Engine, Options, Validity, check};
+use checker::{Budget, Collector, Engine, Options, ReadAgain, Validity, Verdict, check};
 use histories::{Answer, Event, Operation, Outcome, Process, What};
 use proptest::prelude::*;
 
@@ -314,16 +314,43 @@ proptest! {
 
     #[test]
     fn every_kind_of_operation_is_judged_as_the_oracle_judges_it(made in history()) {
-        let mut collector = Collector::new();
-        for event in events(&made) {
-            collector.push(event).expect("well-formed");
-        }
-        let options = Options { engine: Engine::Auto, budget: Budget::default() };
-        let verdict = check(&collector.finish(), &options);
+        let verdict = judged(Collector::new(), &made).0;
         let of_keys = verdict.keys.iter().fold(Validity::Valid, |all, key| all.merge(key.validity));
         prop_assert_eq!(of_keys == Validity::Valid, expected(&made));
         // The key count is weaker: it never complains of what is linearizable.
         prop_assert_eq!(verdict.validity, of_keys);
+        let settled = settled(&made);
+        prop_assert_eq!(settled.validity, verdict.validity);
+        prop_assert_eq!(&settled.findings, &verdict.findings);
+        // Not so how many calls there were: what ended before a key was first named is forgotten.
+        let why = |verdict: &Verdict| {
+            let keys = verdict.keys.iter();
+            keys.map(|it| (it.validity, it.counterexample.clone())).collect::<Vec<_>>()
+        };
+        prop_assert_eq!(why(&settled), why(&verdict));
+    }
+}
+
+fn judged(mut collector: Collector, made: &[Made]) -> (Verdict, Option<ReadAgain>) {
+    for event in events(made) {
+        collector.push(event).expect("well-formed");
+    }
+    let history = collector.finish();
+    let options = Options { engine: Engine::Auto, budget: Budget::default() };
+    let verdict = check(&history, &options);
+    let again = history.read_again(&verdict);
+    (verdict, again)
+}
+
+/// Judged as long histories are: what can be settled is forgotten, after every operation.
+fn settled(made: &[Made]) -> Verdict {
+    let (verdict, again) = judged(Collector::settling(0), made);
+    match again {
+        None => verdict,
+        Some(ReadAgain::Keys(keys)) => {
+            verdict.with_keys_of(judged(Collector::of_keys(keys), made).0)
+        }
+        Some(ReadAgain::Everything) => judged(Collector::new(), made).0,
     }
 }
 

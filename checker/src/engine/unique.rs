@@ -23,7 +23,7 @@ pub(crate) fn judge(calls: &[Call]) -> Option<Judgement> {
 /// What clashes, if anything does; `None` where the check does not apply.
 #[allow(clippy::option_option)]
 pub(crate) fn clash(calls: &[Call]) -> Option<Option<Clash>> {
-    if calls.iter().any(|call| op(call).is_none()) {
+    if !calls.iter().all(is_decidable) {
         return None;
     }
     let values_max = calls
@@ -45,6 +45,11 @@ pub(crate) fn clash(calls: &[Call]) -> Option<Option<Clash>> {
         Answer::Not(clash) => Some(Some(clash)),
         Answer::NotUnique(..) => None,
     }
+}
+
+/// Whether the check has a notion of a call.
+pub(crate) fn is_decidable(call: &Call) -> bool {
+    op(call).is_some()
 }
 
 /// Calls each of which the check has a notion of, read as they are.

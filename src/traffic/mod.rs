@@ -3,10 +3,13 @@
 //! In: the events of a history. Out: counts, and the longest time without a success inside a window. "Unavailable"
 //! and "wrong" are different findings; this is the first of the two.
 
+mod successes;
+
 use histories::{EventRef, OutcomeRef, Process, WhatRef};
 use rustc_hash::FxBuildHasher;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
+use successes::Successes;
 
 /// How the operations of one kind ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,8 +36,7 @@ pub struct Window {
 pub struct Traffic {
     /// The few kinds that there are, in the order of their first invocation.
     by_kind: Vec<(&'static str, Counts)>,
-    /// When each operation that succeeded was invoked and when it completed, in the order of completion.
-    successes: Vec<(u64, u64)>,
+    successes: Successes,
     open: HashMap<u64, Open, FxBuildHasher>,
 }
 
@@ -46,9 +48,18 @@ struct Open {
 }
 
 impl Traffic {
+    /// Such that memory does not grow with the operations. Only windows that begin and end with an event of the nemesis are
+    /// answered exactly then.
+    pub fn summed_up() -> Self {
+        Self { successes: Successes::summed_up(), ..Self::default() }
+    }
+
     /// Hears one event of the history, in order.
     pub fn hear(&mut self, event: EventRef<'_>) {
-        let Process::Client(client) = event.process else { return };
+        let Process::Client(client) = event.process else {
+            self.successes.mark(event.time_ns);
+            return;
+        };
         match event.what {
             WhatRef::Invoke(operation) => {
                 let kind = self.kind(operation.name());
@@ -62,7 +73,7 @@ impl Traffic {
                     OutcomeRef::Ok(_) => {
                         counts.info -= 1;
                         counts.ok += 1;
-                        self.successes.push((invoked_ns, event.time_ns));
+                        self.successes.push(invoked_ns, event.time_ns);
                     }
                     OutcomeRef::Fail => {
                         counts.info -= 1;
@@ -85,7 +96,7 @@ impl Traffic {
 
     /// Ends the hearing: completions are put in order of time, which recording need not have kept.
     pub fn finish(mut self) -> Self {
-        self.successes.sort_unstable_by_key(|(_, completed_ns)| *completed_ns);
+        self.successes.finish();
         self.open.clear();
         self
     }
@@ -115,44 +126,23 @@ impl Traffic {
 
     /// How many operations that succeeded were at least partly inside a window.
     pub fn ok_during(&self, window: Window) -> u64 {
-        self.successes
-            .iter()
-            .filter(|(invoked, completed)| {
-                *completed >= window.begin_ns && *invoked <= window.end_ns
-            })
-            .count() as u64
+        self.successes.during(window)
     }
 
     /// How many operations completed with success inside a window.
     pub fn completed_ok_in(&self, window: Window) -> usize {
-        let inside = |ns: u64| self.successes.partition_point(|(_, completed)| *completed <= ns);
-        inside(window.end_ns) - inside(window.begin_ns)
+        self.successes.completed_in(window)
     }
 
     /// The longest time between two successes that touches a window, nanoseconds; from the window's begin on if
     /// nothing succeeded before it, and to its end if nothing did after it.
     pub fn longest_gap_ns(&self, window: Window) -> u64 {
-        let first = self.successes.partition_point(|(_, completed)| *completed < window.begin_ns);
-        let last = self.successes.partition_point(|(_, completed)| *completed <= window.end_ns);
-        let before = first.checked_sub(1).map_or(window.begin_ns, |index| self.successes[index].1);
-        let after = self.successes.get(last).map_or(window.end_ns, |(_, completed)| *completed);
-        let inside = self.successes[first..last].iter().map(|(_, completed)| *completed);
-        let mut previous = before;
-        let mut longest = 0;
-        for completed in inside.chain([after]) {
-            longest = longest.max(completed.saturating_sub(previous));
-            previous = completed;
-        }
-        longest
+        self.successes.longest_gap_ns(window)
     }
 
     /// When the first operation that was invoked after a moment succeeded.
     pub fn first_success_invoked_after(&self, moment_ns: u64) -> Option<u64> {
-        self.successes
-            .iter()
-            .filter(|(invoked, _)| *invoked >= moment_ns)
-            .map(|(_, completed)| *completed)
-            .min()
+        self.successes.first_invoked_after(moment_ns)
     }
 }
 
