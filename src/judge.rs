@@ -131,10 +131,11 @@ pub fn judge_watched(
     watch.get_or_init(|| source.position.clone());
     let header = source.header.clone();
     let mut collector = collector(path, judging);
-    let mut traffic = Traffic::default();
     let mut faults = FaultFinder::default();
     let mut recovery = RecoveryFinder::default();
     let mut scene = SceneFinder::of(&header);
+    // A scenario is short, and asks for moments of its own.
+    let mut traffic = if scene.is_some() { Traffic::default() } else { Traffic::summed_up() };
     let range = header.fields.get("key-count").cloned();
     let mut counts = range
         .and_then(|range| serde_json::from_value::<CountedRange>(range).ok())
