@@ -78,6 +78,13 @@ pub enum Action {
         /// How long the first is left alone with its old state.
         length_ms: u64,
     },
+    /// Kill the followers, later the leader, and start all again.
+    KillLeaderLast {
+        /// How long the leader is left without followers.
+        alone_ms: u64,
+        /// How long all are dead.
+        length_ms: u64,
+    },
     /// Cut the network between processes, wait, mend it.
     Partition {
         /// Where.
@@ -167,6 +174,7 @@ impl Action {
     pub(crate) fn expected_ms(mut self) -> u64 {
         const CLUSTER_REACTS_MS: u64 = 1_000;
         let waits_ms = match self {
+            Self::KillLeaderLast { alone_ms, .. } => alone_ms,
             Self::PauseOverlap { election_wait_ms_max, serve_ms, .. } => {
                 election_wait_ms_max / 4 + serve_ms
             }
@@ -188,6 +196,7 @@ impl Action {
         match self {
             Self::Pause { length_ms, .. }
             | Self::Kill { length_ms, .. }
+            | Self::KillLeaderLast { length_ms, .. }
             | Self::PauseOverlap { length_ms, .. }
             | Self::Partition { length_ms, .. }
             | Self::DelayMessages { length_ms, .. }

@@ -33,6 +33,9 @@ impl Injection {
             Action::MoveReplica => self.move_replica().await,
             Action::Split => self.split().await,
             Action::MaxReplicas { to } => self.max_replicas(to).await,
+            Action::KillLeaderLast { alone_ms, length_ms } => {
+                self.kill_leader_last(alone_ms, length_ms).await
+            }
             Action::PauseOverlap { election_wait_ms_max, serve_ms, length_ms } => {
                 self.pause_overlap(election_wait_ms_max, serve_ms, length_ms).await
             }
@@ -216,6 +219,32 @@ impl Injection {
             Err(Ended::Error(format!("not every region had {to} voters after {seconds} s")))
         };
         field.until(REPLICAS_PATIENCE, settled).await?.unwrap_or_else(late)
+    }
+
+    /// A region's followers are killed; its leader goes on for a while, with a log that nobody else has; then it is
+    /// killed as well. All are started again in one go, so that any of them may be elected.
+    async fn kill_leader_last(&mut self, alone_ms: u64, length_ms: u64) -> Result<(), Ended> {
+        let pick = |field: &Field, regions: &[Region], random: &mut _| {
+            field.take(Down::Killed, |down| {
+                let (region, leader) = choose(Whom::Leader, regions, down, random)?;
+                let mut followers = region.voters.clone();
+                followers.retain(|store| !leader.contains(store) && !down.contains(store));
+                (!followers.is_empty()).then_some(((region, leader), followers))
+            })
+        };
+        let ((region, leader), followers) = self.find(pick).await?;
+        self.taken.extend(followers.iter().map(|store| (*store, Down::Killed)));
+        self.hurt(Down::Killed, &region, &followers, alone_ms + length_ms).await?;
+        self.hold(alone_ms).await?;
+        // Another fault of a mix may have it by now.
+        let last = self.field.take(Down::Killed, |down| {
+            let free = leader.iter().copied().filter(|store| !down.contains(store));
+            Some(((), free.collect()))
+        });
+        let last = last.map_or_else(Vec::new, |((), last)| last);
+        self.taken.extend(last.iter().map(|store| (*store, Down::Killed)));
+        self.hurt(Down::Killed, &region, &last, length_ms).await?;
+        self.hold(length_ms).await
     }
 
     /// A leader is stopped and another one elected; then the others are stopped and the first runs again, alone.

@@ -38,6 +38,9 @@ pub enum FaultKind {
     /// Stops a leader; once another leader has acknowledged writes, stops the other voters and resumes the first,
     /// which now has old state and nobody to tell it; then resumes all.
     PauseOverlap,
+    /// Kills a region's followers and, after a while in which its leader took writes into a log that nobody else has,
+    /// the leader too; then starts all again in one go.
+    KillLeaderLast,
     /// Cuts one voter of a region off from the other stores and PD.
     PartitionOne,
     /// Cuts the leader of a region off from the other stores and PD.
@@ -88,7 +91,7 @@ pub struct Possible {
 
 impl FaultKind {
     /// Every kind. Those that only a simulation offers are last, so that plans for others are what they were.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::PauseOne,
         Self::PauseTwo,
         Self::PauseTwoAny,
@@ -101,6 +104,7 @@ impl FaultKind {
         Self::MoveReplica,
         Self::Split,
         Self::PauseOverlap,
+        Self::KillLeaderLast,
         Self::PartitionOne,
         Self::PartitionLeader,
         Self::PartitionHalves,
@@ -131,6 +135,7 @@ impl FaultKind {
             Self::Replicas => "replicas",
             Self::Split => "split",
             Self::PauseOverlap => "pause-overlap",
+            Self::KillLeaderLast => "kill-leader-last",
             Self::PartitionOne => "partition-one",
             Self::PartitionLeader => "partition-leader",
             Self::PartitionHalves => "partition-halves",
@@ -164,7 +169,7 @@ impl FaultKind {
             | Self::DiskError => 1,
             Self::PauseTwo | Self::PauseTwoAny | Self::KillTwo => 2,
             Self::PauseOverlap => voters.saturating_sub(1),
-            Self::KillAll => voters,
+            Self::KillAll | Self::KillLeaderLast => voters,
             // The others take nobody out: one side of any partition in two has a majority of a region's voters.
             _ => 0,
         }
@@ -173,7 +178,11 @@ impl FaultKind {
     /// How many replicas a region must have for it to make sense.
     fn replicas_min(self) -> u32 {
         match self {
-            Self::PauseTwoAny | Self::KillTwo | Self::TransferLeader | Self::MoveReplica => 2,
+            Self::PauseTwoAny
+            | Self::KillTwo
+            | Self::KillLeaderLast
+            | Self::TransferLeader
+            | Self::MoveReplica => 2,
             Self::PauseTwo | Self::PauseOverlap => 3,
             _ => 1,
         }
@@ -206,7 +215,7 @@ impl FaultKind {
             Self::Replicas => {
                 (!possible.max_replicas).then_some("be told how many replicas there shall be")
             }
-            Self::KillOne | Self::KillTwo | Self::KillAll => {
+            Self::KillOne | Self::KillTwo | Self::KillAll | Self::KillLeaderLast => {
                 (!possible.kill).then_some("kill stores and start them again")
             }
             _ => (!possible.pause).then_some("stop and resume stores"),

@@ -155,6 +155,9 @@ impl Dealer<'_> {
                 let up = if self.replicas_raised { 0 } else { 2 };
                 Action::MaxReplicas { to: config.replicas + up }
             }
+            FaultKind::KillLeaderLast => {
+                Action::KillLeaderLast { alone_ms: config.pause_ms_max / 2, length_ms }
+            }
             FaultKind::PauseOverlap => Action::PauseOverlap {
                 election_wait_ms_max: (config.pause_ms_max * 2).max(10_000),
                 serve_ms: config.pause_ms_max / 2,

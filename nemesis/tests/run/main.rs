@@ -173,6 +173,17 @@ async fn every_store_is_killed_and_started_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_leader_is_killed_after_its_followers_and_all_are_started_together() {
+    let fake = Arc::new(Fake::of_six());
+    let kill = Action::KillLeaderLast { alone_ms: 500, length_ms: 1_000 };
+    let record = run_one(&fake, planned(500, FaultKind::KillLeaderLast, kill)).await;
+    assert_eq!(fake.calls(), ["kill [2, 3]", "kill [1]", "start [2, 3, 1]"]);
+    assert!(record.confirmed() && !record.majority_left, "{record:?}");
+    let lasted_ms = (record.ended_ns.expect("ended") - record.begun_ns.expect("begun")) / 1_000_000;
+    assert!(lasted_ms >= 1_500, "{record:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_replica_moves_on_request() {
     let fake = Arc::new(Fake::of_six());
     let record = run_one(&fake, planned(500, FaultKind::MoveReplica, Action::MoveReplica)).await;
