@@ -20,6 +20,7 @@ pub struct Cluster {
     /// PD's address.
     pub pd: String,
     runs: PathBuf,
+    stores: u32,
     /// Removed with the cluster.
     own_folder: Option<TempDir>,
 }
@@ -27,16 +28,31 @@ pub struct Cluster {
 impl Cluster {
     /// A cluster of three stores.
     pub fn start() -> Self {
+        Self::of_stores(3)
+    }
+
+    /// A cluster of so many stores.
+    pub fn of_stores(stores: u32) -> Self {
         let runs = tempfile::tempdir().expect("a folder");
-        let mut cluster = Self::start_in(runs.path());
+        let mut cluster = Self::begin(runs.path(), stores);
         cluster.own_folder = Some(runs);
         cluster
     }
 
-    /// The same, with its data in that folder.
+    /// A cluster of three stores, with its data in that folder.
     pub fn start_in(runs: &Path) -> Self {
-        let (supervisor, stdout, pd) = up(runs);
-        Self { supervisor, stdout, pd, runs: runs.to_owned(), own_folder: None }
+        Self::begin(runs, 3)
+    }
+
+    fn begin(runs: &Path, stores: u32) -> Self {
+        let (supervisor, stdout, pd) = up(runs, stores);
+        Self { supervisor, stdout, pd, runs: runs.to_owned(), stores, own_folder: None }
+    }
+
+    /// What a process has logged so far, all its lives together.
+    pub fn log_of(&self, name: &str) -> String {
+        let log = self.runs.join("clusters").join(TAG).join("logs").join(format!("{name}.log"));
+        std::fs::read_to_string(log).unwrap_or_default()
     }
 
     /// `cluster kill`, `start`, `pause` or `resume`.
@@ -59,7 +75,7 @@ impl Cluster {
 
     /// The same cluster again, on its data.
     pub fn start_again(&mut self) {
-        (self.supervisor, self.stdout, self.pd) = up(&self.runs);
+        (self.supervisor, self.stdout, self.pd) = up(&self.runs, self.stores);
     }
 }
 
@@ -71,9 +87,10 @@ impl Drop for Cluster {
     }
 }
 
-fn up(runs: &Path) -> (Child, BufReader<ChildStdout>, String) {
+fn up(runs: &Path, stores: u32) -> (Child, BufReader<ChildStdout>, String) {
     let mut process = Command::new(env!("CARGO_BIN_EXE_jepsen-tikv"))
-        .args(["cluster", "up", "--kv", "3", "--without-monitor", "--tag", TAG, "--runs-dir"])
+        .args(["cluster", "up", "--without-monitor", "--kv", &stores.to_string()])
+        .args(["--tag", TAG, "--runs-dir"])
         .arg(runs)
         .stdout(Stdio::piped())
         .spawn()

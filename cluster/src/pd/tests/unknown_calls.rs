@@ -28,6 +28,8 @@ async fn unknown_calls_are_refused_and_never_hang() {
         "/keyspacepb.Keyspace/LoadKeyspace",
         "/tsopb.TSO/Tso",
         "/etcdserverpb.KV/Range",
+        "/tikvpb.Tikv/KvGet",
+        "/tikvpb.Tikv/RawChecksum",
     ] {
         let path = PathAndQuery::from_static(path);
         let codec = tonic_prost::ProstCodec::<HealthCheckRequest, HealthCheckResponse>::default;

@@ -23,9 +23,9 @@ use tempfile::TempDir;
 use tokio::{sync::oneshot, task::JoinHandle, time};
 use tonic::transport::{Channel, Endpoint};
 
-struct Store {
+pub(super) struct Store {
     id: u64,
-    addr: SocketAddr,
+    pub(super) addr: SocketAddr,
     status_addr: SocketAddr,
     dir: TempDir,
     task: JoinHandle<Result<(), StoreError>>,
@@ -44,7 +44,7 @@ fn config(pd: SocketAddr, dir: &Path, addr: &str) -> StoreConfig {
     }
 }
 
-async fn start(pd: SocketAddr, dir: TempDir, addr: &str) -> Store {
+pub(super) async fn start(pd: SocketAddr, dir: TempDir, addr: &str) -> Store {
     let (ready, announced) = oneshot::channel();
     let config = config(pd, dir.path(), addr);
     let announce = |is: Ready| {
@@ -59,7 +59,7 @@ async fn start(pd: SocketAddr, dir: TempDir, addr: &str) -> Store {
 }
 
 impl Store {
-    async fn client(&self) -> TikvClient<Channel> {
+    pub(super) async fn client(&self) -> TikvClient<Channel> {
         let endpoint = Endpoint::from_shared(format!("http://{}", self.addr)).expect("an address");
         TikvClient::new(endpoint.connect().await.expect("it serves"))
     }
