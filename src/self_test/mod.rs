@@ -222,7 +222,7 @@ mod tests {
     use super::*;
     use checker::{Finding, FindingKind, Verdict};
 
-    fn judged(validity: Validity, finding: Option<FindingKind>) -> Judged {
+    fn judged(validity: Validity, finding: Option<FindingKind>, during: &str) -> Judged {
         let finding = finding.map(|kind| Finding {
             kind,
             key: histories::jsonl::Text(b"k".to_vec()),
@@ -230,7 +230,7 @@ mod tests {
             stale_by_ns: None,
             sentence: "what was seen".into(),
             operations: Vec::new(),
-            faults: Vec::new(),
+            faults: vec![during.to_owned()],
         });
         let checked = Verdict { findings: finding.into_iter().collect(), ..Verdict::default() };
         Judged::of(validity, checked)
@@ -238,7 +238,8 @@ mod tests {
 
     fn outcome(validity: Validity, finding: Option<FindingKind>, seconds: u64) -> Outcome {
         let trial = trials::of(Defect::StaleRead);
-        verdict_on_defect(&judged(validity, finding), &trial, Duration::from_secs(seconds)).0
+        let judged = judged(validity, finding, "pause-overlap");
+        verdict_on_defect(&judged, &trial, Duration::from_secs(seconds)).0
     }
 
     #[test]
@@ -250,6 +251,10 @@ mod tests {
         assert_eq!(outcome(Validity::Invalid, phantom, 30), Outcome::WrongEvidence);
         assert_eq!(outcome(Validity::Valid, None, 30), Outcome::Escaped);
         assert_eq!(outcome(Validity::Unknown, None, 30), Outcome::Escaped);
+        let at_another_time = judged(Validity::Invalid, stale, "kill-all");
+        let trial = trials::of(Defect::StaleRead);
+        let outcome = verdict_on_defect(&at_another_time, &trial, Duration::from_secs(30)).0;
+        assert_eq!(outcome, Outcome::WrongEvidence);
     }
 
     #[test]
