@@ -25,6 +25,9 @@ struct Pending {
     at: u64,
 }
 
+/// The operation that a client has open, and whether nobody will know its outcome.
+type Open = Option<(Operation, bool)>;
+
 /// What clients of one register saw, event by event.
 fn events(shape: Shape) -> Vec<Event> {
     let mut random = ChaCha8Rng::seed_from_u64(shape.seed);
@@ -32,7 +35,7 @@ fn events(shape: Shape) -> Vec<Event> {
     let mut seen: Vec<Option<Vec<u8>>> = vec![None];
     let mut pending: Vec<Pending> = Vec::new();
     // Of each client: its name, when it acts next, and what it has open.
-    let mut clients: Vec<(u64, u64, Option<(Operation, bool)>)> =
+    let mut clients: Vec<(u64, u64, Open)> =
         (0..shape.clients as u64).map(|client| (client, client * 3_000_000, None)).collect();
     let mut names = shape.clients as u64;
     let mut events = Vec::new();
@@ -62,7 +65,7 @@ fn events(shape: Shape) -> Vec<Event> {
                 continue;
             }
             begun += 1;
-            let operation = drawn(&mut random, begun, &state);
+            let operation = drawn(&mut random, begun, state.as_ref());
             let is_read = matches!(operation, Operation::Get { .. });
             let is_unknown = !is_read && random.random_range(0..1_000) < shape.unknown;
             event(now, What::Invoke(operation.clone()));
@@ -94,14 +97,14 @@ fn events(shape: Shape) -> Vec<Event> {
     events
 }
 
-fn drawn(random: &mut ChaCha8Rng, number: usize, state: &Option<Vec<u8>>) -> Operation {
+fn drawn(random: &mut ChaCha8Rng, number: usize, state: Option<&Vec<u8>>) -> Operation {
     let key = b"k".to_vec();
     let value = number.to_string().into_bytes();
     match random.random_range(0..10) {
         0..5 => Operation::Get { key },
         5..8 => Operation::Put { key, value, ttl_s: None },
         8 => Operation::Delete { key },
-        _ => Operation::Cas { key, expected: state.clone(), new: value },
+        _ => Operation::Cas { key, expected: state.cloned(), new: value },
     }
 }
 
