@@ -182,6 +182,40 @@ fn what_is_settled_is_forgotten_values_and_all() {
 }
 
 #[test]
+fn calls_that_touch_are_not_cut_apart() {
+    const SECOND: u64 = 1_000_000_000;
+    let key = || b"k".to_vec();
+    let put = Operation::Put { key: key(), value: b"1".to_vec(), ttl_s: None };
+    let get = || Operation::Get { key: key() };
+    let found = || Answer::Got(Some(b"1".to_vec()));
+    // The second began as the first returned, and found what was there before it.
+    let operations = [
+        (put, Answer::Done, [1, 2]),
+        (get(), Answer::Got(None), [2, 3]),
+        (get(), found(), [5, 6]),
+        (get(), found(), [8, 9]),
+    ];
+    let mut timed = Vec::new();
+    for (client, (operation, answer, [invoke, finish])) in (0..).zip(operations) {
+        timed.push((invoke, client, What::Invoke(operation.clone())));
+        timed.push((finish, client, What::Complete(operation, Outcome::Ok(answer))));
+    }
+    timed.sort_by_key(|(time, ..)| *time);
+    let event = |(index, (time, client, what))| Event {
+        index,
+        time_ns: time * SECOND,
+        process: Process::Client(client),
+        what,
+        error: None,
+        attempts: Vec::new(),
+    };
+    let events: Vec<Event> = (0..).zip(timed).map(event).collect();
+    let history = collected(Collector::settling(0), &events);
+    assert_eq!(history.keys[0].settled.calls, 2);
+    assert_eq!(check(&history, &Options::default()).validity, Validity::Valid);
+}
+
+#[test]
 fn a_violation_is_certain_long_before_the_end() {
     let mut events = events(Shape { seed: 3, clients: 2, operations: 4_000, unknown: 0, wrong: 0 });
     let wrong = events.iter_mut().skip(1_000).find_map(|event| match &mut event.what {
