@@ -4,6 +4,7 @@ use std::{
     io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Stdio},
+    sync::atomic::{AtomicU16, Ordering},
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -12,6 +13,10 @@ use tempfile::TempDir;
 /// For what must happen, on a machine that others use too.
 pub const PATIENCE: Duration = Duration::from_mins(2);
 const TAG: &str = "test";
+/// Clusters of this process keep out of each other's ports: one that a dead store has left must not be another's when it
+/// comes back.
+static PORT_OFFSET: AtomicU16 = AtomicU16::new(1_000);
+const PORT_OFFSET_STEP: u16 = 500;
 
 pub struct Cluster {
     supervisor: Child,
@@ -21,6 +26,7 @@ pub struct Cluster {
     pub pd: String,
     runs: PathBuf,
     stores: u32,
+    port_offset: u16,
     /// Removed with the cluster.
     own_folder: Option<TempDir>,
 }
@@ -45,8 +51,10 @@ impl Cluster {
     }
 
     fn begin(runs: &Path, stores: u32) -> Self {
-        let (supervisor, stdout, pd) = up(runs, stores);
-        Self { supervisor, stdout, pd, runs: runs.to_owned(), stores, own_folder: None }
+        let port_offset = PORT_OFFSET.fetch_add(PORT_OFFSET_STEP, Ordering::Relaxed);
+        let (supervisor, stdout, pd) = up(runs, stores, port_offset);
+        let runs = runs.to_owned();
+        Self { supervisor, stdout, pd, runs, stores, port_offset, own_folder: None }
     }
 
     /// What a process has logged so far, all its lives together.
@@ -75,7 +83,7 @@ impl Cluster {
 
     /// The same cluster again, on its data.
     pub fn start_again(&mut self) {
-        (self.supervisor, self.stdout, self.pd) = up(&self.runs, self.stores);
+        (self.supervisor, self.stdout, self.pd) = up(&self.runs, self.stores, self.port_offset);
     }
 }
 
@@ -87,10 +95,10 @@ impl Drop for Cluster {
     }
 }
 
-fn up(runs: &Path, stores: u32) -> (Child, BufReader<ChildStdout>, String) {
+fn up(runs: &Path, stores: u32, port_offset: u16) -> (Child, BufReader<ChildStdout>, String) {
     let mut process = Command::new(env!("CARGO_BIN_EXE_jepsen-tikv"))
         .args(["cluster", "up", "--without-monitor", "--kv", &stores.to_string()])
-        .args(["--tag", TAG, "--runs-dir"])
+        .args(["--port-offset", &port_offset.to_string(), "--tag", TAG, "--runs-dir"])
         .arg(runs)
         .stdout(Stdio::piped())
         .spawn()
