@@ -193,6 +193,7 @@ fn calls_that_touch_are_not_cut_apart() {
         (put, Answer::Done, [1, 2]),
         (get(), Answer::Got(None), [2, 10]),
         (get(), found(), [11, 12]),
+        (get(), found(), [13, 14]),
     ];
     let mut timed = Vec::new();
     for (client, (operation, answer, [invoke, finish])) in (0..).zip(operations) {
@@ -210,8 +211,8 @@ fn calls_that_touch_are_not_cut_apart() {
     };
     let events: Vec<Event> = (0..).zip(timed).map(event).collect();
     let history = collected(Collector::settling(0), &events);
-    // Two are judged, of which the put stays.
-    assert_eq!(history.keys[0].settled.calls, 1);
+    // Three are judged, of which the put stays.
+    assert_eq!(history.keys[0].settled.calls, 2);
     assert_eq!(check(&history, &Options::default()).validity, Validity::Valid);
 }
 
