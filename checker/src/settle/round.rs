@@ -17,8 +17,17 @@ impl History {
     pub(crate) fn settle(&mut self, quiet: u64, calls_min: usize) -> usize {
         let before = self.not_before_open_ranges(quiet);
         self.close_ranges(before);
+        let held = self.held();
         self.keys.par_iter_mut().for_each(|key| settle::settle(key, before, calls_min));
-        self.forget_values();
+        // Where nothing was forgotten every value is still asked for.
+        if self.held() < held {
+            self.forget_values();
+        }
+        self.held()
+    }
+
+    /// How many calls are held.
+    fn held(&self) -> usize {
         self.keys.iter().map(|key| key.calls.len()).sum()
     }
 
