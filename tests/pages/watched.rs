@@ -182,12 +182,14 @@ fn a_screen_gives_the_terminal_back_when_ctrl_c_ends_the_run() {
     }
     let runs = tempfile::tempdir().expect("a directory");
     let line = format!(
-        "stty rows 30 cols 100; {} test --tui --nemesis none --time 120 --stores 3 --keys 100 --concurrency 4 --seed 3 \
+        "trap : INT; stty rows 30 cols 100; {} test --tui --nemesis none --time 120 --stores 3 --keys 100 --concurrency 4 --seed 3 \
          --runs-dir {}; stty -a",
         env!("CARGO_BIN_EXE_jepsen-tikv"),
         runs.path().display()
     );
+    // Ctrl-C reaches the shell, too: some shells end with it unless they are told otherwise.
     let child = Command::new("script")
+        .env("SHELL", "/bin/sh")
         .args(["-qfec", &line, "/dev/null"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
