@@ -46,6 +46,7 @@ mod report;
 mod run;
 mod run_archive;
 mod run_directory;
+mod run_files;
 mod scenario;
 mod self_test;
 mod serve;

@@ -33,6 +33,9 @@ use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 /// An idle client waits for so much longer than the longest pause: for a new leader, and for its own turn.
 pub const IDLE_BEYOND_PAUSE_MS: u64 = 6_000;
 
+/// From so many bytes on a segment of a history is compressed, and the next begun, unless the user says otherwise.
+pub const HISTORY_SEGMENT_MIB: u64 = 256;
+
 /// What a run is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Purpose {
@@ -68,6 +71,8 @@ pub struct Beside {
     pub tui: bool,
     /// Whether it ends as soon as a broken promise is seen.
     pub fail_fast: bool,
+    /// From so many bytes on a segment of the history is compressed, and the next begun.
+    pub history_segment_bytes: Option<u64>,
 }
 
 /// Runs a plan and judges it.

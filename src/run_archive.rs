@@ -1,23 +1,26 @@
 //! A run as one .zip: everything that is needed to look into it on another machine, and nothing else.
 //!
-//! In: a run directory and the command that repeats it. Out: an archive with one folder, a run directory again: history,
-//! plan, verdict, report, samples, counterexamples, configuration and logs, and `versions.json`. `check`, `report` and
-//! `replay` take that folder. The stores' data stays behind: it is large, and no stage reads it.
+//! In: a run directory, and for a file the command that repeats it. Out: an archive with one folder, a run directory
+//! again: history, plan, verdict, report, samples, counterexamples, configuration and logs, and `versions.json`. `check`,
+//! `report` and `replay` take that folder. The stores' data stays behind: it is large, and no stage reads it. Nothing of
+//! the archive is kept in memory; a file that grows meanwhile is in it as long as it was when its turn came.
 
 use crate::{
     exit::Failure,
     run_directory::{RunDirectory, write_whole},
+    run_files::{self, RunFile},
 };
 use serde::Serialize;
 use std::{
     fs::File,
-    io,
-    path::{Path, PathBuf},
+    io::{self, Read, Write},
+    path::Path,
+    time::SystemTime,
 };
-use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
+use zip::{CompressionMethod, DateTime, ZipWriter, write::SimpleFileOptions};
 
-/// Folders and files of a run directory that are of no use elsewhere.
-const LEFT_OUT: [&str; 2] = ["data", "nemesis.journal"];
+/// Of use only where the run's processes are.
+const LEFT_OUT: &str = "nemesis.journal";
 /// A file from this size on needs the larger fields of the format.
 const LARGE_FROM: u64 = 2 << 30;
 
@@ -55,40 +58,44 @@ pub fn write(run: &RunDirectory, command: &str, archive: &Path) -> Result<(), Fa
     let folder = archive.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let fresh = archive.with_extension("zip.part");
     let pack = || -> io::Result<()> {
-        let mut zip = ZipWriter::new(File::create(&fresh)?);
-        for file in files(run.path())? {
-            let below = file.strip_prefix(run.path()).unwrap_or(&file);
-            let mut contents = File::open(&file)?;
-            let options = SimpleFileOptions::default()
-                .compression_method(CompressionMethod::Deflated)
-                .large_file(contents.metadata()?.len() >= LARGE_FROM);
-            zip.start_file_from_path(Path::new(&folder).join(below), options)?;
-            io::copy(&mut contents, &mut zip)?;
-        }
-        zip.finish()?.sync_all()?;
+        let files = run_files::of(run.path());
+        stream(run.path(), &folder, &files, File::create(&fresh)?)?.sync_all()?;
         std::fs::rename(&fresh, archive)
     };
     pack().map_err(cannot)
 }
 
-/// Every file below a run directory but those left out, in order.
-fn files(run: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    let mut folders = vec![run.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder)? {
-            let entry = entry?;
-            let is_left_out = LEFT_OUT.iter().any(|name| entry.path() == run.join(name));
-            let kind = entry.file_type()?;
-            if kind.is_dir() && !is_left_out {
-                folders.push(entry.path());
-            } else if kind.is_file() && !is_left_out {
-                files.push(entry.path());
-            }
-        }
+/// Writes the archive while it is read, into anything. Everything in it lies in a folder of this name.
+pub fn stream<W: Write>(run: &Path, folder: &str, files: &[RunFile], to: W) -> io::Result<W> {
+    let mut archive = ZipWriter::new_stream(to);
+    for file in files.iter().filter(|file| file.name != LEFT_OUT) {
+        // It may be gone by now.
+        let Ok(source) = File::open(run.join(&file.name)) else { continue };
+        let metadata = source.metadata()?;
+        let length = metadata.len();
+        let options = SimpleFileOptions::default()
+            .compression_method(CompressionMethod::Deflated)
+            .last_modified_time(metadata.modified().ok().and_then(date).unwrap_or_default())
+            .large_file(length >= LARGE_FROM);
+        archive.start_file(format!("{folder}/{}", file.name), options)?;
+        io::copy(&mut source.take(length), &mut archive)?;
     }
-    files.sort();
-    Ok(files)
+    Ok(archive.finish()?.into_inner())
+}
+
+/// A moment as the format has it: UTC, to two seconds.
+fn date(at: SystemTime) -> Option<DateTime> {
+    let at = jiff::tz::TimeZone::UTC.to_datetime(jiff::Timestamp::try_from(at).ok()?);
+    let part = |part: i8| u8::try_from(part).ok();
+    DateTime::from_date_and_time(
+        u16::try_from(at.year()).ok()?,
+        part(at.month())?,
+        part(at.day())?,
+        part(at.hour())?,
+        part(at.minute())?,
+        part(at.second())?,
+    )
+    .ok()
 }
 
 /// What the history says was tested.
@@ -129,5 +136,28 @@ mod tests {
         assert!(!again.path().join("data").exists());
         let versions = std::fs::read_to_string(again.path().join("versions.json")).expect("there");
         assert!(versions.contains("\"target\": \"embedded\"") && versions.contains("--seed 1"));
+    }
+
+    #[test]
+    fn what_is_in_it_is_what_was_on_disk() {
+        let run = tempfile::tempdir().expect("a directory");
+        std::fs::create_dir(run.path().join("logs")).expect("made");
+        let history = "{\"format\":1}\n".repeat(10_000);
+        std::fs::write(run.path().join("history.jsonl"), &history).expect("written");
+        std::fs::write(run.path().join("logs/pd1.log"), "log").expect("written");
+        let mut bytes = Vec::new();
+        stream(run.path(), "20260101T000000.000Z", &run_files::of(run.path()), &mut bytes)
+            .expect("written");
+        assert!(bytes.len() < history.len() / 10, "it is compressed");
+        let mut archive = zip::ZipArchive::new(io::Cursor::new(bytes)).expect("an archive");
+        let names: Vec<String> =
+            archive.file_names().map(|name| name.expect("text").into_owned()).collect();
+        assert_eq!(
+            names,
+            ["20260101T000000.000Z/history.jsonl", "20260101T000000.000Z/logs/pd1.log"]
+        );
+        let mut read = String::new();
+        archive.by_index(0).expect("there").read_to_string(&mut read).expect("read");
+        assert_eq!(read, history);
     }
 }

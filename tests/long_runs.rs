@@ -1,4 +1,5 @@
-//! Long runs in parts, on real processes: each part is judged and dropped, and a broken promise ends all of it.
+//! Long runs, on real processes: parts are judged and dropped, a broken promise ends all of it, a long history is cut and
+//! compressed.
 
 use std::{
     path::Path,
@@ -44,4 +45,30 @@ fn parts_are_judged_and_dropped_and_a_broken_promise_ends_the_run() {
     assert_eq!(parts(dir.path()).len(), 2, "no part follows");
     let judged = jepsen_tikv(dir.path(), &["-q", "check", "runs/latest/parts/000001"]);
     assert_eq!(judged.status.code(), Some(1));
+}
+
+#[test]
+fn a_history_in_segments_is_judged_as_one() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let flags = ["--time", "10", "--keys", "50", "--client", "direct", "--history-segment", "1"];
+    let common = ["test", "--nemesis", "none", "--stores", "3", "--fail-fast"];
+    let output = jepsen_tikv(dir.path(), &[&common[..], &flags].concat());
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let run = dir.path().join("runs/latest");
+    assert!(run.join("history.jsonl.000001.zst").is_file(), "{said}");
+    let last = std::fs::read_to_string(run.join("history.jsonl")).expect("readable");
+    assert!(last.lines().next().is_some_and(|header| header.contains("\"follows\":")), "{last}");
+
+    let verdict = || std::fs::read(run.join("verdict.json")).expect("written");
+    let first = verdict();
+    let judged = jepsen_tikv(dir.path(), &["-q", "check", "runs/latest"]);
+    assert_eq!(judged.status.code(), Some(0));
+    assert_eq!(first, verdict(), "the same history, the same verdict");
+    let alone = dir.path().join("alone.jsonl");
+    std::fs::write(&alone, last).expect("written");
+    let refused = jepsen_tikv(dir.path(), &["check", "alone.jsonl"]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(said.contains("later segment") && !said.contains("panicked"), "{said}");
+    assert!(!refused.status.success());
 }

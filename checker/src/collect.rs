@@ -40,7 +40,7 @@ const NANOSECONDS_PER_SECOND: u64 = 1_000_000_000;
 const RECORDED_LATE_NS: u64 = 100_000_000;
 
 /// Takes a history's events and splits them by key.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Collector {
     history: History,
     key_numbers: Interner,
@@ -53,7 +53,7 @@ pub struct Collector {
 }
 
 /// When settling is done next.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Settling {
     /// At least so many calls are held before it is.
     held_min: usize,
@@ -66,7 +66,7 @@ struct Settling {
 }
 
 /// What a client has open, if anything.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Open {
     in_use: bool,
     event: u32,
@@ -107,6 +107,17 @@ impl Collector {
         !history.is_late
             && (!history.contradictions.is_empty()
                 || history.keys.iter().any(|key| key.settled.condemned))
+    }
+
+    /// Whether something was recorded so late that what was settled before does not stand; a reading that settles nothing
+    /// has to judge then.
+    pub fn is_late(&self) -> bool {
+        self.history.is_late
+    }
+
+    /// How many calls are held to be judged.
+    pub fn held(&self) -> usize {
+        self.history.held()
     }
 
     /// Takes the next event, as [`hear`](Self::hear) does.

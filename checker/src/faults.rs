@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 
 use histories::{EventRef, WhatRef};
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Faults {
     seen: BTreeMap<String, Fault>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Fault {
     name: String,
     begin_ns: u64,

@@ -15,7 +15,7 @@ use crate::settle::Settled;
 use crate::verdict::{Contradiction, KeyCount, Operations};
 
 /// A whole history, split by key.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct History {
     /// The keys, in the order of their bytes.
     pub(crate) keys: Vec<KeyHistory>,
@@ -37,7 +37,7 @@ pub struct History {
 }
 
 /// What happened to one key.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct KeyHistory {
     pub(crate) key: Key,
     /// The key's number in the interner of values.

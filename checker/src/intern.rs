@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use hashbrown::HashTable;
 use rustc_hash::FxHasher;
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Interner {
     arena: Vec<u8>,
     entries: Vec<Entry>,
@@ -34,7 +34,7 @@ struct Slot {
 }
 
 /// The entries in the order of their scopes, made when somebody first asks for a scope.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct ByScope {
     entries: Vec<u32>,
     /// Where each scope begins in `entries`, and where the last one ends.

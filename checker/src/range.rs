@@ -9,7 +9,7 @@ use crate::call::Call;
 use crate::history::KeyHistory;
 
 /// A completed scan.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Scan {
     /// A read of absence over the scan's interval: what a covered key that was not returned saw.
     pub(crate) call: Call,
@@ -19,7 +19,7 @@ pub(crate) struct Scan {
 }
 
 /// A delete-range that took effect or may have.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct DeleteRange {
     pub(crate) call: Call,
     pub(crate) start: Key,

@@ -26,5 +26,5 @@ pub use error::{MalformedReason, ReadError};
 pub use event::{Attempt, ClientId, Event, Header, Outcome, Process, What};
 pub use open_operation::OpenOperation;
 pub use operation::{Answer, Key, Operation, Value};
-pub use recorder::{Record, RecordError, Recorder, RecorderHandle};
+pub use recorder::{Record, RecordError, Recorder, RecorderHandle, RecorderOptions};
 pub use source::{Format, Source};

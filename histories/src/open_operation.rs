@@ -7,7 +7,7 @@ use crate::borrowed::OperationRef;
 use crate::operation::Operation;
 
 /// Holds at most one operation.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct OpenOperation {
     shape: Shape,
     /// The key, then the value that is expected, then the new one.
@@ -15,7 +15,7 @@ pub struct OpenOperation {
     key_bytes: usize,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 enum Shape {
     #[default]
     Nothing,

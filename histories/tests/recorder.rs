@@ -3,7 +3,8 @@
 use std::thread;
 
 use histories::{
-    Answer, Event, Header, Operation, Outcome, Process, Record, RecordError, Recorder, What, jsonl,
+    Answer, Event, Header, Operation, Outcome, Process, Record, RecordError, Recorder,
+    RecorderOptions, What, jsonl,
 };
 
 #[test]
@@ -12,7 +13,8 @@ fn what_many_threads_record_is_read_back_whole_and_in_order() {
     const OPERATIONS: u64 = 500;
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().join("history.jsonl");
-    let recorder = Recorder::create(&path, &Header::default()).expect("a new file");
+    let recorder = Recorder::create(&path, &Header::default(), RecorderOptions::default())
+        .expect("a new file");
     thread::scope(|scope| {
         for client in 0..CLIENTS {
             let handle = recorder.handle();
@@ -45,7 +47,7 @@ fn existing_history_is_never_overwritten() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().join("history.jsonl");
     std::fs::write(&path, "precious").expect("writable");
-    let refused = Recorder::create(&path, &Header::default());
+    let refused = Recorder::create(&path, &Header::default(), RecorderOptions::default());
     assert!(matches!(refused, Err(RecordError::Create { .. })));
     assert_eq!(std::fs::read_to_string(&path).expect("readable"), "precious");
 }
@@ -54,6 +56,7 @@ fn existing_history_is_never_overwritten() {
 fn missing_directory_is_named() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().join("no/such/directory/history.jsonl");
-    let refused = Recorder::create(&path, &Header::default()).expect_err("there is no directory");
+    let refused = Recorder::create(&path, &Header::default(), RecorderOptions::default())
+        .expect_err("there is no directory");
     assert!(refused.to_string().contains("no/such/directory"), "{refused}");
 }

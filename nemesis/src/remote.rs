@@ -10,6 +10,7 @@ use std::{
     fmt,
     io::{Read, Write},
     process::{Command, Stdio},
+    sync::mpsc,
     time::{Duration, Instant},
 };
 
@@ -132,6 +133,8 @@ impl RemoteHost {
             // One that ended already says on its standard error why.
             let _ = stdin.write_all(script.as_bytes());
         }
+        // What it says is read while it runs: more than a pipe holds would stop it for good.
+        let (said, complaint) = (Heard::of(child.stdout.take()), Heard::of(child.stderr.take()));
         let deadline = Instant::now() + PATIENCE;
         let status = loop {
             match child.try_wait() {
@@ -144,19 +147,33 @@ impl RemoteHost {
                 }
             }
         };
-        let read = |pipe: Option<&mut dyn Read>| {
-            let mut text = Vec::new();
-            // What cannot be read was not said.
-            let _ = pipe.map(|pipe| pipe.read_to_end(&mut text));
-            String::from_utf8_lossy(&text).into_owned()
-        };
-        let said = read(child.stdout.as_mut().map(|pipe| pipe as &mut dyn Read));
         if status.success() {
-            return Ok(said);
+            return said.within(PATIENCE).ok_or_else(|| failed("its answer does not end".into()));
         }
-        let complaint = read(child.stderr.as_mut().map(|pipe| pipe as &mut dyn Read));
+        let complaint = complaint.within(POLL * 10).unwrap_or_default();
         let last = complaint.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it failed");
         Err(failed(last.trim().to_owned()))
+    }
+}
+
+/// What a process says, read by a thread of its own until it ends.
+struct Heard(mpsc::Receiver<String>);
+
+impl Heard {
+    fn of(pipe: Option<impl Read + Send + 'static>) -> Self {
+        let (tell, heard) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut text = Vec::new();
+            // What cannot be read was not said.
+            let _ = pipe.map(|mut pipe| pipe.read_to_end(&mut text));
+            let _ = tell.send(String::from_utf8_lossy(&text).into_owned());
+        });
+        Self(heard)
+    }
+
+    /// All of it, if it ends in time: a connection that ssh shares may keep the pipe open.
+    fn within(self, patience: Duration) -> Option<String> {
+        self.0.recv_timeout(patience).ok()
     }
 }
 
@@ -221,3 +238,27 @@ for pid in $(printf '%s\n' $pids | sort -un); do
 done
 exit 0
 "#;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A host whose ssh is this script.
+    fn host(script: &str) -> RemoteHost {
+        let ssh = ["sh", "-c", script].map(str::to_owned).to_vec();
+        RemoteHost { ssh, destination: "there".into(), boot_id: String::new() }
+    }
+
+    #[test]
+    fn answer_longer_than_a_pipe_holds_is_heard_to_its_end() {
+        // Six stores of a hundred threads each have so much to say.
+        let long = host("cat > /dev/null; head -c 300000 /dev/zero | tr '\\0' x; echo over >&2");
+        assert_eq!(long.run("true", &[]).expect("an answer").len(), 300_000);
+    }
+
+    #[test]
+    fn last_complaint_says_why_it_failed() {
+        let failing = host("cat > /dev/null; echo first >&2; echo refused >&2; exit 255");
+        assert_eq!(failing.run("true", &[]).expect_err("no answer"), "ssh there: refused");
+    }
+}

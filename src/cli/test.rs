@@ -12,7 +12,7 @@ use crate::{
         WorkloadConfig, WorkloadName, parse_weight,
     },
     exit::{Exit, Failure},
-    run::Beside,
+    run::{Beside, HISTORY_SEGMENT_MIB},
 };
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
@@ -97,6 +97,9 @@ pub struct TestArgs {
     /// End the run as soon as a broken promise is seen in what is recorded so far
     #[arg(long)]
     pub fail_fast: bool,
+    /// Compress the history in segments of so many MiB while the run goes; 0 keeps it in one plain file
+    #[arg(long, value_name = "MIB", default_value_t = HISTORY_SEGMENT_MIB)]
+    pub history_segment: u64,
     /// How it is watched
     #[command(flatten)]
     pub watching: WatchingArgs,
@@ -120,7 +123,10 @@ fn fault_times_ms(profile: ProfileName) -> (u64, u64, u64) {
 impl TestArgs {
     /// What the run does beside its plan.
     pub fn beside(&self) -> Result<Beside, Failure> {
-        Ok(Beside { fail_fast: self.fail_fast, ..self.watching.beside()? })
+        let history_segment_bytes = Some(self.history_segment)
+            .filter(|mib| *mib > 0)
+            .map(|mib| mib.saturating_mul(1 << 20));
+        Ok(Beside { fail_fast: self.fail_fast, history_segment_bytes, ..self.watching.beside()? })
     }
 
     /// The checked configuration, with a seed drawn if none was given.

@@ -35,6 +35,6 @@ impl WatchingArgs {
             ));
         }
         let Self { live, metrics, tui } = *self;
-        Ok(Beside { live, metrics, tui, fail_fast: false })
+        Ok(Beside { live, metrics, tui, ..Beside::default() })
     }
 }

@@ -1,17 +1,18 @@
 //! Ends a run soon after a promise was broken, instead of at its end.
 //!
-//! In: the history's file, while the recorder appends to it. Out: what was seen, for the first look that finds a key not
-//! linearizable. What is recorded so far is a prefix of the history: every invocation is in it before anybody can have seen
+//! In: every event, from the recorder, in the order of its index. Out: what was seen, as soon as a key is found that no order
+//! explains. What was recorded so far is a prefix of the history: every invocation is in it before anybody can have seen
 //! its effect, and what has not returned yet counts as unknown. So what no order explains now, no order will explain later.
-//! Even so nothing is decided here: the run ends early, and its judge reads the whole file as ever. It reads with one
-//! thread, and rests nine times as long as a look took, so it takes a tenth of a core at most; looks get rarer as
-//! the file grows.
+//! Even so nothing is decided here: the run ends early, and its judge reads the whole file as ever.
+//!
+//! What is judged is forgotten at once (`checker`'s settling), so memory grows with the keys and with what is open on them, not
+//! with the time. A look judges what is held, and rests nine times as long as that took, so it takes a tenth of a core at most. Where
+//! too much is open to be forgotten it gives up, and says so.
 
 use checker::{Budget, Collector, Options, Validity};
-use histories::ReadError;
+use histories::Event;
 use std::{
-    path::Path,
-    sync::mpsc::{self, RecvTimeoutError},
+    sync::mpsc::{self, Receiver, RecvTimeoutError, Sender},
     thread,
     time::{Duration, Instant},
 };
@@ -23,25 +24,26 @@ const REST_MIN: Duration = Duration::from_secs(1);
 const REST: u32 = 9;
 /// What takes a search is left to the judge.
 const CONFIGURATIONS: u64 = 100_000;
+/// Calls that are held before judged ones are forgotten: few, since a look copies them.
+const HELD_CALLS: usize = 1 << 15;
+/// So many calls that cannot be settled are too many to look at again and again.
+const HELD_CALLS_MAX: usize = 2 << 20;
+/// So many events are taken at once.
+const AT_ONCE: usize = 10_000;
 
-/// Looks at a history while it grows. Ends when it is dropped.
+/// Looks at a history while it grows. Ends with the recorder, or when it is dropped.
 #[derive(Debug)]
 pub struct FailFast {
     seen: watch::Receiver<Option<String>>,
-    /// Dropped to end the looking.
-    _going: mpsc::Sender<()>,
 }
 
 impl FailFast {
-    /// Begins to look.
-    pub fn begin(history: &Path) -> std::io::Result<Self> {
-        let (going, ended) = mpsc::channel();
+    /// Begins to look. Whoever records hands the events over.
+    pub fn begin() -> std::io::Result<(Self, Sender<Event>)> {
+        let (events, heard) = mpsc::channel();
         let (tell, seen) = watch::channel(None);
-        let history = history.to_owned();
-        thread::Builder::new()
-            .name("fail-fast".into())
-            .spawn(move || look(&history, &ended, &tell))?;
-        Ok(Self { seen, _going: going })
+        thread::Builder::new().name("fail-fast".into()).spawn(move || look(&heard, &tell))?;
+        Ok((Self { seen }, events))
     }
 }
 
@@ -55,32 +57,59 @@ pub async fn broken(looking: Option<&FailFast>) -> String {
     std::future::pending().await
 }
 
-fn look(history: &Path, ended: &mpsc::Receiver<()>, tell: &watch::Sender<Option<String>>) {
+fn look(events: &Receiver<Event>, tell: &watch::Sender<Option<String>>) {
     let Ok(pool) = rayon::ThreadPoolBuilder::new().num_threads(1).build() else { return };
-    let mut rest = REST_MIN;
-    while matches!(ended.recv_timeout(rest), Err(RecvTimeoutError::Timeout)) {
-        let began = Instant::now();
-        if let Some(said) = pool.install(|| violation(history)) {
-            // Whoever asked may be gone.
-            let _ = tell.send(Some(said));
-            return;
+    let mut collector = Collector::settling(HELD_CALLS);
+    let mut next = Instant::now() + REST_MIN;
+    let mut fresh = false;
+    while !tell.is_closed() {
+        match events.recv_timeout(next.saturating_duration_since(Instant::now())) {
+            Ok(event) => {
+                fresh = true;
+                let mut all = vec![event];
+                all.extend(events.try_iter().take(AT_ONCE));
+                let pushed =
+                    pool.install(|| all.into_iter().try_for_each(|event| collector.push(event)));
+                if pushed.is_err() {
+                    // The judge will say which rule of histories is broken.
+                    return;
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
         }
-        rest = REST_MIN.max(began.elapsed() * REST);
+        let began = Instant::now();
+        if began < next {
+            continue;
+        }
+        if std::mem::take(&mut fresh) {
+            let given_up = if collector.is_late() {
+                "an operation was recorded long after others that came later"
+            } else if collector.held() > HELD_CALLS_MAX {
+                "too many operations on the same keys overlap"
+            } else if let Some(said) = pool.install(|| violation(&collector)) {
+                // Whoever asked may be gone.
+                let _ = tell.send(Some(said));
+                return;
+            } else {
+                ""
+            };
+            if !given_up.is_empty() {
+                crate::terminal::note(format_args!(
+                    "--fail-fast gives up, the verdict comes at the end: {given_up}"
+                ));
+                return;
+            }
+        }
+        next = Instant::now() + REST_MIN.max(began.elapsed() * REST);
     }
 }
 
 /// What of the history so far no order explains.
-fn violation(history: &Path) -> Option<String> {
-    let source = histories::source::open(history, None).ok()?;
-    let mut collector = Collector::new();
-    // It ends in the middle of a line, or at one that is not whole: what stands before is whole.
-    let _ = source.hear(|event| {
-        let _ = collector.hear(event);
-        Ok::<(), ReadError>(())
-    });
+fn violation(so_far: &Collector) -> Option<String> {
     let budget = Budget { configurations: CONFIGURATIONS, ..Budget::default() };
     let options = Options { budget, ..Options::default() };
-    let verdict = checker::check(&collector.finish(), &options);
+    let verdict = checker::check(&so_far.clone().finish(), &options);
     let invalid = verdict.keys.iter().find(|key| key.validity == Validity::Invalid)?;
     Some(format!("key {}", invalid.key))
 }
@@ -88,30 +117,40 @@ fn violation(history: &Path) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write;
+    use histories::jsonl::Reader;
 
-    fn line(index: u64, kind: &str, f: &str, value: &str) -> String {
-        format!(
-            "{{\"index\":{index},\"time\":{index},\"process\":0,\"type\":\"{kind}\",\"f\":\"{f}\",\"key\":\"a\",\"value\":{value}}}\n"
-        )
+    /// Invoke and return of operations of one client on one key.
+    fn events(lines: &[(&str, &str, &str)]) -> Vec<Event> {
+        let header = "{\"format\":\"jepsen-tikv history\",\"version\":1}".to_owned();
+        let lines = lines.iter().enumerate().map(|(index, (kind, f, value))| {
+            format!(
+                "{{\"index\":{index},\"time\":{index},\"process\":0,\"type\":\"{kind}\",\"f\":\"{f}\",\"key\":\"a\",\
+                 \"value\":{value}}}"
+            )
+        });
+        let text: Vec<String> = std::iter::once(header).chain(lines).collect();
+        let text = text.join("\n") + "\n";
+        let reader = Reader::new(text.as_bytes()).expect("a header");
+        reader.collect::<Result<_, _>>().expect("well-formed")
     }
 
     #[tokio::test]
-    async fn a_violation_is_seen_while_the_file_grows_and_not_before() {
-        let mut file = tempfile::NamedTempFile::new().expect("a file");
-        let good = [
-            "{\"format\":\"jepsen-tikv history\",\"version\":1}\n".to_owned(),
-            line(0, "invoke", "put", "\"1\""),
-            line(1, "ok", "put", "\"1\""),
-            line(2, "invoke", "get", "null"),
-        ];
-        file.write_all(good.concat().as_bytes()).expect("written");
-        assert_eq!(violation(file.path()), None);
-        let bad = line(3, "ok", "get", "null");
-        file.write_all(&bad.as_bytes()[..bad.len() / 2]).expect("written");
-        assert_eq!(violation(file.path()), None, "a torn line says nothing yet");
-        let looking = FailFast::begin(file.path()).expect("begun");
-        file.write_all(&bad.as_bytes()[bad.len() / 2..]).expect("written");
+    async fn a_violation_is_seen_while_the_run_goes_and_not_before() {
+        let all = events(&[
+            ("invoke", "put", "\"1\""),
+            ("ok", "put", "\"1\""),
+            ("invoke", "get", "null"),
+            ("ok", "get", "null"),
+        ]);
+        let mut collector = Collector::settling(HELD_CALLS);
+        for event in &all[..3] {
+            collector.push(event.clone()).expect("taken");
+        }
+        assert_eq!(violation(&collector), None);
+        let (looking, heard) = FailFast::begin().expect("begun");
+        for event in all {
+            heard.send(event).expect("heard");
+        }
         let said = tokio::time::timeout(Duration::from_mins(1), broken(Some(&looking)));
         assert_eq!(said.await.expect("seen"), "key a");
     }

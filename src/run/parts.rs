@@ -12,7 +12,7 @@
 
 mod tally;
 
-use super::{Beside, Purpose, interrupted, shown, stage::Stage};
+use super::{Beside, HISTORY_SEGMENT_MIB, Purpose, interrupted, shown, stage::Stage};
 use crate::{
     config::{Config, TargetConfig},
     exit::{Exit, Failure},
@@ -173,14 +173,21 @@ impl Parts<'_> {
             progress: self.progress,
             workload: Workload::new(&plan.config.workload, plan.config.seed),
             target: Arc::clone(target),
-            beside: Beside { fail_fast: true, ..Beside::default() },
+            beside: Beside {
+                fail_fast: true,
+                history_segment_bytes: Some(HISTORY_SEGMENT_MIB << 20),
+                ..Beside::default()
+            },
             metrics: None,
             seen: None,
         };
         let troubles = stage.perform(Purpose::Test, interrupt).await?;
         let seconds = began.elapsed().as_secs_f64();
         let (judgement, judged_seconds) = judged(&run).await?;
-        let history_bytes = std::fs::metadata(run.history()).map_or(0, |it| it.len());
+        let history_bytes = histories::source::open(&run.history(), None)
+            .ok()
+            .and_then(|source| source.position.length())
+            .unwrap_or(0);
         let took = (seconds, judged_seconds);
         let part = Part::of(number, plan, &judgement, took, history_bytes);
         self.append(&part)?;

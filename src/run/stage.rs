@@ -30,9 +30,12 @@ use crate::{
     workload::Workload,
 };
 use client::{DirectClient, DirectOptions, RawKv, TikvClient, TikvClientOptions};
-use histories::{Header, Recorder};
+use histories::{Event, Header, Recorder, RecorderOptions};
 use nemesis::{NemesisReport, Observer, Target};
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, mpsc::Sender},
+    time::Duration,
+};
 use tokio::{sync::watch, time::Instant};
 
 /// How long the cluster may take until it is whole, at the start and after the faults, at the `fast` profile.
@@ -84,7 +87,10 @@ impl Stage<'_> {
             self.target.await_whole(self.whole_within()).await?;
         }
 
-        let recorder = Recorder::create(&self.run.history(), &self.header())
+        let (looking, listener) = self.looks_for_violations()?;
+        let options =
+            RecorderOptions { segment_bytes_max: self.beside.history_segment_bytes, listener };
+        let recorder = Recorder::create(&self.run.history(), &self.header(), options)
             .map_err(Failure::target_or_disk)?;
         let clock = Clock::start();
         let recording = Recording::new(clock, recorder.handle());
@@ -102,9 +108,9 @@ impl Stage<'_> {
             self.target.clone(),
             clock,
         );
-        let looking = looking::begin(self, &recording).await?;
-        let tester = looking.as_ref().map(|(_, tester)| Arc::clone(tester));
-        let worked = self.work(&workers, &recorder, interrupt, tester).await?;
+        let watching = looking::begin(self, &recording).await?;
+        let tester = watching.as_ref().map(|(_, tester)| Arc::clone(tester));
+        let worked = self.work(&workers, &recorder, looking, interrupt, tester).await?;
 
         if let Err(failure) = self.target.await_whole(self.whole_within()).await {
             self.progress.line(&format!("after the faults {failure}"));
@@ -130,6 +136,7 @@ impl Stage<'_> {
         &self,
         workers: &Workers,
         recorder: &Recorder,
+        looking: Option<FailFast>,
         interrupt: &Interrupt,
         live: Option<Arc<LiveTester>>,
     ) -> Result<Worked, Failure> {
@@ -189,7 +196,6 @@ impl Stage<'_> {
             let _ = over.send(());
             hurt
         };
-        let looking = self.looks_for_violations()?;
         let until_over = async {
             let ended = tokio::select! {
                 ended = watcher.watch(time, interrupt) => ended,
@@ -252,11 +258,13 @@ impl Stage<'_> {
         Worked { unhealed, counted: scene.counted() }
     }
 
-    /// Looks at the history while it grows, if that is wanted.
-    fn looks_for_violations(&self) -> Result<Option<FailFast>, Failure> {
-        let history = self.run.history();
-        let begin = || FailFast::begin(&history).map_err(Failure::software);
-        self.beside.fail_fast.then(begin).transpose()
+    /// Looks for violations while the run goes, if that is wanted; and where it hears of events.
+    fn looks_for_violations(&self) -> Result<(Option<FailFast>, Option<Sender<Event>>), Failure> {
+        if !self.beside.fail_fast {
+            return Ok((None, None));
+        }
+        let (looking, events) = FailFast::begin().map_err(Failure::software)?;
+        Ok((Some(looking), Some(events)))
     }
 
     fn unhealed(&self, report: &NemesisReport) -> Vec<String> {

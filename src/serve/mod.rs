@@ -5,10 +5,9 @@
 //! no state but a cache. A path that leads out of the folder, through `..` or through a link, is no path here
 //! (`inside`).
 
-mod archive;
 mod comparison;
-mod files;
 mod inside;
+mod media_type;
 mod responses;
 mod routes;
 mod row;
@@ -22,6 +21,7 @@ use crate::{
     interrupt::{Interrupt, Urgency},
     pages::serving,
 };
+pub use inside::is_plain;
 use runs::Runs;
 use std::sync::Arc;
 

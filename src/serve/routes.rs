@@ -13,10 +13,12 @@
 //!
 //! In: requests. Out: responses. A run is looked up by its path before anything is read, see `inside`.
 
-use super::{archive, comparison, files, inside::Inside, responses, row, runs::Runs};
+use super::{comparison, inside::Inside, media_type::media_type, responses, row, runs::Runs};
 use crate::{
     html_report,
     pages::{Page, escaped, serving},
+    run_archive,
+    run_files::{self, RunFile},
 };
 use axum::{
     Router,
@@ -83,7 +85,7 @@ async fn of_run(State(shared): State<Shared>, Path(path): Path<String>) -> Respo
         return Redirect::to(&format!("{last}/")).into_response();
     }
     if rest.is_empty() {
-        return responses::page(run_page(&row::read(&run, id), &files::of(run.path())));
+        return responses::page(run_page(&row::read(&run, id), &run_files::of(run.path())));
     }
     if rest == "report.html" && !run.html().exists() {
         let Ok(_permit) = shared.drawing.acquire().await else { return responses::missing() };
@@ -93,7 +95,7 @@ async fn of_run(State(shared): State<Shared>, Path(path): Path<String>) -> Respo
             Err(error) => responses::failed(error),
         };
     }
-    let is_listed = files::of(run.path()).iter().any(|kept| kept.name == rest);
+    let is_listed = run_files::of(run.path()).iter().any(|kept| kept.name == rest);
     let Some(Inside::File(file)) = super::inside::inside(run.path(), rest).filter(|_| is_listed)
     else {
         return responses::missing();
@@ -102,7 +104,7 @@ async fn of_run(State(shared): State<Shared>, Path(path): Path<String>) -> Respo
     let body = responses::streamed(move |to| io::copy(&mut opened, to).map(drop));
     match rest {
         "report.html" => responses::report(body),
-        _ => responses::file(body, files::media_type(rest), None),
+        _ => responses::file(body, media_type(rest), None),
     }
 }
 
@@ -111,7 +113,7 @@ async fn zip(State(shared): State<Shared>, Path(id): Path<String>) -> Response {
     let name = id.replace('/', "-");
     let folder = name.clone();
     let body = responses::streamed(move |to| {
-        archive::write(run.path(), &folder, &files::of(run.path()), to)
+        run_archive::stream(run.path(), &folder, &run_files::of(run.path()), to).map(drop)
     });
     responses::file(body, "application/zip", Some(&format!("{name}.zip")))
 }
@@ -148,7 +150,7 @@ async fn compare(
     }
 }
 
-fn run_page(row: &row::Row, kept: &[files::Kept]) -> String {
+fn run_page(row: &row::Row, kept: &[RunFile]) -> String {
     let state = row::words(&serde_json::to_value(row.state).unwrap_or_default());
     let mut listed = String::new();
     for file in kept {

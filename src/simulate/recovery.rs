@@ -144,7 +144,7 @@ mod tests {
         read_mode::ReadMode,
         simulation::{PD_ADDRESS, SimulationConfig},
     };
-    use histories::{Header, Recorder};
+    use histories::{Header, Recorder, RecorderOptions};
     use std::{collections::BTreeMap, path::Path};
 
     /// Looks at a cluster of three stores of which so many are dead, and judges what was noted.
@@ -168,7 +168,9 @@ mod tests {
             let connector = Arc::new(Simulated(simulation.clone()));
             let options = DirectOptions { connector, ..DirectOptions::default() };
             let library = DirectClient::new(vec![PD_ADDRESS.to_owned()], options);
-            let recorder = Recorder::create(history, &Header::default()).expect("a history");
+            let recorder =
+                Recorder::create(history, &Header::default(), RecorderOptions::default())
+                    .expect("a history");
             let recording = Recording::new(Clock::start(), recorder.handle());
             let whole = || simulation.regions().iter().all(|region| region.region.peers.len() == 3);
             let looked_at = async {

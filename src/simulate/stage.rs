@@ -17,7 +17,7 @@ use crate::{
     key_count::CountedRange,
     plan::Plan,
     recording::Recording,
-    run::IDLE_BEYOND_PAUSE_MS,
+    run::{HISTORY_SEGMENT_MIB, IDLE_BEYOND_PAUSE_MS},
     workers::Workers,
     workload::Workload,
 };
@@ -26,7 +26,7 @@ use cluster::{
     profile::Profile,
     simulation::{PD_ADDRESS, SimulatedRegion, Simulation},
 };
-use histories::{Header, Recorder, What};
+use histories::{Header, Recorder, RecorderOptions, What};
 use nemesis::{NemesisReport, Observer};
 use std::{path::Path, sync::Arc, time::Duration};
 use tokio::{
@@ -64,8 +64,12 @@ impl Stage<'_> {
             self.split(&splits).await?;
             self.await_whole(splits.len()).await?;
         }
-        let recorder =
-            Recorder::create(history, &self.header(plan_hash)).map_err(Failure::target_or_disk)?;
+        let options = RecorderOptions {
+            segment_bytes_max: Some(HISTORY_SEGMENT_MIB << 20),
+            ..RecorderOptions::default()
+        };
+        let recorder = Recorder::create(history, &self.header(plan_hash), options)
+            .map_err(Failure::target_or_disk)?;
         let recording = Recording::new(Clock::start(), recorder.handle());
         let report = self.work(&self.workers(&recording)).await?;
         // Of what could not be healed nothing is demanded.

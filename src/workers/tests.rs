@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::config::{AtomicMode, ClientName, Distribution, WorkloadConfig, WorkloadName};
 use client::{Cause, ClientError, Reply, Request, Response};
 use futures::future::BoxFuture;
-use histories::{Event, Header, Process, Recorder, What, jsonl};
+use histories::{Event, Header, Process, Recorder, RecorderOptions, What, jsonl};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
@@ -118,8 +118,12 @@ fn bench(name: WorkloadName, busy: Library, idle: Vec<Library>, rate: Option<u64
         op_timeout_ms: OP_TIMEOUT.as_millis() as u64,
     };
     let folder = tempfile::tempdir().expect("a folder");
-    let recorder = Recorder::create(&folder.path().join("history.jsonl"), &Header::default())
-        .expect("a history");
+    let recorder = Recorder::create(
+        &folder.path().join("history.jsonl"),
+        &Header::default(),
+        RecorderOptions::default(),
+    )
+    .expect("a history");
     let workers = Workers {
         workload: Workload::new(&config, 7),
         recording: Recording::new(Clock::start(), recorder.handle()),

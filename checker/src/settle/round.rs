@@ -27,7 +27,7 @@ impl History {
     }
 
     /// How many calls are held.
-    fn held(&self) -> usize {
+    pub(crate) fn held(&self) -> usize {
         self.keys.iter().map(|key| key.calls.len()).sum()
     }
 

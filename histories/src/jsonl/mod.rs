@@ -37,6 +37,9 @@
 //! | `delete-range` | `{"start":k,"end":k or null}` | null |
 //! | a fault | whom: stores by id, address, PID, role; how long | what was seen of it |
 //!
+//! A long history is cut into [segments], files that are one history when one is put behind the other: a header with
+//! the field `follows` between two events says that the next segment begins, and nothing else.
+//!
 //! A reader may meet a file whose writer was killed: everything up to the last newline is whole, what follows it
 //! is [`ReadError::TornTail`](crate::ReadError::TornTail).
 
@@ -44,6 +47,7 @@ mod line;
 mod open;
 mod plain_line;
 mod read;
+pub mod segments;
 mod shapes;
 mod stream;
 mod text;

@@ -1,4 +1,4 @@
-//! Opens a history file by its path: plain, zstd-compressed, or standard input (`-`).
+//! Opens a history file by its path: plain, zstd-compressed, in several [segments](super::segments), or standard input (`-`).
 //!
 //! In: a path. Out: a [`Reader`], and how far the file is read. Compression is told from the first bytes, not from the
 //! name.
@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::ReadError;
 use crate::jsonl::Reader;
+use crate::jsonl::segments::{self, Segments};
 
 const BUFFER_BYTES: usize = 1 << 20;
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
@@ -28,15 +29,27 @@ impl Position {
         self.read.load(Ordering::Relaxed)
     }
 
-    /// The file's length in bytes; standard input has none.
+    /// The length in bytes, of all segments; standard input has none.
     pub fn length(&self) -> Option<u64> {
         self.length
     }
+
+    /// There is more to read than was known.
+    pub(super) fn lengthen(&mut self, bytes: u64) {
+        self.length = self.length.map(|length| length + bytes);
+    }
 }
 
-struct Counting<R> {
+/// Counts what is read of a file.
+pub(super) struct Counting<R> {
     source: R,
     position: Position,
+}
+
+impl<R> Counting<R> {
+    pub(super) fn new(source: R, position: Position) -> Self {
+        Self { source, position }
+    }
 }
 
 impl<R: Read> Read for Counting<R> {
@@ -52,29 +65,43 @@ pub fn open(path: &Path) -> Result<Reader<Box<dyn BufRead + Send>>, ReadError> {
     Reader::new(open_bytes(path)?.0)
 }
 
-/// Opens a file (or `-`, standard input), uncompressing it where it is compressed.
+/// Opens a file (or `-`, standard input), uncompressing it where it is compressed, and behind the segments before it.
 pub(crate) fn open_bytes(path: &Path) -> io::Result<(Box<dyn BufRead + Send>, Position)> {
     if path.as_os_str() == "-" {
-        uncompressed(io::stdin(), Position::default())
-    } else {
-        let file = File::open(path)?;
-        let metadata = file.metadata()?;
-        // A pipe has no length that says anything.
-        let length = metadata.is_file().then_some(metadata.len());
-        uncompressed(file, Position { length, ..Position::default() })
+        let position = Position::default();
+        let source = uncompressed(Counting::new(io::stdin(), position.clone()))?;
+        return Ok((source, position));
     }
+    let file = File::open(path)?;
+    let metadata = file.metadata()?;
+    // A pipe has no length that says anything, and no segments.
+    let is_file = metadata.is_file();
+    let position = Position { length: is_file.then_some(metadata.len()), ..Position::default() };
+    let mut source = uncompressed(Counting::new(file, position.clone()))?;
+    let follows = if is_file { segments::follows(first_line(&mut source)?) } else { None };
+    let Some(before) = follows.filter(|before| *before > 0) else {
+        return Ok((source, position));
+    };
+    let (segments, position) = Segments::before(path, before, source, position)?;
+    Ok((Box::new(BufReader::with_capacity(BUFFER_BYTES, segments)), position))
 }
 
-fn uncompressed(
+/// The first line of what is read, without taking it; as much as is at hand if it is long.
+fn first_line(source: &mut dyn BufRead) -> io::Result<&[u8]> {
+    let beginning = source.fill_buf()?;
+    let end = memchr::memchr(b'\n', beginning).unwrap_or(beginning.len());
+    Ok(&beginning[..end])
+}
+
+/// What is read, uncompressed where it is compressed.
+pub(super) fn uncompressed(
     source: impl Read + Send + 'static,
-    position: Position,
-) -> io::Result<(Box<dyn BufRead + Send>, Position)> {
-    let counting = Counting { source, position: position.clone() };
-    let mut source = BufReader::with_capacity(BUFFER_BYTES, counting);
+) -> io::Result<Box<dyn BufRead + Send>> {
+    let mut source = BufReader::with_capacity(BUFFER_BYTES, source);
     if source.fill_buf()?.starts_with(&ZSTD_MAGIC) {
         let decoder = zstd::stream::read::Decoder::with_buffer(source)?;
-        Ok((Box::new(BufReader::with_capacity(BUFFER_BYTES, decoder)), position))
+        Ok(Box::new(BufReader::with_capacity(BUFFER_BYTES, decoder)))
     } else {
-        Ok((Box::new(source), position))
+        Ok(Box::new(source))
     }
 }

@@ -15,7 +15,7 @@ use serde_json::{Map, Value as Json};
 use crate::error::{MalformedReason, ReadError};
 use crate::event::{Event, Header};
 use crate::jsonl::line::{self, LineError};
-use crate::jsonl::{FORMAT, VERSION};
+use crate::jsonl::{FORMAT, VERSION, segments};
 use crate::order::Order;
 
 /// A line longer than this is no line of a history.
@@ -46,6 +46,13 @@ impl<R: BufRead> Reader<R> {
             return Err(ReadError::Foreign { reason: "the file is empty".to_owned() });
         }
         reader.header = parse_header(&reader.line)?;
+        if segments::follows(&reader.line).is_some_and(|before| before > 0) {
+            return Err(ReadError::Foreign {
+                reason: "it is a later segment of a history: the ones before it (history.jsonl.000001.zst and so on) \
+                         come first"
+                    .to_owned(),
+            });
+        }
         Ok(reader)
     }
 
@@ -82,8 +89,13 @@ impl<R: BufRead> Reader<R> {
     }
 
     fn next_event(&mut self) -> Result<Option<Event>, ReadError> {
-        if !self.next_line()? {
-            return Ok(None);
+        loop {
+            if !self.next_line()? {
+                return Ok(None);
+            }
+            if segments::follows(&self.line).is_none() {
+                break;
+            }
         }
         let line = self.line_number;
         let whole = self.line.last() == Some(&b'\n');

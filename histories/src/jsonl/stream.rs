@@ -16,6 +16,7 @@ use crate::event::Process;
 use crate::jsonl::line;
 use crate::jsonl::plain_line::{Kind, PlainLine};
 use crate::jsonl::read::{LINE_BYTES_MAX, Reader, refusal};
+use crate::jsonl::segments;
 use crate::order::Order;
 
 /// So much is read at once, unless a line is longer.
@@ -181,6 +182,9 @@ impl Batch {
                 }
                 Parsed::Other(start, end) => {
                     let text = &bytes[*start as usize..*end as usize];
+                    if segments::follows(text).is_some() {
+                        continue;
+                    }
                     let whole = text.last() == Some(&b'\n');
                     let event = line::event(text, order);
                     let event = event.map_err(|error| refusal(*line, whole, error))?;

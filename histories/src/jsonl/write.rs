@@ -17,12 +17,13 @@ use crate::operation::{Answer, Operation};
 pub struct Writer<W> {
     sink: W,
     line: Vec<u8>,
+    written: u64,
 }
 
 impl<W: Write> Writer<W> {
     /// Writes the header. Its fields must not be called `format` or `version`; ours win.
     pub fn new(sink: W, header: &Header) -> io::Result<Self> {
-        let mut writer = Self { sink, line: Vec::new() };
+        let mut writer = Self { sink, line: Vec::new(), written: 0 };
         let mut object = Map::new();
         object.insert("format".to_owned(), json!(FORMAT));
         object.insert("version".to_owned(), json!(VERSION));
@@ -69,6 +70,11 @@ impl<W: Write> Writer<W> {
         self.end_line()
     }
 
+    /// Bytes written so far, header included.
+    pub fn written(&self) -> u64 {
+        self.written
+    }
+
     /// Passes what is buffered in the sink on.
     pub fn flush(&mut self) -> io::Result<()> {
         self.sink.flush()
@@ -83,6 +89,7 @@ impl<W: Write> Writer<W> {
     fn end_line(&mut self) -> io::Result<()> {
         self.line.push(b'\n');
         let result = self.sink.write_all(&self.line);
+        self.written += self.line.len() as u64;
         self.line.clear();
         result
     }

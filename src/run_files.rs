@@ -1,20 +1,20 @@
-//! The files of a run that a browser may have: all plain files but the stores' data.
+//! The files of a run that others may have, a browser or an archive: all plain files but the stores' data.
 //!
-//! In: a run's directory. Out: names and sizes. Links and hidden files are left out, as `inside` would refuse them.
+//! In: a run's directory. Out: names and sizes. Links and hidden files are left out: a run may be somebody else's.
 
-use super::inside::is_plain;
+use crate::serve::is_plain;
 use serde::Serialize;
 use std::{fs, path::Path};
 
 /// The stores' data: large, and of no use without the program.
-pub const LEFT_OUT: &str = "data";
+const LEFT_OUT: &str = "data";
 /// Folders in folders, and files, at most.
 const DEPTH_MAX: usize = 4;
 const FILES_MAX: usize = 2_000;
 
 /// A file of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Kept {
+pub struct RunFile {
     /// Its path below the run's directory.
     pub name: String,
     /// How long it is.
@@ -22,14 +22,14 @@ pub struct Kept {
 }
 
 /// All of them, by name.
-pub fn of(run: &Path) -> Vec<Kept> {
+pub fn of(run: &Path) -> Vec<RunFile> {
     let mut kept = Vec::new();
     collect(run, "", 0, &mut kept);
     kept.sort_by(|a, b| (a.name.contains('/'), &a.name).cmp(&(b.name.contains('/'), &b.name)));
     kept
 }
 
-fn collect(folder: &Path, prefix: &str, depth: usize, kept: &mut Vec<Kept>) {
+fn collect(folder: &Path, prefix: &str, depth: usize, kept: &mut Vec<RunFile>) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let Some(name) = entry.file_name().to_str().map(str::to_owned) else { continue };
         // Of the entry itself, not of what a link points at.
@@ -39,20 +39,10 @@ fn collect(folder: &Path, prefix: &str, depth: usize, kept: &mut Vec<Kept>) {
             continue;
         }
         if kind.is_file() {
-            kept.push(Kept { name: path, bytes: metadata.len() });
+            kept.push(RunFile { name: path, bytes: metadata.len() });
         } else if kind.is_dir() && depth < DEPTH_MAX {
             collect(&entry.path(), &format!("{path}/"), depth + 1, kept);
         }
-    }
-}
-
-/// How a browser shall take a file. Nothing of a run but its report is a page: a run may be somebody else's.
-pub fn media_type(name: &str) -> &'static str {
-    match Path::new(name).extension().and_then(|it| it.to_str()) {
-        Some("json" | "jsonl" | "log" | "txt" | "toml" | "journal" | "edn" | "html" | "xml") => {
-            "text/plain; charset=utf-8"
-        }
-        _ => "application/octet-stream",
     }
 }
 

@@ -9,11 +9,14 @@
 //! - The thread wakes every [`POLL`] and takes what is there, so that pushing costs no wake-up call.
 //! - Whole lines only are handed to the file, at least every [`FLUSH`]; the file is append-only: after a crash at
 //!   any byte it is a readable prefix, at most with a torn last line.
+//! - A long history is cut into segments, and those that are full are compressed, if [`RecorderOptions`] say so.
+//! - Whoever wants to hear the events while they are recorded gets them in the order of their indexes.
 //! - The queue is bounded: when [`PENDING_MAX`] events wait, the disk is no disk to record on. The recorder then
 //!   fails, as it does on a write error, and says so through [`RecorderHandle::failure`]; it never blocks.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+mod segmented;
+
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
@@ -22,7 +25,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::event::{Attempt, Event, Header, Process, What};
-use crate::jsonl::Writer;
+use segmented::Segmented;
 
 /// How long the writing thread sleeps when nothing waits.
 pub const POLL: Duration = Duration::from_millis(2);
@@ -30,8 +33,6 @@ pub const POLL: Duration = Duration::from_millis(2);
 pub const FLUSH: Duration = Duration::from_millis(50);
 /// Events that may wait for the disk; about half a gigabyte, and minutes of a fast run.
 pub const PENDING_MAX: u64 = 2_000_000;
-
-const BUFFER_BYTES: usize = 256 << 10;
 
 /// Why the history is not whole.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -98,6 +99,15 @@ pub struct RecorderHandle {
     shared: Arc<Shared>,
 }
 
+/// What a recorder does beside writing one file.
+#[derive(Debug, Clone, Default)]
+pub struct RecorderOptions {
+    /// From so many bytes on a segment is full, and the next is begun; never if there is no such number.
+    pub segment_bytes_max: Option<u64>,
+    /// Who hears every event that was written. Nobody waits for it.
+    pub listener: Option<Sender<Event>>,
+}
+
 #[derive(Debug)]
 enum Message {
     Record(Record),
@@ -114,24 +124,27 @@ struct Shared {
 
 impl Recorder {
     /// Creates the file, which must not exist yet, and writes the header to it.
-    pub fn create(path: &Path, header: &Header) -> Result<Self, RecordError> {
+    pub fn create(
+        path: &Path,
+        header: &Header,
+        options: RecorderOptions,
+    ) -> Result<Self, RecordError> {
         let failed = |error: io::Error| RecordError::Create {
             path: path.to_owned(),
             reason: error.to_string(),
         };
-        let file = OpenOptions::new().append(true).create_new(true).open(path).map_err(failed)?;
-        let buffer = BufWriter::with_capacity(BUFFER_BYTES, file);
-        let mut writer = Writer::new(buffer, header).map_err(failed)?;
-        writer.flush().map_err(failed)?;
-        Self::start(path, writer).map_err(failed)
+        let mut file =
+            Segmented::create(path, header, options.segment_bytes_max).map_err(failed)?;
+        file.flush().map_err(failed)?;
+        Self::start(path, file, options.listener).map_err(failed)
     }
 
-    fn start(path: &Path, writer: Writer<BufWriter<File>>) -> io::Result<Self> {
+    fn start(path: &Path, file: Segmented, listener: Option<Sender<Event>>) -> io::Result<Self> {
         let shared = Arc::new(Shared { path: path.to_owned(), ..Shared::default() });
         let (sender, receiver) = mpsc::channel();
         let thread = thread::Builder::new().name("recorder".to_owned()).spawn({
             let shared = Arc::clone(&shared);
-            move || write_all(&receiver, writer, &shared)
+            move || write_all(&receiver, file, listener, &shared)
         })?;
         let handle = RecorderHandle { sender, shared: Arc::clone(&shared) };
         Ok(Self { handle: Some(handle), thread: Some(thread), shared })
@@ -200,7 +213,12 @@ impl Shared {
 }
 
 /// The recorder's thread: takes everything that waits, writes it, sleeps; until told to finish.
-fn write_all(receiver: &Receiver<Message>, mut writer: Writer<BufWriter<File>>, shared: &Shared) {
+fn write_all(
+    receiver: &Receiver<Message>,
+    mut file: Segmented,
+    mut listener: Option<Sender<Event>>,
+    shared: &Shared,
+) {
     let mut index = 0;
     let mut flushed = Instant::now();
     let failed = |error: io::Error| {
@@ -222,14 +240,19 @@ fn write_all(receiver: &Receiver<Message>, mut writer: Writer<BufWriter<File>>, 
                     error: record.error,
                     attempts: record.attempts,
                 };
-                match writer.write(&event) {
+                match file.write(&event) {
                     Ok(()) => index += 1,
-                    Err(error) => failed(error),
+                    Err(error) => {
+                        failed(error);
+                        continue;
+                    }
                 }
+                // Whoever listened may have heard enough.
+                listener = listener.filter(|listener| listener.send(event).is_ok());
             }
             Err(TryRecvError::Empty) => {
                 if flushed.elapsed() >= FLUSH {
-                    writer.flush().unwrap_or_else(failed);
+                    file.flush().unwrap_or_else(failed);
                     flushed = Instant::now();
                 }
                 thread::sleep(POLL);
@@ -237,11 +260,7 @@ fn write_all(receiver: &Receiver<Message>, mut writer: Writer<BufWriter<File>>, 
             Ok(Message::Finish) | Err(TryRecvError::Disconnected) => break,
         }
     }
-    let finished = writer.finish().and_then(|mut buffer| {
-        buffer.flush()?;
-        buffer.get_ref().sync_all()
-    });
-    finished.unwrap_or_else(failed);
+    file.finish().unwrap_or_else(failed);
     shared.recorded.store(index, Ordering::Release);
 }
 
@@ -250,14 +269,15 @@ fn write_all(receiver: &Receiver<Message>, mut writer: Writer<BufWriter<File>>, 
 mod tests {
     use super::*;
     use crate::operation::Operation;
+    use std::fs::OpenOptions;
 
     #[test]
     fn full_disk_fails_the_recording_and_nothing_panics() {
         let path = Path::new("/dev/full");
         let file = OpenOptions::new().append(true).open(path).expect("Linux has /dev/full");
-        let buffer = BufWriter::with_capacity(BUFFER_BYTES, file);
-        let writer = Writer::new(buffer, &Header::default()).expect("the buffer takes the header");
-        let recorder = Recorder::start(path, writer).expect("a thread");
+        let file =
+            Segmented::behind(path, &Header::default(), None, file).expect("it takes the header");
+        let recorder = Recorder::start(path, file, None).expect("a thread");
         let handle = recorder.handle();
         let get = What::Invoke(Operation::Get { key: b"k".to_vec() });
         handle.record(Record::new(0, Process::Client(0), get));

@@ -1,0 +1,133 @@
+//! A history in several files: where they lie, and how they are read as one.
+//!
+//! A long history is cut into segments by the recorder. `history.jsonl` is always the last one, plain; before it come
+//! `history.jsonl.000001.zst`, `history.jsonl.000002.zst` and so on, or the same without `.zst` as long as nobody has
+//! compressed them. Each begins with the header; that of every segment but the first has a field `follows` more, the
+//! number of segments before it. Put one behind the other (`zstdcat`, `cat`) they are one history, so this is what reading does.
+//!
+//! In: the path of the last segment. Out: the bytes of all. Which of them is compressed is told from their first bytes.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, BufRead, Read};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value as Json};
+
+use crate::jsonl::FORMAT;
+use crate::jsonl::open::{Counting, Position, uncompressed};
+
+/// The header's field for the number of segments before this one.
+pub(crate) const FOLLOWS: &str = "follows";
+
+/// Where a segment lies before it is compressed; they are counted from 1.
+pub fn segment_path(history: &Path, number: u64) -> PathBuf {
+    with_suffix(history, &format!(".{number:06}"))
+}
+
+/// Where a segment lies once it is compressed.
+pub fn compressed_segment_path(history: &Path, number: u64) -> PathBuf {
+    with_suffix(history, &format!(".{number:06}.zst"))
+}
+
+/// A path with something behind its name.
+pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    name.into()
+}
+
+/// How many segments come before the one that begins with this line, if the line is a header.
+pub(super) fn follows(line: &[u8]) -> Option<u64> {
+    if !line.starts_with(b"{\"format\":") {
+        return None;
+    }
+    let header: Map<String, Json> = serde_json::from_slice(line).ok()?;
+    (header.get("format")? == FORMAT).then(|| header.get(FOLLOWS)?.as_u64()).flatten()
+}
+
+/// All segments of a history, one behind the other.
+pub(super) struct Segments {
+    history: PathBuf,
+    /// The next segment to read.
+    next: u64,
+    /// So many come before the last.
+    before_last: u64,
+    /// What is being read.
+    current: Option<Box<dyn BufRead + Send>>,
+    /// The last one, held open: it may be moved while the others are read.
+    last: Option<Box<dyn BufRead + Send>>,
+    position: Position,
+}
+
+impl Segments {
+    /// The segments that come before a history's last one, and that one.
+    pub(super) fn before(
+        history: &Path,
+        before_last: u64,
+        last: Box<dyn BufRead + Send>,
+        mut position: Position,
+    ) -> io::Result<(Self, Position)> {
+        let mut length = 0;
+        for number in 1..=before_last {
+            length += open(history, number)?.metadata()?.len();
+        }
+        position.lengthen(length);
+        let segments = Self {
+            history: history.to_owned(),
+            next: 1,
+            before_last,
+            current: None,
+            last: Some(last),
+            position: position.clone(),
+        };
+        Ok((segments, position))
+    }
+
+    fn advance(&mut self) -> io::Result<bool> {
+        self.current = if self.next <= self.before_last {
+            let file = open(&self.history, self.next)?;
+            self.next += 1;
+            Some(uncompressed(Counting::new(file, self.position.clone()))?)
+        } else {
+            self.last.take()
+        };
+        Ok(self.current.is_some())
+    }
+}
+
+impl Read for Segments {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if let Some(current) = &mut self.current {
+                let bytes = current.read(buffer)?;
+                if bytes > 0 || buffer.is_empty() {
+                    return Ok(bytes);
+                }
+            }
+            if !self.advance()? {
+                return Ok(0);
+            }
+        }
+    }
+}
+
+/// Opens a segment, compressed or not. It may be compressed just now, so it is looked for again where it was.
+fn open(history: &Path, number: u64) -> io::Result<File> {
+    let compressed = compressed_segment_path(history, number);
+    let plain = segment_path(history, number);
+    for path in [&compressed, &plain, &compressed] {
+        match File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            found => return found,
+        }
+    }
+    Err(io::Error::new(
+        io::ErrorKind::NotFound,
+        format!(
+            "{} is a later segment of a history, and {} is not there",
+            history.display(),
+            compressed.display()
+        ),
+    ))
+}
