@@ -79,7 +79,7 @@ pub fn default_read() -> String {
 pub enum WorkloadName {
     /// go-ycsb's workload A: load the keys, then half reads, half updates.
     YcsbA,
-    /// Few keys, every kind of operation: get, put, cas, delete, scan.
+    /// Few keys, every kind of operation: get, put, cas, delete, scan, and batches.
     Register,
 }
 

@@ -146,10 +146,14 @@ impl Recording {
     }
 
     fn note_fresh_key(&self, write: &Operation) {
-        let (Operation::Put { key, .. } | Operation::Cas { key, .. } | Operation::Delete { key }) =
-            write
-        else {
-            return;
+        // One of a batch is enough: its keys are alike.
+        let key = match write {
+            Operation::Put { key, .. } | Operation::Cas { key, .. } | Operation::Delete { key } => {
+                key
+            }
+            Operation::BatchPut { pairs } if !pairs.is_empty() => &pairs[0].0,
+            Operation::BatchDelete { keys } if !keys.is_empty() => &keys[0],
+            _ => return,
         };
         let mut keys = self.fresh_keys.lock().unwrap_or_else(PoisonError::into_inner);
         if keys.len() == FRESH_KEYS_MAX {

@@ -167,6 +167,26 @@ fn fuzzing_finds_a_defect_remembers_its_seed_and_tries_it_first_next_time() {
 }
 
 #[test]
+fn batches_alone_are_judged_and_show_a_defect() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let simulate = |more: &[&str]| {
+        let flags = "simulate --workload register --operations batch-get=3,batch-put=3,batch-delete=1 --keys 12 \
+                     --regions 3 --stores 3 --nemesis kill-all --pause-ms-max 500 --time 12 --rate 100 --seed 2";
+        let arguments: Vec<&str> = flags.split_whitespace().chain(more.iter().copied()).collect();
+        let code = jepsen_tikv(dir.path(), &arguments, &[]).status.code();
+        let verdict = std::fs::read(dir.path().join("latest/verdict.json")).expect("a verdict");
+        let verdict: serde_json::Value = serde_json::from_slice(&verdict).expect("JSON");
+        (code, verdict["operations"].clone())
+    };
+    let (code, operations) = simulate(&[]);
+    assert_eq!(code, Some(0), "{operations}");
+    for name in ["batch-get", "batch-put", "batch-delete"] {
+        assert!(operations[name]["ok"].as_u64() > Some(20), "{name}: {operations}");
+    }
+    assert_eq!(simulate(&["--defect", "delete-resurrects"]).0, Some(1));
+}
+
+#[test]
 fn what_cannot_be_simulated_is_refused_in_one_sentence() {
     let dir = tempfile::tempdir().expect("a directory");
     let absent: PathBuf = dir.path().join("absent.json");

@@ -54,7 +54,7 @@ pub struct TestArgs {
     /// How many keys [default: 10000; workload register: 10]
     #[arg(long, help_heading = "Workload")]
     pub keys: Option<u64>,
-    /// Weights of the operations of workload register [default: get=8,put=5,cas=4,delete=2,scan=1]
+    /// Weights of the operations of workload register [default: get=8,put=5,cas=4,delete=2,scan=1,batch-get=1,batch-put=1,batch-delete=1]
     #[arg(long, value_name = "NAME=N", value_delimiter = ',', value_parser = parse_weight)]
     #[arg(help_heading = "Workload")]
     pub operations: Vec<(OperationName, u32)>,

@@ -25,6 +25,12 @@ pub enum OperationName {
     Delete,
     /// A scan over all keys.
     Scan,
+    /// A read of some keys, each a read of its own.
+    BatchGet,
+    /// A write of some keys, each a write of its own.
+    BatchPut,
+    /// A delete of some keys, each a delete of its own.
+    BatchDelete,
 }
 
 /// Weights of operations, of the sum of all.
@@ -37,7 +43,20 @@ const WEIGHT_MAX: u32 = 1_000_000;
 
 impl OperationName {
     /// Every operation.
-    pub const ALL: [Self; 5] = [Self::Get, Self::Put, Self::Cas, Self::Delete, Self::Scan];
+    pub const ALL: [Self; 8] = [
+        Self::Get,
+        Self::Put,
+        Self::Cas,
+        Self::Delete,
+        Self::Scan,
+        Self::BatchGet,
+        Self::BatchPut,
+        Self::BatchDelete,
+    ];
+    /// Those that read; a workload without any of them tests nothing.
+    pub const READS: [Self; 3] = [Self::Get, Self::Scan, Self::BatchGet];
+    /// Those that write values; a workload without any of them tests nothing.
+    pub const WRITES: [Self; 3] = [Self::Put, Self::Cas, Self::BatchPut];
 
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
@@ -47,6 +66,9 @@ impl OperationName {
             Self::Cas => "cas",
             Self::Delete => "delete",
             Self::Scan => "scan",
+            Self::BatchGet => "batch-get",
+            Self::BatchPut => "batch-put",
+            Self::BatchDelete => "batch-delete",
         }
     }
 }
@@ -94,11 +116,11 @@ impl Operations {
         let any = |names: &[OperationName]| {
             names.iter().any(|name| self.0.get(name).is_some_and(|weight| *weight > 0))
         };
-        if !any(&[OperationName::Get, OperationName::Scan]) {
-            return Err(Failure::usage("--operations reads nothing: add get or scan"));
+        if !any(&OperationName::READS) {
+            return Err(Failure::usage("--operations reads nothing: add get, scan or batch-get"));
         }
-        if !any(&[OperationName::Put, OperationName::Cas]) {
-            return Err(Failure::usage("--operations writes nothing: add put or cas"));
+        if !any(&OperationName::WRITES) {
+            return Err(Failure::usage("--operations writes nothing: add put, cas or batch-put"));
         }
         Ok(())
     }
@@ -138,6 +160,7 @@ mod tests {
         let check = |text: &str| given(text).expect("parses").check(WorkloadName::Register);
         assert_eq!(given("put=5,get").expect("parses").to_string(), "get=1,put=5");
         check("put=5,get").expect("usable");
+        check("batch-put=2,batch-get").expect("usable");
         for (text, named) in [("put=5", "reads nothing"), ("get=1,put=0", "writes nothing")] {
             let refused = check(text).expect_err(text);
             assert!(refused.sentence.contains(named), "{refused}");

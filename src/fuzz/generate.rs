@@ -22,7 +22,7 @@ use proptest::{
 };
 
 /// What a seed means: seeds of another generator are other plans.
-pub const GENERATOR: u32 = 2;
+pub const GENERATOR: u32 = 3;
 
 /// The plan that a seed gives in a space.
 pub fn plan(seed: u64, space: &Space) -> Result<Plan, Failure> {
@@ -72,7 +72,7 @@ fn shapes(space: &Space, shape: ClusterShape) -> impl Strategy<Value = ClusterSh
 fn operations(allowed: &[OperationName]) -> impl Strategy<Value = Operations> + use<> {
     let allowed = allowed.to_vec();
     let weight = || prop_oneof![2 => 1_u32..=8, 1 => Just(0_u32)];
-    let weights = [weight(), weight(), weight(), weight(), weight()];
+    let weights = OperationName::ALL.map(|_| weight());
     weights.prop_map(move |weights| {
         let is_allowed = |name| allowed.is_empty() || allowed.contains(&name);
         let mut drawn: Vec<(OperationName, u32)> = OperationName::ALL
@@ -80,11 +80,10 @@ fn operations(allowed: &[OperationName]) -> impl Strategy<Value = Operations> + 
             .zip(weights)
             .filter(|(name, weight)| *weight > 0 && is_allowed(*name))
             .collect();
-        for pair in
-            [[OperationName::Get, OperationName::Scan], [OperationName::Put, OperationName::Cas]]
-        {
-            if !drawn.iter().any(|(name, _)| pair.contains(name)) {
-                drawn.extend(pair.into_iter().find(|name| is_allowed(*name)).map(|name| (name, 4)));
+        for needed in [OperationName::READS, OperationName::WRITES] {
+            if !drawn.iter().any(|(name, _)| needed.contains(name)) {
+                let first = needed.into_iter().find(|name| is_allowed(*name));
+                drawn.extend(first.map(|name| (name, 4)));
             }
         }
         Operations::new(drawn)

@@ -10,6 +10,7 @@ use super::{generate::GENERATOR, space::Space};
 use crate::exit::{Exit, Failure};
 use serde::{Deserialize, Serialize};
 use std::{
+    collections::BTreeSet,
     fs::OpenOptions,
     io::Write,
     path::{Path, PathBuf},
@@ -73,10 +74,16 @@ impl Regressions {
     /// What is left out of them, in a sentence.
     pub fn note(&self, space: &Space) -> Option<String> {
         let other = |it: &&Failed| it.space == *space && it.generator != GENERATOR;
-        let others = self.failures.iter().filter(other).count();
-        (others > 0).then(|| {
+        let others: Vec<u32> =
+            self.failures.iter().filter(other).map(|failed| failed.generator).collect();
+        let generators: BTreeSet<String> = others.iter().map(ToString::to_string).collect();
+        (!others.is_empty()).then(|| {
             format!(
-                "{others} regressions are of another generator and would be other plans: not tried"
+                "{} regressions are of the generator of another version ({}, this is {GENERATOR}) and would be other plans: \
+                 not tried; they stay in {}",
+                others.len(),
+                Vec::from_iter(generators).join(", "),
+                self.path.display()
             )
         })
     }

@@ -143,11 +143,11 @@ impl Profile {
         let any = |wanted: &[OperationName]| {
             self.operations.is_empty() || self.operations.iter().any(|it| wanted.contains(it))
         };
-        if !any(&[OperationName::Get, OperationName::Scan]) {
-            return Err("operations: nothing is read; add get or scan".into());
+        if !any(&OperationName::READS) {
+            return Err("operations: nothing is read; add get, scan or batch-get".into());
         }
-        if !any(&[OperationName::Put, OperationName::Cas]) {
-            return Err("operations: nothing is written; add put or cas".into());
+        if !any(&OperationName::WRITES) {
+            return Err("operations: nothing is written; add put, cas or batch-put".into());
         }
         Ok(())
     }

@@ -204,7 +204,7 @@ impl Values {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{ClientName, Distribution};
+    use crate::config::{ClientName, Distribution, OperationName, Operations, parse_weight};
     use std::collections::HashSet;
 
     fn config(name: WorkloadName, distribution: Distribution) -> WorkloadConfig {
@@ -225,11 +225,12 @@ mod tests {
         }
     }
 
-    fn written(operation: &Operation) -> Option<Value> {
+    fn written(operation: &Operation) -> Vec<Value> {
         match operation {
-            Operation::Put { value, .. } => Some(value.clone()),
-            Operation::Cas { new, .. } => Some(new.clone()),
-            _ => None,
+            Operation::Put { value, .. } => vec![value.clone()],
+            Operation::Cas { new, .. } => vec![new.clone()],
+            Operation::BatchPut { pairs } => pairs.iter().map(|(_, value)| value.clone()).collect(),
+            _ => Vec::new(),
         }
     }
 
@@ -242,13 +243,42 @@ mod tests {
                 let mut generator = workload.generator(worker);
                 for step in 0..400_u64 {
                     let client = u64::from(worker) + 4 * (step / 100);
-                    if let Some(value) = written(&generator.next(client)) {
+                    for value in written(&generator.next(client)) {
                         assert!(seen.insert(value));
                     }
                 }
             }
             assert!(seen.len() > 400, "{} writes of 1600 operations", seen.len());
         }
+    }
+
+    #[test]
+    fn batches_have_one_to_four_different_keys_and_a_cas_expects_what_they_showed() {
+        let mut config = config(WorkloadName::Register, Distribution::Zipfian);
+        let given = ["batch-get", "batch-put", "batch-delete"].map(parse_weight);
+        config.operations = Some(Operations::new(given.into_iter().flatten()));
+        let mut generator = Workload::new(&config, 3).generator(0);
+        let mut lengths = HashSet::new();
+        for _ in 0..400 {
+            let keys = match generator.next(1) {
+                Operation::BatchGet { keys } | Operation::BatchDelete { keys } => keys,
+                Operation::BatchPut { pairs } => pairs.into_iter().map(|(key, _)| key).collect(),
+                other => panic!("not asked for: {other:?}"),
+            };
+            assert_eq!(keys.iter().collect::<HashSet<_>>().len(), keys.len());
+            lengths.insert(keys.len());
+        }
+        assert_eq!(lengths, HashSet::from([1, 2, 3, 4]));
+
+        config.operations = Some(Operations::new([(OperationName::Cas, 1)]));
+        config.keys = 1;
+        let workload = Workload::new(&config, 3);
+        let mut generator = workload.generator(0);
+        let (key, value) = (workload.keys()[0].clone(), b"seen".to_vec());
+        let read = Operation::BatchGet { keys: vec![key.clone()] };
+        generator.observe(&read, &Answer::GotBatch(vec![(key, Some(value.clone()))]));
+        let Operation::Cas { expected, .. } = generator.next(1) else { panic!("only CAS") };
+        assert_eq!(expected, Some(value));
     }
 
     #[test]

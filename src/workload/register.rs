@@ -1,4 +1,4 @@
-//! Few keys and every kind of operation: get, put, CAS, delete, and a scan over all of them.
+//! Few keys and every kind of operation: get, put, CAS, delete, a scan over all of them, and batches of some of them.
 
 use super::{Values, keys::Chooser};
 use crate::config::{OperationName as Kind, Operations};
@@ -11,8 +11,18 @@ use std::collections::BTreeMap;
 pub const PREFIX: &[u8] = b"register:";
 
 /// How often each operation is drawn by default, of the sum of all.
-const WEIGHTS: [(Kind, u32); 5] =
-    [(Kind::Get, 8), (Kind::Put, 5), (Kind::Cas, 4), (Kind::Delete, 2), (Kind::Scan, 1)];
+const WEIGHTS: [(Kind, u32); 8] = [
+    (Kind::Get, 8),
+    (Kind::Put, 5),
+    (Kind::Cas, 4),
+    (Kind::Delete, 2),
+    (Kind::Scan, 1),
+    (Kind::BatchGet, 1),
+    (Kind::BatchPut, 1),
+    (Kind::BatchDelete, 1),
+];
+/// So many keys has a batch at most: enough to touch several regions, few enough to be read.
+const BATCH_KEYS_MAX: usize = 4;
 
 /// Every kind of operation, by weights.
 #[derive(Debug)]
@@ -43,6 +53,12 @@ impl Register {
     pub fn next(&mut self, values: &mut Values) -> Operation {
         let key = self.choose();
         match self.kind() {
+            Kind::BatchGet => Operation::BatchGet { keys: self.some_keys(key) },
+            Kind::BatchPut => {
+                let keys = self.some_keys(key).into_iter();
+                Operation::BatchPut { pairs: keys.map(|key| (key, values.fresh())).collect() }
+            }
+            Kind::BatchDelete => Operation::BatchDelete { keys: self.some_keys(key) },
             Kind::Get => Operation::Get { key },
             Kind::Put => Operation::Put { key, value: values.fresh(), ttl_s: None },
             Kind::Cas => {
@@ -63,7 +79,35 @@ impl Register {
         }
     }
 
+    /// Different keys, the first one given: what a key's second value in one batch would mean, nobody says.
+    fn some_keys(&mut self, first: Key) -> Vec<Key> {
+        let mut keys = vec![first];
+        for _ in 0..self.rng.random_range(1..BATCH_KEYS_MAX) {
+            let key = self.choose();
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
+        }
+        keys
+    }
+
     pub fn observe(&mut self, operation: &Operation, answer: &Answer) {
+        match (operation, answer) {
+            (Operation::BatchGet { .. }, Answer::GotBatch(got)) => {
+                self.last_seen.extend(got.iter().cloned());
+            }
+            (Operation::BatchPut { pairs }, Answer::Done) => {
+                let written = pairs.iter().map(|(key, value)| (key.clone(), Some(value.clone())));
+                self.last_seen.extend(written);
+            }
+            (Operation::BatchDelete { keys }, Answer::Done) => {
+                self.last_seen.extend(keys.iter().map(|key| (key.clone(), None)));
+            }
+            _ => self.observe_one(operation, answer),
+        }
+    }
+
+    fn observe_one(&mut self, operation: &Operation, answer: &Answer) {
         let seen = match (operation, answer) {
             (Operation::Get { key }, Answer::Got(value)) => Some((key, value.clone())),
             (Operation::Put { key, value, .. }, Answer::Done) => Some((key, Some(value.clone()))),
