@@ -4,31 +4,32 @@
 //! addresses, PIDs, and processes that can be killed and started again on their old ports with their old data. Knows
 //! nothing of workloads or faults. When it is dropped, nothing of it runs any more.
 //!
-//! `cluster.json`, version 1, is a [`ClusterFile`]. It is written anew, whole or not at all, whenever a process was
-//! started or ended.
+//! `cluster_file` is what others get to know of it, `launcher` starts one process, `held_port` keeps the ports of those that
+//! are dead.
+
+mod cluster_file;
+mod held_port;
+mod launcher;
 
 use super::{
     binaries,
     cluster_processes::{ClusterProcesses, StorePlace},
-    processes::{Process, Spawner, StartError},
+    processes::{Process, Spawner},
 };
 use crate::{
     config::{BinariesConfig, ClusterShape},
     exit::Failure,
-    internal::{PdArgs, StoreArgs},
     run_directory::write_whole,
 };
-use cluster::process::Ready;
+pub use cluster_file::{ClusterFile, ProcessEntry};
+use held_port::held;
+use launcher::{Foreign, Launcher, Slot, start_pd, start_side_by_side, start_store, store_id};
 use nemesis::{ProcessIdentity, StoreId};
-use serde::Serialize;
 use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
 };
-
-const FORMAT: &str = "jepsen-tikv cluster";
-const VERSION: u32 = 1;
 
 /// The processes of an embedded cluster.
 #[derive(Debug)]
@@ -39,23 +40,6 @@ pub struct EmbeddedCluster {
     pd: Slot,
     /// By store id.
     stores: BTreeMap<u64, Slot>,
-}
-
-/// How processes are started.
-#[derive(Debug)]
-struct Launcher {
-    shape: ClusterShape,
-    spawner: Spawner,
-    /// Real PD and TiKV with their configuration files; `None` = this binary.
-    foreign: Option<Foreign>,
-}
-
-/// Real PD and TiKV.
-#[derive(Debug)]
-struct Foreign {
-    programs: BinariesConfig,
-    pd_config: PathBuf,
-    tikv_config: PathBuf,
 }
 
 /// Where the processes shall serve; port 0 = pick one.
@@ -78,109 +62,8 @@ impl Addresses {
     }
 }
 
-/// A process's place: it keeps address, data and log over restarts.
-#[derive(Debug)]
-struct Slot {
-    name: String,
-    /// A store's number in its name; 0 = PD.
-    number: u32,
-    addr: SocketAddr,
-    status_addr: Option<SocketAddr>,
-    data_dir: PathBuf,
-    log: PathBuf,
-    process: Option<Process>,
-    ended: Option<String>,
-}
-
-/// One process, as `cluster.json` describes it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct ProcessEntry {
-    /// Its name: `pd1`, `store-1`.
-    pub name: String,
-    /// A store's id.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub store_id: Option<u64>,
-    /// Its process; absent while it does not run.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub process: Option<ProcessIdentity>,
-    /// Why it does not run, if that was not the end of the whole cluster: `killed` on purpose, or how it ended by
-    /// itself.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ended: Option<String>,
-    /// Where it serves.
-    pub addr: SocketAddr,
-    /// Where a store serves its status.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub status_addr: Option<SocketAddr>,
-    /// Where it keeps its data.
-    pub data_dir: PathBuf,
-    /// Its log.
-    pub log: PathBuf,
-}
-
-/// The file `cluster.json`: what runs where.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct ClusterFile {
-    /// Always `jepsen-tikv cluster`.
-    #[serde(default)]
-    pub format: String,
-    /// The format's version.
-    #[serde(default)]
-    pub version: u32,
-    /// `embedded` or `binaries`.
-    pub target: String,
-    /// The tester that started it.
-    pub tester: ProcessIdentity,
-    /// PD.
-    pub pd: ProcessEntry,
-    /// The stores by id.
-    pub stores: Vec<ProcessEntry>,
-}
-
-impl ClusterFile {
-    /// Of an embedded cluster that this process started.
-    pub fn embedded(tester: ProcessIdentity, pd: ProcessEntry, stores: Vec<ProcessEntry>) -> Self {
-        let target = "embedded".into();
-        Self { format: FORMAT.into(), version: VERSION, target, tester, pd, stores }
-    }
-
-    /// PD and the stores.
-    pub fn processes(&self) -> impl Iterator<Item = &ProcessEntry> {
-        std::iter::once(&self.pd).chain(&self.stores)
-    }
-}
-
-impl Slot {
-    fn entry(&self, store_id: Option<u64>) -> ProcessEntry {
-        ProcessEntry {
-            name: self.name.clone(),
-            store_id,
-            process: self.process.as_ref().map(|process| process.identity().clone()),
-            ended: self.ended.clone(),
-            addr: self.addr,
-            status_addr: self.status_addr,
-            data_dir: self.data_dir.clone(),
-            log: self.log.clone(),
-        }
-    }
-}
-
-/// The id that PD gave a store, once it runs.
-fn store_id(slot: &Slot) -> Option<u64> {
-    match slot.process.as_ref()?.ready() {
-        Ready::Store { id, .. } => Some(*id),
-        Ready::Pd { .. } => None,
-    }
-}
-
 fn loopback(port: u16) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, port))
-}
-
-fn cannot_start(error: StartError) -> Failure {
-    Failure::target_or_disk(error)
 }
 
 impl EmbeddedCluster {
@@ -227,15 +110,17 @@ impl EmbeddedCluster {
             })
             .transpose()?;
         let launcher = Launcher { shape: shape.clone(), spawner, foreign };
+        let (addr, port) = held(addresses.pd);
         let mut pd = Slot {
             name: "pd1".into(),
             number: 0,
-            addr: addresses.pd,
+            addr,
             status_addr: None,
             data_dir: run_path.join("data").join("pd1"),
             log: run_path.join("logs").join("pd1.log"),
             process: None,
             ended: None,
+            held: port.into_iter().collect(),
         };
         start_pd(&launcher, &mut pd)?;
         serves(&pd.entry(None));
@@ -269,6 +154,7 @@ impl EmbeddedCluster {
 
     fn new_slot(&self, index: usize, (addr, status_addr): (SocketAddr, SocketAddr)) -> Slot {
         let name = format!("store-{}", index + 1);
+        let ((addr, port), (status_addr, status_port)) = (held(addr), held(status_addr));
         Slot {
             addr,
             status_addr: Some(status_addr),
@@ -278,6 +164,7 @@ impl EmbeddedCluster {
             number: index as u32 + 1,
             process: None,
             ended: None,
+            held: port.into_iter().chain(status_port).collect(),
         }
     }
 
@@ -404,106 +291,4 @@ impl Drop for EmbeddedCluster {
     fn drop(&mut self) {
         self.stop();
     }
-}
-
-fn start_pd(launcher: &Launcher, slot: &mut Slot) -> Result<(), Failure> {
-    let Launcher { shape, spawner, foreign } = launcher;
-    if let Some(foreign) = foreign {
-        return start_foreign_pd(spawner, foreign, slot);
-    }
-    let arguments = PdArgs {
-        parent_pid: std::process::id(),
-        name: slot.name.clone(),
-        data_dir: slot.data_dir.clone(),
-        client_addr: slot.addr,
-        profile: shape.profile.clone(),
-        max_replicas: shape.replicas,
-    };
-    let process =
-        spawner.start(&slot.name, &arguments.to_arguments(), &slot.log).map_err(cannot_start)?;
-    if let Ready::Pd { client_addr } = process.ready() {
-        slot.addr = *client_addr;
-    }
-    slot.process = Some(process);
-    slot.ended = None;
-    Ok(())
-}
-
-/// Starts stores at the same time, and waits until all serve or one failed.
-fn start_side_by_side<'a>(
-    launcher: &Launcher,
-    pd_addr: SocketAddr,
-    slots: impl Iterator<Item = &'a mut Slot>,
-    serves: &(dyn Fn(&ProcessEntry) + Sync),
-) -> Result<(), Failure> {
-    std::thread::scope(|scope| {
-        let start = |slot: &'a mut Slot| {
-            scope.spawn(move || {
-                start_store(launcher, pd_addr, slot)?;
-                serves(&slot.entry(store_id(slot)));
-                Ok(())
-            })
-        };
-        let starts: Vec<_> = slots.map(start).collect();
-        let panicked = |_| Err(Failure::software("a start-up thread panicked"));
-        starts.into_iter().try_for_each(|start| start.join().unwrap_or_else(panicked))
-    })
-}
-
-fn start_store(launcher: &Launcher, pd_addr: SocketAddr, slot: &mut Slot) -> Result<(), Failure> {
-    let Launcher { shape, spawner, foreign } = launcher;
-    if let Some(foreign) = foreign {
-        return start_foreign_store(spawner, foreign, pd_addr, slot);
-    }
-    let arguments = StoreArgs {
-        parent_pid: std::process::id(),
-        pd_endpoint: pd_addr.to_string(),
-        addr: slot.addr,
-        status_addr: slot.status_addr.unwrap_or_else(|| loopback(0)),
-        data_dir: slot.data_dir.clone(),
-        profile: shape.profile.clone(),
-        region_max_keys: shape.region_max_keys,
-        read: shape.read.clone(),
-        defect: shape.defects_of(slot.number)?,
-    };
-    let process =
-        spawner.start(&slot.name, &arguments.to_arguments(), &slot.log).map_err(cannot_start)?;
-    if let Ready::Store { addr, status_addr, .. } = process.ready() {
-        slot.addr = *addr;
-        slot.status_addr = Some(*status_addr);
-    }
-    slot.process = Some(process);
-    slot.ended = None;
-    Ok(())
-}
-
-fn start_foreign_pd(spawner: &Spawner, foreign: &Foreign, slot: &mut Slot) -> Result<(), Failure> {
-    let (client, peer) = (binaries::settled(slot.addr)?, binaries::settled(loopback(0))?);
-    let files = (&*slot.data_dir, &*slot.log, &*foreign.pd_config);
-    let command = binaries::pd_command(&foreign.programs, &slot.name, (client, peer), files);
-    let printed = slot.log.with_extension("output.log");
-    let serves = || binaries::pd_serves(client);
-    let process = spawner.start_foreign(&slot.name, &command, &printed, serves);
-    slot.process = Some(process.map_err(cannot_start)?);
-    slot.addr = client;
-    slot.ended = None;
-    Ok(())
-}
-
-fn start_foreign_store(
-    spawner: &Spawner,
-    foreign: &Foreign,
-    pd_addr: SocketAddr,
-    slot: &mut Slot,
-) -> Result<(), Failure> {
-    let status_addr = slot.status_addr.unwrap_or_else(|| loopback(0));
-    let at = (binaries::settled(slot.addr)?, binaries::settled(status_addr)?);
-    let files = (&*slot.data_dir, &*slot.log, &*foreign.tikv_config);
-    let command = binaries::tikv_command(&foreign.programs, pd_addr, at, files);
-    let printed = slot.log.with_extension("output.log");
-    let serves = || binaries::store_serves(pd_addr, at);
-    let process = spawner.start_foreign(&slot.name, &command, &printed, serves);
-    slot.process = Some(process.map_err(cannot_start)?);
-    (slot.addr, slot.status_addr, slot.ended) = (at.0, Some(at.1), None);
-    Ok(())
 }

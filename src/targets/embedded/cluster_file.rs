@@ -1,0 +1,70 @@
+//! `cluster.json`, version 1: what runs where. Written anew, whole or not at all, whenever a process was started or ended.
+//!
+//! In: identities, addresses and folders of processes. Out: JSON, a [`ClusterFile`]. It starts nothing.
+
+use nemesis::ProcessIdentity;
+use serde::Serialize;
+use std::{net::SocketAddr, path::PathBuf};
+
+const FORMAT: &str = "jepsen-tikv cluster";
+const VERSION: u32 = 1;
+
+/// One process, as `cluster.json` describes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ProcessEntry {
+    /// Its name: `pd1`, `store-1`.
+    pub name: String,
+    /// A store's id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub store_id: Option<u64>,
+    /// Its process; absent while it does not run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub process: Option<ProcessIdentity>,
+    /// Why it does not run, if that was not the end of the whole cluster: `killed` on purpose, or how it ended by
+    /// itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<String>,
+    /// Where it serves.
+    pub addr: SocketAddr,
+    /// Where a store serves its status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status_addr: Option<SocketAddr>,
+    /// Where it keeps its data.
+    pub data_dir: PathBuf,
+    /// Its log.
+    pub log: PathBuf,
+}
+
+/// The file `cluster.json`: what runs where.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ClusterFile {
+    /// Always `jepsen-tikv cluster`.
+    #[serde(default)]
+    pub format: String,
+    /// The format's version.
+    #[serde(default)]
+    pub version: u32,
+    /// `embedded` or `binaries`.
+    pub target: String,
+    /// The tester that started it.
+    pub tester: ProcessIdentity,
+    /// PD.
+    pub pd: ProcessEntry,
+    /// The stores by id.
+    pub stores: Vec<ProcessEntry>,
+}
+
+impl ClusterFile {
+    /// Of an embedded cluster that this process started.
+    pub fn embedded(tester: ProcessIdentity, pd: ProcessEntry, stores: Vec<ProcessEntry>) -> Self {
+        let target = "embedded".into();
+        Self { format: FORMAT.into(), version: VERSION, target, tester, pd, stores }
+    }
+
+    /// PD and the stores.
+    pub fn processes(&self) -> impl Iterator<Item = &ProcessEntry> {
+        std::iter::once(&self.pd).chain(&self.stores)
+    }
+}

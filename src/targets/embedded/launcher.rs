@@ -1,0 +1,187 @@
+//! Starting PD and stores in their places: this binary's own, or real ones.
+//!
+//! In: a place (address, data, log), and what the cluster looks like. Out: the place with a process that serves. It does not
+//! know which other processes there are.
+
+use super::{cluster_file::ProcessEntry, held_port::HeldPort, loopback};
+use crate::{
+    config::{BinariesConfig, ClusterShape},
+    exit::Failure,
+    internal::{PdArgs, StoreArgs},
+    targets::{
+        binaries,
+        processes::{Process, Spawner, StartError},
+    },
+};
+use cluster::process::Ready;
+use std::{net::SocketAddr, path::PathBuf};
+
+/// How processes are started.
+#[derive(Debug)]
+pub struct Launcher {
+    pub shape: ClusterShape,
+    pub spawner: Spawner,
+    /// Real PD and TiKV with their configuration files; `None` = this binary.
+    pub foreign: Option<Foreign>,
+}
+
+/// Real PD and TiKV.
+#[derive(Debug)]
+pub struct Foreign {
+    pub programs: BinariesConfig,
+    pub pd_config: PathBuf,
+    pub tikv_config: PathBuf,
+}
+
+/// A process's place: it keeps address, data and log over restarts.
+#[derive(Debug)]
+pub struct Slot {
+    pub name: String,
+    /// A store's number in its name; 0 = PD.
+    pub number: u32,
+    pub addr: SocketAddr,
+    pub status_addr: Option<SocketAddr>,
+    pub data_dir: PathBuf,
+    pub log: PathBuf,
+    pub process: Option<Process>,
+    pub ended: Option<String>,
+    /// What keeps its ports for it while it does not run.
+    #[expect(dead_code, reason = "it holds them by being there")]
+    pub held: Vec<HeldPort>,
+}
+
+impl Slot {
+    /// As `cluster.json` describes it.
+    pub fn entry(&self, store_id: Option<u64>) -> ProcessEntry {
+        ProcessEntry {
+            name: self.name.clone(),
+            store_id,
+            process: self.process.as_ref().map(|process| process.identity().clone()),
+            ended: self.ended.clone(),
+            addr: self.addr,
+            status_addr: self.status_addr,
+            data_dir: self.data_dir.clone(),
+            log: self.log.clone(),
+        }
+    }
+}
+
+/// The id that PD gave a store, once it runs.
+pub fn store_id(slot: &Slot) -> Option<u64> {
+    match slot.process.as_ref()?.ready() {
+        Ready::Store { id, .. } => Some(*id),
+        Ready::Pd { .. } => None,
+    }
+}
+
+fn cannot_start(error: StartError) -> Failure {
+    Failure::target_or_disk(error)
+}
+
+/// Starts PD in its place.
+pub fn start_pd(launcher: &Launcher, slot: &mut Slot) -> Result<(), Failure> {
+    let Launcher { shape, spawner, foreign } = launcher;
+    if let Some(foreign) = foreign {
+        return start_foreign_pd(spawner, foreign, slot);
+    }
+    let arguments = PdArgs {
+        parent_pid: std::process::id(),
+        name: slot.name.clone(),
+        data_dir: slot.data_dir.clone(),
+        client_addr: slot.addr,
+        profile: shape.profile.clone(),
+        max_replicas: shape.replicas,
+    };
+    let process =
+        spawner.start(&slot.name, &arguments.to_arguments(), &slot.log).map_err(cannot_start)?;
+    if let Ready::Pd { client_addr } = process.ready() {
+        slot.addr = *client_addr;
+    }
+    slot.process = Some(process);
+    slot.ended = None;
+    Ok(())
+}
+
+/// Starts stores at the same time, and waits until all serve or one failed.
+pub fn start_side_by_side<'a>(
+    launcher: &Launcher,
+    pd_addr: SocketAddr,
+    slots: impl Iterator<Item = &'a mut Slot>,
+    serves: &(dyn Fn(&ProcessEntry) + Sync),
+) -> Result<(), Failure> {
+    std::thread::scope(|scope| {
+        let start = |slot: &'a mut Slot| {
+            scope.spawn(move || {
+                start_store(launcher, pd_addr, slot)?;
+                serves(&slot.entry(store_id(slot)));
+                Ok(())
+            })
+        };
+        let starts: Vec<_> = slots.map(start).collect();
+        let panicked = |_| Err(Failure::software("a start-up thread panicked"));
+        starts.into_iter().try_for_each(|start| start.join().unwrap_or_else(panicked))
+    })
+}
+
+/// Starts a store in its place.
+pub fn start_store(
+    launcher: &Launcher,
+    pd_addr: SocketAddr,
+    slot: &mut Slot,
+) -> Result<(), Failure> {
+    let Launcher { shape, spawner, foreign } = launcher;
+    if let Some(foreign) = foreign {
+        return start_foreign_store(spawner, foreign, pd_addr, slot);
+    }
+    let arguments = StoreArgs {
+        parent_pid: std::process::id(),
+        pd_endpoint: pd_addr.to_string(),
+        addr: slot.addr,
+        status_addr: slot.status_addr.unwrap_or_else(|| loopback(0)),
+        data_dir: slot.data_dir.clone(),
+        profile: shape.profile.clone(),
+        region_max_keys: shape.region_max_keys,
+        read: shape.read.clone(),
+        defect: shape.defects_of(slot.number)?,
+    };
+    let process =
+        spawner.start(&slot.name, &arguments.to_arguments(), &slot.log).map_err(cannot_start)?;
+    if let Ready::Store { addr, status_addr, .. } = process.ready() {
+        slot.addr = *addr;
+        slot.status_addr = Some(*status_addr);
+    }
+    slot.process = Some(process);
+    slot.ended = None;
+    Ok(())
+}
+
+fn start_foreign_pd(spawner: &Spawner, foreign: &Foreign, slot: &mut Slot) -> Result<(), Failure> {
+    let (client, peer) = (binaries::settled(slot.addr)?, binaries::settled(loopback(0))?);
+    let files = (&*slot.data_dir, &*slot.log, &*foreign.pd_config);
+    let command = binaries::pd_command(&foreign.programs, &slot.name, (client, peer), files);
+    let printed = slot.log.with_extension("output.log");
+    let serves = || binaries::pd_serves(client);
+    let process = spawner.start_foreign(&slot.name, &command, &printed, serves);
+    slot.process = Some(process.map_err(cannot_start)?);
+    slot.addr = client;
+    slot.ended = None;
+    Ok(())
+}
+
+fn start_foreign_store(
+    spawner: &Spawner,
+    foreign: &Foreign,
+    pd_addr: SocketAddr,
+    slot: &mut Slot,
+) -> Result<(), Failure> {
+    let status_addr = slot.status_addr.unwrap_or_else(|| loopback(0));
+    let at = (binaries::settled(slot.addr)?, binaries::settled(status_addr)?);
+    let files = (&*slot.data_dir, &*slot.log, &*foreign.tikv_config);
+    let command = binaries::tikv_command(&foreign.programs, pd_addr, at, files);
+    let printed = slot.log.with_extension("output.log");
+    let serves = || binaries::store_serves(pd_addr, at);
+    let process = spawner.start_foreign(&slot.name, &command, &printed, serves);
+    slot.process = Some(process.map_err(cannot_start)?);
+    (slot.addr, slot.status_addr, slot.ended) = (at.0, Some(at.1), None);
+    Ok(())
+}
