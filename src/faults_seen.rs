@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// So many of a fault's effects are shown to a person.
+const EFFECTS_SHOWN_MAX: usize = 5;
+
 /// One fault.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -35,6 +38,18 @@ pub struct FaultSeen {
 }
 
 impl FaultSeen {
+    /// What it changed, for a person: of hundreds of leaders that moved only the first few.
+    pub fn effects_shown(&self) -> Vec<String> {
+        let mut shown: Vec<String> = self.effects.iter().take(EFFECTS_SHOWN_MAX).cloned().collect();
+        if self.effects.len() > EFFECTS_SHOWN_MAX {
+            shown.push(format!(
+                "and {} more, in verdict.json",
+                self.effects.len() - EFFECTS_SHOWN_MAX
+            ));
+        }
+        shown
+    }
+
     /// The time in which it was in force.
     pub fn window(&self) -> Window {
         Window { begin_ns: self.begin_ns, end_ns: self.end_ns }
@@ -209,6 +224,15 @@ mod tests {
         assert!(fault.confirmed);
         assert_eq!(fault.name, "pause-leader");
         assert_eq!(fault.effects, ["leader of region 15 moved from store 1 to store 2"]);
+    }
+
+    #[test]
+    fn of_many_effects_the_first_are_shown_and_the_others_counted() {
+        let effects: Vec<String> = (0..1000).map(|region| format!("leader of {region}")).collect();
+        let few = FaultSeen { effects: effects[..5].to_vec(), ..FaultSeen::default() };
+        assert_eq!(few.effects_shown(), effects[..5]);
+        let shown = FaultSeen { effects, ..FaultSeen::default() }.effects_shown();
+        assert_eq!((shown.len(), shown[5].as_str()), (6, "and 995 more, in verdict.json"));
     }
 
     #[test]

@@ -33,6 +33,7 @@ mod metrics;
 mod minimize;
 mod nightly;
 mod observe;
+mod open_files;
 mod pages;
 mod pd_endpoints;
 mod plan;
@@ -70,6 +71,7 @@ fn main() -> ExitCode {
     if let Some(code) = stand_ins::run() {
         return code;
     }
+    open_files::allow_all();
     let ended = cli::parse().and_then(|cli| {
         if !cli.command.logs_by_itself() {
             logging::begin(&cli.verbosity);

@@ -4,10 +4,11 @@
 //! the only place where the libraries' words (requests, responses, fates) become those of a history, and the only one
 //! that gives client ids out.
 
-use crate::{clock::Clock, measurement::Measurement, metrics::Metrics};
+use crate::{clock::Clock, exit::Failure, measurement::Measurement, metrics::Metrics};
 use client::{RawKv, Request, Response};
 use histories::{
-    Answer, Attempt, ClientId, Key, Operation, Outcome, Process, Record, RecorderHandle, What,
+    Answer, Attempt, ClientId, Key, Operation, Outcome, Process, Record, RecordError,
+    RecorderHandle, What,
 };
 use std::{
     collections::VecDeque,
@@ -20,6 +21,13 @@ use std::{
 
 /// So many of the last acknowledged writes are remembered.
 const FRESH_KEYS_MAX: usize = 32;
+
+/// The failure of a run whose history could not be written: what stands in the file is still a history.
+pub fn not_recorded(error: &RecordError) -> Failure {
+    Failure::target_or_disk(format!(
+        "{error}; make room or choose another --runs-dir; what was recorded until then is whole: jepsen-tikv check judges it"
+    ))
+}
 
 /// What all clients of a run share.
 #[derive(Debug)]

@@ -42,7 +42,7 @@ fn fault(fault: &FaultJudged) -> String {
         none if none.is_empty() => String::new(),
         stores => format!(" of store {stores}"),
     };
-    let effect = match (seen.confirmed, seen.effects.as_slice()) {
+    let effect = match (seen.confirmed, seen.effects_shown().as_slice()) {
         (false, _) => "not confirmed".into(),
         (true, []) if fault.unavailable() => "nothing succeeded for most of it".into(),
         (true, []) => "no effect seen".into(),

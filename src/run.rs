@@ -18,6 +18,7 @@ use crate::{
     judge,
     key_count::CountedRange,
     metrics::{self, Endpoint, Metrics, RunInfo},
+    open_files,
     plan::{self, Plan},
     progress::Progress,
     report,
@@ -90,7 +91,7 @@ pub fn inside(plan: &Plan, run: &RunDirectory, beside: Beside) -> Result<Exit, F
         plan.config.seed,
         shown(run)
     ));
-    for warning in plan.warnings()? {
+    for warning in plan.warnings()?.into_iter().chain(open_files::too_few_for(&plan.config)) {
         crate::terminal::result(format_args!("note: {warning}"));
     }
 

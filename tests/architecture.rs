@@ -142,3 +142,41 @@ fn nothing_on_a_simulations_way_asks_a_clock_or_chance() {
     }
     assert!(broken.is_empty(), "not the same on every machine:\n{}", broken.join("\n"));
 }
+
+/// Who may ask the wall clock, which anybody may set while a run goes, and what for. No duration, no wait and no time in a
+/// history comes from there.
+const WALL_CLOCK: [(&str, &str); 15] = [
+    ("src/live_tester.rs", "when something was said, for a person"),
+    ("src/progress.rs", "when something was said, for a person"),
+    ("src/observe/sampler.rs", "when a look was, for a person"),
+    ("src/clusters/spec.rs", "when a cluster was started, for a person"),
+    ("src/clusters/watch.rs", "the time of day on the screen"),
+    ("src/run_directory.rs", "a run directory's name"),
+    ("src/nightly/nights.rs", "a night's name"),
+    ("src/nightly/journal.rs", "when a night began and ended, for a person"),
+    ("src/nightly/failing_plans.rs", "files' times: the newest first"),
+    ("src/serve/archive.rs", "files' times, in an archive"),
+    ("src/run_archive.rs", "files' times, in an archive"),
+    ("src/serve/runs.rs", "files' times: has it changed"),
+    ("src/serve/row.rs", "files' times: was it written to a moment ago"),
+    ("cluster/src/pd/shell.rs", "where PD's timestamps begin; monotonic from there on"),
+    ("cluster/src/store/driver.rs", "when keys expire, as in TiKV"),
+];
+
+#[test]
+fn time_that_is_measured_or_recorded_never_comes_from_the_wall_clock() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let rooms = ["src", "histories/src", "checker/src", "nemesis/src", "client/src", "cluster/src"];
+    let mut broken = Vec::new();
+    for (file, code) in rooms.iter().flat_map(|room| sources(&root.join(room))) {
+        let relative = file.trim_start_matches(&root.display().to_string()).trim_start_matches('/');
+        let asks = |line: &&str| {
+            ["SystemTime", "Timestamp::now", "Zoned::now"].iter().any(|clock| line.contains(clock))
+        };
+        let may = WALL_CLOCK.iter().any(|(allowed, _)| *allowed == relative);
+        if !may && let Some(line) = code.lines().find(asks) {
+            broken.push(format!("{relative}: {}", line.trim()));
+        }
+    }
+    assert!(broken.is_empty(), "use the monotonic clock, or say what for:\n{}", broken.join("\n"));
+}

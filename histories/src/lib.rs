@@ -20,6 +20,7 @@ pub mod operation;
 pub mod order;
 pub mod recorder;
 pub mod source;
+mod torn_end;
 
 pub use borrowed::{AnswerRef, EventRef, OperationRef, OutcomeRef, WhatRef};
 pub use error::{MalformedReason, ReadError};

@@ -20,7 +20,7 @@ use crate::{
     metrics::Metrics,
     plan::Plan,
     progress::Progress,
-    recording::Recording,
+    recording::{Recording, not_recorded},
     recording_cost,
     run_directory::RunDirectory,
     scenario::{self, ScenarioConfig, Scene, SceneParts},
@@ -47,6 +47,8 @@ const TIKV_SLOWER: u32 = 5;
 const CALLS_TRIED: u32 = 4;
 /// How long the counting of the keys may take.
 const COUNT_WITHIN: Duration = Duration::from_mins(1);
+/// The same once a process of the cluster has ended by itself, which nobody starts again.
+const COUNT_AFTER_LOSS_WITHIN: Duration = Duration::from_secs(10);
 
 /// A started target and what shall be done with it.
 pub struct Stage<'a> {
@@ -119,15 +121,16 @@ impl Stage<'_> {
         let direct = self.direct_library();
         let (mut client, op_timeout) = (recording.client(), self.op_timeout() * 5);
         let range = self.counted_range();
+        // Without PD, or without most of the stores, waiting longer would not help.
+        let ended = self.target.ended_by_themselves();
+        let within = if ended.is_empty() { COUNT_WITHIN } else { COUNT_AFTER_LOSS_WITHIN };
         if worked.counted {
-            range.count_again(&direct, &mut client, op_timeout, COUNT_WITHIN).await;
+            range.count_again(&direct, &mut client, op_timeout, within).await;
         } else {
-            range.count(&direct, &mut client, op_timeout, COUNT_WITHIN).await;
+            range.count(&direct, &mut client, op_timeout, within).await;
         }
         drop(watched);
-        recorder.finish().map_err(|error| {
-            Failure::target_or_disk(format!("{error}; make room or choose another --runs-dir"))
-        })?;
+        recorder.finish().map_err(|error| not_recorded(&error))?;
         Ok(worked.unhealed)
     }
 

@@ -6,7 +6,7 @@ use crate::{
     live_tester::LiveTester,
     metrics::Metrics,
     progress::Progress,
-    recording::Recording,
+    recording::{Recording, not_recorded},
 };
 use histories::{Recorder, What};
 use nemesis::Observer;
@@ -46,9 +46,7 @@ impl Watcher<'_> {
                 }
             }
             if let Some(failure) = self.recorder.failure() {
-                return Err(Failure::target_or_disk(format!(
-                    "{failure}; make room or choose another --runs-dir"
-                )));
+                return Err(not_recorded(&failure));
             }
             let (elapsed, completed) = (started.elapsed(), self.recording.completed());
             let per_s = (completed - last) as f64 / LOOK_EVERY.as_secs_f64();

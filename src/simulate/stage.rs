@@ -16,7 +16,7 @@ use crate::{
     interrupt::{Interrupt, Urgency},
     key_count::CountedRange,
     plan::Plan,
-    recording::Recording,
+    recording::{Recording, not_recorded},
     run::{HISTORY_SEGMENT_MIB, IDLE_BEYOND_PAUSE_MS},
     workers::Workers,
     workload::Workload,
@@ -79,7 +79,7 @@ impl Stage<'_> {
         let (mut client, op_timeout) = (recording.client(), self.op_timeout() * 5);
         let direct = self.client();
         self.counted_range().count(&direct, &mut client, op_timeout, COUNT_WITHIN).await;
-        recorder.finish().map_err(Failure::target_or_disk)?;
+        recorder.finish().map_err(|error| not_recorded(&error))?;
         Ok(report.unhealed)
     }
 

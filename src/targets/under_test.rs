@@ -57,6 +57,8 @@ pub struct UnderTest {
     range: (Key, Key),
     splits: Mutex<usize>,
     security: Option<Security>,
+    /// The processes that ended though nobody killed them, in words, as far as it was seen.
+    ended: Mutex<Vec<String>>,
     /// What must be put back on a cluster that somebody else started, and where that is noted.
     undo: Option<(PathBuf, Undo)>,
 }
@@ -160,6 +162,7 @@ impl UnderTest {
             range,
             splits: Mutex::new(0),
             security: None,
+            ended: Mutex::default(),
             undo: None,
         })
     }
@@ -169,9 +172,17 @@ impl UnderTest {
         &self.pd_endpoints
     }
 
-    /// The processes that ended though nobody killed them, in words.
+    /// The processes that ended though nobody killed them, in words, since the start: whoever asks first must not be the
+    /// only one who knows.
     pub fn ended_by_themselves(&self) -> Vec<String> {
-        lock(&self.cluster).ended_by_themselves()
+        self.ended_also(lock(&self.cluster).ended_by_themselves())
+    }
+
+    /// The same with those that were just told of.
+    fn ended_also(&self, told: Vec<String>) -> Vec<String> {
+        let mut ended = lock(&self.ended);
+        ended.extend(told);
+        ended.clone()
     }
 
     /// Waits until every store is up and every region has its replicas, caught up, and a leader.
@@ -184,9 +195,8 @@ impl UnderTest {
                 Err(error) => error.to_string(),
             };
             // One that is being started holds the lock, and cannot have ended by itself.
-            if let Ok(mut cluster) = self.cluster.try_lock()
-                && let Some(ended) = cluster.ended_by_themselves().first()
-            {
+            let told = self.cluster.try_lock().map(|mut cluster| cluster.ended_by_themselves());
+            if let Some(ended) = self.ended_also(told.unwrap_or_default()).first() {
                 return Err(Failure::target_or_disk(ended));
             }
             if Instant::now() >= deadline {

@@ -8,7 +8,7 @@
 //!   and writes. Since one client's events come from one thread at a time, they keep their order.
 //! - The thread wakes every [`POLL`] and takes what is there, so that pushing costs no wake-up call.
 //! - Whole lines only are handed to the file, at least every [`FLUSH`]; the file is append-only: after a crash at
-//!   any byte it is a readable prefix, at most with a torn last line.
+//!   any byte it is a readable prefix, at most with a torn last line. After a refused write it ends with a whole line.
 //! - A long history is cut into segments, and those that are full are compressed, if [`RecorderOptions`] say so.
 //! - Whoever wants to hear the events while they are recorded gets them in the order of their indexes.
 //! - The queue is bounded: when [`PENDING_MAX`] events wait, the disk is no disk to record on. The recorder then
@@ -25,6 +25,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::event::{Attempt, Event, Header, Process, What};
+use crate::torn_end;
 use segmented::Segmented;
 
 /// How long the writing thread sleeps when nothing waits.
@@ -261,6 +262,10 @@ fn write_all(
         }
     }
     file.finish().unwrap_or_else(failed);
+    if shared.failure.get().is_some() {
+        // If even that is refused, the end is torn: a reader says so.
+        let _ = torn_end::cut(&shared.path);
+    }
     shared.recorded.store(index, Ordering::Release);
 }
 

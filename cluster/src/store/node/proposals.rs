@@ -105,14 +105,17 @@ impl Peer {
             // A follower would pass it on to the leader; but clients of TiKV find the leader themselves.
             Some(region_errors::not_leader(self.region().id, self.leader()))
         };
+        if let Some(error) = refusal {
+            for (request_id, kind) in waiting {
+                shared.reply(request_id, kind.refuse(error.clone()));
+            }
+            return;
+        }
         let (last, term) = (self.raw.raft.raft_log.last_index(), self.term());
+        // What was refused may be more than the log holds; what was taken is not.
         let first = last + 1 - waiting.len() as u64;
         for (index, (request_id, kind)) in (first..).zip(waiting) {
-            if let Some(error) = &refusal {
-                shared.reply(request_id, kind.refuse(error.clone()));
-            } else {
-                self.await_outcome(Proposal { index, term, request_id, kind }, shared);
-            }
+            self.await_outcome(Proposal { index, term, request_id, kind }, shared);
         }
     }
 
