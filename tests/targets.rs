@@ -134,32 +134,7 @@ fn a_playground_without_tiup_is_refused_with_the_way_to_install_it() {
 }
 
 /// A `tiup` that starts a PD and stores as the real one's playground does, and ends them at Ctrl-C.
-const TIUP: &str = r#"#!/bin/sh
-[ "$1" = clean ] && exit 0
-[ "$1" = playground ] || exit 1
-shift
-while [ $# -gt 0 ]; do
-  case $1 in
-    --kv) stores=$2; shift;; --pd.config) pd=$2; shift;; --kv.config) kv=$2; shift;;
-    --tag|--host|--mode|--pd) shift;;
-  esac
-  shift
-done
-data=$(mktemp -d)
-base=$(( 21000 + $$ % 9000 ))
-pids=
-trap 'kill $pids; wait; rm -rf "$data"; exit 0' INT TERM
-"$BIN/pd-server" --name=pd1 --data-dir="$data/pd" --config="$pd" --client-urls="http://127.0.0.1:$base" --log-file="$data/pd.log" >/dev/null &
-pids=$!
-sleep 1
-for i in $(seq "$stores"); do
-  "$BIN/tikv-server" --pd-endpoints="127.0.0.1:$base" --addr="127.0.0.1:$((base + 2 * i))" --status-addr="127.0.0.1:$((base + 2 * i + 1))" --data-dir="$data/kv$i" --config="$kv" --log-file="$data/kv$i.log" >/dev/null &
-  pids="$pids $!"
-  [ "$i" = 1 ] && sleep 2
-done
-echo "PD client endpoints: [127.0.0.1:$base]"
-wait
-"#;
+const TIUP: &str = include_str!("stand_ins/tiup");
 
 #[test]
 fn what_tiup_starts_is_a_target_too() {
