@@ -151,6 +151,11 @@ impl Plan {
         reading::read(path)
     }
 
+    /// The plan in a text, or what is wrong with it.
+    pub fn parse(text: &[u8]) -> Result<Self, String> {
+        reading::parse(text)
+    }
+
     /// The format as a JSON Schema; it stands in `docs/plan.schema.json`.
     pub fn json_schema() -> Result<String, Failure> {
         let schema = schemars::schema_for!(Self);

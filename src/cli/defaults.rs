@@ -57,31 +57,33 @@ fn is_settable(arg: &Arg) -> bool {
 }
 
 /// Takes a file's values as defaults.
-pub fn with_file(mut command: clap::Command, path: &Path) -> Result<clap::Command, Failure> {
+pub fn with_file(command: clap::Command, path: &Path) -> Result<clap::Command, Failure> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         Failure::new(Exit::NoInput, format!("cannot read --config {}: {error}", path.display()))
     })?;
-    let refuse = |reason: String| Failure::usage(format!("{}: {reason}", path.display()));
-    let tables: toml::Table =
-        toml::from_str(&text).map_err(|error| refuse(error.message().to_owned()))?;
+    with_text(command, &text)
+        .map_err(|reason| Failure::usage(format!("{}: {reason}", path.display())))
+}
+
+/// The same for a file's text, or what is wrong with it.
+pub fn with_text(mut command: clap::Command, text: &str) -> Result<clap::Command, String> {
+    let tables: toml::Table = toml::from_str(text).map_err(|error| error.message().to_owned())?;
     for (name, table) in tables {
         let known = command.find_subcommand(&name).filter(|found| !found.is_hide_set());
         let (Some(found), toml::Value::Table(table)) = (known, table) else {
-            return Err(refuse(format!(
+            return Err(format!(
                 "[{name}] is no command: a table is named after a command, as in [test]"
-            )));
+            ));
         };
         let mut changed = found.clone();
         for (flag, value) in table {
             let arg = changed.get_arguments().find(|arg| arg.get_long() == Some(&flag));
             let Some(id) = arg.filter(|arg| is_settable(arg)).map(|arg| arg.get_id().clone())
             else {
-                return Err(refuse(format!("{name} has no flag --{flag}")));
+                return Err(format!("{name} has no flag --{flag}"));
             };
             let values = words(value).ok_or_else(|| {
-                refuse(format!(
-                    "{flag} in [{name}] wants a text, a number, true, false, or a list of them"
-                ))
+                format!("{flag} in [{name}] wants a text, a number, true, false, or a list of them")
             })?;
             changed = changed.mut_arg(id, |arg| arg.default_values(values));
         }

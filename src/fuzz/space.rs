@@ -99,7 +99,8 @@ impl Profile {
         })
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
+    /// The profile in a text, or what is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, String> {
         let reader = toml::Deserializer::parse(text).map_err(|error| error.to_string())?;
         serde_path_to_error::deserialize(reader)
             .map_err(|error| format!("{}: {}", error.path(), error.inner().message()))

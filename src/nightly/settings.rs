@@ -124,15 +124,19 @@ impl Settings {
             let sentence = format!("cannot read the settings {}: {error}", path.display());
             Failure::new(Exit::NoInput, sentence)
         })?;
-        toml::from_str(&text).map_err(|error| {
+        Self::parse(&text).map_err(|reason| {
             let place = path.display();
+            Failure::usage(format!("{place}{reason}; docs/nightly.md lists the settings"))
+        })
+    }
+
+    /// The settings in a text, or where it is wrong and what is.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        toml::from_str(text).map_err(|error| {
             let line = error.span().map_or_else(String::new, |span| {
                 format!(" line {}", text[..span.start].matches('\n').count() + 1)
             });
-            Failure::usage(format!(
-                "{place}{line}: {}; docs/nightly.md lists the settings",
-                error.message()
-            ))
+            format!("{line}: {}", error.message())
         })
     }
 

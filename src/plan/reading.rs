@@ -53,7 +53,7 @@ pub fn read(path: &Path) -> Result<Plan, Failure> {
 }
 
 /// The plan in a text, or what is wrong with it.
-fn parse(text: &[u8]) -> Result<Plan, String> {
+pub(super) fn parse(text: &[u8]) -> Result<Plan, String> {
     let kind: Kind = serde_json::from_slice(text).map_err(|error| error.to_string())?;
     if kind.format != FORMAT {
         return Err(format!("format is {:?}, not {FORMAT:?}", kind.format));

@@ -4,6 +4,8 @@
 //! one line what went wrong. It does not know why anybody asks.
 
 mod answers;
+#[doc(hidden)]
+pub mod doors;
 
 pub use answers::{Epoch, Member, MemberHealth, Peer, PeerRole, PlacementRule, Region, Store};
 

@@ -19,6 +19,9 @@ mod member;
 )]
 mod shell;
 
+#[doc(hidden)]
+pub mod unserved;
+
 #[cfg(test)]
 #[allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "tests of a real PD")]
 mod tests;
@@ -114,15 +117,9 @@ async fn serve(
         client_url: format!("http://{addr}"),
         data_dir: config.data_dir.display().to_string(),
     });
-    let service = PdService::new(Arc::clone(&shell), member.clone());
-    let mut routes = Routes::default()
-        .add_service(PdServer::new(service.clone()))
-        .add_service(HealthServer::new(service));
-    let grpc = std::mem::take(routes.axum_router_mut());
-    *routes.axum_router_mut() = http::beside(grpc, Arc::clone(&shell), member);
     let server = Server::builder()
         .accept_http1(true)
-        .add_routes(routes)
+        .add_routes(routes(&shell, member))
         .serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true)));
     ready(addr)?;
     tokio::select! {
@@ -131,6 +128,17 @@ async fn serve(
         () = save_regions(&shell) => Ok(()),
         () = until => Ok(()),
     }
+}
+
+/// Its gRPC, and its HTTP beside it.
+fn routes(shell: &Arc<Shell>, member: Member) -> Routes {
+    let service = PdService::new(Arc::clone(shell), member.clone());
+    let mut routes = Routes::default()
+        .add_service(PdServer::new(service.clone()))
+        .add_service(HealthServer::new(service));
+    let grpc = std::mem::take(routes.axum_router_mut());
+    *routes.axum_router_mut() = http::beside(grpc, Arc::clone(shell), member);
+    routes
 }
 
 /// Where this program lies, which tools show; empty if the system does not tell.
