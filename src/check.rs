@@ -10,12 +10,16 @@ use crate::{
     exit::{Exit, Failure},
     judge::{self, Judgement},
     reading_progress, report,
+    run::parts::Kept,
     run_directory::RunDirectory,
 };
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
 };
+
+/// What was judged, and to be what.
+type Judged = Vec<(PathBuf, Judgement)>;
 
 /// Judges each of these.
 pub fn command(args: &CheckArgs) -> Result<Exit, Failure> {
@@ -25,7 +29,8 @@ pub fn command(args: &CheckArgs) -> Result<Exit, Failure> {
         .map_err(Failure::software)?;
     let mut judgements = Vec::new();
     let mut refused = Vec::new();
-    for path in &args.paths {
+    let (paths, mut recorded) = opened(&args.paths)?;
+    for path in &paths {
         let judged = history(path).and_then(|history| {
             let judging = args.judging();
             reading_progress::during(path, |watch| {
@@ -39,12 +44,15 @@ pub fn command(args: &CheckArgs) -> Result<Exit, Failure> {
                 }
                 judgements.push((path.clone(), judgement));
             }
-            Err(failure) if args.paths.len() > 1 => refused.push((path.clone(), failure)),
+            Err(failure) if paths.len() > 1 => refused.push((path.clone(), failure)),
             Err(failure) => return Err(failure),
         }
     }
     if args.json {
+        judgements.append(&mut recorded);
         print_json(&judgements)?;
+    } else if let ([], []) = (judgements.as_slice(), refused.as_slice()) {
+        // Only runs in parts of which nothing is left but what was said of them.
     } else if let ([(path, judgement)], []) = (judgements.as_slice(), refused.as_slice()) {
         crate::terminal::result(format_args!("{}", path.display()));
         report::print(judgement);
@@ -52,15 +60,42 @@ pub fn command(args: &CheckArgs) -> Result<Exit, Failure> {
     } else {
         print_table(&judgements, &refused);
     }
-    match refused.into_iter().next() {
-        Some((_, failure)) => Err(failure),
-        None => Ok(worst(&judgements)),
+    if let Some((_, failure)) = refused.into_iter().next() {
+        return Err(failure);
     }
+    judgements.append(&mut recorded);
+    Ok(worst(&judgements))
+}
+
+/// The paths, with the parts that are kept in place of runs in parts; and what was judged of all parts of each of these.
+fn opened(paths: &[PathBuf]) -> Result<(Vec<PathBuf>, Judged), Failure> {
+    let (mut opened, mut recorded) = (Vec::new(), Vec::new());
+    for path in paths {
+        let Some(Kept { parts, verdict }) = Kept::of(path) else {
+            opened.push(path.clone());
+            continue;
+        };
+        let said = match &verdict {
+            Some(verdict) => report::verdict(verdict).concat(),
+            None => "it did not come to its end, so nothing is said of all of it".into(),
+        };
+        let (run, kept) = (path.display(), parts.len());
+        crate::terminal::note(format_args!(
+            "{run} is a run in parts, each judged when it was over. {said} Kept, and judged again: {kept}."
+        ));
+        if verdict.is_none() && parts.is_empty() {
+            let sentence = format!("{run}: no part is kept, and there is no verdict");
+            return Err(Failure::new(Exit::NoInput, sentence));
+        }
+        opened.extend(parts);
+        recorded.extend(verdict.map(|verdict| (path.clone(), verdict)));
+    }
+    Ok((opened, recorded))
 }
 
 fn worst(judgements: &[(PathBuf, Judgement)]) -> Exit {
     let exits: Vec<Exit> = judgements.iter().map(|(_, judgement)| judgement.exit()).collect();
-    let order = [Exit::Invalid, Exit::Unknown];
+    let order = [Exit::Invalid, Exit::Stuck, Exit::Unknown];
     order.into_iter().find(|exit| exits.contains(exit)).unwrap_or(Exit::Valid)
 }
 

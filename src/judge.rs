@@ -8,6 +8,7 @@ use crate::{
     faults_seen::{FaultFinder, FaultSeen},
     key_count::{CountFinder, CountedRange, KeyCounts},
     recovery::{Recovery, RecoveryFinder},
+    run::parts::PartsJudged,
     scenario::{Finding, SceneFinder, Weight},
     traffic::{Counts, Traffic},
 };
@@ -35,6 +36,9 @@ pub struct Judgement {
     pub target: String,
     /// Operations by kind and outcome.
     pub operations: BTreeMap<String, Counts>,
+    /// How many parts were judged, if it was a run in parts, whose verdicts are put together here.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub parts: Option<PartsJudged>,
     /// The faults, in the plan's order.
     pub faults: Vec<FaultJudged>,
     /// What an experiment of the walk-through showed.
@@ -50,7 +54,7 @@ pub struct Judgement {
 }
 
 /// A fault, and what it did to the clients.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct FaultJudged {
     /// The fault.
@@ -79,6 +83,23 @@ impl Judgement {
         self.validity == Validity::Invalid
             && self.checked.validity != Validity::Invalid
             && !self.experiment.iter().any(broken)
+    }
+
+    /// What is said of something that was not judged.
+    pub fn of_nothing(why: &str) -> Self {
+        Self {
+            validity: Validity::Unknown,
+            reasons: vec![why.to_owned()],
+            vacuous: false,
+            target: String::new(),
+            operations: BTreeMap::new(),
+            parts: None,
+            faults: Vec::new(),
+            experiment: Vec::new(),
+            recovery: None,
+            key_counts: KeyCounts::default(),
+            checked: Verdict::default(),
+        }
     }
 
     /// How the program ends after this judgement.
@@ -262,6 +283,7 @@ fn conclude(header: &Header, traffic: &Traffic, found: Found, checked: Verdict) 
         vacuous: is_vacuous,
         target: text("target").unwrap_or_else(|| "a target that the history does not name".into()),
         operations: traffic.by_kind().into_iter().map(|(kind, n)| (kind.to_owned(), n)).collect(),
+        parts: None,
         faults,
         experiment,
         recovery,

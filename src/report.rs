@@ -72,12 +72,30 @@ pub fn experiment(finding: &Finding) -> String {
     format!("{mark}: {}", finding.said)
 }
 
+/// How many parts it had, in words.
+fn counted_parts(judgement: &Judgement) -> String {
+    let total = judgement.parts.unwrap_or_default().total();
+    format!("{total} part{}", if total == 1 { "" } else { "s" })
+}
+
 /// The verdict in words, and its reasons.
 pub fn verdict(judgement: &Judgement) -> Vec<String> {
     let operations = judgement.checked.operations;
     let total = operations.ok + operations.fail + operations.info;
     let about = &judgement.target;
     let mut lines = match judgement.validity {
+        Validity::Valid if judgement.parts.is_some() => vec![format!(
+            "VALID: {}, each judged by itself, {total} operations. Target: {about}.",
+            counted_parts(judgement)
+        )],
+        Validity::Unknown if judgement.parts.is_some() => vec![format!(
+            "UNKNOWN: of {} some could not be decided. Target: {about}.",
+            counted_parts(judgement)
+        )],
+        Validity::Invalid if judgement.parts.is_some() => vec![format!(
+            "INVALID: in the last of {} a promise was broken. Target: {about}.",
+            counted_parts(judgement)
+        )],
         Validity::Valid => vec![format!(
             "VALID: {total} operations on {} keys are linearizable, and every key is accounted for. Target: {about}.",
             judgement.checked.keys.len()

@@ -20,6 +20,12 @@ fn parts(dir: &Path) -> Vec<serde_json::Value> {
     text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
 }
 
+/// The verdict on all parts.
+fn verdict(dir: &Path) -> serde_json::Value {
+    let text = std::fs::read(dir.join("runs/latest/verdict.json")).expect("written");
+    serde_json::from_slice(&text).expect("JSON")
+}
+
 #[test]
 fn parts_are_judged_and_dropped_and_a_broken_promise_ends_the_run() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -35,6 +41,14 @@ fn parts_are_judged_and_dropped_and_a_broken_promise_ends_the_run() {
     assert_ne!(lines[1]["seed"], lines[2]["seed"]);
     let left = std::fs::read_dir(dir.path().join("runs/latest/parts")).expect("there").count();
     assert_eq!(left, 0, "valid parts are dropped");
+    let all = verdict(dir.path());
+    assert_eq!((&all["validity"], &all["parts"]["valid"]), (&"valid".into(), &2.into()));
+    let judged = jepsen_tikv(dir.path(), &["check", "runs/latest"]);
+    let note = String::from_utf8_lossy(&judged.stderr).into_owned();
+    assert_eq!(judged.status.code(), Some(0), "{note}");
+    assert!(note.contains("VALID: 2 parts") && note.contains("judged again: 0"), "{note}");
+    let report = jepsen_tikv(dir.path(), &["report", "runs/latest"]);
+    assert_eq!(report.status.code(), Some(0), "{}", String::from_utf8_lossy(&report.stderr));
 
     let flags = ["--time", "600", "--workload", "register", "--defect", "failed-cas-writes"];
     let output =
@@ -45,6 +59,12 @@ fn parts_are_judged_and_dropped_and_a_broken_promise_ends_the_run() {
     assert_eq!(parts(dir.path()).len(), 2, "no part follows");
     let judged = jepsen_tikv(dir.path(), &["-q", "check", "runs/latest/parts/000001"]);
     assert_eq!(judged.status.code(), Some(1));
+    let all = verdict(dir.path());
+    assert_eq!((&all["validity"], &all["parts"]["invalid"]), (&"invalid".into(), &1.into()));
+    let judged = jepsen_tikv(dir.path(), &["-q", "check", "runs/latest"]);
+    let said = String::from_utf8_lossy(&judged.stdout).into_owned();
+    assert_eq!(judged.status.code(), Some(1), "{said}");
+    assert!(said.contains("parts/000001"), "the part that is kept is judged again: {said}");
 }
 
 #[test]

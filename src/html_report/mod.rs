@@ -22,9 +22,9 @@ use crate::{
     judge::{self, Judgement},
     pages::Page,
     plan::Plan,
+    run::parts,
     run_directory::{RunDirectory, write_whole},
 };
-use checker::Validity;
 use facts::Facts;
 use std::{
     collections::BTreeSet,
@@ -36,12 +36,16 @@ const KEYS_LOOKED_UP_MAX: usize = 200;
 
 /// `report RUN`: writes the page, says where it is, and opens it if asked to.
 pub fn command(args: &cli::ReportArgs) -> Result<Exit, Failure> {
-    let run = RunDirectory::open(&args.run).ok_or_else(|| {
-        Failure::new(
-            Exit::NoInput,
-            format!("{} is no run directory: there is no history.jsonl in it", args.run.display()),
-        )
-    })?;
+    let run =
+        RunDirectory::open(&args.run).or_else(|| parts::open(&args.run)).ok_or_else(|| {
+            Failure::new(
+                Exit::NoInput,
+                format!(
+                    "{} is no run directory: there is no history.jsonl in it",
+                    args.run.display()
+                ),
+            )
+        })?;
     let judged = judged(&run);
     let path = write(&run, judged.as_ref())?;
     crate::terminal::result(path.display());
@@ -65,7 +69,7 @@ pub fn drawn(run: &RunDirectory) -> Result<String, Failure> {
 /// What the panels of a run show, as `panels.js` understands it.
 pub fn panels_of(run: &RunDirectory) -> Result<serde_json::Value, Failure> {
     let judged = judged(run);
-    let nothing = Judgement::refused("");
+    let nothing = Judgement::of_nothing("");
     let judgement = judged.as_ref().unwrap_or(&nothing);
     let facts =
         Facts::read(&run.history(), &BTreeSet::new(), []).map_err(|error| cannot(run, &error))?;
@@ -82,7 +86,7 @@ fn judged(run: &RunDirectory) -> Result<Judgement, Failure> {
 
 fn html(run: &RunDirectory, judged: Result<&Judgement, &Failure>) -> Result<String, Failure> {
     let refused = judged.err().map(|failure| failure.sentence.clone());
-    let nothing = Judgement::refused(refused.as_deref().unwrap_or_default());
+    let nothing = Judgement::of_nothing(refused.as_deref().unwrap_or_default());
     page(run, judged.unwrap_or(&nothing), refused.as_deref())
 }
 
@@ -100,8 +104,10 @@ fn page(
     let keys = counts.flat_map(|count| count.missing.iter().chain(&count.unexpected));
     let keys = keys.take(KEYS_LOOKED_UP_MAX).map(|key| key.0.clone());
     let facts = match Facts::read(&run.history(), &wanted(judgement), keys) {
-        Err(error) if refused.is_none() => return Err(cannot(run, &error)),
-        // It is refused already, and the page says why.
+        Err(error) if refused.is_none() && judgement.parts.is_none() => {
+            return Err(cannot(run, &error));
+        }
+        // It is refused already, and the page says why; or its parts had histories of their own.
         facts => facts.unwrap_or_default(),
     };
     let data = panels_data(run, judgement, &facts);
@@ -182,23 +188,5 @@ fn open(path: &Path) -> Result<(), Failure> {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(cannot(format!("{opener} ended with {status}"))),
         Err(error) => Err(cannot(format!("{opener} cannot be run: {error}"))),
-    }
-}
-
-impl Judgement {
-    /// What is shown of a history that was not judged.
-    fn refused(why: &str) -> Self {
-        Self {
-            validity: Validity::Unknown,
-            reasons: vec![why.to_owned()],
-            vacuous: false,
-            target: String::new(),
-            operations: std::collections::BTreeMap::new(),
-            faults: Vec::new(),
-            experiment: Vec::new(),
-            recovery: None,
-            key_counts: crate::key_count::KeyCounts::default(),
-            checked: checker::Verdict::default(),
-        }
     }
 }

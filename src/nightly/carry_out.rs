@@ -187,7 +187,7 @@ impl Steps {
         run_archive::write(run, &row.command, &archive)?;
         row.archive = Some(self.below(&archive));
         if row.outcome >= Outcome::Invalid && run.plan().is_file() {
-            self.failing.keep(&run.plan(), plan_name)?;
+            self.failing.keep(&run.plan(), plan_name, row.outcome)?;
         }
         Ok(())
     }

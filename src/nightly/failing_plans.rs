@@ -1,10 +1,17 @@
 //! Plans that failed in some night, to be tried first in the next ones.
 //!
 //! A folder with a plan.json for each failure, named after the run and its seed. A plan stays until somebody deletes its
-//! file: that it passes once says little about a fault that needs luck to show.
+//! file: that it passes once says little about a fault that needs luck to show. One that differs from a kept one only in its
+//! seed, and in what is drawn from that, is not kept beside it, or a failure of every night would fill the nights. A crash of
+//! the tester, or a full disk, is no reason to leave out a broken promise, so crashes are told apart by their names.
 
+use super::outcome::Outcome;
 use crate::exit::Failure;
+use serde_json::Value;
 use std::path::{Path, PathBuf};
+
+/// What the names of plans begin with whose run was a crash.
+const CRASH: &str = "crash.";
 
 /// A plan that failed once.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +26,24 @@ pub struct FailingPlan {
 #[derive(Debug)]
 pub struct FailingPlans {
     path: PathBuf,
+}
+
+impl FailingPlan {
+    /// The run that failed first, as it was called in its night.
+    pub fn first_run(&self) -> &str {
+        self.name.strip_prefix(CRASH).unwrap_or(&self.name)
+    }
+}
+
+/// A plan without its seed, what is drawn from it, and the version that drew it.
+fn apart_from_its_seed(plan: &Path) -> Option<Value> {
+    let mut plan: Value = serde_json::from_slice(&std::fs::read(plan).ok()?).ok()?;
+    plan["config"].as_object_mut()?.remove("seed")?;
+    let fields = plan.as_object_mut()?;
+    for drawn in ["schedule", "tool-version"] {
+        fields.remove(drawn);
+    }
+    Some(plan)
 }
 
 impl FailingPlans {
@@ -41,12 +66,18 @@ impl FailingPlans {
         plans.into_iter().map(|(_, plan)| plan).collect()
     }
 
-    /// Keeps a plan under a name. One that is there already stays as it is.
-    pub fn keep(&self, plan: &Path, name: &str) -> Result<(), Failure> {
-        let kept = self.path.join(format!("{name}.plan.json"));
-        if kept.exists() {
+    /// Keeps a plan under a name. One that is there already stays as it is, and stands for others like it.
+    pub fn keep(&self, plan: &Path, name: &str, outcome: Outcome) -> Result<(), Failure> {
+        let is_there = |name: &str| self.path.join(format!("{name}.plan.json")).exists();
+        let crashed = outcome == Outcome::Crash;
+        let same_kind = |kept: &FailingPlan| kept.name.starts_with(CRASH) == crashed;
+        let apart = apart_from_its_seed(plan);
+        let like = |kept: &FailingPlan| apart.is_some() && apart_from_its_seed(&kept.path) == apart;
+        if is_there(name) || self.all().iter().any(|kept| same_kind(kept) && like(kept)) {
             return Ok(());
         }
+        let name = format!("{}{name}", if crashed { CRASH } else { "" });
+        let kept = self.path.join(format!("{name}.plan.json"));
         let copy = || {
             std::fs::create_dir_all(&self.path)?;
             std::fs::copy(plan, &kept)
@@ -69,11 +100,35 @@ mod tests {
         let plan = directory.path().join("plan.json");
         for contents in ["first", "second"] {
             std::fs::write(&plan, contents).expect("written");
-            plans.keep(&plan, "register-7").expect("kept");
+            plans.keep(&plan, "register-7", Outcome::Invalid).expect("kept");
         }
         let all = plans.all();
         assert_eq!(all.len(), 1);
         assert_eq!(all[0].name, "register-7");
         assert_eq!(std::fs::read_to_string(&all[0].path).expect("there"), "first");
+    }
+
+    #[test]
+    fn one_that_differs_by_its_seed_only_is_not_kept_beside_it() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let plans = FailingPlans::of(directory.path());
+        let plan = directory.path().join("plan.json");
+        let keep = |seed: u64, keys: u64, outcome| {
+            let text = format!(
+                r#"{{"config":{{"seed":{seed},"keys":{keys}}},"schedule":[{seed}],"tool-version":"{seed}"}}"#
+            );
+            std::fs::write(&plan, text).expect("written");
+            plans.keep(&plan, &format!("run-{seed}"), outcome).expect("kept");
+            plans.all().len()
+        };
+        // A crash is kept, and does not stand for a broken promise.
+        assert_eq!(keep(1, 10, Outcome::Crash), 1);
+        assert_eq!(keep(2, 10, Outcome::Invalid), 2);
+        assert_eq!((keep(3, 10, Outcome::Invalid), keep(3, 10, Outcome::Crash)), (2, 2));
+        assert_eq!(keep(4, 20, Outcome::Invalid), 3, "another configuration is another failure");
+        let mut first: Vec<String> =
+            plans.all().iter().map(|it| it.first_run().to_owned()).collect();
+        first.sort();
+        assert_eq!(first, ["run-1", "run-2", "run-4"]);
     }
 }

@@ -7,6 +7,7 @@ use crate::{
     attempts::children::{Ended, last_line},
     judge::Judgement,
     plan::Plan,
+    run::parts::PartsJudged,
     self_test,
     traffic::Counts,
     workload::Workload,
@@ -71,10 +72,11 @@ pub fn run_outcome(
 pub fn measure(plan: &Plan, judgement: &Judgement, checked: &Ended) -> Measured {
     let sum = |part: fn(&Counts) -> u64| judgement.operations.values().map(part).sum::<u64>();
     let ok = sum(|counts| counts.ok);
-    // Loading is not beside the faults.
+    // Loading is not beside the faults, and every part loads.
+    let loadings = judgement.parts.map_or(1, PartsJudged::total);
     let workload = &plan.config.workload;
     let loads = Workload::new(workload, plan.config.seed).loads();
-    let beside = ok.saturating_sub(if loads { workload.keys } else { 0 });
+    let beside = ok.saturating_sub(if loads { workload.keys * loadings } else { 0 });
     let gap = judgement.faults.iter().map(|fault| fault.longest_gap_ns).max().unwrap_or_default();
     Measured {
         operations: ok + sum(|counts| counts.fail + counts.info),

@@ -84,7 +84,8 @@ impl Night {
             let label = again_label(&failing);
             // A plan that failed first in this very night is no earlier failure.
             let of_tonight = |row: &Row| format!("{}-{}", row.label, row.seed.unwrap_or_default());
-            let tonight = self.journal.rows.iter().any(|row| of_tonight(row) == failing.name);
+            let tonight =
+                self.journal.rows.iter().any(|row| of_tonight(row) == failing.first_run());
             if tonight || self.is_done(&label) {
                 continue;
             }

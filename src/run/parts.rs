@@ -8,9 +8,16 @@
 //! run, and a broken promise ends its part (`fail_fast`). What it does not see: anything between two parts, and a key that
 //! changes after its part is over.
 //!
+//! `verdict.json` says it of all parts together (`merged`).
+//!
 //! `parts.jsonl`, format version 1: the header `{"format":"jepsen-tikv parts","version":1,"part-ms":…}`, then [`Part`]s.
 
+mod kept;
+mod merged;
 mod tally;
+
+pub use kept::{Kept, open};
+pub use merged::PartsJudged;
 
 use super::{Beside, HISTORY_SEGMENT_MIB, Purpose, interrupted, shown, stage::Stage};
 use crate::{
@@ -192,6 +199,7 @@ impl Parts<'_> {
         let part = Part::of(number, plan, &judgement, took, history_bytes);
         self.append(&part)?;
         self.progress.result_line(&part.in_words());
+        tally.merged.take(number, &judgement, seconds);
         tally.operations += part.operations;
         tally.target = judgement.target;
         tally.troubles.extend(troubles.iter().cloned());

@@ -2,12 +2,16 @@
 //!
 //! In: judgements. Out: lines of `parts.jsonl`, lines on stdout, how the program ends. Decides nothing but the worst.
 
-use super::super::{conclude, shown};
+use super::{
+    super::{conclude, shown},
+    merged::Merged,
+};
 use crate::{
     exit::{Exit, Failure},
+    html_report,
     judge::Judgement,
     plan::Plan,
-    run_directory::RunDirectory,
+    run_directory::{RunDirectory, write_whole},
 };
 use checker::Validity;
 use serde::Serialize;
@@ -41,6 +45,8 @@ pub struct Tally {
     pub valid: u64,
     /// Which could not be decided.
     pub unknown: Vec<u64>,
+    /// All of their verdicts.
+    pub merged: Merged,
     /// Operations of all of them.
     pub operations: u64,
     /// What was tested.
@@ -103,8 +109,12 @@ fn memory_mib(name: &str) -> Option<u64> {
 }
 
 impl Tally {
-    /// Says what came of all parts, and how the program ends.
-    pub fn tell(self, run: &RunDirectory) -> Result<Exit, Failure> {
+    /// Writes and says what came of all parts, and how the program ends.
+    pub fn tell(mut self, run: &RunDirectory) -> Result<Exit, Failure> {
+        let merged = std::mem::take(&mut self.merged).judgement();
+        let verdict = serde_json::to_vec_pretty(&merged).map_err(Failure::software)?;
+        write_whole(&run.verdict(), &verdict)?;
+        html_report::write(run, Ok(&merged))?;
         if let Some((part, troubles)) = self.invalid {
             let repeat = format!("jepsen-tikv replay {}", shown(&part));
             return conclude(&part, &troubles, &repeat);

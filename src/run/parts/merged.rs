@@ -1,0 +1,168 @@
+//! The verdict on all parts of a long run together: `verdict.json` of its directory, of the same form as that of any run.
+//!
+//! In: each part's judgement, in order. Out: one [`Judgement`], as bad as the worst part, with [`PartsJudged`] in it. Operations are
+//! added up; faults are numbered through, and their times lie where their part lay. What was changed by each fault, and the
+//! verdict on each key, stand with the part if its files are kept: of these there may be millions.
+
+use crate::judge::{FaultJudged, Judgement};
+use checker::{Validity, Verdict};
+use serde::{Deserialize, Serialize};
+
+/// So many sentences of parts are kept.
+const REASONS_MAX: usize = 100;
+/// So many faults are kept: those of days.
+const FAULTS_MAX: usize = 20_000;
+
+/// How many parts were judged to be what.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PartsJudged {
+    /// Each by itself.
+    pub valid: u64,
+    /// Could not be decided.
+    pub unknown: u64,
+    /// A promise was broken; none follows it.
+    pub invalid: u64,
+}
+
+impl PartsJudged {
+    /// All of them.
+    pub fn total(self) -> u64 {
+        self.valid + self.unknown + self.invalid
+    }
+}
+
+/// The parts so far.
+#[derive(Debug, Default)]
+pub struct Merged {
+    parts: PartsJudged,
+    validity: Option<Validity>,
+    checked: Option<Validity>,
+    all_vacuous: Option<bool>,
+    verdict: Option<Judgement>,
+    began_ns: u64,
+}
+
+impl Merged {
+    /// Takes one more, which lasted so long.
+    pub fn take(&mut self, number: u64, judgement: &Judgement, seconds: f64) {
+        match judgement.validity {
+            Validity::Valid => self.parts.valid += 1,
+            Validity::Unknown => self.parts.unknown += 1,
+            Validity::Invalid => self.parts.invalid += 1,
+        }
+        let worse = |so_far: Option<Validity>, one: Validity| {
+            Some(so_far.map_or(one, |so_far| so_far.merge(one)))
+        };
+        self.validity = worse(self.validity, judgement.validity);
+        self.checked = worse(self.checked, judgement.checked.validity);
+        self.all_vacuous = Some(self.all_vacuous.unwrap_or(true) && judgement.vacuous);
+        let began_ns = self.began_ns;
+        self.began_ns += (seconds * 1e9) as u64;
+        let empty = || Judgement { reasons: Vec::new(), ..Judgement::of_nothing("") };
+        let merged = self.verdict.get_or_insert_with(empty);
+        merged.target.clone_from(&judgement.target);
+        for (kind, counts) in &judgement.operations {
+            let sum = merged.operations.entry(kind.clone()).or_default();
+            (sum.ok, sum.fail, sum.info) =
+                (sum.ok + counts.ok, sum.fail + counts.fail, sum.info + counts.info);
+        }
+        let room = FAULTS_MAX.saturating_sub(merged.faults.len());
+        for fault in judgement.faults.iter().take(room) {
+            let fault = moved(fault, merged.faults.len() as u64, began_ns);
+            merged.faults.push(fault);
+        }
+        let room = REASONS_MAX.saturating_sub(merged.reasons.len());
+        let said = judgement.reasons.iter().map(|reason| format!("part {number}: {reason}"));
+        merged.reasons.extend(said.take(room));
+        let (sum, one) = (&mut merged.checked, &judgement.checked);
+        sum.operations.ok += one.operations.ok;
+        sum.operations.fail += one.operations.fail;
+        sum.operations.info += one.operations.info;
+        sum.explored += one.explored;
+    }
+
+    /// The verdict on all of them.
+    pub fn judgement(self) -> Judgement {
+        let Some(merged) = self.verdict else {
+            return Judgement {
+                parts: Some(self.parts),
+                ..Judgement::of_nothing("no part was judged")
+            };
+        };
+        let checked =
+            Verdict { validity: self.checked.unwrap_or(Validity::Unknown), ..merged.checked };
+        Judgement {
+            validity: self.validity.unwrap_or(Validity::Unknown),
+            vacuous: self.all_vacuous.unwrap_or(true),
+            parts: Some(self.parts),
+            checked,
+            ..merged
+        }
+    }
+}
+
+/// A fault of a part that began then, with the number that it has among all.
+fn moved(fault: &FaultJudged, number: u64, began_ns: u64) -> FaultJudged {
+    let mut fault = fault.clone();
+    let seen = &mut fault.seen;
+    (seen.fault, seen.begin_ns, seen.end_ns) =
+        (number, seen.begin_ns + began_ns, seen.end_ns + began_ns);
+    seen.effects.clear();
+    fault.first_success_after_ns = fault.first_success_after_ns.map(|ns| ns + began_ns);
+    fault
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{faults_seen::FaultSeen, traffic::Counts};
+
+    fn part(validity: Validity, vacuous: bool) -> Judgement {
+        let mut seen = FaultSeen::default();
+        (seen.begin_ns, seen.end_ns) = (5, 7);
+        let fault =
+            FaultJudged { seen, ok_during: 1, longest_gap_ns: 2, first_success_after_ns: None };
+        Judgement {
+            validity,
+            vacuous,
+            operations: [("get".to_owned(), Counts { ok: 3, fail: 1, info: 0 })].into(),
+            faults: vec![fault],
+            checked: Verdict { validity, ..Verdict::default() },
+            ..Judgement::of_nothing("because")
+        }
+    }
+
+    fn merged(parts: &[Judgement]) -> Judgement {
+        let mut merged = Merged::default();
+        (1..).zip(parts).for_each(|(number, part)| merged.take(number, part, 10.0));
+        merged.judgement()
+    }
+
+    #[test]
+    fn the_whole_is_as_bad_as_its_worst_part_and_adds_up() {
+        use Validity::{Invalid, Unknown, Valid};
+        let all = merged(&[part(Valid, false), part(Unknown, true)]);
+        assert_eq!((all.validity, all.vacuous), (Unknown, false));
+        assert_eq!(all.parts, Some(PartsJudged { valid: 1, unknown: 1, invalid: 0 }));
+        assert_eq!(all.operations["get"].ok, 6);
+        assert_eq!(all.reasons, ["part 1: because", "part 2: because"]);
+        let times: Vec<(u64, u64)> =
+            all.faults.iter().map(|it| (it.seen.fault, it.seen.begin_ns)).collect();
+        assert_eq!(times, [(0, 5), (1, 10_000_000_005)]);
+        let broken = merged(&[part(Valid, false), part(Invalid, false)]);
+        assert_eq!(broken.exit(), crate::exit::Exit::Invalid);
+        assert_eq!(merged(&[part(Valid, false)]).exit(), crate::exit::Exit::Valid);
+    }
+
+    #[test]
+    fn no_part_at_all_is_unknown() {
+        let nothing = merged(&[]);
+        assert_eq!(
+            (nothing.validity, nothing.parts),
+            (Validity::Unknown, Some(PartsJudged::default()))
+        );
+        let vacuous = merged(&[part(Validity::Unknown, true)]);
+        assert!(vacuous.vacuous);
+    }
+}
