@@ -153,7 +153,7 @@ fn trend(nights: &[Trend], text: &mut String) {
             number(night.check_ms)
         );
     }
-    text.push_str("\nThese are medians over other runs each night: a trend, not a benchmark.\n");
+    text.push_str("\nMedians, and of the gaps the longest, over other runs each night: a trend, not a benchmark.\n");
 }
 
 /// A sentence that breaks neither a table nor the page.

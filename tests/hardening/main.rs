@@ -8,5 +8,6 @@
 mod clock;
 mod disk;
 mod many;
+mod nights;
 mod tester;
 mod unreachable;

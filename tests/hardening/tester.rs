@@ -91,7 +91,7 @@ impl<'a> Tester<'a> {
 }
 
 /// The processes of clusters that work below this directory: PID and command line.
-fn processes(dir: &Path) -> Vec<(i32, String)> {
+pub fn processes(dir: &Path) -> Vec<(i32, String)> {
     let needle = dir.to_string_lossy().into_owned();
     let all = std::fs::read_dir("/proc").expect("/proc").flatten();
     all.filter_map(|entry| {
