@@ -17,7 +17,7 @@ use crate::{
     targets::{consent, survey::surveyed},
 };
 use checker::Validity;
-use std::{collections::BTreeSet, fmt::Write as _, path::Path};
+use std::{collections::BTreeSet, fmt::Write as _, io::BufRead, path::Path};
 
 /// Carries a plan out again so many times, and tells how many of them failed.
 pub fn command(args: &ReplayArgs, times: u32) -> Result<Exit, Failure> {
@@ -83,6 +83,21 @@ pub struct Rate {
     histories: BTreeSet<u32>,
 }
 
+/// What tells one history from another.
+fn hash(history: &Path) -> std::io::Result<u32> {
+    let mut text = histories::jsonl::text(history)?;
+    let mut hasher = crc32fast::Hasher::new();
+    loop {
+        let bytes = text.fill_buf()?;
+        if bytes.is_empty() {
+            return Ok(hasher.finalize());
+        }
+        hasher.update(bytes);
+        let length = bytes.len();
+        text.consume(length);
+    }
+}
+
 impl Rate {
     /// Counts one more.
     pub fn count(&mut self, attempt: &Attempt, compare: bool) -> Result<(), Failure> {
@@ -92,8 +107,8 @@ impl Rate {
             Validity::Invalid => self.failed.push(attempt.anomalies()),
         }
         if compare {
-            let history = std::fs::read(attempt.run.history()).map_err(Failure::software)?;
-            self.histories.insert(crc32fast::hash(&history));
+            let hash = hash(&attempt.run.history()).map_err(Failure::software)?;
+            self.histories.insert(hash);
         }
         Ok(())
     }

@@ -4,12 +4,7 @@
 //! and the reader of histories does not keep their texts. Numbers in a text are no different kinds.
 
 use serde_json::Value;
-use std::{
-    collections::BTreeMap,
-    fs::File,
-    io::{BufRead, BufReader},
-    path::Path,
-};
+use std::{collections::BTreeMap, io::BufRead, path::Path};
 
 /// So much of a text is compared and shown.
 const SHOWN_MAX: usize = 160;
@@ -25,11 +20,11 @@ pub struct Kind {
     pub text: String,
 }
 
-/// How often each came, the most frequent first. Nothing if the file is compressed or not ours.
+/// How often each came, the most frequent first. Nothing if the file cannot be read or is not ours.
 pub fn by_kind(history: &Path) -> Vec<(Kind, u64)> {
-    let Ok(file) = File::open(history) else { return Vec::new() };
+    let Ok(text) = histories::jsonl::text(history) else { return Vec::new() };
     let mut counts: BTreeMap<Kind, u64> = BTreeMap::new();
-    for line in BufReader::new(file).lines().map_while(Result::ok) {
+    for line in text.lines().map_while(Result::ok) {
         if !line.contains("\"type\":\"fail\"") && !line.contains("\"type\":\"info\"") {
             continue;
         }

@@ -1,9 +1,10 @@
 //! What a report needs of a history, gathered in one reading.
 //!
-//! In: a history file, and which operations and keys are wanted in full. Out: [`Facts`]: every operation in 24 bytes,
+//! In: a history file, and which operations and keys are wanted in full. Out: [`Facts`]: all operations, thinned,
 //! the wanted ones whole, and when which store's process was stopped, killed, resumed or started. A torn end is
 //! reported and what stands before it is used. It judges nothing.
 
+use super::thinned::Thinned;
 use crate::observe::ProcessWord;
 use histories::{
     Answer, AnswerRef, EventRef, Header, Operation, OutcomeRef, Process, ReadError, WhatRef,
@@ -42,6 +43,11 @@ impl Done {
     /// It changes nothing.
     pub fn is_read(&self) -> bool {
         matches!(self.kind, "get" | "batch-get" | "scan")
+    }
+
+    /// How long it took, nanoseconds.
+    pub fn took_ns(&self) -> u64 {
+        self.completed_ns.saturating_sub(self.invoked_ns)
     }
 }
 
@@ -87,8 +93,8 @@ pub struct KeyLast {
 pub struct Facts {
     /// What the history says of itself.
     pub header: Header,
-    /// Every completed operation, in the order of completion.
-    pub done: Vec<Done>,
+    /// Every completed operation.
+    pub done: Thinned,
     /// Operations that never completed.
     pub never_completed: u64,
     /// Those that were wanted, by the index of the event that invoked them.
@@ -135,7 +141,6 @@ impl Facts {
             facts.torn = Some(error.to_string());
         }
         facts.never_completed = facts.open.len() as u64;
-        facts.done.sort_unstable_by_key(|done| done.completed_ns);
         facts.processes.sort_by_key(|change| change.at_ns);
         Ok(facts)
     }

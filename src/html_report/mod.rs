@@ -13,6 +13,7 @@ mod facts;
 mod panels;
 mod scale;
 mod spacetime;
+mod thinned;
 mod words;
 mod wrong;
 

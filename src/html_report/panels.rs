@@ -1,18 +1,16 @@
 //! The panels of a report that come from the history: faults, throughput, latency, processes, key counts.
 //!
-//! In: [`Facts`] and the judgement. Out: panels as `panels.js` understands them, times in seconds. Data is thinned
-//! here: counts and quantiles in buckets of time, and of single operations only the slowest, the failed and the
-//! unknown ones beyond a limit. The evidence (counterexamples, faults, key counts) is never thinned.
+//! In: [`Facts`] and the judgement. Out: panels as `panels.js` understands them, times in seconds. Operations are thinned
+//! (`thinned`); the evidence (counterexamples, faults, key counts) never is.
 
-use super::facts::{Done, Ended, Facts};
+use super::{
+    facts::{Done, Ended, Facts},
+    thinned::NOTABLE_MAX,
+};
 use crate::{judge::Judgement, observe::ProcessWord};
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-/// Up to so many operations each is a point; beyond, quantiles are drawn.
-const POINTS_MAX: usize = 4_000;
-/// So many of the slowest, of the failed and of the unknown ones are points all the same.
-const NOTABLE_MAX: usize = 800;
 /// About so many buckets over the whole time.
 const BUCKETS: f64 = 300.0;
 
@@ -84,11 +82,7 @@ pub fn faults(judgement: &Judgement) -> Option<Value> {
 pub fn throughput(facts: &Facts) -> Value {
     let (width, end_s) = (bucket_s(facts.end_s()), facts.end_s());
     let buckets = (end_s / width).ceil().max(1.0) as usize;
-    let mut counts: BTreeMap<(Ended, &str), Vec<u32>> = BTreeMap::new();
-    for done in &facts.done {
-        let bucket = ((done.completed_ns as f64 / 1e9 / width) as usize).min(buckets - 1);
-        counts.entry((done.ended, done.kind)).or_insert_with(|| vec![0; buckets])[bucket] += 1;
-    }
+    let counts = facts.done.counts(width_ns(width));
     let kinds: BTreeSet<&str> = counts.keys().map(|(_, kind)| *kind).collect();
     let series: Vec<Value> = counts
         .iter()
@@ -99,9 +93,12 @@ pub fn throughput(facts: &Facts) -> Value {
                 Ended::Info => ("unknown", 2),
             };
             let last_width = (end_s - (buckets - 1) as f64 * width).clamp(width / 10.0, width);
-            let points = counts.iter().enumerate().map(|(bucket, count)| {
+            let points = (0..buckets).map(|bucket| {
                 let wide = if bucket + 1 == buckets { last_width } else { width };
-                [rounded((bucket as f64 + 0.5) * width).min(end_s), rounded(f64::from(*count) / wide)]
+                // What completed at the very end is in a bucket of its own.
+                let last = if bucket + 1 == buckets { counts.len() } else { bucket + 1 };
+                let count: u64 = counts.get(bucket..last).into_iter().flatten().sum();
+                [rounded((bucket as f64 + 0.5) * width).min(end_s), rounded(count as f64 / wide)]
             });
             json!({ "name": format!("{kind} {word}"), "tone": kinds.iter().position(|it| it == kind), "dash": dash,
                 "values": points.collect::<Vec<_>>() })
@@ -113,66 +110,55 @@ pub fn throughput(facts: &Facts) -> Value {
 /// Latency: every operation as a point up to a limit, quantiles beyond.
 pub fn latency(facts: &Facts) -> Value {
     let width = bucket_s(facts.end_s());
-    let few = facts.done.len() <= POINTS_MAX;
+    let few = facts.done.few();
     let mut series = Vec::new();
     for (name, tone, reads) in [("reads", 0, true), ("writes", 1, false)] {
-        let ok: Vec<&Done> = facts
-            .done
-            .iter()
-            .filter(|done| done.ended == Ended::Ok && done.is_read() == reads)
-            .collect();
-        if ok.is_empty() {
+        if let Some(few) = few {
+            let ok = few.iter().filter(|done| done.ended == Ended::Ok && done.is_read() == reads);
+            series.extend(points(name, tone, &ok.copied().collect::<Vec<_>>()));
             continue;
-        }
-        if few {
-            series.push(points(name, tone, &ok));
-            continue;
-        }
-        let mut buckets: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
-        for done in &ok {
-            let bucket = (done.completed_ns as f64 / 1e9 / width) as u64;
-            buckets.entry(bucket).or_default().push(latency_ms(done));
         }
         let (mut median, mut band) = (Vec::new(), Vec::new());
         let mut last = None;
-        for (bucket, mut latencies) in buckets {
+        let buckets = facts.done.latencies(reads, width_ns(width));
+        for (bucket, latencies) in buckets.iter().enumerate().filter(|(_, it)| !it.is_empty()) {
             // A silence is a hole, not a line from its beginning to its end.
             if last.replace(bucket).is_some_and(|last| last + 1 < bucket) {
                 median.push(json!([rounded(bucket as f64 * width), null]));
             }
-            latencies.sort_unstable_by(f64::total_cmp);
-            let at = |part: f64| rounded(latencies[((latencies.len() - 1) as f64 * part) as usize]);
+            let at = |part: f64| rounded(latencies.quantile_ms(part));
             let middle = rounded((bucket as f64 + 0.5) * width);
             median.push(json!([middle, at(0.5)]));
             band.push([middle, at(0.05), at(0.99)]);
         }
+        if band.is_empty() {
+            continue;
+        }
         series.push(json!({ "name": format!("{name} 5–99 %"), "kind": "band", "tone": tone, "values": band }));
         series.push(json!({ "name": format!("{name} median"), "tone": tone, "values": median }));
-        let mut slowest = ok;
-        slowest.sort_unstable_by_key(|done| std::cmp::Reverse(done.completed_ns - done.invoked_ns));
-        slowest.truncate(NOTABLE_MAX);
-        slowest.sort_unstable_by_key(|done| done.completed_ns);
-        series.push(points(&format!("slowest {name}"), tone, &slowest));
+        series.extend(points(&format!("slowest {name}"), tone, &facts.done.slowest(reads)));
     }
     for (name, tone, ended) in [("failed", 2, Ended::Fail), ("unknown", 3, Ended::Info)] {
-        let all: Vec<&Done> = facts.done.iter().filter(|done| done.ended == ended).collect();
-        let every = if few { 1 } else { all.len().div_ceil(NOTABLE_MAX).max(1) };
-        let some: Vec<&Done> = all.into_iter().step_by(every).collect();
-        if !some.is_empty() {
-            series.push(points(name, tone, &some));
-        }
+        series.extend(points(name, tone, &facts.done.some(ended)));
     }
     json!({ "id": "latency", "title": "Latency, invocation to completion", "unit": "ms", "log": true, "height": 190, "series": series, "reach": width })
 }
 
 fn latency_ms(done: &Done) -> f64 {
-    (done.completed_ns.saturating_sub(done.invoked_ns) as f64 / 1e6).max(0.001)
+    (done.took_ns() as f64 / 1e6).max(0.001)
 }
 
-fn points(name: &str, tone: u32, done: &[&Done]) -> Value {
+/// A width in nanoseconds.
+fn width_ns(width_s: f64) -> u64 {
+    (width_s * 1e9).round() as u64
+}
+
+/// A point for each operation, if there is one.
+fn points(name: &str, tone: u32, done: &[Done]) -> Option<Value> {
     let values: Vec<[f64; 2]> =
         done.iter().map(|done| [seconds(done.completed_ns), rounded(latency_ms(done))]).collect();
-    json!({ "name": name, "kind": "points", "tone": tone, "values": values })
+    let points = json!({ "name": name, "kind": "points", "tone": tone, "values": values });
+    (!done.is_empty()).then_some(points)
 }
 
 /// What each store's process did.
@@ -255,7 +241,7 @@ mod tests {
     #[test]
     fn a_large_run_is_thinned_but_keeps_its_slowest_and_its_failures() {
         let mut facts = Facts { end_ns: 60_000_000_000, ..Facts::default() };
-        facts.done = (1..200_000).map(|n| done(100 + n * 59_000 / 200_000, 1, Ended::Ok)).collect();
+        (1..200_000).for_each(|n| facts.done.push(done(100 + n * 59_000 / 200_000, 1, Ended::Ok)));
         facts.done.push(done(30_000, 5_000, Ended::Ok));
         facts.done.push(done(31_000, 2_000, Ended::Info));
         let panel = latency(&facts);
@@ -274,7 +260,8 @@ mod tests {
     #[test]
     fn a_silence_shows_as_zero() {
         let mut facts = Facts { end_ns: 2_000_000_000, ..Facts::default() };
-        facts.done = vec![done(50, 1, Ended::Ok), done(1950, 1, Ended::Ok)];
+        facts.done.push(done(50, 1, Ended::Ok));
+        facts.done.push(done(1950, 1, Ended::Ok));
         let panel = throughput(&facts);
         let values = panel["series"][0]["values"].as_array().expect("points");
         assert_eq!(values.len(), 20);

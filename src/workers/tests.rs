@@ -61,7 +61,19 @@ impl Library {
                 pairs.truncate(limit as usize);
                 Response::Scanned(pairs)
             }
-            other => panic!("no workload asks {other:?}"),
+            Request::BatchGet { keys } => {
+                let get = |key: Vec<u8>| (key.clone(), data.get(&key).cloned());
+                Response::GotBatch(keys.into_iter().map(get).collect())
+            }
+            Request::BatchPut { pairs } => {
+                data.extend(pairs);
+                Response::Done
+            }
+            Request::BatchDelete { keys } => {
+                data.retain(|key, _| !keys.contains(key));
+                Response::Done
+            }
+            other @ Request::DeleteRange { .. } => panic!("no workload asks {other:?}"),
         }
     }
 

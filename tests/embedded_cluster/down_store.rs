@@ -10,6 +10,7 @@ use std::{
     collections::BTreeSet,
     io::{Read, Write},
     net::TcpStream,
+    time::Duration,
 };
 use tokio::runtime::Runtime;
 
@@ -17,6 +18,9 @@ const STORES: u32 = 4;
 const AWAY: &str = "store-2";
 /// Shorter than the profile's minutes, longer than the two seconds until Disconnected.
 const MAX_STORE_DOWN_TIME: &str = "6s";
+/// A write that meets an election is tried so often.
+const TRIES_MAX: u32 = 100;
+const BETWEEN_TRIES: Duration = Duration::from_millis(200);
 
 /// `pd-ctl config set NAME VALUE`, as pd-ctl sends it.
 fn set_config(pd: &str, name: &str, value: &str) {
@@ -54,8 +58,15 @@ fn whole_without(runtime: &Runtime, pd: &PdHttp, away: u64) -> Option<Vec<Region
 async fn write(pd: &str, keys: &BTreeSet<String>) {
     let client = client(pd);
     for key in keys {
-        let put = client.execute(&put_of(key), OP_TIMEOUT).await.outcome;
-        assert!(matches!(put, Outcome::Ok(_)), "{key}: {put:?}");
+        let mut tries = 0;
+        // A leader that a busy machine starved gives way to another.
+        while let failed @ (Outcome::NotApplied(_) | Outcome::Unknown(_)) =
+            client.execute(&put_of(key), OP_TIMEOUT).await.outcome
+        {
+            tries += 1;
+            assert!(tries < TRIES_MAX, "{key}: {failed:?}");
+            tokio::time::sleep(BETWEEN_TRIES).await;
+        }
     }
 }
 

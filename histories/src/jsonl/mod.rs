@@ -54,7 +54,7 @@ mod text;
 mod write;
 
 pub(crate) use open::open_bytes;
-pub use open::{Position, open};
+pub use open::{Position, open, text};
 pub use read::Reader;
 pub use text::Text;
 pub use write::Writer;

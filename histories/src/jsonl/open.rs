@@ -65,6 +65,11 @@ pub fn open(path: &Path) -> Result<Reader<Box<dyn BufRead + Send>>, ReadError> {
     Reader::new(open_bytes(path)?.0)
 }
 
+/// The text of a history, uncompressed, all segments one behind the other.
+pub fn text(path: &Path) -> io::Result<Box<dyn BufRead + Send>> {
+    Ok(open_bytes(path)?.0)
+}
+
 /// Opens a file (or `-`, standard input), uncompressing it where it is compressed, and behind the segments before it.
 pub(crate) fn open_bytes(path: &Path) -> io::Result<(Box<dyn BufRead + Send>, Position)> {
     if path.as_os_str() == "-" {
@@ -78,19 +83,20 @@ pub(crate) fn open_bytes(path: &Path) -> io::Result<(Box<dyn BufRead + Send>, Po
     let is_file = metadata.is_file();
     let position = Position { length: is_file.then_some(metadata.len()), ..Position::default() };
     let mut source = uncompressed(Counting::new(file, position.clone()))?;
-    let follows = if is_file { segments::follows(first_line(&mut source)?) } else { None };
-    let Some(before) = follows.filter(|before| *before > 0) else {
+    let follows = is_file.then(|| segments::follows(first_line(&mut source)));
+    let Some(before) = follows.flatten().filter(|before| *before > 0) else {
         return Ok((source, position));
     };
     let (segments, position) = Segments::before(path, before, source, position)?;
     Ok((Box::new(BufReader::with_capacity(BUFFER_BYTES, segments)), position))
 }
 
-/// The first line of what is read, without taking it; as much as is at hand if it is long.
-fn first_line(source: &mut dyn BufRead) -> io::Result<&[u8]> {
-    let beginning = source.fill_buf()?;
+/// The first line of what is read, without taking it; as much as is at hand if it is long or torn.
+fn first_line(source: &mut dyn BufRead) -> &[u8] {
+    // Whoever reads on meets the same error.
+    let beginning = source.fill_buf().unwrap_or_default();
     let end = memchr::memchr(b'\n', beginning).unwrap_or(beginning.len());
-    Ok(&beginning[..end])
+    &beginning[..end]
 }
 
 /// What is read, uncompressed where it is compressed.
