@@ -37,6 +37,8 @@ pub struct Store {
     pub timer_us: u64,
     /// Calls that it has taken up and not answered.
     pub open_calls: BTreeSet<u64>,
+    /// It was stopped, and has not taken up all that came in meanwhile.
+    pub catches_up: bool,
     node: Option<Node>,
     inbox: Vec<Input>,
 }
@@ -53,6 +55,7 @@ impl Store {
             step_due: false,
             timer_us: u64::MAX,
             open_calls: BTreeSet::new(),
+            catches_up: false,
             node: None,
             inbox: Vec::new(),
         }
@@ -75,6 +78,7 @@ impl Store {
         self.state = ProcessState::Dead;
         self.node = None;
         self.inbox.clear();
+        self.catches_up = false;
         self.incarnation += 1;
     }
 
@@ -85,11 +89,23 @@ impl Store {
         }
     }
 
-    /// Lets the node take up what waits, requests before messages as the real driver does.
-    pub fn step(&mut self, world_us: u64) -> Option<Outputs> {
+    /// How much waits: requests of clients, and all else.
+    pub fn waiting(&self) -> (usize, usize) {
+        let requests = self.inbox.iter().filter(|it| matches!(it, Input::Request { .. })).count();
+        (requests, self.inbox.len() - requests)
+    }
+
+    /// Lets the node take up so much of what waits, requests before messages as the real driver does.
+    pub fn step(&mut self, world_us: u64, requests: usize, others: usize) -> Option<Outputs> {
         let node = self.node.as_mut()?;
-        let mut inputs = std::mem::take(&mut self.inbox);
-        inputs.sort_by_key(|input| !matches!(input, Input::Request { .. }));
+        let is_request = |input: &Input| matches!(input, Input::Request { .. });
+        let (mut inputs, mut later) =
+            std::mem::take(&mut self.inbox).into_iter().partition::<Vec<_>, _>(is_request);
+        let later_requests = inputs.split_off(requests);
+        let rest = later.split_off(others);
+        inputs.append(&mut later);
+        self.inbox = later_requests.into_iter().chain(rest).collect();
+        self.catches_up &= !self.inbox.is_empty();
         Some(node.step(self.clock.now(world_us), inputs))
     }
 

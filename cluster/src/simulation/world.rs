@@ -241,8 +241,17 @@ impl World {
 
     fn step(&mut self, id: u64) {
         let now_us = self.now_us;
-        if let Some(outputs) = self.store(id).step(now_us) {
+        let (mut requests, mut others) = self.store(id).waiting();
+        if self.store(id).catches_up {
+            // Each connection is read by itself: which of them comes first, and how far, is chance.
+            requests = self.random.random_range(0..=requests);
+            others = self.random.random_range(0..=others);
+        }
+        if let Some(outputs) = self.store(id).step(now_us, requests, others) {
             self.carry_out(id, outputs);
+        }
+        if self.store(id).catches_up {
+            self.wake(id);
         }
         self.set_timer(id);
     }

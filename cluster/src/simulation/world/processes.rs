@@ -44,12 +44,13 @@ impl World {
         }
     }
 
-    /// Resumes a store's process: it finds what has come in, and that time has passed.
+    /// Resumes a store's process: it finds what has come in, bit by bit, and that time has passed.
     pub fn resume(&mut self, id: u64) {
         let store = self.store(id);
         if store.state == ProcessState::Stopped {
             store.state = ProcessState::Running;
             store.step_due = false;
+            store.catches_up = true;
             self.wake(id);
         }
     }
