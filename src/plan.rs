@@ -18,7 +18,7 @@ use nemesis::{
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeSet, path::Path};
+use std::{collections::BTreeSet, path::Path, sync::OnceLock};
 
 /// The format's name.
 const FORMAT: &str = "jepsen-tikv plan";
@@ -216,9 +216,16 @@ fn faults(config: &Config) -> Result<Faults, Failure> {
 
 /// Whether a large enough cluster of this kind can suffer a fault.
 pub fn can_suffer(target: &TargetConfig, name: &str) -> Result<(), Failure> {
-    let mut shape = crate::cli::default_config()?.cluster;
-    (shape.stores, shape.replicas) = (100, 3);
-    fits_cluster(target, &shape, &[name])
+    // The flags are parsed once: a fuzzer asks this for every fault of every plan.
+    static LARGE: OnceLock<ClusterShape> = OnceLock::new();
+    let shape = if let Some(shape) = LARGE.get() {
+        shape
+    } else {
+        let mut shape = crate::cli::default_config()?.cluster;
+        (shape.stores, shape.replicas) = (100, 3);
+        LARGE.get_or_init(|| shape)
+    };
+    fits_cluster(target, shape, &[name])
 }
 
 /// Whether this cluster can suffer these faults in one run.
