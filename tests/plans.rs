@@ -109,7 +109,7 @@ fn a_simulated_run_fails_again_every_time_and_shrinks_to_next_to_nothing() {
 #[test]
 fn an_interrupted_shrink_goes_on_where_it_was_and_ends_with_the_same_plan() {
     let dir = tempfile::tempdir().expect("a directory");
-    let flags = "--stores 5 --concurrency 12 --time 9 --defect cas-race";
+    let flags = "--stores 3 --concurrency 6 --time 4 --defect cas-race";
     for name in ["one", "other"] {
         std::fs::create_dir(dir.path().join(name)).expect("made");
         draw(&dir.path().join(name), "plan.json", flags);

@@ -183,6 +183,20 @@ impl Action {
         self.length_ms().map_or(CLUSTER_REACTS_MS, |length_ms| waits_ms + *length_ms)
     }
 
+    /// The same, no part of it longer than so many milliseconds. What waits for the cluster stays as it is.
+    #[must_use]
+    pub fn no_longer_than(mut self, most_ms: u64) -> Self {
+        match &mut self {
+            Self::PauseOverlap { serve_ms: wait_ms, .. }
+            | Self::KillLeaderLast { alone_ms: wait_ms, .. } => *wait_ms = most_ms.min(*wait_ms),
+            _ => {}
+        }
+        if let Some(length_ms) = self.length_ms() {
+            *length_ms = most_ms.min(*length_ms);
+        }
+        self
+    }
+
     /// The same for another length of time; what has no length stays as it is.
     pub(crate) fn with_length(mut self, new_ms: u64) -> Self {
         if let Some(length_ms) = self.length_ms() {

@@ -29,8 +29,9 @@ pub struct ShrinkArgs {
     /// How long at most (seconds, or with a unit: 30m); the same command goes on
     #[arg(long = "for", value_parser = parse_ms)]
     pub for_ms: Option<u64>,
-    /// How often the smallest plan is carried out at the end, for its rate; in virtual time once
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    /// How often the smallest plan is carried out at the end, for its rate: one that fails less than half as often as the
+    /// plan it came from is given up for the one before it; in virtual time once
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub times: u32,
     /// In virtual time, whatever the plan's target is
     #[arg(long)]

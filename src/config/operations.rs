@@ -71,6 +71,16 @@ impl OperationName {
             Self::BatchDelete => "batch-delete",
         }
     }
+
+    /// A put and a get stand for themselves; of a chain of compare-and-swaps no link can be left out.
+    fn effort(self) -> u32 {
+        match self {
+            Self::Get | Self::Put => 1,
+            Self::Delete | Self::Scan => 2,
+            Self::BatchGet | Self::BatchPut | Self::BatchDelete => 3,
+            Self::Cas => 4,
+        }
+    }
 }
 
 impl Operations {
@@ -89,15 +99,34 @@ impl Operations {
         self.0.iter().map(|(name, weight)| (*name, *weight)).collect()
     }
 
-    /// The same, one operation fewer; each way to do it, as long as something is read and something written.
-    pub fn one_fewer(&self) -> Vec<Self> {
-        let without = |name: &OperationName| {
-            let mut fewer = self.clone();
-            fewer.0.remove(name);
-            fewer
+    /// How hard what they leave behind is to read, for shrinking: what depends on other operations, or on several keys, is harder.
+    fn effort(&self) -> u32 {
+        self.0.keys().map(|name| name.effort()).sum()
+    }
+
+    /// Weights that are easier to read than these, or than a workload's own: the easiest first, and none that tests nothing.
+    pub fn simpler(now: Option<&Self>) -> Vec<Self> {
+        let is_drawn = |name: &OperationName| now.is_none_or(|it| it.0.contains_key(name));
+        let plain = [OperationName::Get, OperationName::Put];
+        let plain_and = |more: Option<OperationName>| {
+            Self::new(plain.into_iter().chain(more).map(|name| (name, 1)))
         };
-        let fewer = self.0.keys().map(without);
-        fewer.filter(|fewer| fewer.check(WorkloadName::Register).is_ok()).collect()
+        let others = OperationName::ALL.into_iter().filter(is_drawn).map(Some);
+        let one_fewer = now.into_iter().flat_map(|now| {
+            now.0.keys().map(|name| {
+                let mut fewer = now.clone();
+                fewer.0.remove(name);
+                fewer
+            })
+        });
+        let all = std::iter::once(None).chain(others).map(plain_and).chain(one_fewer);
+        let effort_now = now.map_or(u32::MAX, Self::effort);
+        let mut simpler: Vec<Self> = all
+            .filter(|it| it.effort() < effort_now && it.check(WorkloadName::Register).is_ok())
+            .collect();
+        simpler.sort_by_key(Self::effort);
+        simpler.dedup();
+        simpler
     }
 
     /// Refuses what cannot be drawn, or would test nothing.
@@ -167,8 +196,24 @@ mod tests {
         }
         assert!(given("pet=1").expect_err("unknown").contains("known are get, put"));
         assert!(given("get=x").expect_err("no number").contains("no weight"));
-        let fewer = given("get=1,put=1,scan=1").expect("parses").one_fewer();
-        let fewer: Vec<String> = fewer.iter().map(ToString::to_string).collect();
-        assert_eq!(fewer, ["put=1,scan=1", "get=1,put=1"]);
+    }
+
+    #[test]
+    fn simpler_operations_are_ever_easier_to_read_and_test_something() {
+        let in_words = |now: Option<&str>| {
+            let now = now.map(|text| Operations::new(text.split(',').flat_map(parse_weight)));
+            let simpler = Operations::simpler(now.as_ref());
+            simpler.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert!(in_words(Some("get=3,put=1")).is_empty());
+        assert_eq!(
+            in_words(Some("get=2,delete=2,cas=9"))[..2],
+            ["get=1,put=1", "get=1,put=1,delete=1"]
+        );
+        assert_eq!(
+            in_words(Some("get=3,put=5,scan=2")),
+            ["get=1,put=1", "get=3,put=5", "put=5,scan=2"]
+        );
+        assert_eq!(in_words(None)[0], "get=1,put=1");
     }
 }

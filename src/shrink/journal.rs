@@ -1,10 +1,12 @@
 //! The journal of a shrinking: what was tried and what came of it, so that it can go on after whatever interrupted it.
 //!
-//! The file `journal.jsonl`, format version 1: a header line, an object with `format` ("jepsen-tikv shrink journal"),
+//! The file `journal.jsonl`, format version 2: a header line, an object with `format` ("jepsen-tikv shrink journal"),
 //! `version`, `tool-version`, `plan-hash` (of the plan that is shrunk), `attempts-per-step` and `wanted` (what every kept
-//! step must show too, in part); then a line for each step: `number`, `plan-hash`, `attempts` made, `failed` of them, the
-//! `seed` of the one that failed, and the plan `in-words`. A step that is in it is not tried again: the same steps
-//! follow from the same answers. A last line that is torn is cut off.
+//! step must show too, in part); then a line for each step: `number`, `purpose`, `plan-hash`, `attempts` made, `failed` of
+//! them, the `seed` of one that failed, and the plan `in-words`. Purposes are `step` (is this smaller plan kept?) and
+//! `rate` (how often does a kept one fail?), which counts more than the step of the same plan: a step may have failed by
+//! luck. A plan that is in it is not tried again: the same steps follow from the same answers. A last line that is torn is
+//! cut off.
 
 use crate::{
     attempts::Anomalies,
@@ -19,7 +21,7 @@ use std::{
 };
 
 const FORMAT: &str = "jepsen-tikv shrink journal";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What is shrunk, and how.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,19 +38,38 @@ pub struct Head {
     pub wanted: Anomalies,
 }
 
+/// What every version of the format has.
+#[derive(Debug, Deserialize)]
+struct Kind {
+    format: String,
+    version: u32,
+}
+
+/// For what a plan was tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Purpose {
+    /// Whether it is kept.
+    Step,
+    /// How often it fails.
+    Rate,
+}
+
 /// One plan that was tried.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Step {
     /// Its number, from 1.
     pub number: u64,
+    /// For what it was tried.
+    pub purpose: Purpose,
     /// Its name.
     pub plan_hash: String,
     /// How often it was tried.
     pub attempts: u32,
     /// How many of them failed as wanted.
     pub failed: u32,
-    /// The seed with which it failed.
+    /// A seed with which it failed.
     pub seed: Option<u64>,
     /// Its size.
     pub in_words: String,
@@ -60,8 +81,10 @@ pub struct Journal {
     path: PathBuf,
     file: File,
     head: Head,
-    steps: BTreeMap<String, Step>,
+    steps: Steps,
 }
+
+type Steps = BTreeMap<(String, Purpose), Step>;
 
 impl Head {
     /// A new shrinking.
@@ -130,9 +153,21 @@ impl Journal {
         self.steps.len() as u64
     }
 
-    /// What came of a plan, if it was tried already.
+    /// What came of a plan when it was tried for this purpose.
+    pub fn tried(&self, plan_hash: &str, purpose: Purpose) -> Option<&Step> {
+        self.steps.get(&(plan_hash.to_owned(), purpose))
+    }
+
+    /// What came of a plan, if it was tried already: its rate, if that was asked.
     pub fn answer(&self, plan_hash: &str) -> Option<&Step> {
-        self.steps.get(plan_hash)
+        let rate = self.tried(plan_hash, Purpose::Rate);
+        rate.or_else(|| self.tried(plan_hash, Purpose::Step))
+    }
+
+    /// How often the plan that is shrunk was seen to fail, of how many attempts; none in virtual time.
+    pub fn reference(&self) -> Option<(u32, u32)> {
+        let whole = self.tried(&self.head.plan_hash, Purpose::Step)?;
+        Some((whole.failed, whole.attempts))
     }
 
     /// Notes a step.
@@ -141,12 +176,12 @@ impl Journal {
         self.file.write_all(line.as_bytes()).map_err(|error| {
             Failure::target_or_disk(format!("cannot write {}: {error}", self.path.display()))
         })?;
-        self.steps.insert(step.plan_hash.clone(), step);
+        self.steps.insert((step.plan_hash.clone(), step.purpose), step);
         Ok(())
     }
 }
 
-type Contents = (Head, BTreeMap<String, Step>, u64);
+type Contents = (Head, Steps, u64);
 
 /// A journal's contents, and how many bytes of it are whole lines; none if there is none, or not even a header.
 fn read(path: &Path) -> Result<Option<Contents>, Failure> {
@@ -165,16 +200,20 @@ fn read(path: &Path) -> Result<Option<Contents>, Failure> {
         let sentence = format!("{}: {reason}; move its folder away to begin anew", path.display());
         Failure::new(Exit::Malformed, sentence)
     };
-    let head: Head = serde_json::from_str(head)
-        .map_err(|error| malformed(format!("this is no journal of this version: {error}")))?;
-    if head.format != FORMAT || head.version != VERSION {
-        return Err(malformed(format!("it says {} {}", head.format, head.version)));
+    let no_journal = |error| malformed(format!("this is no journal of a shrinking: {error}"));
+    let kind: Kind = serde_json::from_str(head).map_err(no_journal)?;
+    if kind.format != FORMAT || kind.version != VERSION {
+        return Err(malformed(format!(
+            "this is {:?} version {}, and this program goes on with version {VERSION} of {FORMAT:?} only",
+            kind.format, kind.version
+        )));
     }
+    let head: Head = serde_json::from_str(head).map_err(no_journal)?;
     let mut steps = BTreeMap::new();
     for (number, line) in lines.enumerate() {
         let step: Step = serde_json::from_str(line)
             .map_err(|error| malformed(format!("line {}: {error}", number + 2)))?;
-        steps.insert(step.plan_hash.clone(), step);
+        steps.insert((step.plan_hash.clone(), step.purpose), step);
     }
     Ok(Some((head, steps, whole as u64)))
 }
@@ -186,7 +225,8 @@ mod tests {
     fn step(number: u64, plan_hash: &str, seed: Option<u64>) -> Step {
         let plan_hash = plan_hash.to_owned();
         let failed = u32::from(seed.is_some());
-        Step { number, plan_hash, attempts: 3, failed, seed, in_words: "small".into() }
+        let (purpose, in_words) = (Purpose::Step, "small".into());
+        Step { number, purpose, plan_hash, attempts: 3, failed, seed, in_words }
     }
 
     fn open(path: &Path) -> Result<Journal, Failure> {
@@ -209,6 +249,10 @@ mod tests {
         assert!(journal.answer("d").is_none());
         journal.note(step(3, "d", None)).expect("noted");
         assert_eq!(open(&path).expect("whole").len(), 3);
+        // How often a kept plan fails counts more than that it failed once.
+        let rate = Step { purpose: Purpose::Rate, failed: 0, ..step(4, "b", None) };
+        journal.note(rate.clone()).expect("noted");
+        assert_eq!(open(&path).expect("whole").answer("b"), Some(&rate));
     }
 
     #[test]
@@ -220,7 +264,7 @@ mod tests {
         assert!(other.sentence.contains("another plan"), "{other}");
         let other = Journal::open(&path, "aa", 4, || panic!("it is there")).expect_err("refused");
         assert!(other.sentence.contains("3 attempts a step"), "{other}");
-        for text in ["{}\n", "{\"format\":\"jepsen-tikv shrink journal\",\"version\":2}\n", "x\n"] {
+        for text in ["{}\n", "{\"format\":\"jepsen-tikv shrink journal\",\"version\":1}\n", "x\n"] {
             std::fs::write(&path, text).expect("written");
             assert_eq!(open(&path).expect_err("refused").exit, Exit::Malformed);
             assert_eq!(std::fs::read_to_string(&path).expect("there"), text);

@@ -3,7 +3,9 @@
 //! In: a run directory or a plan. Out: a folder beside it with a journal of steps and the smallest plan so far; at the end
 //! its rate, and the command that repeats it. The steps are proptest's: a value tree for each part of the plan (`trees`)
 //! is simplified while what it gives still fails (`trial`) and complicated when it does not, part after part, until a
-//! whole round changes nothing. The answers are in the `journal`, from which the same command goes on.
+//! whole round changes nothing. The answers are in the `journal`, from which the same command goes on. On real processes
+//! the smallest plan's rate is asked at the end; if it hardly fails, that is its answer from now on, and the same steps are
+//! gone again from the journal, without the last one.
 
 mod journal;
 mod trees;
@@ -17,9 +19,9 @@ use crate::{
     exit::{Exit, Failure},
     heal,
     plan::{self, Plan},
-    replay::{self, Rate},
+    replay,
     run::{conclude, shown, shown_path},
-    run_directory::{RunDirectory, write_whole},
+    run_directory::write_whole,
     targets::{consent, survey::surveyed},
 };
 use checker::Validity;
@@ -29,7 +31,7 @@ use std::{
     time::Duration,
 };
 use trees::Part;
-use trial::{Stop, Trial};
+use trial::{Rated, Stop, Trial};
 
 /// Shrinks a plan.
 pub fn command(args: &ShrinkArgs) -> Result<Exit, Failure> {
@@ -59,7 +61,12 @@ pub fn command(args: &ShrinkArgs) -> Result<Exit, Failure> {
     let mut trial =
         Trial::new(&attempts, journal, runs_dir.clone(), args.for_ms.map(Duration::from_millis));
     let file = folder.join("smallest-plan.json");
-    let (smallest, stopped) = smallest(&mut trial, plan, &file)?;
+    let (smallest, stopped, rated) = if virtual_time {
+        let (smallest, stopped) = smallest(&mut trial, plan, &file)?;
+        (smallest, stopped, None)
+    } else {
+        smallest_that_fails_often(&mut trial, &plan, &file, args.times)?
+    };
     let steps = trial.journal.len();
     drop(trial);
     told_why_it_ended(stopped, steps, &file)?;
@@ -68,12 +75,12 @@ pub fn command(args: &ShrinkArgs) -> Result<Exit, Failure> {
         shown_path(&file),
         smallest.in_words()
     ));
-    if virtual_time {
+    if let Some(rated) = rated {
+        tell_rate(&rated);
+    } else {
         told_in_full(&smallest, &attempts, &args.runs_dir)?;
         // Nobody needs the folder in which attempts came and went.
         let _ = std::fs::remove_dir_all(&runs_dir);
-    } else {
-        rate(&smallest, &attempts, &args.runs_dir, args.times)?;
     }
     let times = if virtual_time { "" } else { " --times 10" };
     crate::terminal::result(format_args!(
@@ -150,6 +157,40 @@ fn wanted(
     ))
 }
 
+/// The smallest plan whose rate says that it did not fail by luck only, and the rate.
+fn smallest_that_fails_often(
+    trial: &mut Trial<'_>,
+    plan: &Plan,
+    file: &Path,
+    times: u32,
+) -> Result<(Plan, Option<Stop>, Option<Rated>), Failure> {
+    write_whole(file, &plan.to_json()?)?;
+    match trial.measure_reference(plan) {
+        Ok(()) => {}
+        Err(Stop::Failure(failure)) => return Err(failure),
+        Err(stop) => return Ok((plan.clone(), Some(stop), None)),
+    }
+    loop {
+        let (best, stopped) = smallest(trial, plan.clone(), file)?;
+        if let Some(Stop::Interrupted) = stopped {
+            return Ok((best, stopped, None));
+        }
+        let rated = match trial.rate(&best, times) {
+            Ok(rated) => rated,
+            Err(Stop::Failure(failure)) => return Err(failure),
+            Err(stop) => return Ok((best, Some(stop), None)),
+        };
+        if rated.often_enough || best == *plan {
+            return Ok((best, stopped, Some(rated)));
+        }
+        crate::terminal::note(format_args!(
+            "{}: {}: it was kept by luck, back to the plan before it",
+            best.in_words(),
+            rated.in_words.join(", ")
+        ));
+    }
+}
+
 /// The smallest plan that was found, on disk too, and why no smaller one was tried.
 fn smallest(
     trial: &mut Trial<'_>,
@@ -180,6 +221,11 @@ fn smaller(trial: &mut Trial<'_>, best: &mut Plan, part: Part, file: &Path) -> R
     while goes_on {
         let mut candidate = tree.current();
         candidate.config.seed = best.config.seed;
+        // A number that is held by another one stays as it is.
+        if candidate == *best {
+            goes_on = tree.complicate();
+            continue;
+        }
         goes_on = if let Some(failed) = trial.failing(&candidate)? {
             *best = failed;
             write_whole(file, &best.to_json()?)?;
@@ -206,31 +252,15 @@ fn told_in_full(plan: &Plan, attempts: &Attempts, runs_dir: &Path) -> Result<(),
 }
 
 /// How often the smallest plan fails on real processes, and what the last one that failed shows.
-fn rate(plan: &Plan, attempts: &Attempts, runs_dir: &Path, times: u32) -> Result<(), Failure> {
-    let mut rate = Rate::default();
-    let mut last: Option<RunDirectory> = None;
-    for _ in 0..times {
-        let attempt = attempts.make(plan, runs_dir)?;
-        if attempts.are_interrupted() {
-            break;
-        }
-        rate.count(&attempt, false)?;
-        if let Ok(judgement) = &attempt.judged
-            && judgement.validity == Validity::Invalid
-        {
-            if last.is_none() {
-                counterexamples::print(judgement);
-            }
-            last = Some(attempt.run);
-        } else {
-            attempt.discard();
-        }
+fn tell_rate(rated: &Rated) {
+    let judged = rated.last_failed.as_ref().map(|attempt| (attempt, &attempt.judged));
+    if let Some((_, Ok(judgement))) = judged {
+        counterexamples::print(judgement);
     }
-    for line in rate.in_words(None) {
+    for line in &rated.in_words {
         crate::terminal::result(line);
     }
-    if let Some(run) = last {
-        crate::terminal::result(format_args!("run:    {}", shown(&run)));
+    if let Some((attempt, _)) = judged {
+        crate::terminal::result(format_args!("run:    {}", shown(&attempt.run)));
     }
-    Ok(())
 }

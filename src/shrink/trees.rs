@@ -1,17 +1,21 @@
 //! Smaller plans, as proptest's value trees: what `simplify` and `complicate` mean for each part of a plan.
 //!
 //! In: a plan and the part of it that shall become smaller. Out: a [`ValueTree`] whose values are plans, each strictly
-//! simpler than the first. Pure: whether such a plan still fails is found out elsewhere. Three `shapes` are enough:
+//! simpler than the first. Pure: whether such a plan still fails is found out elsewhere. A few `shapes` are enough:
 //! - [`Faults`] leaves out runs of planned faults, all at first, then halves, quarters, and single ones (delta debugging);
 //! - [`Listed`] tries a few values from the simplest on: clients, stores, regions, bytes;
-//! - [`Number`] tries the least value and then proptest's own binary search: keys, time.
+//! - [`Number`] tries the least value and then proptest's own binary search: keys, time;
+//! - [`InTurn`] is one tree after the other: the gaps before the faults that are left, and their lengths (`times`).
 
+mod in_turn;
 mod shapes;
+mod times;
 
 use crate::{
-    config::{Distribution, Operations, default_read},
+    config::{Distribution, Operations, WorkloadName, default_read},
     plan::Plan,
 };
+use in_turn::InTurn;
 use nemesis::Action;
 use proptest::strategy::ValueTree;
 use shapes::{Faults, Listed, Number};
@@ -22,12 +26,16 @@ use shapes::{Faults, Listed, Number};
 pub enum Part {
     Faults,
     Clients,
+    Operations,
     Time,
     Replicas,
     Stores,
     Regions,
     Keys,
-    Operations,
+    Gaps,
+    Lengths,
+    Tail,
+    Rate,
     ValueBytes,
     Distribution,
     Read,
@@ -43,15 +51,19 @@ pub type PlanTree = Box<dyn ValueTree<Value = Plan>>;
 
 impl Part {
     /// Every part.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 15] = [
         Self::Faults,
         Self::Clients,
+        Self::Operations,
         Self::Time,
         Self::Replicas,
         Self::Stores,
         Self::Regions,
         Self::Keys,
-        Self::Operations,
+        Self::Gaps,
+        Self::Lengths,
+        Self::Tail,
+        Self::Rate,
         Self::ValueBytes,
         Self::Distribution,
         Self::Read,
@@ -66,7 +78,7 @@ impl Part {
             Self::Time => {
                 let steps = config.time_ms.div_ceil(TIME_STEP_MS);
                 Box::new(Number::new(plan, 1, steps, |plan, steps| {
-                    shortened(plan, steps * TIME_STEP_MS);
+                    times::shortened(plan, steps * TIME_STEP_MS);
                 }))
             }
             Self::Replicas => {
@@ -91,6 +103,15 @@ impl Part {
             Self::Keys => Box::new(Number::new(plan, 1, config.workload.keys, |plan, keys| {
                 plan.config.workload.keys = keys;
             })),
+            Self::Gaps => Box::new(InTurn::new(plan, times::gap_before)),
+            Self::Lengths => Box::new(InTurn::new(plan, times::length_of)),
+            Self::Tail => {
+                let steps = config.time_ms.div_ceil(TIME_STEP_MS);
+                Box::new(Number::new(plan, 1, steps, |plan, steps| {
+                    times::cut(plan, steps * TIME_STEP_MS);
+                }))
+            }
+            Self::Rate => Box::new(Listed::new(plan, times::slower(plan))),
             Self::Operations => Box::new(Listed::new(plan, fewer_operations(plan))),
             Self::ValueBytes => {
                 let shorter =
@@ -144,13 +165,15 @@ fn fewer_clients(plan: &Plan) -> Vec<Plan> {
 
 fn fewer_operations(plan: &Plan) -> Vec<Plan> {
     let operations = plan.config.workload.operations.as_ref();
-    let fewer = operations.map(Operations::one_fewer).unwrap_or_default();
+    if plan.config.workload.name != WorkloadName::Register {
+        return Vec::new();
+    }
     let with = |operations| {
         let mut simpler = plan.clone();
         simpler.config.workload.operations = Some(operations);
         simpler
     };
-    fewer.into_iter().map(with).collect()
+    Operations::simpler(operations).into_iter().map(with).collect()
 }
 
 fn with_replicas(plan: &Plan, replicas: u32) -> Plan {
@@ -175,15 +198,6 @@ fn with_regions(plan: &Plan, regions: u32) -> Plan {
     let mut simpler = plan.clone();
     simpler.config.cluster.regions = regions;
     simpler
-}
-
-/// The same faults in less time, each begun as much earlier.
-fn shortened(plan: &mut Plan, time_ms: u64) {
-    let before_ms = plan.config.time_ms.max(1);
-    for fault in &mut plan.schedule {
-        fault.begin_ms = fault.begin_ms * time_ms / before_ms;
-    }
-    plan.config.time_ms = time_ms;
 }
 
 #[cfg(test)]

@@ -1,15 +1,17 @@
 //! Whether a smaller plan still fails: it is tried a few times, and the answer is kept in the journal.
 //!
 //! In: a plan. Out: the plan that failed as wanted, or none. In virtual time a plan always gives the same run, so the tries
-//! differ by the plan's seed, and the plan that is kept is the one with the seed that failed; on real processes they are
-//! the same plan again.
+//! differ by the plan's seed, and the plan that is kept is the one with the seed that failed. On real processes they are
+//! the same plan again, and one failure may be luck: a plan is kept only if it fails at least half as often as the one that
+//! is shrunk (`reference`), and whoever ends with it asks for its `rate`, which is remembered in place of the step.
 
-use super::journal::{Journal, Step};
+use super::journal::{Journal, Purpose, Step};
 use crate::{
     attempts::{Attempt, Attempts},
     config::TargetConfig,
     exit::Failure,
     plan::{self, Plan},
+    replay::Rate,
 };
 use checker::Validity;
 use std::{
@@ -32,6 +34,17 @@ pub struct Trial<'a> {
     /// When it shall be over.
     pub until: Option<Instant>,
     not_carried_out: u32,
+}
+
+/// How often a kept plan fails.
+#[derive(Debug)]
+pub struct Rated {
+    /// At least half as often as the plan that is shrunk.
+    pub often_enough: bool,
+    /// In lines.
+    pub in_words: Vec<String>,
+    /// The last attempt that failed, if it was made just now.
+    pub last_failed: Option<Attempt>,
 }
 
 /// Why no further plan is tried.
@@ -70,40 +83,112 @@ impl<'a> Trial<'a> {
         }
         let plan_hash = plan::hash(&candidate.to_json()?);
         if let Some(step) = self.journal.answer(&plan_hash) {
-            return Ok(step.seed.map(|seed| seeded(candidate, seed)));
+            return Ok(self.kept(candidate, step));
         }
         let step = self.tried(candidate, plan_hash)?;
         let per_step = self.journal.attempts_per_step();
-        let came_of_it = match step.failed {
-            0 => format!("holds {per_step} times"),
-            _ => format!("fails in attempt {} of {per_step}, kept", step.attempts),
+        let kept = self.kept(candidate, &step);
+        let came_of_it = match (&kept, step.failed) {
+            (None, 0) => format!("holds {} times", step.attempts),
+            (None, failed) => format!("fails in {failed} of {}, too seldom", step.attempts),
+            (Some(_), 1) => format!("fails in attempt {} of {per_step}, kept", step.attempts),
+            (Some(_), failed) => format!("fails in {failed} of {}, kept", step.attempts),
         };
         crate::terminal::note(format_args!(
             "step {}: {}: {came_of_it}",
             step.number, step.in_words
         ));
-        let kept = step.seed.map(|seed| seeded(candidate, seed));
         self.journal.note(step)?;
         Ok(kept)
     }
 
+    /// The plan with the seed that failed, if it failed often enough.
+    fn kept(&self, candidate: &Plan, step: &Step) -> Option<Plan> {
+        let seed = step.seed?;
+        self.is_often(step.failed, step.attempts).then(|| seeded(candidate, seed))
+    }
+
+    /// Whether so many failures are at least half as many as the plan that is shrunk would show. In virtual time each
+    /// attempt is another plan, so that one is enough.
+    fn is_often(&self, failed: u32, attempts: u32) -> bool {
+        is_often(failed, attempts, self.journal.reference())
+    }
+
+    /// How often the plan that is shrunk fails, against which smaller ones are measured. Its own run is not counted: it is
+    /// looked at because it failed.
+    pub fn measure_reference(&mut self, plan: &Plan) -> Result<(), Stop> {
+        if self.journal.reference().is_some() {
+            return Ok(());
+        }
+        // It is no search, so the time that is given for one does not end it.
+        let until = self.until.take();
+        let mut step = self.begun(plan, plan::hash(&plan.to_json()?), Purpose::Step);
+        for _ in 0..self.journal.attempts_per_step() {
+            let attempt = self.attempt(plan)?;
+            self.count(&mut step, plan, &attempt);
+            attempt.discard();
+        }
+        crate::terminal::note(format_args!(
+            "the plan itself fails in {} of {}",
+            step.failed, step.attempts
+        ));
+        self.journal.note(step)?;
+        self.until = until;
+        Ok(())
+    }
+
+    /// Carries a kept plan out so many times, unless it certainly fails too seldom. What failed last stays.
+    pub fn rate(&mut self, plan: &Plan, times: u32) -> Result<Rated, Stop> {
+        let plan_hash = plan::hash(&plan.to_json()?);
+        if let Some(step) = self.journal.tried(&plan_hash, Purpose::Rate) {
+            let often_enough = self.is_often(step.failed, step.attempts);
+            let in_words = vec![format!("failed {} of {}", step.failed, step.attempts)];
+            return Ok(Rated { often_enough, in_words, last_failed: None });
+        }
+        // The time that smaller plans are looked for is over perhaps; what was found shall be known all the same.
+        self.until = None;
+        let mut step = self.begun(plan, plan_hash, Purpose::Rate);
+        let (mut rate, mut last_failed) = (Rate::default(), None::<Attempt>);
+        while step.attempts < times && self.is_often(step.failed + times - step.attempts, times) {
+            let attempt = self.attempt(plan)?;
+            rate.count(&attempt, false)?;
+            self.count(&mut step, plan, &attempt);
+            if self.is_wanted(&attempt) {
+                last_failed.replace(attempt).into_iter().for_each(Attempt::discard);
+            } else {
+                attempt.discard();
+            }
+        }
+        let often_enough = self.is_often(step.failed, step.attempts);
+        self.journal.note(step)?;
+        Ok(Rated { often_enough, in_words: rate.in_words(None), last_failed })
+    }
+
+    fn begun(&self, plan: &Plan, plan_hash: String, purpose: Purpose) -> Step {
+        let number = self.journal.len() + 1;
+        let in_words = plan.in_words();
+        Step { number, purpose, plan_hash, attempts: 0, failed: 0, seed: None, in_words }
+    }
+
+    fn count(&self, step: &mut Step, plan: &Plan, attempt: &Attempt) {
+        step.attempts += 1;
+        if self.is_wanted(attempt) {
+            step.failed += 1;
+            step.seed = Some(plan.config.seed);
+        }
+    }
+
     fn tried(&mut self, candidate: &Plan, plan_hash: String) -> Result<Step, Stop> {
-        let mut step = Step {
-            number: self.journal.len() + 1,
-            plan_hash,
-            attempts: 0,
-            failed: 0,
-            seed: None,
-            in_words: candidate.in_words(),
-        };
-        while step.attempts < self.journal.attempts_per_step() && step.failed == 0 {
+        let mut step = self.begun(candidate, plan_hash, Purpose::Step);
+        let most = self.journal.attempts_per_step();
+        // Until it is certain, whatever the attempts that are left would show.
+        while step.attempts < most
+            && !self.is_often(step.failed, most)
+            && self.is_often(step.failed + most - step.attempts, most)
+        {
             let plan = nth(candidate, step.attempts);
             let attempt = self.attempt(&plan)?;
-            step.attempts += 1;
-            if self.is_wanted(&attempt) {
-                step.failed += 1;
-                step.seed = Some(plan.config.seed);
-            }
+            self.count(&mut step, &plan, &attempt);
             attempt.discard();
         }
         Ok(step)
@@ -143,6 +228,10 @@ impl<'a> Trial<'a> {
     }
 }
 
+fn is_often(failed: u32, attempts: u32, of_whole: Option<(u32, u32)>) -> bool {
+    failed > 0 && of_whole.is_none_or(|(f, of)| 2 * failed * of >= f * attempts)
+}
+
 /// The plan of an attempt with this number.
 fn nth(candidate: &Plan, number: u32) -> Plan {
     if candidate.config.target == TargetConfig::Simulated {
@@ -156,4 +245,19 @@ fn seeded(plan: &Plan, seed: u64) -> Plan {
     let mut plan = plan.clone();
     plan.config.seed = seed;
     plan
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn often_is_half_as_often_as_the_whole_and_never_not_at_all() {
+        assert!(is_often(1, 10, None) && !is_often(0, 10, None));
+        let always = Some((3, 3));
+        assert!(!is_often(1, 3, always) && is_often(2, 3, always));
+        assert!(!is_often(4, 10, always) && is_often(5, 10, always));
+        // One that never failed when it was measured is rare, so that any failure tells something.
+        assert!(is_often(1, 10, Some((0, 3))) && !is_often(0, 10, Some((0, 3))));
+    }
 }

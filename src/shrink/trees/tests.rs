@@ -60,7 +60,30 @@ proptest! {
         prop_assert_eq!(smallest.config.time_ms, time_ms.next_multiple_of(TIME_STEP_MS));
         prop_assert_eq!(smallest.config.cluster.stores, 1);
         prop_assert!(smallest.schedule.iter().all(|it| it.begin_ms <= smallest.config.time_ms));
+        prop_assert_eq!(smallest.config.workload.rate, Some(10));
     }
+}
+
+#[test]
+fn faults_come_early_and_are_as_short_as_the_failure_lets_them() {
+    let mut plan = plan(3);
+    plan.schedule.retain(|fault| fault.what.no_longer_than(300) != fault.what);
+    plan.schedule.truncate(2);
+    let draws: Vec<u32> = plan.schedule.iter().map(|fault| fault.draw).collect();
+    assert_eq!(draws.len(), 2);
+    let smallest = shrunk(&plan, |plan| {
+        let [first, second] = plan.schedule.as_slice() else { return false };
+        let gap_ms = second.begin_ms - first.begin_ms;
+        let is_long = |fault: &nemesis::PlannedFault| fault.what.no_longer_than(200) != fault.what;
+        is_long(first) && gap_ms >= 400
+    });
+    let [first, second] = smallest.schedule.as_slice() else { panic!("two are needed") };
+    assert_eq!([first.draw, second.draw].to_vec(), draws);
+    assert!(first.begin_ms <= 50, "{first:?}");
+    assert!((400..=500).contains(&(second.begin_ms - first.begin_ms)), "{first:?} {second:?}");
+    assert_eq!(first.what.no_longer_than(250), first.what);
+    assert_eq!(second.what.no_longer_than(50), second.what);
+    assert!(smallest.config.time_ms <= 1_000, "{}", smallest.config.time_ms);
 }
 
 #[test]
