@@ -108,6 +108,7 @@ fn a_simulated_run_fails_again_every_time_and_shrinks_to_next_to_nothing() {
 
 #[test]
 fn an_interrupted_shrink_goes_on_where_it_was_and_ends_with_the_same_plan() {
+    const SHRINK: [&str; 4] = ["shrink", "plan.json", "--attempts-per-step", "2"];
     let dir = tempfile::tempdir().expect("a directory");
     let flags = "--stores 3 --concurrency 6 --time 4 --defect cas-race";
     for name in ["one", "other"] {
@@ -115,10 +116,10 @@ fn an_interrupted_shrink_goes_on_where_it_was_and_ends_with_the_same_plan() {
         draw(&dir.path().join(name), "plan.json", flags);
     }
     let (whole, parts) = (dir.path().join("one"), dir.path().join("other"));
-    said(&whole, &["shrink", "plan.json"], 1);
+    said(&whole, &SHRINK, 1);
     // Ended after three steps by Ctrl-C, then by itself.
     let mut shrink = Command::new(env!("CARGO_BIN_EXE_jepsen-tikv"))
-        .args(["shrink", "plan.json"])
+        .args(SHRINK)
         .current_dir(&parts)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -136,7 +137,7 @@ fn an_interrupted_shrink_goes_on_where_it_was_and_ends_with_the_same_plan() {
     let code = shrink.wait().expect("it ends").code();
     assert!(matches!(code, Some(130 | 1)), "{code:?}");
     assert!(parts.join("plan-shrink/smallest-plan.json").is_file());
-    said(&parts, &["shrink", "plan.json"], 1);
+    said(&parts, &SHRINK, 1);
     let smallest = |dir: &Path| std::fs::read(dir.join("plan-shrink/smallest-plan.json"));
     assert_eq!(smallest(&whole).expect("there"), smallest(&parts).expect("there"));
 }
