@@ -187,6 +187,18 @@ fn batches_alone_are_judged_and_show_a_defect() {
 }
 
 #[test]
+fn a_leader_that_was_stopped_takes_writes_before_it_hears_that_it_is_deposed() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let flags = "simulate --nemesis pause-leader --pause-ms-min 2500 --op-timeout 8 --keys 500 --rate 400 --time 20 \
+                 --seed 1 --defect lost-on-leader-change";
+    let arguments: Vec<&str> = flags.split_whitespace().collect();
+    let output = jepsen_tikv(dir.path(), &arguments, &[]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("lost write"), "{said}");
+}
+
+#[test]
 fn what_cannot_be_simulated_is_refused_in_one_sentence() {
     let dir = tempfile::tempdir().expect("a directory");
     let absent: PathBuf = dir.path().join("absent.json");

@@ -76,7 +76,7 @@ pub fn shortened(command: &str, pd: &str, number: usize) -> (String, Way) {
         "fuzz" if given("--simulate") => add("--time-max 2s"),
         "fuzz" => add("--time-max 1s --profile small.toml"),
         "scenario" => add("--window 1 --gap-max 5m --keys 100"),
-        "shrink" => add("--for 2s"),
+        "shrink" => add("--for 2s --attempts-per-step 1 --times 1"),
         "target-check" if given("attach") => add("--allow-faults"),
         "target-check" => add("--stores 3"),
         "nightly" => add("--fresh"),
