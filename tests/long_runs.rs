@@ -70,7 +70,7 @@ fn parts_are_judged_and_dropped_and_a_broken_promise_ends_the_run() {
 #[test]
 fn a_history_in_segments_is_judged_as_one() {
     let dir = tempfile::tempdir().expect("a directory");
-    let flags = ["--time", "10", "--keys", "50", "--client", "direct", "--history-segment", "1"];
+    let flags = ["--time", "10", "--keys", "50", "--value-bytes", "4000", "--history-segment", "1"];
     let common = ["test", "--nemesis", "none", "--stores", "3", "--fail-fast"];
     let output = jepsen_tikv(dir.path(), &[&common[..], &flags].concat());
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
