@@ -1,0 +1,12 @@
+//! Any text as each file of settings: nightly.toml, jepsen-tikv.toml, a profile of `fuzz`.
+//! The values of a jepsen-tikv.toml live as long as the process, which is meant: run it with `-detect_leaks=0`.
+#![no_main]
+
+use jepsen_tikv::doors;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|text: &str| {
+    doors::nightly(text);
+    doors::profile(text);
+    doors::defaults(text);
+});
