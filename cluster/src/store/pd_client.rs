@@ -24,7 +24,8 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(3);
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 /// Between two lines in the log about a PD that does not answer.
 const COMPLAINT_PAUSE: Duration = Duration::from_secs(10);
-const HEARTBEATS_WAITING_MAX: usize = 1_024;
+/// More than a store leads regions, so that a round of them fits.
+const HEARTBEATS_WAITING_MAX: usize = 16_384;
 
 /// PD's client; clones share a connection.
 #[derive(Clone)]
@@ -214,13 +215,14 @@ impl Pd {
         let mut responses = None;
         loop {
             tokio::select! {
-                heartbeat = queue.recv() => {
-                    let Some(mut heartbeat) = heartbeat else { return };
+                // Nothing leaves the queue before there is room for it: of a thousand regions none may be passed over.
+                heartbeat = async {
+                    let room = stream.reserve().await.ok()?;
+                    Some((room, queue.recv().await?))
+                } => {
+                    let Some((room, mut heartbeat)) = heartbeat else { return };
                     heartbeat.header = Some(self.header());
-                    // Full only while PD does not read; the next heartbeat says the same and more.
-                    if let Err(mpsc::error::TrySendError::Closed(_)) = stream.try_send(heartbeat) {
-                        return;
-                    }
+                    room.send(heartbeat);
                 }
                 opened = &mut answers, if responses.is_none() => match opened {
                     Ok(response) => responses = Some(response.into_inner()),
