@@ -1,4 +1,4 @@
-//! Opens a history file by its path: plain, zstd-compressed, in several [segments](super::segments), or standard input (`-`).
+//! Opens a history file by its path: plain, zstd-compressed, in several [`segments`], or standard input (`-`).
 //!
 //! In: a path. Out: a [`Reader`], and how far the file is read. Compression is told from the first bytes, not from the
 //! name.
