@@ -40,9 +40,10 @@ pub fn command(args: &MinimizeArgs) -> Result<Exit, Failure> {
         for line in &found.drawing {
             crate::terminal::result(format_args!("  {line}"));
         }
+        let count = found.operations.len();
         crate::terminal::result(format_args!(
-            "{} operations instead of {}: {}",
-            found.operations.len(),
+            "{count} operation{} instead of {}: {}",
+            if count == 1 { "" } else { "s" },
             key.calls,
             args.output.display()
         ));

@@ -119,6 +119,22 @@ fn a_place_that_cannot_be_written_is_said() {
 }
 
 #[test]
+fn a_cluster_that_did_not_recover_is_stuck_for_check_too() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let history = [
+        r#"{"format":"jepsen-tikv history","version":1}"#,
+        r#"{"index":0,"time":1,"process":0,"type":"invoke","f":"put","key":"a","value":"1"}"#,
+        r#"{"index":1,"time":2,"process":0,"type":"ok","f":"put","key":"a","value":"1"}"#,
+        r#"{"index":2,"time":3,"process":"nemesis","type":"info","f":"recovery","value":{"serves_after_ms":120000,"whole_after_ms":120000,"stuck":["region 7"],"missing":null}}"#,
+    ];
+    std::fs::write(dir.path().join("stuck.jsonl"), history.join("\n") + "\n").expect("written");
+    let output = jepsen_tikv(dir.path(), &["check", "stuck.jsonl"]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("region 7"), "{said}");
+}
+
+#[test]
 fn an_invalid_history_leaves_a_counterexample_that_is_judged_invalid_too() {
     let dir = tempfile::tempdir().expect("a directory");
     let edn = "[{:process 0 :type :invoke :f :write :value 1}

@@ -108,7 +108,7 @@ fn a_simulated_run_fails_again_every_time_and_shrinks_to_next_to_nothing() {
 
 #[test]
 fn an_interrupted_shrink_goes_on_where_it_was_and_ends_with_the_same_plan() {
-    const SHRINK: [&str; 4] = ["shrink", "plan.json", "--attempts-per-step", "2"];
+    const SHRINK: [&str; 5] = ["shrink", "plan.json", "--simulate", "--attempts-per-step", "2"];
     let dir = tempfile::tempdir().expect("a directory");
     let flags = "--stores 3 --concurrency 6 --time 4 --defect cas-race";
     for name in ["one", "other"] {
