@@ -34,7 +34,7 @@ use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 /// An idle client waits for so much longer than the longest pause: for a new leader, and for its own turn.
 pub const IDLE_BEYOND_PAUSE_MS: u64 = 6_000;
 
-/// From so many bytes on a segment of a history is compressed, and the next begun, unless the user says otherwise.
+/// From so many MiB on a segment of a history is compressed, and the next begun, unless the user says otherwise.
 pub const HISTORY_SEGMENT_MIB: u64 = 256;
 
 /// What a run is for.

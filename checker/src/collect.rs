@@ -102,7 +102,8 @@ impl Collector {
     }
 
     /// Whether a violation is certain already, whatever follows.
-    pub fn is_condemned(&self) -> bool {
+    #[cfg(test)]
+    pub(crate) fn is_condemned(&self) -> bool {
         let history = &self.history;
         !history.is_late
             && (!history.contradictions.is_empty()
