@@ -32,7 +32,8 @@ pub trait Observer: Send + Sync {
     /// `transfer-leader`, `move-replica`, `split`, `max-replicas`, `disk-error`, or one of
     /// [`Disturbance::steps`](crate::Disturbance::steps); `value` names the `fault` (its place in the plan). Beginnings say whom
     /// (`stores` by `id`, `address`, `pid` and `role`, or `region`, `from`, `to`) and how long (`length_ms`),
-    /// completions what was seen of it: `stores` with the `state` of their processes, `regions` with their leaders and
+    /// completions what was seen of it: `stores` with the `state` of their processes and when the signal was sent that
+    /// led to it (`signalled_ns`; the completion itself is when that was confirmed), `regions` with their leaders and
     /// numbers of voters before and after, what a disturbance `touched`, or an `error`.
     fn record(&self, what: What) -> u64;
 
