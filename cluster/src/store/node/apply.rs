@@ -4,7 +4,7 @@
 //! entry does follows from the entry and the state before it alone, so that all replicas do the same.
 
 use super::{
-    command::{Action, Command, CompareAndSwap, Mutation, Split, Write},
+    command::{Action, Command, CompareAndSwap, Mutation, Split},
     data::Record,
     effects::{Effect, Shared},
     peer::Peer,
