@@ -32,6 +32,7 @@ pub(crate) async fn inject(field: Arc<Field>, fault: usize, planned: PlannedFaul
         taken: Vec::new(),
         disturbance: None,
         before: Vec::new(),
+        leaders_stay: false,
         field,
     };
     let carried_out = injection.act(planned.what).await;
@@ -48,6 +49,8 @@ pub(crate) struct Injection {
     pub(crate) disturbance: Option<Disturbance>,
     /// The workload's regions when it began.
     pub(crate) before: Vec<Region>,
+    /// It would move leaders, and the target cannot.
+    pub(crate) leaders_stay: bool,
 }
 
 /// Why a fault ended before its time.
@@ -119,7 +122,7 @@ impl Injection {
         let whom = self.record.hurt[place..].iter().map(Hurt::to_whom).collect::<Value>();
         let (f, _) = how.steps();
         let value = json!({ "region": region.id, "stores": whom, "length_ms": length_ms });
-        let asked = Asked { at: Instant::now(), at_ns: self.begin(f, value) };
+        let asked = Asked { at_ns: self.begin(f, value), at: Instant::now() };
         let done = match how {
             Down::Stopped => self.field.target.pause(stores.to_vec()).await,
             Down::Killed => self.field.target.kill(stores.to_vec()).await,
@@ -144,9 +147,8 @@ impl Injection {
         let (_, f) = how.steps();
         let whom: Value = stores.iter().map(|store| json!({ "id": store })).collect();
         let value = json!({ "fault": self.record.fault, "stores": whom });
-        let at = Instant::now();
         let at_ns = self.field.observer.record(What::FaultInvoke { f: f.into(), value });
-        let asked = Asked { at, at_ns };
+        let asked = Asked { at_ns, at: Instant::now() };
         let done = match how {
             Down::Stopped => self.field.target.resume(stores.to_vec()).await,
             Down::Killed | Down::DiskFailed => self.field.target.start(stores.to_vec()).await,
@@ -172,6 +174,14 @@ impl Injection {
     pub(crate) fn begin(&mut self, f: &str, mut value: Value) -> u64 {
         value["fault"] = self.record.fault.into();
         value["name"] = self.record.name.into();
+        let region = self.before.iter().find(|region| value["region"].as_u64() == Some(region.id));
+        if let Some(region) = region.filter(|_| self.record.begun_ns.is_none()) {
+            value["leader"] = region.leader.into();
+            value["voters"] = region.voters.clone().into();
+            if self.leaders_stay {
+                value["leaders-stay"] = true.into();
+            }
+        }
         let at_ns = self.field.observer.record(What::FaultInvoke { f: f.into(), value });
         self.record.begun_ns.get_or_insert(at_ns);
         self.field.in_force(&self.record, &self.before);

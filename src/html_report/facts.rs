@@ -110,7 +110,7 @@ pub struct Facts {
     /// Why the file could not be read to its end.
     pub torn: Option<String>,
     /// Steps of faults that were begun, by fault and step: when.
-    begun: HashMap<(Option<u64>, String), u64>,
+    pub(super) begun: HashMap<(Option<u64>, String), u64>,
     /// What each client has open: kind, when invoked, by which event.
     pub(super) open: HashMap<u64, (&'static str, u64, u64)>,
 }

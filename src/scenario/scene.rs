@@ -147,8 +147,7 @@ impl Scene {
         });
         self.books().down.clone_from(&ids);
         let value = json!({ "region": region.id, "stores": whom.collect::<Value>() });
-        let at = Instant::now();
-        let asked = Asked { at, at_ns: self.begin(fault, "pause", value) };
+        let asked = Asked { at_ns: self.begin(fault, "pause", value), at: Instant::now() };
         let pulse = Pulse::feel(Arc::clone(&self.parts.recording));
         let seen = self.parts.target.pause(ids).await;
         self.complete(fault, "pause", asked.seen(&seen));
@@ -171,8 +170,7 @@ impl Scene {
             "tester-late-ns": pulse.beat().late.as_nanos() as u64,
         });
         let value = json!({ "stores": whom, "scene": scene });
-        let at = Instant::now();
-        let asked = Asked { at, at_ns: self.begin(fault, "resume", value) };
+        let asked = Asked { at_ns: self.begin(fault, "resume", value), at: Instant::now() };
         let seen = self.parts.target.resume(down).await;
         self.complete(fault, "resume", asked.seen(&seen));
         for seen in seen? {
