@@ -152,18 +152,23 @@ fn print_table(judgements: &[(PathBuf, Judgement)], refused: &[(PathBuf, Failure
     }
 }
 
-/// The history that a path names: the file itself, or that of a run directory.
+/// The history that a path names: the file itself, that of a run directory, or a folder of another project.
 pub fn history(path: &Path) -> Result<PathBuf, Failure> {
     if !path.is_dir() {
         return Ok(path.to_owned());
     }
-    RunDirectory::open(path).map(|run| run.history()).ok_or_else(|| {
-        Failure::new(
-            Exit::NoInput,
-            format!(
-                "{} holds no history.jsonl: name a run directory or a history file",
-                path.display()
-            ),
-        )
-    })
+    if let Some(run) = RunDirectory::open(path) {
+        return Ok(run.history());
+    }
+    if histories::source::is_history_folder(path) {
+        return Ok(path.to_owned());
+    }
+    Err(Failure::new(
+        Exit::NoInput,
+        format!(
+            "{} holds no history: name a run directory, a history file, a folder of Jepsen (history.edn in it) or a \
+             report folder of etcd (client-*/operations.json in it)",
+            path.display()
+        ),
+    ))
 }

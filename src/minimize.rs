@@ -20,7 +20,8 @@ pub fn command(args: &MinimizeArgs) -> Result<Exit, Failure> {
             args.output.display()
         )));
     }
-    let judgement = judge::judge(&check::history(&args.history)?, &Judging::default())?;
+    let judging = Judging { reading: args.reading.options(), ..Judging::default() };
+    let judgement = judge::judge(&check::history(&args.history)?, &judging)?;
     let size =
         |key: &&KeyVerdict| key.counterexample.as_ref().map_or(usize::MAX, |it| it.events.len());
     let invalid = judgement.checked.keys.iter().filter(|key| key.counterexample.is_some());
@@ -32,13 +33,16 @@ pub fn command(args: &MinimizeArgs) -> Result<Exit, Failure> {
         ));
         return Ok(judgement.exit());
     };
-    counterexamples::write_one(key, &args.output).map_err(|error| {
+    counterexamples::write_one(key, &judgement.places, &args.output).map_err(|error| {
         Failure::target_or_disk(format!("cannot write {}: {error}", args.output.display()))
     })?;
     if let Some(found) = &key.counterexample {
         crate::terminal::result(format_args!("key {}: {}", key.key, found.sentence));
         for line in &found.drawing {
             crate::terminal::result(format_args!("  {line}"));
+        }
+        if let Some(places) = counterexamples::places(found, &judgement.places) {
+            crate::terminal::result(places);
         }
         let count = found.operations.len();
         crate::terminal::result(format_args!(

@@ -34,7 +34,9 @@ fn judged_as_published(name: &str, initial: Option<&str>) {
             Some(value) => Collector::with_initial(value.as_bytes().to_vec()),
             None => Collector::new(),
         };
-        let source = histories::source::open(&folder.join(&file), None).expect("readable");
+        let source =
+            histories::source::open(&folder.join(&file), histories::ReadOptions::default())
+                .expect("readable");
         let heard = source.hear(|event| {
             collector.hear(event).expect("well-formed");
             Ok::<(), histories::ReadError>(())

@@ -150,9 +150,8 @@ fn json(text: &str, is_all: bool) -> Told {
             if line.len() == rest.len() && line.trim().is_empty() && !is_all {
                 return Told::More;
             }
-            let is_lines = in_array.is_none()
-                && line.trim().is_empty()
-                && !object[..end].contains('\n');
+            let is_lines =
+                in_array.is_none() && line.trim().is_empty() && !object[..end].contains('\n');
             Told::Is(Format::Jsonl, is_lines)
         }
         (Some(Format::Jsonl), None) if !is_all => Told::More,

@@ -92,8 +92,9 @@ fn raw_event(line: u64, value: &Edn) -> Result<RawEvent, ReadError> {
         Some(_) => None,
         None => return Err(malformed(line, &format!("an event wants a :process: {value}"))),
     };
-    let kind = word("type")
-        .ok_or_else(|| malformed(line, &format!("an event wants a keyword as its :type: {value}")))?;
+    let kind = word("type").ok_or_else(|| {
+        malformed(line, &format!("an event wants a keyword as its :type: {value}"))
+    })?;
     let f = match word("f") {
         Some(f) => f,
         // Only operations must have a name.

@@ -76,7 +76,9 @@ fn checked(record: &Record) -> Result<(), MalformedReason> {
         time(record.finish)?;
         if record.finish < record.call {
             let (call, finish) = (record.call, record.finish);
-            return shape(format!("the operation is answered at {finish}, before its call at {call}"));
+            return shape(format!(
+                "the operation is answered at {finish}, before its call at {call}"
+            ));
         }
     }
     match record.input.kind.as_str() {

@@ -36,7 +36,8 @@ fn is_independent(raws: &[RawEvent]) -> Result<bool, ReadError> {
         raws.iter().filter(is_it)
     };
     let reads = || invoked(&["read", "get"]);
-    let keyed = |raw: &RawEvent| matches!(elements(&raw.value), Some([key, Edn::Nil]) if *key != Edn::Nil);
+    let keyed =
+        |raw: &RawEvent| matches!(elements(&raw.value), Some([key, Edn::Nil]) if *key != Edn::Nil);
     if let Some(first) = reads().find(|raw| keyed(raw)) {
         return match reads().find(|raw| !keyed(raw)) {
             None => Ok(true),

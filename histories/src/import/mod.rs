@@ -28,8 +28,8 @@ mod tipocket;
 
 pub(crate) use edn::{Edn, EdnError, EdnReader};
 pub use edn_history::read_edn;
-pub(crate) use etcd::read_etcd_files;
 pub use etcd::read_etcd;
+pub(crate) use etcd::read_etcd_files;
 pub(crate) use text_log::is_event_line;
 pub use text_log::read_text_log;
 pub use tipocket::read_tipocket;

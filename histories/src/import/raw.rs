@@ -98,7 +98,9 @@ fn time(raw: &RawEvent) -> Result<Option<u64>, MalformedReason> {
         return Ok(None);
     }
     let Ok(time_ns) = u64::try_from(time) else {
-        let reason = format!("the time {time} is negative or too large: it counts nanoseconds from the test's start");
+        let reason = format!(
+            "the time {time} is negative or too large: it counts nanoseconds from the test's start"
+        );
         return Err(MalformedReason::Shape(reason));
     };
     order::time(time_ns)?;

@@ -60,7 +60,8 @@ fn raw_events(text: &str) -> (Vec<RawEvent>, Option<ReadError>) {
             }
             None if line.trim().is_empty() => {}
             None if is_bare && raws.last().is_some_and(|raw| !raw.has_error) => {
-                let reason = format!("no event, which is process, type, f and value: {}", line.trim());
+                let reason =
+                    format!("no event, which is process, type, f and value: {}", line.trim());
                 return (raws, wrong(MalformedReason::Shape(reason)));
             }
             None => {

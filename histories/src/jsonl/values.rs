@@ -43,7 +43,8 @@ pub(crate) fn read_values(
 
 /// The value without what lays it out, if it may be a header.
 fn compact(value: &str) -> String {
-    let is_header = value.strip_prefix('{').is_some_and(|rest| rest.trim_start().starts_with("\"format\""));
+    let is_header =
+        value.strip_prefix('{').is_some_and(|rest| rest.trim_start().starts_with("\"format\""));
     let parsed = is_header.then(|| serde_json::from_str::<serde_json::Value>(value).ok()).flatten();
     parsed.map_or_else(|| "{}".to_owned(), |value| value.to_string())
 }
