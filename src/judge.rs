@@ -163,7 +163,9 @@ pub fn judge_watched(
     let mut source = opened(path, judging)?;
     watch.get_or_init(|| source.position.clone());
     let mut header = source.header.clone();
-    header.fields.entry("target").or_insert_with(|| file_name(path).into());
+    if !header.fields.get("target").is_some_and(serde_json::Value::is_string) {
+        header.fields.insert("target".into(), file_name(path).into());
+    }
     if let Some(left_out) = header.fields.get("left-out").and_then(|it| it.as_str()) {
         let target = format!("{}, imported without {left_out}", file_name(path));
         header.fields.insert("target".into(), target.into());

@@ -4,7 +4,7 @@
 #![allow(clippy::disallowed_methods)] // The ban on files is for the checker, not for its tests.
 
 use checker::{Budget, Collector, Engine, Options, Validity, check};
-use histories::{MalformedReason, ReadError, ReadOptions, source};
+use histories::{ReadError, ReadOptions, source};
 use proptest::prelude::*;
 use std::{
     collections::BTreeMap,
@@ -20,22 +20,13 @@ fn expected() -> BTreeMap<String, String> {
     toml::from_str(&text).expect("file = verdict")
 }
 
-#[derive(Debug)]
-enum Refused {
-    Read(ReadError),
-    Event(MalformedReason),
-}
-
-impl From<ReadError> for Refused {
-    fn from(error: ReadError) -> Self {
-        Self::Read(error)
-    }
-}
-
-fn judged(path: &Path, engine: Engine) -> Result<Validity, Refused> {
+fn judged(path: &Path, engine: Engine) -> Result<Validity, ReadError> {
     let source = source::open(path, ReadOptions::default())?;
     let mut collector = Collector::new();
-    source.hear(|event| collector.hear(event).map_err(Refused::Event))?;
+    source.hear(|event| {
+        let line = event.index;
+        collector.hear(event).map_err(|reason| ReadError::Malformed { line, reason })
+    })?;
     let options = Options { engine, budget: Budget::default() };
     Ok(check(&collector.finish(), &options).validity)
 }
@@ -127,7 +118,7 @@ proptest! {
         std::fs::write(file.path(), &bytes).expect("written");
         // A verdict or a refusal: it ends without a panic.
         let said = judged(file.path(), Engine::Auto);
-        if let Err(Refused::Read(error)) = said {
+        if let Err(error) = said {
             prop_assert!(!matches!(error, ReadError::Io(_)), "{error}");
         }
     }

@@ -103,7 +103,7 @@ fn a_refusal_names_the_cause() {
     let big_endian: Vec<u8> = history.encode_utf16().flat_map(u16::to_be_bytes).collect();
     let cut = |bytes: Vec<u8>| bytes[..bytes.len() - 10].to_vec();
     let damaged = |mut bytes: Vec<u8>, at: usize| {
-        bytes[at..].fill(0xff);
+        bytes[at..at + 4].fill(0xff);
         bytes
     };
     for (bytes, words) in [

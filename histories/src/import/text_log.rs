@@ -25,8 +25,14 @@ const LOGGERS: [&str; 2] = ["jepsen.util", "jepsen.print"];
 pub fn read_text_log(text: &str, independent: Option<bool>) -> Imported {
     let reading = Reading { nil_is_absence: true, failed_cas_observes: true };
     let (mut raws, mut wrong) = raw_events(text);
-    if wrong.is_none() && !text.ends_with('\n') {
+    let last_line = text.lines().count() as u64;
+    if wrong.is_none()
+        && !text.ends_with('\n')
+        && raws.last().is_some_and(|it| it.line == last_line)
+    {
         wrong = cut_value(&raws);
+        // The column of an error may be missing.
+        raws.last_mut().into_iter().for_each(|last| last.has_error |= last.kind == "fail");
     }
     if let Err(error) = independent::settle(&mut raws, independent) {
         return Imported::refused(error);
