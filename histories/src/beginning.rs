@@ -236,11 +236,11 @@ fn edn(text: &str, is_all: bool) -> Told {
         None => Err(EdnError::Torn),
     });
     match first {
-        Ok(None | Some(Edn::Map(_))) => Told::Is(Format::Edn, true),
-        Err(EdnError::Torn) if is_all => Told::Is(Format::Edn, true),
-        Err(EdnError::Torn) => Told::More,
-        // Its reader says what is wrong with it, and on which line.
-        Err(EdnError::TooDeep) => Told::Is(Format::Edn, true),
+        Err(EdnError::Torn) if !is_all => Told::More,
+        // What is wrong with the last two, and on which line, its reader says.
+        Ok(None | Some(Edn::Map(_))) | Err(EdnError::TooDeep | EdnError::Torn) => {
+            Told::Is(Format::Edn, true)
+        }
         Err(EdnError::Unexpected(_)) if is_map => Told::Is(Format::Edn, true),
         Ok(Some(_)) | Err(EdnError::Unexpected(_)) => Told::No,
     }

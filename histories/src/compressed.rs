@@ -79,15 +79,12 @@ impl<D: Read> Read for Uncompressed<D> {
                 return error;
             }
             let compression = self.kind;
-            let (kind, reason) = match error.kind() {
-                kind @ io::ErrorKind::UnexpectedEof => {
-                    (kind, format!("it is compressed with {compression}, and its end is missing"))
-                }
-                _ => {
-                    let damaged =
-                        format!("it is compressed with {compression} and damaged: {error}");
-                    (io::ErrorKind::InvalidData, damaged)
-                }
+            let (kind, reason) = if error.kind() == io::ErrorKind::UnexpectedEof {
+                let reason = format!("it is compressed with {compression}, and its end is missing");
+                (error.kind(), reason)
+            } else {
+                let damaged = format!("it is compressed with {compression} and damaged: {error}");
+                (io::ErrorKind::InvalidData, damaged)
             };
             self.ended = Some((kind, reason.clone()));
             io::Error::new(kind, reason)

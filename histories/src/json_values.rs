@@ -33,7 +33,9 @@ pub(crate) fn json_values(text: &str) -> (Vec<JsonValue<'_>>, Option<ReadError>)
     if text.trim_start().starts_with('[') {
         return match serde_json::from_str::<Vec<&RawValue>>(text) {
             Ok(array) => {
-                array.into_iter().for_each(|raw| push(raw, &mut lines));
+                for raw in array {
+                    push(raw, &mut lines);
+                }
                 (values, None)
             }
             Err(error) => (values, Some(refusal(1, "no array of JSON objects", &error))),

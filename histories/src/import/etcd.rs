@@ -15,7 +15,7 @@
 //! - Values longer than etcd's tests keep stand there as a hash; equal hashes are taken for equal values.
 
 use super::etcd_record::{
-    KeyOptions, OperationKind, RangeOptions, RangeResult, Record, ValueOrHash,
+    KeyOptions, OperationKind, RangeOptions, RangeResult, Record, TxnRequest, ValueOrHash,
 };
 use super::timed::{Done, TimedOperation};
 use super::{Imported, Place};
@@ -83,7 +83,7 @@ fn checked(record: &Record) -> Result<(), MalformedReason> {
     }
     match record.input.kind.as_str() {
         "range" if record.input.range.is_some() => Ok(()),
-        "txn" if record.input.txn.as_ref().is_some_and(|txn| txn.names_operations()) => Ok(()),
+        "txn" if record.input.txn.as_ref().is_some_and(TxnRequest::names_operations) => Ok(()),
         "range" | "txn" => shape(format!(
             "a {} without its operations: it was written by another version of etcd's tests",
             record.input.kind
@@ -116,6 +116,9 @@ impl LeftOut {
     }
 }
 
+/// No record is read yet.
+const NOWHERE: &Place = &Place { file: None, line: 0, index: None, time: None };
+
 struct Import<'a> {
     operations: Vec<TimedOperation>,
     left_out: LeftOut,
@@ -142,7 +145,6 @@ impl<'a> Import<'a> {
         let keys = leased.map(|it| it.put.key.clone()).collect();
         let has_empty = puts().any(|it| bytes(&it.put.value).is_empty());
         let left_out = LeftOut { keys, ..LeftOut::default() };
-        const NOWHERE: &Place = &Place { file: None, line: 0, index: None, time: None };
         Self { operations: Vec::new(), left_out, has_empty, place: NOWHERE }
     }
 
@@ -196,10 +198,9 @@ impl<'a> Import<'a> {
         let Asked { range, is_in_txn } = asked;
         let returned = result.kvs.as_deref().unwrap_or_default();
         let is_cut = result.is_cut(range.limit);
-        let has_values = !range.keys_only
-            && !(is_in_txn
-                && !self.has_empty
-                && returned.iter().any(|pair| bytes(&pair.value).is_empty()));
+        let lacks_value = || returned.iter().any(|pair| bytes(&pair.value).is_empty());
+        let may_lack_values = is_in_txn && !self.has_empty;
+        let has_values = !range.keys_only && (!may_lack_values || !lacks_value());
         if range.end.is_empty() {
             if self.left_out.keys.contains(&range.start) {
                 return;

@@ -32,7 +32,9 @@ pub fn read_text_log(text: &str, independent: Option<bool>) -> Imported {
     {
         wrong = cut_value(&raws);
         // The column of an error may be missing.
-        raws.last_mut().into_iter().for_each(|last| last.has_error |= last.kind == "fail");
+        if let Some(last) = raws.last_mut() {
+            last.has_error |= last.kind == "fail";
+        }
     }
     if let Err(error) = independent::settle(&mut raws, independent) {
         return Imported::refused(error);
@@ -51,9 +53,10 @@ fn raw_events(text: &str) -> (Vec<RawEvent>, Option<ReadError>) {
     for (number, line) in (1..).zip(text.split_inclusive('\n')) {
         let is_whole = line.ends_with('\n');
         let wrong = |reason: MalformedReason| {
-            Some(match is_whole {
-                true => ReadError::Malformed { line: number, reason },
-                false => ReadError::TornTail { line: number },
+            Some(if is_whole {
+                ReadError::Malformed { line: number, reason }
+            } else {
+                ReadError::TornTail { line: number }
             })
         };
         match Columns::of(line) {
