@@ -3,7 +3,7 @@
 
 #![allow(clippy::disallowed_methods)] // The ban on files is for the checker, not for its tests.
 
-use checker::{Budget, Collector, Engine, Options, Validity, check};
+use checker::{Collector, Engine, Options, Validity, check};
 use histories::{ReadError, ReadOptions, source};
 use proptest::prelude::*;
 use std::{
@@ -27,7 +27,7 @@ fn judged(path: &Path, engine: Engine) -> Result<Validity, ReadError> {
         let line = event.index;
         collector.hear(event).map_err(|reason| ReadError::Malformed { line, reason })
     })?;
-    let options = Options { engine, budget: Budget::default() };
+    let options = Options { engine, ..Options::default() };
     Ok(check(&collector.finish(), &options).validity)
 }
 
