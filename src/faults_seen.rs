@@ -24,6 +24,9 @@ pub struct FaultSeen {
     pub begin_ns: u64,
     /// When everything it hurt had been healed, or the last that was heard of it.
     pub end_ns: u64,
+    /// When the first store that it had stopped was to run again, nanoseconds since the run's start.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub first_resume_ns: Option<u64>,
     /// The stores that it stopped or killed.
     pub stores: BTreeSet<u64>,
     /// What it stopped or killed was seen stopped or gone; what it asked PD for was seen to happen.
@@ -79,7 +82,12 @@ impl FaultFinder {
         });
         fault.end_ns = fault.end_ns.max(event.time_ns);
         match event.what {
-            WhatRef::FaultInvoke(..) => fault.begun(f, value),
+            WhatRef::FaultInvoke(..) => {
+                if f == "resume" {
+                    fault.first_resume_ns.get_or_insert(event.time_ns);
+                }
+                fault.begun(f, value);
+            }
             _ => fault.seen(f, value),
         }
     }
@@ -221,6 +229,7 @@ mod tests {
         ]);
         let [fault] = &faults[..] else { panic!("one fault: {faults:?}") };
         assert_eq!(fault.window(), Window { begin_ns: 5, end_ns: 91 });
+        assert_eq!(fault.first_resume_ns, Some(90));
         assert!(fault.confirmed);
         assert_eq!(fault.name, "pause-leader");
         assert_eq!(fault.effects, ["leader of region 15 moved from store 1 to store 2"]);

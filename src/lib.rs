@@ -27,6 +27,7 @@ mod internal;
 mod interrupt;
 mod judge;
 mod key_count;
+mod leaders_under_faults;
 mod live;
 mod live_tester;
 mod logging;

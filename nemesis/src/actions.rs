@@ -140,11 +140,7 @@ impl Injection {
     }
 
     /// Waits until that store leads the region. False if it did not in time.
-    pub(crate) async fn await_leader(
-        &self,
-        region: RegionId,
-        to: StoreId,
-    ) -> Result<bool, Ended> {
+    pub(crate) async fn await_leader(&self, region: RegionId, to: StoreId) -> Result<bool, Ended> {
         let field = &self.field;
         let there = || async move {
             let regions = field.target.regions().await.ok()?;

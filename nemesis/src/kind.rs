@@ -230,9 +230,7 @@ impl FaultKind {
             | Self::KillTwo
             | Self::KillAll
             | Self::KillLeaderLast
-            | Self::KillFollowers => {
-                (!possible.kill).then_some("kill stores and start them again")
-            }
+            | Self::KillFollowers => (!possible.kill).then_some("kill stores and start them again"),
             _ => (!possible.pause).then_some("stop and resume stores"),
         };
         if let Some(what) = missing {
