@@ -5,7 +5,7 @@
 //! defect stands in `trials`, which evidence it must bring in `evidence`; each run is a process of its own (`attempt`), the same that a user would start.
 
 mod attempt;
-mod evidence;
+pub mod evidence;
 mod table;
 pub mod trials;
 

@@ -11,14 +11,11 @@ fn text(key: &str) -> Text {
 }
 
 fn fault(name: &str, begin_s: u64, resume_s: u64, end_s: u64) -> FaultJudged {
-    let seen = FaultSeen {
-        name: name.into(),
-        begin_ns: begin_s * S,
-        first_resume_ns: Some(resume_s * S),
-        end_ns: end_s * S,
-        confirmed: true,
-        ..FaultSeen::default()
-    };
+    let mut seen = FaultSeen::default();
+    name.clone_into(&mut seen.name);
+    (seen.begin_ns, seen.end_ns) = (begin_s * S, end_s * S);
+    seen.first_resume_ns = Some(resume_s * S);
+    seen.confirmed = true;
     FaultJudged { seen, ok_during: 0, longest_gap_ns: 0, first_success_after_ns: None }
 }
 
