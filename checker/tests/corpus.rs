@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use checker::{Budget, Collector, Engine, FindingKind, History, Options, Role, Validity, check};
+use checker::{Collector, Engine, FindingKind, History, Options, Role, Validity, check};
 use histories::{Event, jsonl};
 use serde::Deserialize;
 
@@ -61,7 +61,7 @@ fn every_engine_says_what_is_expected() {
     for (name, expected) in expected() {
         let history = collected(read(&corpus().join(format!("{name}.jsonl"))));
         for engine in [Engine::Auto, Engine::Search, Engine::Porcupine, Engine::NearLinear] {
-            let options = Options { engine, budget: Budget::default() };
+            let options = Options { engine, ..Options::default() };
             let said = check(&history, &options).validity;
             // Repeated values and the like are beyond the near-linear check, and it says so.
             let beyond = engine == Engine::NearLinear && said == Validity::Unknown;
