@@ -35,7 +35,7 @@
 //! | `batch-put`, `batch-delete` | `[[key, value], …]`, keys | the same |
 //! | `scan` | `{"start":k,"end":k or null,"limit":n,"reverse":bool,"key_only":bool}` | `[[key, value], …]`; key-only: `[key, …]` |
 //! | `delete-range` | `{"start":k,"end":k or null}` | null |
-//! | a fault | whom: stores by id, address, PID, role; how long | what was seen of it |
+//! | a fault | whom: stores by id, address, PID, role; how long | what was seen of it; of each store that was signalled `signalled_ns`, when (the event's own `time` is when that was confirmed) |
 //!
 //! A long history is cut into [segments], files that are one history when one is put behind the other: a header with
 //! the field `follows` between two events says that the next segment begins, and nothing else.
