@@ -6,6 +6,8 @@
 
 mod attempt;
 pub mod evidence;
+#[cfg(test)]
+mod least;
 mod table;
 pub mod trials;
 

@@ -105,9 +105,8 @@ impl<const WORDS: usize> Reach<'_, WORDS> {
         let open = self.open;
         let unknown = self.unknown;
         let state = one.state;
-        let is_left = |(number, kind): &(u32, &unknown::Kind)| {
-            kind.is_left(*number, &one.spent, now)
-        };
+        let is_left =
+            |(number, kind): &(u32, &unknown::Kind)| kind.is_left(*number, &one.spent, now);
         let owed_puts = one.owed.both(open.puts());
         let mut can_swap = false;
         for Placed { slot, call, .. } in open.among(one.owed.both(open.swaps())) {
