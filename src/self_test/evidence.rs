@@ -60,7 +60,7 @@ pub fn of(defect: Defect) -> Accepted {
             "it waited in the log of a leader without followers, and its acknowledgement came with the leader's deposition",
             |judgement| {
                 never_committed(judgement, |older, fault| {
-                    fault.seen.first_resume_ns.is_some_and(|at| older.newer.invoke_ns < at)
+                    fault.seen.last_resume_ns.is_some_and(|at| older.newer.invoke_ns < at)
                 })
             },
         ),
@@ -176,8 +176,8 @@ fn served_alone(judgement: &Judgement, accepts: fn(&Older<'_>) -> bool) -> Optio
     let alone = |older: &Older<'_>| {
         faults(judgement, OVERLAP).any(|fault| {
             let fault = &fault.seen;
-            let resumed = fault.first_resume_ns.is_some_and(|resume_ns| {
-                older.observer.finish_ns.is_some_and(|finish_ns| finish_ns >= resume_ns)
+            let resumed = fault.ran_alone_ns.is_some_and(|alone_ns| {
+                older.observer.finish_ns.is_some_and(|finish_ns| finish_ns >= alone_ns)
             });
             resumed
                 && older.observer.invoke_ns <= fault.end_ns

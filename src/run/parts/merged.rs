@@ -109,7 +109,8 @@ fn moved(fault: &FaultJudged, number: u64, began_ns: u64) -> FaultJudged {
     let seen = &mut fault.seen;
     (seen.fault, seen.begin_ns, seen.end_ns) =
         (number, seen.begin_ns + began_ns, seen.end_ns + began_ns);
-    seen.first_resume_ns = seen.first_resume_ns.map(|ns| ns + began_ns);
+    seen.ran_alone_ns = seen.ran_alone_ns.map(|ns| ns + began_ns);
+    seen.last_resume_ns = seen.last_resume_ns.map(|ns| ns + began_ns);
     seen.effects.clear();
     fault.first_success_after_ns = fault.first_success_after_ns.map(|ns| ns + began_ns);
     fault

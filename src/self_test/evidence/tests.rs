@@ -14,7 +14,8 @@ fn fault(name: &str, begin_s: u64, resume_s: u64, end_s: u64) -> FaultJudged {
     let mut seen = FaultSeen::default();
     name.clone_into(&mut seen.name);
     (seen.begin_ns, seen.end_ns) = (begin_s * S, end_s * S);
-    seen.first_resume_ns = Some(resume_s * S);
+    seen.ran_alone_ns = Some(resume_s * S);
+    seen.last_resume_ns = Some(resume_s * S);
     seen.confirmed = true;
     FaultJudged { seen, ok_during: 0, longest_gap_ns: 0, first_success_after_ns: None }
 }
