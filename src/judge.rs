@@ -7,6 +7,7 @@ use crate::{
     exit::{Exit, Failure},
     faults_seen::{FaultFinder, FaultSeen},
     key_count::{CountFinder, CountedRange, KeyCounts},
+    leaders_under_faults::LeadersUnderFaults,
     recovery::{Recovery, RecoveryFinder},
     run::parts::PartsJudged,
     run_directory::write_whole,
@@ -15,8 +16,9 @@ use crate::{
 };
 use checker::{Collector, Engine, Model, Options, ReadAgain, Validity, Verdict};
 use histories::{
-    Header, MalformedReason, ReadError, ReadOptions, Source, Value, WhatRef, import::Place,
-    jsonl::Position,
+    Header, MalformedReason, ReadError, ReadOptions, Source, Value, WhatRef,
+    import::Place,
+    jsonl::{Position, Text},
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -50,6 +52,12 @@ pub struct Judgement {
     pub parts: Option<PartsJudged>,
     /// The faults, in the plan's order.
     pub faults: Vec<FaultJudged>,
+    /// Who led under these faults, and who never did.
+    #[serde(skip_serializing_if = "LeadersUnderFaults::is_empty", default)]
+    pub leaders: LeadersUnderFaults,
+    /// The first keys of the regions into which the workload's keys were split before the faults began.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub split_at: Vec<Text>,
     /// What an experiment of the walk-through showed.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub experiment: Vec<Finding>,
@@ -107,6 +115,8 @@ impl Judgement {
             operations: BTreeMap::new(),
             parts: None,
             faults: Vec::new(),
+            leaders: LeadersUnderFaults::default(),
+            split_at: Vec::new(),
             experiment: Vec::new(),
             recovery: None,
             key_counts: KeyCounts::default(),
@@ -179,6 +189,7 @@ pub fn judge_watched(
     let all_places = std::mem::take(&mut source.places);
     let mut collector = collector(path, judging);
     let mut faults = FaultFinder::default();
+    let mut leaders = LeadersUnderFaults::default();
     let mut recovery = RecoveryFinder::default();
     let mut scene = SceneFinder::of(&header);
     // A scenario is short, and asks for moments of its own.
@@ -195,6 +206,7 @@ pub fn judge_watched(
         }
         traffic.hear(event);
         faults.hear(event);
+        leaders.observe(event);
         recovery.hear(event);
         if let Some(scene) = &mut scene {
             scene.hear(event);
@@ -212,7 +224,7 @@ pub fn judge_watched(
     let experiment = scene.map_or_else(Vec::new, |scene| scene.finish(&traffic));
     let recovery = recovery.finish();
     let mut judgement =
-        conclude(&header, &traffic, Found { faults, experiment, recovery, counts }, checked);
+        conclude(&header, &traffic, Found { faults, leaders, experiment, recovery, counts }, checked);
     judgement.places = places_of(&judgement.checked, &all_places);
     Ok(judgement)
 }
@@ -298,13 +310,14 @@ fn judged(seen: FaultSeen, traffic: &Traffic) -> FaultJudged {
 /// What was found in a history beside its operations.
 struct Found {
     faults: Vec<FaultJudged>,
+    leaders: LeadersUnderFaults,
     experiment: Vec<Finding>,
     recovery: Option<Recovery>,
     counts: Option<KeyCounts>,
 }
 
 fn conclude(header: &Header, traffic: &Traffic, found: Found, checked: Verdict) -> Judgement {
-    let Found { faults, experiment, recovery, counts } = found;
+    let Found { faults, leaders, experiment, recovery, counts } = found;
     let mut reasons = checked.reasons.clone();
     let vacuous = vacuous(header, traffic, &faults, counts);
     let mut validity = checked.validity;
@@ -336,12 +349,20 @@ fn conclude(header: &Header, traffic: &Traffic, found: Found, checked: Verdict) 
         operations: traffic.by_kind().into_iter().map(|(kind, n)| (kind.to_owned(), n)).collect(),
         parts: None,
         faults,
+        leaders,
+        split_at: header.fields.get("split-at").map(split_at).unwrap_or_default(),
         experiment,
         recovery,
         key_counts: counts.unwrap_or_default(),
         places: Places::new(),
         checked,
     }
+}
+
+/// The keys of a header's field; those that are none are left out.
+fn split_at(keys: &serde_json::Value) -> Vec<Text> {
+    let keys = keys.as_array().into_iter().flatten();
+    keys.filter_map(|key| serde_json::from_value(key.clone()).ok()).collect()
 }
 
 /// Why a run tested nothing, in sentences. What a history's header does not promise is not demanded.

@@ -27,7 +27,7 @@ use crate::{
     tui::{Seen, Tui},
     workload::Workload,
 };
-use histories::Header;
+use histories::{Header, jsonl::Text};
 use stage::Stage;
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
@@ -262,10 +262,18 @@ pub fn header(plan: &Plan, plan_hash: &str, target: &str, range: &CountedRange) 
         "tool-version": env!("CARGO_PKG_VERSION"),
         "key-count": range,
     });
+    let splits = match config.cluster.regions {
+        0 | 1 => Vec::new(),
+        regions => Workload::new(&config.workload, config.seed).split_keys(regions),
+    };
     let mut fields = match value {
         serde_json::Value::Object(fields) => fields,
         _ => serde_json::Map::new(),
     };
+    if !splits.is_empty() {
+        let splits: Vec<Text> = splits.into_iter().map(Text).collect();
+        fields.insert("split-at".into(), serde_json::json!(splits));
+    }
     if let Some(scenario) = &plan.scenario {
         fields.insert("scenario".into(), serde_json::json!(scenario));
     }
