@@ -38,6 +38,7 @@ mod observe;
 mod open_files;
 mod pages;
 mod pd_endpoints;
+mod plain_file;
 mod plan;
 mod progress;
 mod reading_progress;

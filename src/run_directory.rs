@@ -3,6 +3,7 @@
 //! In: where runs are kept and a test's name. Out: the paths of the run's files. Knows names only, no contents.
 
 use crate::exit::Failure;
+pub use crate::plain_file::write_whole;
 use std::path::{Path, PathBuf};
 
 /// The directory of one run.
@@ -88,22 +89,6 @@ impl RunDirectory {
     pub fn verdict(&self) -> PathBuf {
         self.path.join("verdict.json")
     }
-}
-
-/// Writes a file whole or not at all.
-pub fn write_whole(path: &Path, contents: &[u8]) -> Result<(), Failure> {
-    let fresh = path.with_extension("part");
-    let write = || {
-        std::fs::write(&fresh, contents)?;
-        std::fs::File::open(&fresh)?.sync_all()?;
-        std::fs::rename(&fresh, path)
-    };
-    write().map_err(|error: std::io::Error| {
-        Failure::target_or_disk(format!(
-            "cannot write {}: {error}; make room or choose another --runs-dir",
-            path.display()
-        ))
-    })
 }
 
 #[cfg(test)]
