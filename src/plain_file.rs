@@ -4,13 +4,13 @@
 //! names that we write to: the contents go into a new file beside it, whose name was free, and take the name's place when they are
 //! whole, so that nothing is ever written through a link. The reading side is [`histories::plain_file`].
 
-pub use histories::plain_file::{open, open_with, read, read_to_string};
+pub use histories::plain_file::{open, open_with, read, read_named, read_to_string};
 
 use crate::exit::Failure;
 use serde::de::DeserializeOwned;
 use std::{
     fs::{File, Permissions},
-    io::{self, BufReader, Read, Write},
+    io::{self, BufRead, BufReader, Read, Write},
     os::unix::fs::PermissionsExt,
     path::Path,
 };
@@ -24,6 +24,8 @@ pub const VERDICT_BYTES_MAX: u64 = 2 << 30;
 pub const CLUSTER_BYTES_MAX: u64 = 4 << 20;
 /// A journal has two lines for each fault, of a few hundred bytes for each process.
 pub const JOURNAL_BYTES_MAX: u64 = 256 << 20;
+/// An operation on a few hundred keys, or a look at a few thousand regions.
+const LINE_BYTES_MAX: u64 = 16 << 20;
 /// Files that people write, and lists that a few runs a day make longer.
 pub const SMALL_BYTES_MAX: u64 = 16 << 20;
 
@@ -82,6 +84,19 @@ pub fn write_whole(path: &Path, contents: &[u8]) -> Result<(), Failure> {
 pub fn json<T: DeserializeOwned>(path: &Path, bytes_max: u64) -> io::Result<T> {
     let file: File = open(path)?;
     Ok(serde_json::from_reader(BufReader::with_capacity(1 << 16, file.take(bytes_max)))?)
+}
+
+/// Hands out one line after the other, without its end, up to the first that is longer than any of ours.
+pub fn each_line(mut source: impl BufRead, mut hear: impl FnMut(&[u8])) {
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        match source.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut line) {
+            Ok(1..) if line.ends_with(b"\n") => hear(&line[..line.len() - 1]),
+            // A torn last line, and one that is too long, look alike: neither is whole.
+            _ => return,
+        }
+    }
 }
 
 #[cfg(test)]

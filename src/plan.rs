@@ -151,6 +151,11 @@ impl Plan {
         reading::read(path)
     }
 
+    /// Reads the plan that the user names: that of a run directory, or a file.
+    pub fn named(path: &Path) -> Result<Self, Failure> {
+        reading::named(path)
+    }
+
     /// The plan in a text, or what is wrong with it.
     pub fn parse(text: &[u8]) -> Result<Self, String> {
         reading::parse(text)

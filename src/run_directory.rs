@@ -34,10 +34,10 @@ impl RunDirectory {
         Ok(Self { path })
     }
 
-    /// The run that a path names: a run directory, or any link to one. `None` if it holds no history.
+    /// The run that a path names: a run directory, or any link to one. `None` if it holds nothing called a history.
     pub fn open(path: &Path) -> Option<Self> {
         let run = Self { path: path.to_owned() };
-        run.history().is_file().then_some(run)
+        run.history().symlink_metadata().is_ok().then_some(run)
     }
 
     /// The run in this directory, whatever it holds.

@@ -34,7 +34,15 @@ pub fn open_with(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
 
 /// Reads a plain file whole, if it is not larger than `bytes_max`.
 pub fn read(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
-    let file = open(path)?;
+    read_opened(open(path)?, bytes_max)
+}
+
+/// Reads whole what the user names, which may be a link or a pipe, if it is not larger than `bytes_max`.
+pub fn read_named(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+    read_opened(File::open(path)?, bytes_max)
+}
+
+fn read_opened(file: File, bytes_max: u64) -> io::Result<Vec<u8>> {
     let length = file.metadata()?.len();
     let mut bytes = Vec::new();
     if length <= bytes_max {

@@ -1,9 +1,6 @@
 //! The flags of `simulate`: those of `test`, or a plan.
 
-use super::{
-    TestArgs,
-    replay::{plan_file, simulated},
-};
+use super::{TestArgs, replay::simulated};
 use crate::{
     config::TargetConfig,
     exit::{Exit, Failure},
@@ -43,7 +40,7 @@ impl SimulateArgs {
                 Plan::draw(config)?
             }
             Some(path) => {
-                let mut plan = Plan::read(&plan_file(path))?;
+                let mut plan = Plan::named(path)?;
                 // The faults stay as they are written: a seed decides about the rest.
                 plan.config.seed = self.test.seed.unwrap_or(plan.config.seed);
                 plan

@@ -5,10 +5,13 @@
 //! together, as those of flags must.
 
 use super::{FORMAT, Plan, VERSION, faults, fits, possible};
-use crate::exit::{Exit, Failure};
+use crate::{
+    exit::{Exit, Failure},
+    plain_file::{self, PLAN_BYTES_MAX},
+};
 use nemesis::{Action, Faults};
 use serde::Deserialize;
-use std::path::Path;
+use std::{io, path::Path};
 
 /// Where in a plan is what a flag says, for sentences that name the flag.
 const FIELDS: [(&str, &str); 19] = [
@@ -40,9 +43,21 @@ struct Kind {
     version: u32,
 }
 
-/// Reads a plan, and checks it as flags are checked.
+/// Reads a plan found in a run directory, and checks it as flags are checked.
 pub fn read(path: &Path) -> Result<Plan, Failure> {
-    let text = std::fs::read(path).map_err(|error| {
+    checked(path, plain_file::read(path, PLAN_BYTES_MAX))
+}
+
+/// Reads the plan that the user names: a run directory's, or a file of any kind.
+pub fn named(path: &Path) -> Result<Plan, Failure> {
+    if path.is_dir() {
+        return read(&path.join("plan.json"));
+    }
+    checked(path, plain_file::read_named(path, PLAN_BYTES_MAX))
+}
+
+fn checked(path: &Path, text: io::Result<Vec<u8>>) -> Result<Plan, Failure> {
+    let text = text.map_err(|error| {
         Failure::new(Exit::NoInput, format!("cannot read the plan {}: {error}", path.display()))
     })?;
     parse(&text).map_err(|reason| {
