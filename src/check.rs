@@ -123,7 +123,7 @@ fn print_json(judgements: &[(PathBuf, Judgement)]) -> Result<(), Failure> {
             serde_json::to_string_pretty(&judgements)
         }
     };
-    crate::terminal::result(format_args!("{}", json.map_err(Failure::software)?));
+    crate::terminal::data(json.map_err(Failure::software)?);
     Ok(())
 }
 

@@ -90,12 +90,14 @@ pub struct Failure {
     pub exit: Exit,
     /// The whole sentence.
     pub sentence: String,
+    /// It has lines of its own, as the command line's parser gives them; otherwise it is one line, whatever is in it.
+    pub has_lines: bool,
 }
 
 impl Failure {
     /// A failure of a kind, with its sentence.
     pub fn new(exit: Exit, sentence: impl fmt::Display) -> Self {
-        Self { exit, sentence: sentence.to_string() }
+        Self { exit, sentence: sentence.to_string(), has_lines: false }
     }
 
     /// The command line is wrong.

@@ -76,7 +76,7 @@ fn one(keys: &Keys, key: &Key) -> Result<(), Failure> {
             shown(key)
         )));
     }
-    crate::terminal::result(edn::text(&shown(key), calls).trim_end());
+    crate::terminal::data(edn::text(&shown(key), calls).trim_end());
     Ok(())
 }
 

@@ -85,7 +85,7 @@ pub fn main() -> ExitCode {
     match ended {
         Ok(exit) => ExitCode::from(exit.code()),
         Err(failure) => {
-            crate::terminal::failure(format_args!("jepsen-tikv: {failure}"));
+            crate::terminal::failure(&failure);
             ExitCode::from(failure.exit.code())
         }
     }

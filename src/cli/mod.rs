@@ -248,8 +248,10 @@ fn parse_with<T: Into<OsString> + Clone>(
     let refused = |error: clap::Error| {
         if error.use_stderr() {
             let text = error.to_string();
-            let sentence = text.trim_start_matches("error: ").trim_end().to_owned();
-            Failure::usage(sentence)
+            Failure {
+                has_lines: true,
+                ..Failure::usage(text.trim_start_matches("error: ").trim_end())
+            }
         } else {
             error.exit()
         }

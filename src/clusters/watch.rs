@@ -14,7 +14,7 @@ use crate::{
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::{
     cell::RefCell,
-    io::{IsTerminal, Write},
+    io::IsTerminal,
     time::Duration,
 };
 
@@ -35,9 +35,9 @@ pub fn command(args: &StatusArgs) -> Result<Exit, Failure> {
         }
         let status = subject.look().await?;
         if args.json {
-            terminal::result(serde_json::to_string_pretty(&status).map_err(Failure::software)?);
+            terminal::data(serde_json::to_string_pretty(&status).map_err(Failure::software)?);
         } else {
-            terminal::result(table::lines(&status).join("\n"));
+            table::lines(&status).iter().for_each(terminal::result);
         }
         Ok(Exit::Valid)
     })
@@ -120,7 +120,7 @@ impl Screen {
                 last.replace(text);
                 true
             }
-            Self::Appending => writeln!(std::io::stdout().lock(), "{text}").is_ok(),
+            Self::Appending => terminal::data(text),
         }
     }
 
@@ -128,7 +128,7 @@ impl Screen {
     fn leave(&self) {
         if let Self::InPlace(bar, last) = self {
             bar.finish_and_clear();
-            terminal::result(last.borrow());
+            last.borrow().lines().for_each(terminal::result);
         }
     }
 }
