@@ -16,8 +16,8 @@ use std::{
 };
 use tempfile::NamedTempFile;
 
-/// A plan lists its faults, of which there are at most a hundred thousand, a few hundred bytes each.
-pub const PLAN_BYTES_MAX: u64 = 64 << 20;
+/// A plan lists its faults, of which there are at most [`nemesis::FAULTS_MAX`], a few hundred bytes each.
+pub const PLAN_BYTES_MAX: u64 = 128 << 20;
 /// A verdict has a few hundred bytes for each key, and there may be millions.
 pub const VERDICT_BYTES_MAX: u64 = 2 << 30;
 /// `cluster.json` and its kin have a few hundred bytes for each process.

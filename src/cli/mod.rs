@@ -58,7 +58,7 @@ pub use times::parse_ms;
 pub use ycsb::YcsbArgs;
 
 use crate::{
-    config::Config,
+    config::{Config, bounds},
     exit::{Exit, Failure},
     scenario::{ScenarioConfig, ScenarioName},
 };
@@ -261,6 +261,8 @@ fn parse_with<T: Into<OsString> + Clone>(
         && let Some(command) = command.find_subcommand("simulate")
     {
         simulate::refuse_flags_beside_a_plan(command, matches)?;
+        simulate::refuse_flags_of_real_runs(matches)?;
     }
+    bounds::command_line(&matches)?;
     Cli::from_arg_matches(&matches).map_err(refused)
 }

@@ -12,11 +12,7 @@ use crate::{
     terminal,
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::{
-    cell::RefCell,
-    io::IsTerminal,
-    time::Duration,
-};
+use std::{cell::RefCell, io::IsTerminal, time::Duration};
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_secs(1);

@@ -93,7 +93,7 @@ pub fn test(plan: &Plan, part_ms: u64, runs_dir: &Path) -> Result<Exit, Failure>
     let ended = runtime.block_on(parts.carry_out());
     runtime.shutdown_timeout(Duration::from_secs(5));
     progress.finish();
-    let tally = ended?;
+    let tally = ended.map_err(|failure| super::explained(failure, &run))?;
     tally.tell(&run)
 }
 
