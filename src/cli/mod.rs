@@ -42,7 +42,7 @@ pub use fuzz::FuzzArgs;
 pub use heal::HealArgs;
 pub use minimize::MinimizeArgs;
 pub use nightly::NightlyArgs;
-pub use plan::PlanArgs;
+pub use plan::{PlanArgs, PlanCommand};
 pub use replay::ReplayArgs;
 pub use report::ReportArgs;
 pub use scenario::ScenarioArgs;
