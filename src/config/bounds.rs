@@ -170,7 +170,7 @@ mod tests {
                 Plan::of_scenario(args.config()?, scenario).map(drop)
             }
             cli::Command::Plan(args) => match args.command {
-                cli::PlanCommand::Draw(args) => Plan::draw(args.config()?).map(drop),
+                cli::plan::PlanCommand::Draw(args) => Plan::draw(args.config()?).map(drop),
                 _ => Ok(()),
             },
             Load(args) => crate::ycsb::settings::Settings::of(&args.properties()?, true).map(drop),
