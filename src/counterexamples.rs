@@ -7,13 +7,13 @@
 use crate::{
     exit::Failure,
     judge::{Judgement, Places},
+    plain_file::Fresh,
 };
 use checker::{Counterexample, KeyVerdict};
 use histories::{Header, import::Place, jsonl};
 use serde_json::json;
 use std::{
     collections::BTreeSet,
-    fs::File,
     io::{self, BufWriter},
     path::Path,
 };
@@ -87,11 +87,12 @@ pub fn write_one(key: &KeyVerdict, places: &Places, path: &Path) -> io::Result<(
     if !stands.is_empty() {
         header.fields.insert("original-places".to_owned(), json!(stands));
     }
-    let mut writer = jsonl::Writer::new(BufWriter::new(File::create(path)?), &header)?;
+    let mut writer = jsonl::Writer::new(BufWriter::new(Fresh::beside(path)?), &header)?;
     for event in &found.events {
         writer.write(event)?;
     }
-    writer.finish().map(|_| ())
+    let written = writer.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?;
+    written.keep(path)
 }
 
 /// Where the operations of a counterexample were invoked in the file that was imported, in words; `None` for our own files.

@@ -152,6 +152,8 @@ pub struct Judging {
     pub reading: ReadOptions,
     /// What every key holds at first; absent otherwise.
     pub initial: Option<Value>,
+    /// The user named the file itself, so that it may be a pipe or a link; otherwise it was found in a run directory.
+    pub named: bool,
 }
 
 /// Why a history is not judged.
@@ -223,8 +225,12 @@ pub fn judge_watched(
     let counts = counts.map(|counts| counts.counts());
     let experiment = scene.map_or_else(Vec::new, |scene| scene.finish(&traffic));
     let recovery = recovery.finish();
-    let mut judgement =
-        conclude(&header, &traffic, Found { faults, leaders, experiment, recovery, counts }, checked);
+    let mut judgement = conclude(
+        &header,
+        &traffic,
+        Found { faults, leaders, experiment, recovery, counts },
+        checked,
+    );
     judgement.places = places_of(&judgement.checked, &all_places);
     Ok(judgement)
 }
@@ -256,7 +262,8 @@ fn refused(path: &Path, refusal: &Refusal) -> Failure {
 }
 
 fn opened(path: &Path, judging: &Judging) -> Result<Source, Failure> {
-    let source = histories::source::open(path, judging.reading);
+    let open = if judging.named { histories::source::open } else { histories::source::open_found };
+    let source = open(path, judging.reading);
     source.map_err(|error| refused(path, &Refusal::Read(error)))
 }
 

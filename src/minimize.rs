@@ -25,7 +25,11 @@ pub fn command(args: &MinimizeArgs) -> Result<Exit, Failure> {
             args.output.display()
         )));
     }
-    let mut judging = Judging { reading: args.reading.options(), ..Judging::default() };
+    let mut judging = Judging {
+        reading: args.reading.options(),
+        named: !args.history.is_dir(),
+        ..Judging::default()
+    };
     judging.options.counterexamples_max = KEYS_MAX;
     let judgement = judge::judge(&check::history(&args.history)?, &judging)?;
     let size =

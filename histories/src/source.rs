@@ -41,6 +41,9 @@ pub struct ReadOptions {
     pub independent: Option<bool>,
 }
 
+/// Imported histories are held in memory; those of a day's run are a hundredth of this.
+const IMPORTED_BYTES_MAX: u64 = 1 << 30;
+
 /// An opened history.
 pub struct Source {
     /// The header's free fields; of an imported history what was left out of it, as `left-out`.
@@ -89,21 +92,28 @@ pub fn is_history_folder(folder: &Path) -> bool {
     folder.is_dir() && !matches!(folder::history_in(folder), Ok(Holds::Nothing) | Err(_))
 }
 
-/// Opens a history: a file, plain or compressed with zstd or gzip, a folder of Jepsen or etcd, or `-` for standard input. The
-/// format is told from how the file begins unless it is given.
+/// Opens a history that the user names: a file of any kind, plain or compressed with zstd or gzip, a folder of Jepsen or
+/// etcd, or `-` for standard input. The format is told from how the file begins unless it is given.
 pub fn open(path: &Path, options: ReadOptions) -> Result<Source, ReadError> {
     if path.is_dir() {
-        return match folder::history_in(path)? {
-            Holds::One(file) => open(&file, options),
-            Holds::Clients(files) => open_clients(path, &files),
-            Holds::Nothing => Err(ReadError::Foreign {
-                reason: "the folder holds neither history.jsonl, nor history.edn, history.txt or jepsen.log of Jepsen, \
-                         nor client-*/operations.json of etcd"
-                    .to_owned(),
-            }),
-        };
+        return open_folder(path, options);
     }
-    let (bytes, position) = jsonl::open_bytes(path)?;
+    opened(path, jsonl::open_bytes(path)?, options)
+}
+
+/// Opens a history in a run directory, which may be somebody else's: a plain file, see [`crate::plain_file`].
+pub fn open_found(path: &Path, options: ReadOptions) -> Result<Source, ReadError> {
+    if path.is_dir() {
+        return open_folder(path, options);
+    }
+    opened(path, jsonl::open_found(path)?, options)
+}
+
+fn opened(
+    path: &Path,
+    (bytes, position): (Box<dyn BufRead + Send>, Position),
+    options: ReadOptions,
+) -> Result<Source, ReadError> {
     let mut bytes = Peeked::new(bytes);
     let Beginning { format, is_lines } = beginning::look(&mut bytes, options.format)?;
     if format == Format::Jsonl {
@@ -152,9 +162,17 @@ fn open_jsonl(
     Ok(Source { header, format, position, places: Vec::new(), events })
 }
 
-fn text(mut bytes: impl Read) -> Result<String, ReadError> {
+fn text(bytes: impl Read) -> Result<String, ReadError> {
     let mut text = Vec::new();
+    let mut bytes = bytes.take(IMPORTED_BYTES_MAX + 1);
     bytes.read_to_end(&mut text)?;
+    if text.len() as u64 > IMPORTED_BYTES_MAX {
+        return Err(ReadError::Foreign {
+            reason: format!(
+                "it holds more than {IMPORTED_BYTES_MAX} bytes; histories of other projects are read whole"
+            ),
+        });
+    }
     String::from_utf8(text).map_err(|error| {
         let read = error.utf8_error().valid_up_to();
         let line = memchr::memchr_iter(b'\n', &error.as_bytes()[..read]).count() + 1;
@@ -162,12 +180,25 @@ fn text(mut bytes: impl Read) -> Result<String, ReadError> {
     })
 }
 
+/// Opens the history in a folder of Jepsen or etcd.
+fn open_folder(folder: &Path, options: ReadOptions) -> Result<Source, ReadError> {
+    match folder::history_in(folder)? {
+        Holds::One(file) => open_found(&file, options),
+        Holds::Clients(files) => open_clients(folder, &files),
+        Holds::Nothing => Err(ReadError::Foreign {
+            reason: "the folder holds neither history.jsonl, nor history.edn, history.txt or jepsen.log of Jepsen, \
+                     nor client-*/operations.json of etcd"
+                .to_owned(),
+        }),
+    }
+}
+
 /// Opens the files of several clients as one history.
 fn open_clients(folder: &Path, files: &[PathBuf]) -> Result<Source, ReadError> {
     let mut texts = Vec::new();
     let mut position = Position::default();
     for file in files {
-        let (bytes, read) = jsonl::open_bytes(file)?;
+        let (bytes, read) = jsonl::open_found(file)?;
         let name = file.strip_prefix(folder).unwrap_or(file).display().to_string();
         let mut bytes = Peeked::new(bytes);
         let named = |error| ReadError::Foreign { reason: format!("{name}: {error}") };

@@ -15,7 +15,9 @@ use crate::{
 use rand::{RngExt, SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 
-/// Between two beginnings, at least: bounds the schedule's length also for an interval of zero.
+/// More faults are not drawn: a week of them, one every three seconds.
+pub const FAULTS_MAX: usize = 200_000;
+/// Between two beginnings, at least: so that some load is between them also for an interval of zero.
 const STEP_MS_MIN: u64 = 100;
 /// A leader without followers steps down after an election timeout, so it is stopped before.
 const ALONE_MS_MAX: u64 = 500;
@@ -89,6 +91,9 @@ impl Dealer<'_> {
             let Some(fault) = next else { break };
             let expected_ms = fault.what.expected_ms();
             planned.push(fault);
+            if planned.len() > FAULTS_MAX {
+                break;
+            }
             // In a mix every other fault begins while the one before it is in force.
             let overlapping = config.faults.overlap && self.random.random_bool(0.5);
             let gap_ms = self.between(config.interval_ms / 2, config.interval_ms * 3 / 2);
@@ -122,6 +127,9 @@ impl Dealer<'_> {
         let kind = self.draw_kind();
         let length_ms = self.between(self.config.pause_ms_min, self.config.pause_ms_max);
         let mut what = self.action(kind, length_ms);
+        if begin_ms > end_ms_max && !first {
+            return None;
+        }
         if let Some(share_ms) = share_ms.filter(|share_ms| what.expected_ms() > share_ms * 3 / 4) {
             what = what.no_longer_than((share_ms / 4).max(STEP_OF_CHOREOGRAPHY_MS_MIN));
         }

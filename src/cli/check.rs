@@ -89,6 +89,7 @@ impl CheckArgs {
                 ModelName::Kv => checker::Model::Kv,
             },
             reading: self.reading.options(),
+            named: false,
             initial: self.initial.clone().map(String::into_bytes),
         }
     }

@@ -7,11 +7,12 @@ use super::{choice, directory::ClusterDirectory};
 use crate::{
     cli::CleanArgs,
     exit::{Exit, Failure},
+    plain_file::{self, CLUSTER_BYTES_MAX},
     targets::embedded::ClusterFile,
     terminal,
 };
 use nemesis::ProcessState;
-use std::fs;
+use std::io;
 
 /// `jepsen-tikv cluster clean`.
 pub fn command(args: &CleanArgs) -> Result<Exit, Failure> {
@@ -30,7 +31,9 @@ pub fn command(args: &CleanArgs) -> Result<Exit, Failure> {
         match clean(&directory) {
             // What runs was not meant: `--all` is about those that have ended.
             Err(failure) if failure.exit == Exit::Usage => terminal::note(failure),
-            cleaned => first = first.and(cleaned.map(|()| Exit::Valid)),
+            Err(failure) if first.is_err() => terminal::note(failure),
+            Err(failure) => first = Err(failure),
+            Ok(()) => {}
         }
     }
     first
@@ -45,8 +48,24 @@ fn clean(directory: &ClusterDirectory) -> Result<(), Failure> {
     };
     directory.check_no_link()?;
     let lock = directory.lock()?.ok_or_else(runs)?;
-    let file = fs::read(directory.cluster()).ok();
-    let file: Option<ClusterFile> = file.and_then(|text| serde_json::from_slice(&text).ok());
+    let unreadable = |why: String| {
+        Failure::new(
+            Exit::Malformed,
+            format!(
+                "{}: {why}; what runs there is not known, so the data stays: end what runs, then delete {}",
+                directory.cluster().display(),
+                directory.path().display()
+            ),
+        )
+    };
+    let file: Option<ClusterFile> = match plain_file::read(&directory.cluster(), CLUSTER_BYTES_MAX)
+    {
+        Ok(text) => {
+            Some(serde_json::from_slice(&text).map_err(|error| unreadable(error.to_string()))?)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(unreadable(error.to_string())),
+    };
     let entries = file.iter().flat_map(ClusterFile::processes);
     let mut processes = entries.filter_map(|entry| entry.process.as_ref());
     if processes.any(|process| process.state() != ProcessState::Gone) {

@@ -7,7 +7,10 @@
 //! overwritten; seeds of another generator would be other plans, so they are kept, not tried, and that is said.
 
 use super::{generate::GENERATOR, space::Space};
-use crate::exit::{Exit, Failure};
+use crate::{
+    exit::{Exit, Failure},
+    plain_file::{self, SMALL_BYTES_MAX},
+};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeSet,
@@ -40,7 +43,7 @@ impl Regressions {
     /// Reads the file; none is as an empty one.
     pub fn open(runs_dir: &Path) -> Result<Self, Failure> {
         let path = runs_dir.join(FILE);
-        let text = match std::fs::read_to_string(&path) {
+        let text = match plain_file::read_to_string(&path, SMALL_BYTES_MAX) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
             Err(error) => {
@@ -101,8 +104,9 @@ impl Regressions {
         if self.is_new {
             text = format!("{HEADER}\n{text}");
         }
+        let mut options = OpenOptions::new();
         let mut file =
-            OpenOptions::new().create(true).append(true).open(&self.path).map_err(cannot)?;
+            plain_file::open_with(&self.path, options.create(true).append(true)).map_err(cannot)?;
         file.write_all(text.as_bytes()).map_err(cannot)?;
         self.is_new = false;
         self.failures.push(failed);

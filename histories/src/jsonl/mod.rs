@@ -57,8 +57,8 @@ mod text;
 mod values;
 mod write;
 
-pub(crate) use open::open_bytes;
 pub use open::{Position, open, text};
+pub(crate) use open::{open_bytes, open_found};
 pub use read::Reader;
 pub use text::Text;
 pub(crate) use values::read_values;
