@@ -121,6 +121,24 @@ impl ProcessIdentity {
         }
     }
 
+    /// The processes of the group that it leads, or led: as long as one is left, no other group has its number. None if
+    /// its PID was given again, or it runs on another host.
+    pub fn group(&self) -> Vec<Self> {
+        let leader = Self::of(self.pid);
+        if self.host.is_some() || leader.is_some_and(|it| it.start_ticks != self.start_ticks) {
+            return Vec::new();
+        }
+        let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        let is_in_group = |pid: &u32| {
+            let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            // After the command come state, parent and group.
+            let group = text.rsplit_once(')').and_then(|(_, it)| it.split_ascii_whitespace().nth(2));
+            group.is_some_and(|group| group == self.pid.to_string())
+        };
+        pids.filter(is_in_group).filter_map(Self::of).collect()
+    }
+
     /// Whose it is, as user id; `None` = it is gone, or runs on another host.
     pub fn owner(&self) -> Option<u32> {
         if self.host.is_some() {
@@ -266,6 +284,21 @@ mod tests {
         let dead = real.await_state(|state| state == ProcessState::Gone, Duration::from_secs(10));
         assert_eq!(dead, ProcessState::Gone, "dead, though not reaped");
         child.wait().expect("reaped");
+    }
+
+    #[test]
+    fn a_group_is_found_after_its_leader_has_ended() {
+        use std::os::unix::process::CommandExt as _;
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", "sleep 60 & kill -9 $$"]).process_group(0);
+        let mut shell = shell.spawn().expect("a shell");
+        let leader = ProcessIdentity::of(shell.id()).expect("it is not reaped");
+        shell.wait().expect("it ended");
+        let group = leader.group();
+        assert_eq!(group.len(), 1, "{group:?}");
+        let other = ProcessIdentity { pid: group[0].pid, ..leader.clone() };
+        assert_eq!(other.group(), [], "the PID is another's");
+        assert_eq!(group[0].signal(Signal::SIGKILL), Ok(true));
     }
 
     #[test]

@@ -79,7 +79,7 @@ pub fn command(fuzzing: &Fuzzing) -> Result<Exit, Failure> {
     if let Some(sentence) = regressions.note(&fuzzing.space) {
         crate::terminal::note(sentence);
     }
-    heal::before_a_run(&fuzzing.runs_dir);
+    heal::before_a_run()?;
     let attempts = Attempts::new()?;
     let started = Instant::now();
     let mut tally = Tally::default();
