@@ -13,6 +13,7 @@ pub use anomalies::Anomalies;
 use crate::{
     config::TargetConfig,
     exit::{Exit, Failure},
+    heal,
     interrupt::{Interrupt, Listener, Urgency},
     judge::{self, Judgement, Judging},
     plan::Plan,
@@ -65,6 +66,8 @@ impl Attempts {
         if plan.config.target == TargetConfig::Simulated {
             self.simulate(plan, run)
         } else {
+            // The attempt before this one may have been killed.
+            heal::before_a_run()?;
             self.run(plan, run)
         }
     }

@@ -1,6 +1,7 @@
 //! The flags of `shrink`.
 
 use super::{
+    named::NamedArgs,
     replay::{plan_file, simulated},
     times::parse_ms,
 };
@@ -36,8 +37,11 @@ pub struct ShrinkArgs {
     /// In virtual time, whatever the plan's target is
     #[arg(long)]
     pub simulate: bool,
+    /// Programs and hosts of the plan
+    #[command(flatten)]
+    pub named: NamedArgs,
     /// Where run directories go
-    #[arg(long, default_value = "runs")]
+    #[arg(long, default_value = "runs", help_heading = None)]
     pub runs_dir: PathBuf,
 }
 
@@ -48,6 +52,7 @@ impl ShrinkArgs {
         if self.simulate {
             simulated(&mut plan)?;
         }
+        self.named.name_in(&mut plan)?;
         Ok(plan)
     }
 

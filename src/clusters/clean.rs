@@ -52,7 +52,11 @@ fn clean(directory: &ClusterDirectory) -> Result<(), Failure> {
     match Life::of(directory).0 {
         Life::Down => {}
         Life::Up => return Err(runs()),
-        Life::SupervisorGone => heal::before_removing(directory.path())?,
+        Life::SupervisorGone => {
+            if let Some(trouble) = heal::left_in(directory.path())?.troubles().next() {
+                return Err(Failure::target_or_disk(format!("the data of {tag} stays: {trouble}")));
+            }
+        }
         Life::Foreign => {
             let path = directory.path().display();
             let question = format!("{path} is not known as a cluster that you started");

@@ -115,8 +115,7 @@ fn report(running: &[Started], left: &Healed) -> Result<(), Failure> {
         terminal::result(format_args!("ended {name} (PID {pid})"));
     }
     left.done.iter().for_each(terminal::result);
-    let troubles = left.failed.iter().chain(&left.in_use).chain(&left.doubtful).next();
-    troubles.map_or(Ok(()), |sentence| Err(Failure::target_or_disk(sentence)))
+    left.troubles().next().map_or(Ok(()), |sentence| Err(Failure::target_or_disk(sentence)))
 }
 
 /// What a supervisor that was killed could not do any more: note the end, remove what is not kept.

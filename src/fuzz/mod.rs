@@ -166,10 +166,10 @@ fn tell_in_full(plan: &Plan, attempt: &Attempt) -> Result<(), Failure> {
         crate::terminal::result(format_args!("run:    {}", shown(run)));
         crate::terminal::result(format_args!(
             "repeat: jepsen-tikv replay {} --times 10",
-            shown(run)
+            plan.named_again(run.path())
         ));
     }
-    crate::terminal::result(format_args!("shrink: jepsen-tikv shrink {}", shown(run)));
+    crate::terminal::result(format_args!("shrink: jepsen-tikv shrink {}", plan.named_again(run.path())));
     Ok(())
 }
 

@@ -7,7 +7,10 @@
 //! overwritten; seeds of another generator would be other plans, so they are kept, not tried, and that is said.
 
 use super::{generate::GENERATOR, space::Space};
-use crate::exit::{Exit, Failure};
+use crate::{
+    config::TargetConfig,
+    exit::{Exit, Failure},
+};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeSet,
@@ -67,12 +70,14 @@ impl Regressions {
 
     /// The seeds that failed in this space.
     pub fn seeds(&self, space: &Space) -> Vec<u64> {
+        let space = &remembered(space);
         let same = |it: &&Failed| it.space == *space && it.generator == GENERATOR;
         self.failures.iter().filter(same).map(|failed| failed.seed).collect()
     }
 
     /// What is left out of them, in a sentence.
     pub fn note(&self, space: &Space) -> Option<String> {
+        let space = &remembered(space);
         let other = |it: &&Failed| it.space == *space && it.generator != GENERATOR;
         let others: Vec<u32> =
             self.failures.iter().filter(other).map(|failed| failed.generator).collect();
@@ -90,7 +95,7 @@ impl Regressions {
 
     /// Notes a seed that failed, once.
     pub fn add(&mut self, seed: u64, space: &Space) -> Result<(), Failure> {
-        let failed = Failed { seed, generator: GENERATOR, space: space.clone() };
+        let failed = Failed { seed, generator: GENERATOR, space: remembered(space) };
         if self.failures.contains(&failed) {
             return Ok(());
         }
@@ -110,10 +115,19 @@ impl Regressions {
     }
 }
 
+/// A space as a file has it: leave to hurt a cluster is not kept.
+fn remembered(space: &Space) -> Space {
+    let mut space = space.clone();
+    if let TargetConfig::Attach(attach) = &mut space.target {
+        attach.allow_faults = false;
+    }
+    space
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{config::TargetConfig, fuzz::Profile};
+    use crate::fuzz::Profile;
 
     fn space(defects: &[&str]) -> Space {
         let defects = defects.iter().map(|it| (*it).to_owned()).collect();

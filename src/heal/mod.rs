@@ -70,18 +70,12 @@ pub fn before_a_run() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Heals what was left in a directory and below it; fails if something could not be healed.
-pub fn before_removing(directory: &Path) -> Result<(), Failure> {
-    let Some(state) = StateDirectory::find()? else { return Ok(()) };
+/// Heals what was left in a directory and below it. What was done is said; what could not be done is in the answer.
+pub fn left_in(directory: &Path) -> Result<Healed, Failure> {
+    let Some(state) = StateDirectory::find()? else { return Ok(Healed::default()) };
     let healed = heal(&state, Some(directory))?;
     healed.done.iter().for_each(crate::terminal::note);
-    match healed.failed.iter().chain(&healed.in_use).chain(&healed.doubtful).next() {
-        None => Ok(()),
-        Some(sentence) => Err(Failure::target_or_disk(format!(
-            "{} stays as it is: {sentence}",
-            directory.display()
-        ))),
-    }
+    Ok(healed)
 }
 
 /// Heals what every tester left that is gone, or only what was left below a directory.
@@ -112,6 +106,11 @@ pub fn heal_record(left: &LeftRecord) -> Healed {
 }
 
 impl Healed {
+    /// What is not healed, in sentences.
+    pub fn troubles(&self) -> impl Iterator<Item = &String> {
+        self.failed.iter().chain(&self.in_use).chain(&self.doubtful)
+    }
+
     fn heal(&mut self, left: &LeftRecord) {
         let record = &left.record;
         let place = record.directory.display();

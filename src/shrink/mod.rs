@@ -85,7 +85,7 @@ pub fn command(args: &ShrinkArgs) -> Result<Exit, Failure> {
     let times = if virtual_time { "" } else { " --times 10" };
     crate::terminal::result(format_args!(
         "repeat: jepsen-tikv replay {}{times}",
-        shown_path(&file)
+        smallest.named_again(&file)
     ));
     Ok(Exit::Invalid)
 }
