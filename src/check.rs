@@ -8,7 +8,7 @@ use crate::{
     cli::CheckArgs,
     counterexamples,
     exit::{Exit, Failure},
-    judge::{self, Judgement},
+    judge::{self, Judgement, Judging},
     reading_progress, report,
     run::parts::Kept,
     run_directory::RunDirectory,
@@ -32,7 +32,7 @@ pub fn command(args: &CheckArgs) -> Result<Exit, Failure> {
     let (paths, mut recorded) = opened(&args.paths)?;
     for path in &paths {
         let judged = history(path).and_then(|history| {
-            let judging = args.judging();
+            let judging = Judging { named: !path.is_dir(), ..args.judging() };
             reading_progress::during(path, |watch| {
                 pool.install(|| judge::judge_watched(&history, &judging, watch))
             })
@@ -123,7 +123,7 @@ fn print_json(judgements: &[(PathBuf, Judgement)]) -> Result<(), Failure> {
             serde_json::to_string_pretty(&judgements)
         }
     };
-    crate::terminal::result(format_args!("{}", json.map_err(Failure::software)?));
+    crate::terminal::data(json.map_err(Failure::software)?);
     Ok(())
 }
 

@@ -4,13 +4,12 @@
 //! invalid, and lines with its drawing and the anomalies found. What a key's name holds beside letters, digits, `-`, `_` and `.` is `_` in
 //! the file's name, so that no key leads out of the directory.
 
-use crate::{exit::Failure, judge::Judgement};
+use crate::{exit::Failure, judge::Judgement, plain_file::Fresh};
 use checker::KeyVerdict;
 use histories::{Header, jsonl};
 use serde_json::json;
 use std::{
     collections::BTreeSet,
-    fs::File,
     io::{self, BufWriter},
     path::{Path, PathBuf},
 };
@@ -73,11 +72,12 @@ pub fn write_one(key: &KeyVerdict, path: &Path) -> io::Result<()> {
     header.fields.insert("counterexample-of".to_owned(), json!(key.key));
     header.fields.insert("why".to_owned(), json!(found.sentence));
     header.fields.insert("original-events".to_owned(), json!(found.operations));
-    let mut writer = jsonl::Writer::new(BufWriter::new(File::create(path)?), &header)?;
+    let mut writer = jsonl::Writer::new(BufWriter::new(Fresh::beside(path)?), &header)?;
     for event in &found.events {
         writer.write(event)?;
     }
-    writer.finish().map(|_| ())
+    let written = writer.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?;
+    written.keep(path)
 }
 
 /// A key as part of a file's name.

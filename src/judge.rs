@@ -124,6 +124,8 @@ pub struct Judging {
     pub format: Option<Format>,
     /// What every key holds at first; absent otherwise.
     pub initial: Option<Value>,
+    /// The user named the file itself, so that it may be a pipe or a link; otherwise it was found in a run directory.
+    pub named: bool,
 }
 
 /// Why a history is not judged.
@@ -197,7 +199,8 @@ fn refused(path: &Path, refusal: &Refusal) -> Failure {
 }
 
 fn opened(path: &Path, judging: &Judging) -> Result<Source, Failure> {
-    let source = histories::source::open(path, judging.format);
+    let open = if judging.named { histories::source::open } else { histories::source::open_found };
+    let source = open(path, judging.format);
     source.map_err(|error| refused(path, &Refusal::Read(error)))
 }
 

@@ -38,6 +38,7 @@ mod observe;
 mod open_files;
 mod pages;
 mod pd_endpoints;
+mod plain_file;
 mod plan;
 mod progress;
 mod reading_progress;
@@ -85,7 +86,7 @@ pub fn main() -> ExitCode {
     match ended {
         Ok(exit) => ExitCode::from(exit.code()),
         Err(failure) => {
-            crate::terminal::failure(format_args!("jepsen-tikv: {failure}"));
+            crate::terminal::failure(&failure);
             ExitCode::from(failure.exit.code())
         }
     }

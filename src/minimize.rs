@@ -20,7 +20,10 @@ pub fn command(args: &MinimizeArgs) -> Result<Exit, Failure> {
             args.output.display()
         )));
     }
-    let judgement = judge::judge(&check::history(&args.history)?, &Judging::default())?;
+    let judgement = judge::judge(
+        &check::history(&args.history)?,
+        &Judging { named: !args.history.is_dir(), ..Judging::default() },
+    )?;
     let size =
         |key: &&KeyVerdict| key.counterexample.as_ref().map_or(usize::MAX, |it| it.events.len());
     let invalid = judgement.checked.keys.iter().filter(|key| key.counterexample.is_some());

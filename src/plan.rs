@@ -14,7 +14,8 @@ use crate::{
 };
 use cluster::{profile::Profile, read_mode::ReadMode};
 use nemesis::{
-    Action, Capabilities, FaultKind, Faults, PlannedFault, Possible, ScheduleConfig, schedule,
+    Action, Capabilities, FAULTS_MAX, FaultKind, Faults, PlannedFault, Possible, ScheduleConfig,
+    schedule,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -54,6 +55,11 @@ impl Plan {
             duration_ms: config.time_ms,
             seed: config.seed,
         });
+        if schedule.len() > FAULTS_MAX {
+            return Err(Failure::usage(format!(
+                "these flags draw more than {FAULTS_MAX} faults: use a longer --nemesis-interval or a shorter --time"
+            )));
+        }
         Ok(Self {
             format: FORMAT.into(),
             version: VERSION,
@@ -156,6 +162,11 @@ impl Plan {
     /// Reads a plan again, and checks it as flags are checked.
     pub fn read(path: &Path) -> Result<Self, Failure> {
         reading::read(path)
+    }
+
+    /// Reads the plan that the user names: that of a run directory, or a file.
+    pub fn named(path: &Path) -> Result<Self, Failure> {
+        reading::named(path)
     }
 
     /// The plan in a text, or what is wrong with it.

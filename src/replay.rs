@@ -9,8 +9,7 @@ use crate::{
     cli::ReplayArgs,
     config::TargetConfig,
     exit::{Exit, Failure},
-    heal,
-    judge::Judgement,
+    heal, html_report,
     plan::Plan,
     run::shown,
     run_directory::RunDirectory,
@@ -68,8 +67,7 @@ pub fn plan(args: &ReplayArgs) -> Result<Plan, Failure> {
 
 /// What a run showed, if it is one and was judged invalid.
 pub fn shown_by(run: &Path) -> Option<Anomalies> {
-    let text = std::fs::read(RunDirectory::at(run.to_owned()).verdict()).ok()?;
-    let judgement: Judgement = serde_json::from_slice(&text).ok()?;
+    let judgement = html_report::read_verdict(&RunDirectory::at(run.to_owned()))?;
     Some(Anomalies::of(&judgement)).filter(|anomalies| !anomalies.classes.is_empty())
 }
 

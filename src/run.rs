@@ -104,12 +104,41 @@ pub fn inside(plan: &Plan, run: &RunDirectory, beside: Beside) -> Result<Exit, F
     runtime.shutdown_timeout(Duration::from_secs(5));
     drop(tui);
     progress.finish();
-    let troubles = carried_out?;
+    let troubles = carried_out.map_err(|failure| explained(failure, run))?;
     conclude(run, &troubles, &plan.repeated_by(&run.plan())?)
+}
+
+/// A failure, or what is behind it: somebody removed the run directory, or its disk is full.
+pub fn explained(failure: Failure, run: &RunDirectory) -> Failure {
+    if failure.exit != Exit::TargetOrDisk {
+        return failure;
+    }
+    if !run.path().is_dir() {
+        return lost(run);
+    }
+    let is_full = nix::sys::statvfs::statvfs(run.path()).is_ok_and(|disk| {
+        disk.blocks_available() == 0 || disk.files_available() == 0 && disk.files() > 0
+    });
+    if is_full {
+        let sentence = format!("{failure}; the disk under {} is full: make room", shown(run));
+        return Failure::target_or_disk(sentence);
+    }
+    failure
+}
+
+/// What is said of a run whose history is not there any more.
+fn lost(run: &RunDirectory) -> Failure {
+    Failure::target_or_disk(format!(
+        "the history is lost: {} is not there any more, somebody removed it while the run went; nothing can be judged",
+        run.history().display()
+    ))
 }
 
 /// Judges a run's history, and tells what is judged. `repeat` is the command that repeats the run.
 pub fn conclude(run: &RunDirectory, troubles: &[String], repeat: &str) -> Result<Exit, Failure> {
+    if !run.history().exists() {
+        return Err(lost(run));
+    }
     crate::terminal::note(format_args!("judging {}", run.history().display()));
     let judged = judge::judge(&run.history(), &judge::Judging::default());
     if judged.is_err() {
@@ -209,7 +238,7 @@ async fn count(
     Ok(Some((metrics, endpoint)))
 }
 
-/// Somebody asked twice for an end.
+/// Somebody asked twice for an end, or once while the cluster or the keys were not there yet.
 pub fn interrupted() -> Failure {
     Failure::new(Exit::Interrupted, "interrupted; faults are healed, nothing was judged")
 }

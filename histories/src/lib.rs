@@ -7,6 +7,7 @@
 //!   the disk.
 //! - [`jsonl`] is the format: its specification, [`jsonl::Writer`] and [`jsonl::Reader`].
 //! - [`source`] opens a history in any format that we read, [`import`] reads those of other projects, [`export`] writes one.
+//! - [`plain_file`] opens what is found in a run directory, which may be somebody else's.
 //! - [`order`] holds the rules every history obeys, whichever format it came in.
 
 pub mod borrowed;
@@ -18,6 +19,7 @@ pub mod jsonl;
 pub mod open_operation;
 pub mod operation;
 pub mod order;
+pub mod plain_file;
 pub mod recorder;
 pub mod source;
 mod torn_end;

@@ -27,6 +27,9 @@ pub enum Format {
     Etcd,
 }
 
+/// Imported histories are held in memory; those of a day's run are a hundredth of this.
+const IMPORTED_BYTES_MAX: u64 = 1 << 30;
+
 /// An opened history.
 pub struct Source {
     /// The header's free fields; empty for imported histories.
@@ -59,10 +62,21 @@ impl Source {
     }
 }
 
-/// Opens a history: a file, plain or compressed with zstd, or `-` for standard input. The format is told from the
-/// file's first bytes unless it is given.
+/// Opens a history that the user names: a file of any kind, plain or compressed with zstd, or `-` for standard input. The
+/// format is told from the file's first bytes unless it is given.
 pub fn open(path: &Path, format: Option<Format>) -> Result<Source, ReadError> {
-    let (mut bytes, position) = jsonl::open_bytes(path)?;
+    opened(jsonl::open_bytes(path)?, format)
+}
+
+/// Opens a history in a run directory, which may be somebody else's: a plain file, see [`crate::plain_file`].
+pub fn open_found(path: &Path, format: Option<Format>) -> Result<Source, ReadError> {
+    opened(jsonl::open_found(path)?, format)
+}
+
+fn opened(
+    (mut bytes, position): (Box<dyn BufRead + Send>, Position),
+    format: Option<Format>,
+) -> Result<Source, ReadError> {
     let format = match format {
         Some(format) => format,
         None => told_from(bytes.fill_buf()?)?,
@@ -73,12 +87,21 @@ pub fn open(path: &Path, format: Option<Format>) -> Result<Source, ReadError> {
         return Ok(Source { header, format, position, events: Events::Streamed(reader) });
     }
     let mut text = String::new();
-    bytes.read_to_string(&mut text).map_err(|error| match error.kind() {
-        std::io::ErrorKind::InvalidData => {
-            ReadError::Foreign { reason: "the file is not UTF-8 text".to_owned() }
-        }
-        _ => error.into(),
-    })?;
+    bytes.by_ref().take(IMPORTED_BYTES_MAX).read_to_string(&mut text).map_err(
+        |error| match error.kind() {
+            std::io::ErrorKind::InvalidData => {
+                ReadError::Foreign { reason: "the file is not UTF-8 text".to_owned() }
+            }
+            _ => error.into(),
+        },
+    )?;
+    if !bytes.fill_buf()?.is_empty() {
+        return Err(ReadError::Foreign {
+            reason: format!(
+                "it holds more than {IMPORTED_BYTES_MAX} bytes; histories of other projects are read whole"
+            ),
+        });
+    }
     // Imported files are small, so the events are made at once and the text is let go.
     let mut header = Header::default();
     let events: Vec<_> = match format {

@@ -36,7 +36,7 @@ pub use process::{ProcessIdentity, ProcessState, SignalError};
 pub use record::{FaultRecord, Hurt, RegionChange, Role};
 pub use remote::RemoteHost;
 pub use run::{NemesisReport, Observer, run};
-pub use schedule::{ScheduleConfig, schedule};
+pub use schedule::{FAULTS_MAX, ScheduleConfig, schedule};
 pub use target::{
     Capabilities, Pending, Region, RegionId, SeenProcess, Store, StoreId, Target, TargetError,
 };

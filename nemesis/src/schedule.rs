@@ -15,7 +15,9 @@ use crate::{
 use rand::{RngExt, SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 
-/// Between two beginnings, at least: bounds the schedule's length also for an interval of zero.
+/// More faults are not drawn: a week of them, one every three seconds.
+pub const FAULTS_MAX: usize = 200_000;
+/// Between two beginnings, at least: so that some load is between them also for an interval of zero.
 const STEP_MS_MIN: u64 = 100;
 /// How wrong a wall clock may be.
 const WALL_OFFSET_MS: i64 = 3_600_000;
@@ -83,6 +85,9 @@ impl Dealer<'_> {
             let Some(fault) = self.next(begin_ms, end_ms_max, first) else { break };
             let expected_ms = fault.what.expected_ms();
             planned.push(fault);
+            if planned.len() > FAULTS_MAX {
+                break;
+            }
             // In a mix every other fault begins while the one before it is in force.
             let overlapping = config.faults.overlap && self.random.random_bool(0.5);
             let gap_ms = self.between(config.interval_ms / 2, config.interval_ms * 3 / 2);
@@ -101,6 +106,9 @@ impl Dealer<'_> {
         let kind = self.draw_kind();
         let length_ms = self.between(self.config.pause_ms_min, self.config.pause_ms_max);
         let what = self.action(kind, length_ms);
+        if begin_ms > end_ms_max && !first {
+            return None;
+        }
         let room_ms = end_ms_max.saturating_sub(begin_ms);
         let fixed_ms = what.with_length(0).expected_ms();
         let can_be_cut = fixed_ms < what.expected_ms();

@@ -14,6 +14,7 @@ use crate::{
     config::TargetConfig,
     exit::{Exit, Failure},
     heal,
+    html_report,
     interrupt::{Interrupt, Listener, Urgency},
     judge::{self, Judgement, Judging},
     plan::Plan,
@@ -90,8 +91,7 @@ impl Attempts {
         let arguments = ["internal-run".to_owned(), run.path().display().to_string()];
         let time_max = Duration::from_millis(plan.config.time_ms) + BESIDE_PLAN_MAX;
         self.children.run(&arguments, &output, time_max)?;
-        let text = std::fs::read(run.verdict());
-        let judged = text.ok().and_then(|text| serde_json::from_slice(&text).ok());
+        let judged = html_report::read_verdict(&run);
         let judged = judged.ok_or_else(|| children::last_words(&output));
         Ok(Attempt { run, judged, troubles: Vec::new() })
     }

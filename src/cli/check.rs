@@ -104,6 +104,7 @@ impl CheckArgs {
                 FormatName::Tipocket => histories::Format::Tipocket,
                 FormatName::Etcd => histories::Format::Etcd,
             }),
+            named: false,
             initial: self.initial.clone().map(String::into_bytes),
         }
     }

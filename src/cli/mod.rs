@@ -59,7 +59,7 @@ pub use times::parse_ms;
 pub use ycsb::YcsbArgs;
 
 use crate::{
-    config::Config,
+    config::{Config, bounds},
     exit::{Exit, Failure},
     scenario::{ScenarioConfig, ScenarioName},
 };
@@ -249,8 +249,10 @@ fn parse_with<T: Into<OsString> + Clone>(
     let refused = |error: clap::Error| {
         if error.use_stderr() {
             let text = error.to_string();
-            let sentence = text.trim_start_matches("error: ").trim_end().to_owned();
-            Failure::usage(sentence)
+            Failure {
+                has_lines: true,
+                ..Failure::usage(text.trim_start_matches("error: ").trim_end())
+            }
         } else {
             error.exit()
         }
@@ -260,6 +262,8 @@ fn parse_with<T: Into<OsString> + Clone>(
         && let Some(command) = command.find_subcommand("simulate")
     {
         simulate::refuse_flags_beside_a_plan(command, matches)?;
+        simulate::refuse_flags_of_real_runs(matches)?;
     }
+    bounds::command_line(&matches)?;
     Cli::from_arg_matches(&matches).map_err(refused)
 }

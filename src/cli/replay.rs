@@ -36,7 +36,7 @@ pub struct ReplayArgs {
 impl ReplayArgs {
     /// The plan to carry out.
     pub fn plan(&self) -> Result<Plan, Failure> {
-        let mut plan = Plan::read(&plan_file(&self.run))?;
+        let mut plan = Plan::named(&self.run)?;
         if self.simulate {
             simulated(&mut plan)?;
         }

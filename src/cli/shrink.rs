@@ -1,10 +1,6 @@
 //! The flags of `shrink`.
 
-use super::{
-    named::NamedArgs,
-    replay::{plan_file, simulated},
-    times::parse_ms,
-};
+use super::{named::NamedArgs, replay::simulated, times::parse_ms};
 use crate::{
     exit::{Exit, Failure},
     plan::Plan,
@@ -48,7 +44,7 @@ pub struct ShrinkArgs {
 impl ShrinkArgs {
     /// The plan to shrink.
     pub fn plan(&self) -> Result<Plan, Failure> {
-        let mut plan = Plan::read(&plan_file(&self.run))?;
+        let mut plan = Plan::named(&self.run)?;
         if self.simulate {
             simulated(&mut plan)?;
         }

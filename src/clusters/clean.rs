@@ -34,7 +34,9 @@ pub fn command(args: &CleanArgs) -> Result<Exit, Failure> {
                 terminal::note(&failure);
                 foreign = Err(failure);
             }
-            cleaned => first = first.and(cleaned.map(|()| Exit::Valid)),
+            Err(failure) if first.is_err() => terminal::note(failure),
+            Err(failure) => first = Err(failure),
+            Ok(()) => {}
         }
     }
     first.and(foreign)

@@ -9,6 +9,7 @@ use super::directory::ClusterDirectory;
 use crate::{
     config::ClusterShape,
     exit::Failure,
+    plain_file::{self, CLUSTER_BYTES_MAX},
     run_directory::write_whole,
     state::{self, LeftRecord},
 };
@@ -75,7 +76,7 @@ impl Spec {
     /// Of this directory; `None` if there is none.
     pub fn read(directory: &ClusterDirectory) -> Result<Option<Self>, Failure> {
         let path = directory.spec();
-        let text = match std::fs::read(&path) {
+        let text = match plain_file::read(&path, CLUSTER_BYTES_MAX) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => {

@@ -10,6 +10,7 @@ use super::{generate::GENERATOR, space::Space};
 use crate::{
     config::TargetConfig,
     exit::{Exit, Failure},
+    plain_file::{self, SMALL_BYTES_MAX},
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -43,7 +44,7 @@ impl Regressions {
     /// Reads the file; none is as an empty one.
     pub fn open(runs_dir: &Path) -> Result<Self, Failure> {
         let path = runs_dir.join(FILE);
-        let text = match std::fs::read_to_string(&path) {
+        let text = match plain_file::read_to_string(&path, SMALL_BYTES_MAX) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
             Err(error) => {
@@ -106,8 +107,9 @@ impl Regressions {
         if self.is_new {
             text = format!("{HEADER}\n{text}");
         }
+        let mut options = OpenOptions::new();
         let mut file =
-            OpenOptions::new().create(true).append(true).open(&self.path).map_err(cannot)?;
+            plain_file::open_with(&self.path, options.create(true).append(true)).map_err(cannot)?;
         file.write_all(text.as_bytes()).map_err(cannot)?;
         self.is_new = false;
         self.failures.push(failed);

@@ -4,13 +4,12 @@
 //! cluster that was not put back. A file can come from anybody, so that no process is started or signalled because of it, and
 //! only plain files of a bounded size are read.
 
+use crate::plain_file::{self, JOURNAL_BYTES_MAX};
 use nemesis::{ProcessIdentity, ProcessState};
 use serde_json::Value;
 use std::{
     collections::BTreeSet,
-    fs::{self, File, OpenOptions},
-    io::Read,
-    os::unix::fs::OpenOptionsExt,
+    fs,
     path::{Path, PathBuf},
 };
 
@@ -18,8 +17,6 @@ use std::{
 const DEPTH_MAX: usize = 7;
 /// So many files and folders are looked at.
 const ENTRIES_MAX: usize = 200_000;
-/// A journal or a description is not longer.
-const BYTES_MAX: u64 = 4 << 20;
 
 /// What is to be healed by hand below a directory.
 pub fn left_below(directory: &Path) -> Vec<String> {
@@ -49,19 +46,8 @@ fn collect(folder: &Path, depth: usize, entries_left: &mut usize, found: &mut Ve
     }
 }
 
-/// The text of a plain file that is not too long.
-fn text(path: &Path) -> Option<Vec<u8>> {
-    let flags = (nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_NONBLOCK).bits();
-    let file: File = OpenOptions::new().read(true).custom_flags(flags).open(path).ok()?;
-    let metadata = file.metadata().ok()?;
-    let mut text = Vec::new();
-    (metadata.is_file() && metadata.len() <= BYTES_MAX).then_some(())?;
-    file.take(BYTES_MAX).read_to_end(&mut text).ok()?;
-    Some(text)
-}
-
 fn told(path: &Path) -> Vec<String> {
-    let Some(text) = text(path) else { return Vec::new() };
+    let Ok(text) = plain_file::read(path, JOURNAL_BYTES_MAX) else { return Vec::new() };
     if path.ends_with("attached.json") { told_of_cluster(path, &text) } else { told_of_processes(path, &text) }
 }
 

@@ -13,6 +13,7 @@ use crate::{
     attempts::children::{Children, last_words, said},
     exit::Failure,
     heal,
+    html_report,
     judge::Judgement,
     plan::Plan,
     run_archive,
@@ -147,10 +148,7 @@ impl Steps {
             return Ok(None);
         };
         let run = std::fs::canonicalize(folder.join("latest")).ok().map(RunDirectory::at);
-        let judgement: Option<Judgement> = run.as_ref().and_then(|run| {
-            let text = std::fs::read(run.verdict()).ok()?;
-            serde_json::from_slice(&text).ok()
-        });
+        let judgement: Option<Judgement> = run.as_ref().and_then(html_report::read_verdict);
         let (mut outcome, mut reasons) = run_outcome(&ended, &said(&output), judgement.as_ref());
         let mut measured = None;
         if let (Some(run), Some(judgement)) = (&run, &judgement) {

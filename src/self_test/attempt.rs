@@ -8,6 +8,7 @@ use crate::{
     attempts::children::{Children, last_words},
     exit::Failure,
     interrupt::Interrupt,
+    plain_file::{self, VERDICT_BYTES_MAX},
     run_directory::RunDirectory,
 };
 use checker::{Validity, Verdict};
@@ -99,8 +100,7 @@ impl Runner {
             return Ok(None);
         }
         let run = RunDirectory::at(dir.join("latest"));
-        let judgement =
-            std::fs::read(run.verdict()).ok().and_then(|text| serde_json::from_slice(&text).ok());
+        let judgement = plain_file::json(&run.verdict(), VERDICT_BYTES_MAX).ok();
         Ok(Some(Judged { judgement, last_words: last_words(&output) }))
     }
 }

@@ -40,7 +40,8 @@ pub fn command(plan: &Plan, runs_dir: &Path) -> Result<Exit, Failure> {
         run.path().display()
     ));
     let listener = Listener::start()?;
-    let unhealed = record(plan, &run.history(), &listener.interrupt())?;
+    let unhealed = record(plan, &run.history(), &listener.interrupt())
+        .map_err(|failure| run::explained(failure, &run))?;
     run::conclude(&run, &unhealed, &plan.repeated_by(&run.plan())?)
 }
 

@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
+use tempfile::NamedTempFile;
 
 const FORMAT: &str = "jepsen-tikv record";
 const VERSION: u32 = 1;
@@ -100,20 +100,15 @@ impl Record {
     /// Writes it into its folder, whole or not at all.
     pub fn write(&self, folder: &Path) -> Result<(), Failure> {
         let text = serde_json::to_vec_pretty(self).map_err(Failure::software)?;
-        let fresh = folder.join(".record.json");
         let write = || {
-            // What a killed tester left half-written.
-            match fs::remove_file(&fresh) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
+            // Temporary files are for their owner alone.
+            let mut file = NamedTempFile::with_prefix_in(".", folder)?;
             file.write_all(&text)?;
-            file.sync_all()?;
-            fs::rename(&fresh, folder.join(FILE))?;
+            file.as_file().sync_all()?;
+            file.persist(folder.join(FILE)).map_err(|error| error.error)?;
             File::open(folder)?.sync_all()
         };
-        write().map_err(|error| {
+        write().map_err(|error: io::Error| {
             Failure::target_or_disk(format!(
                 "cannot note in {} what must be undone: {error}; make room, or set XDG_STATE_HOME to another directory",
                 folder.display()

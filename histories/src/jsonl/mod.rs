@@ -53,8 +53,8 @@ mod stream;
 mod text;
 mod write;
 
-pub(crate) use open::open_bytes;
 pub use open::{Position, open, text};
+pub(crate) use open::{open_bytes, open_found};
 pub use read::Reader;
 pub use text::Text;
 pub use write::Writer;

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::error::ReadError;
 use crate::jsonl::Reader;
 use crate::jsonl::segments::{self, Segments};
+use crate::plain_file;
 
 const BUFFER_BYTES: usize = 1 << 20;
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
@@ -65,9 +66,14 @@ pub fn open(path: &Path) -> Result<Reader<Box<dyn BufRead + Send>>, ReadError> {
     Reader::new(open_bytes(path)?.0)
 }
 
-/// The text of a history, uncompressed, all segments one behind the other.
+/// The text of a history in a run directory, uncompressed, all segments one behind the other.
 pub fn text(path: &Path) -> io::Result<Box<dyn BufRead + Send>> {
-    Ok(open_bytes(path)?.0)
+    Ok(open_found(path)?.0)
+}
+
+/// Opens a history in a run directory: a plain file, see [`plain_file`].
+pub(crate) fn open_found(path: &Path) -> io::Result<(Box<dyn BufRead + Send>, Position)> {
+    opened(plain_file::open(path)?, path)
 }
 
 /// Opens a file (or `-`, standard input), uncompressing it where it is compressed, and behind the segments before it.
@@ -77,7 +83,10 @@ pub(crate) fn open_bytes(path: &Path) -> io::Result<(Box<dyn BufRead + Send>, Po
         let source = uncompressed(Counting::new(io::stdin(), position.clone()))?;
         return Ok((source, position));
     }
-    let file = File::open(path)?;
+    opened(File::open(path)?, path)
+}
+
+fn opened(file: File, path: &Path) -> io::Result<(Box<dyn BufRead + Send>, Position)> {
     let metadata = file.metadata()?;
     // A pipe has no length that says anything, and no segments.
     let is_file = metadata.is_file();

@@ -4,7 +4,10 @@
 //! and may come from somebody else: which processes run is read from the state directory alone, so that a [`ClusterFile`]
 //! that was read names no process.
 
-use crate::state::Started;
+use crate::{
+    plain_file::{self, CLUSTER_BYTES_MAX},
+    state::Started,
+};
 use nemesis::ProcessIdentity;
 use serde::Serialize;
 use std::{
@@ -72,7 +75,7 @@ impl ClusterFile {
 
     /// The description in a file, if it is one.
     pub fn read(path: &Path) -> Option<Self> {
-        serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+        serde_json::from_slice(&plain_file::read(path, CLUSTER_BYTES_MAX).ok()?).ok()
     }
 
     /// Says of each process that runs which one it is.
