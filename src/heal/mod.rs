@@ -82,6 +82,7 @@ pub fn left_in(directory: &Path) -> Result<Healed, Failure> {
 pub fn heal(state: &StateDirectory, below: Option<&Path>) -> Result<Healed, Failure> {
     let below = below.map(|below| std::fs::canonicalize(below).unwrap_or(below.to_owned()));
     let mut healed = Healed::default();
+    state.tidy();
     for left in state.records()? {
         if below.as_ref().is_none_or(|below| left.record.directory.starts_with(below)) {
             healed.heal(&left);

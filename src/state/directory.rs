@@ -9,7 +9,11 @@ use std::{
     io::ErrorKind,
     os::unix::fs::{DirBuilderExt, MetadataExt},
     path::{Path, PathBuf},
+    time::Duration,
 };
+
+/// A record that is still being made or removed after so long belongs to nobody.
+const UNFINISHED_FOR: Duration = Duration::from_hours(1);
 
 /// The state directory.
 #[derive(Debug, Clone)]
@@ -55,6 +59,19 @@ impl StateDirectory {
     /// The directory itself.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Removes what a tester left that was killed while it made or removed a record.
+    pub fn tidy(&self) {
+        for entry in fs::read_dir(&self.path).into_iter().flatten().flatten() {
+            let is_hidden = entry.file_name().to_string_lossy().starts_with('.');
+            let modified = entry.metadata().and_then(|it| it.modified()).ok();
+            let age = modified.and_then(|at| at.elapsed().ok());
+            if is_hidden && age.is_some_and(|age| age > UNFINISHED_FOR) {
+                // What stays harms nobody.
+                let _ = fs::remove_dir_all(entry.path());
+            }
+        }
     }
 
     /// What testers left or are using, the oldest first.
