@@ -122,7 +122,8 @@ impl Trap {
             fs::create_dir_all(path.parent().expect("a folder")).expect("made");
             fs::write(path, serde_json::to_vec_pretty(value).expect("JSON")).expect("written");
         };
-        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("histories/corpus/stale-read.jsonl");
+        let corpus =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("histories/corpus/stale-read.jsonl");
         fs::copy(corpus, run.join("history.jsonl")).expect("copied");
         let host = json!({"ssh": self.ssh(), "destination": "x", "boot_id": ""});
         let gone = json!({"pid": 1, "start_ticks": 1, "command": "x", "host": host});
@@ -153,8 +154,13 @@ impl Trap {
             write(run.join("attached.json"), &attached);
             let header = json!({"format": "jepsen-tikv journal", "version": number + 1,
                                 "boot_id": boot.trim(), "machine": machine, "tester": tester});
-            let lines = [&header, &json!({"stopping": a}), &json!({"stopping": b}),
-                         &json!({"stopping": far}), &gone];
+            let lines = [
+                &header,
+                &json!({"stopping": a}),
+                &json!({"stopping": b}),
+                &json!({"stopping": far}),
+                &gone,
+            ];
             let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
             fs::write(run.join("nemesis.journal"), text).expect("written");
             let record = json!({"format": "jepsen-tikv record", "version": 1, "uid": 0,
@@ -168,10 +174,13 @@ impl Trap {
             write(folder.join("cluster.json"), &cluster("binaries", tester));
             let shape = json!({"stores": 3, "replicas": 3, "regions": 1, "profile": "fast",
                                "pd-port": 0, "store-port": 0, "read": "read-index", "defects": []});
-            write(folder.join("spec.json"), &json!({
+            write(
+                folder.join("spec.json"),
+                &json!({
                 "format": "jepsen-tikv cluster spec", "version": 1, "tag": name, "keep-data": true,
                 "shape": shape, "host": "127.0.0.1", "started-at": "2026-01-01T00:00:00Z",
-                "supervisor": tester, "pd": "127.0.0.1:1"}));
+                "supervisor": tester, "pd": "127.0.0.1:1"}),
+            );
         }
         self.hostile_plans();
     }
@@ -189,7 +198,10 @@ impl Trap {
             ("binaries", json!({"kind": "binaries", "tikv-server": evil, "pd-server": evil})),
             ("attach", attach(&[])),
             ("attach-ssh", attach(&["x"])),
-            ("playground", json!({"kind": "playground", "tiup": evil, "version": "--kv.binpath=x"})),
+            (
+                "playground",
+                json!({"kind": "playground", "tiup": evil, "version": "--kv.binpath=x"}),
+            ),
         ] {
             let mut plan = plan.clone();
             plan["config"]["target"] = target;
@@ -264,7 +276,19 @@ fn no_command_that_reads_runs_starts_or_signals_anything() {
         vec!["count"],
         vec!["load", "--tag", "x", "-p", "recordcount=1"],
         vec!["ycsb", "--tag", "y", "-p", "operationcount=1"],
-        vec!["test", "--time", "1", "--stores", "1", "--replicas", "1", "--keys", "5", "--nemesis", "none"],
+        vec![
+            "test",
+            "--time",
+            "1",
+            "--stores",
+            "1",
+            "--replicas",
+            "1",
+            "--keys",
+            "5",
+            "--nemesis",
+            "none",
+        ],
         vec!["cluster", "clean", "--tag", "x"],
         vec!["cluster", "clean", "--all"],
     ] {
@@ -283,7 +307,8 @@ fn no_command_that_reads_runs_starts_or_signals_anything() {
 fn serve_asks_nobody_whether_a_run_goes_on() {
     let trap = Trap::set();
     let mut server = trap.command(&["serve", "runs", "--port", "0"]);
-    let mut server = server.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
+    let mut server =
+        server.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
     let mut lines = BufReader::new(server.stdout.take().expect("piped")).lines();
     let addr = lines.by_ref().map_while(Result::ok).find_map(|line| {
         line.split_once("http://").map(|(_, rest)| rest.trim_end_matches('/').to_owned())
@@ -291,7 +316,8 @@ fn serve_asks_nobody_whether_a_run_goes_on() {
     let addr = addr.expect("it says where");
     for path in ["/runs.json", "/", "/runs/hostile/20260101T000000.000Z/"] {
         let mut stream = TcpStream::connect(&addr).expect("it listens");
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n").expect("sent");
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n")
+            .expect("sent");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("answered");
         assert!(path != "/runs.json" || answer.contains("20260101T000000.000Z"), "{answer}");
@@ -347,8 +373,25 @@ fn leave_to_hurt_does_not_come_from_a_plan() {
     plan["schedule"] = json!([]);
     plan["config"]["nemesis"]["faults"] = json!(["transfer-leader"]);
     fs::write(trap.at("attach.json"), plan.to_string()).expect("written");
-    let drawn = ["plan", "draw", "--target", "attach", "--pd", &pd, "--time", "5", "--keys", "5",
-        "--nemesis", "transfer-leader", "--nemesis-interval", "1", "--seed", "1", "--allow-faults"];
+    let drawn = [
+        "plan",
+        "draw",
+        "--target",
+        "attach",
+        "--pd",
+        &pd,
+        "--time",
+        "5",
+        "--keys",
+        "5",
+        "--nemesis",
+        "transfer-leader",
+        "--nemesis-interval",
+        "1",
+        "--seed",
+        "1",
+        "--allow-faults",
+    ];
     let drawn = trap.run(&drawn);
     let mut plan: Value = serde_json::from_slice(&drawn.stdout).expect("a plan");
     assert!(plan["config"]["target"]["allow-faults"].is_null(), "it is not even written");

@@ -23,7 +23,8 @@ const BINARY: &str = env!("CARGO_BIN_EXE_jepsen-tikv");
 /// How long anything here may take before it counts as hanging.
 const PATIENCE: Duration = Duration::from_mins(4);
 /// Faults that come soon and last.
-const HURT: &str = "--nemesis pause-one --pause-ms-min 60000 --pause-ms-max 90000 --nemesis-interval 1 --keys 20";
+const HURT: &str =
+    "--nemesis pause-one --pause-ms-min 60000 --pause-ms-max 90000 --nemesis-interval 1 --keys 20";
 
 /// A cluster of others, and a tester with a state directory of its own.
 struct Place {
@@ -39,13 +40,15 @@ impl Place {
         let offset = (18_000 + (std::process::id() % 20) * 500 + place % 10 * 50).to_string();
         let folder = tempfile::tempdir().expect("a directory");
         let mut place = Self { folder, pd: String::new(), pids: Vec::new() };
-        let up = format!("cluster up --kv 3 -d --tag foreign --without-monitor --port-offset {offset}");
+        let up =
+            format!("cluster up --kv 3 -d --tag foreign --without-monitor --port-offset {offset}");
         let said = place.cluster(&up);
         let line = said.lines().find(|line| line.starts_with("PD client endpoints:"));
         let pd = line.and_then(|line| line.split(['[', ']']).nth(1));
         pd.unwrap_or_else(|| panic!("{said}")).clone_into(&mut place.pd);
         let status: Value =
-            serde_json::from_str(&place.cluster("cluster status --json --tag foreign")).expect("JSON");
+            serde_json::from_str(&place.cluster("cluster status --json --tag foreign"))
+                .expect("JSON");
         let pids = status["instances"].as_array().expect("instances").iter();
         place.pids = pids.filter_map(|it| i32::try_from(it["pid"].as_i64()?).ok()).collect();
         place
@@ -112,15 +115,21 @@ impl Place {
     }
 
     fn max_replicas(&self) -> u64 {
-        self.http("GET", "/pd/api/v1/config/replicate", "")["max-replicas"].as_u64().expect("a number")
+        self.http("GET", "/pd/api/v1/config/replicate", "")["max-replicas"]
+            .as_u64()
+            .expect("a number")
     }
 
     fn http(&self, method: &str, path: &str, body: &str) -> Value {
         use std::io::{Read, Write};
         let mut stream = std::net::TcpStream::connect(&self.pd).expect("PD listens");
         let length = body.len();
-        write!(stream, "{method} {path} HTTP/1.0\r\nHost: {}\r\nContent-Length: {length}\r\n\r\n{body}", self.pd)
-            .expect("it hears");
+        write!(
+            stream,
+            "{method} {path} HTTP/1.0\r\nHost: {}\r\nContent-Length: {length}\r\n\r\n{body}",
+            self.pd
+        )
+        .expect("it hears");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("it answers");
         let (_, body) = answer.split_once("\r\n\r\n").expect("an answer");
@@ -136,13 +145,17 @@ impl Place {
         self.http("POST", "/pd/api/v1/config", r#"{"max-replicas":2}"#);
         let elsewhere = tempfile::tempdir().expect("a directory");
         let heal = || {
-            let output = self.tester("heal").current_dir(elsewhere.path()).output().expect("it runs");
+            let output =
+                self.tester("heal").current_dir(elsewhere.path()).output().expect("it runs");
             let said = [output.stdout, output.stderr].concat();
             (output.status.code(), String::from_utf8_lossy(&said).into_owned())
         };
         let (code, said) = heal();
         assert_eq!(code, Some(0), "{what}: {said}");
-        assert!(said.contains("resumed process") && said.contains("deleted the keys"), "{what}: {said}");
+        assert!(
+            said.contains("resumed process") && said.contains("deleted the keys"),
+            "{what}: {said}"
+        );
         assert_eq!((self.paused(), self.max_replicas()), (0, 3), "{what}: {said}");
         assert_eq!(self.keys(), "0", "{what}");
         assert_eq!(heal(), (Some(0), "nothing to heal\n".into()), "{what}");
@@ -185,8 +198,7 @@ fn heal_puts_back_what_any_killed_command_changed() {
         format!("test ATTACH --allow-faults --time 120 {HURT}"),
         format!("test ATTACH --allow-faults --time 120 --rotate-keys 60 {HURT}"),
         format!("fuzz ATTACH --allow-faults --runs 1 --seed 1 --profile small.toml"),
-        "scenario one-store ATTACH --allow-faults".to_owned(),
-        "target-check ATTACH --allow-faults".to_owned(),
+        "scenario one-store ATTACH --allow-faults --keys 50".to_owned(),
     ] {
         let small = "faults = [\"pause-one\"]\nkeys = [5, 20]\ntime-ms = [60000, 60000]\npause-ms = [50000, 50001]\n\
                      interval-ms = [1000, 1000]\nclients = [2, 4]\n";
@@ -257,7 +269,8 @@ fn another_cluster_at_the_same_address_is_left_as_it_is() {
     place.kill_when_paused(&mut tester);
     // As if another cluster had taken the address since.
     let records = fs::read_dir(place.at("state/jepsen-tikv")).expect("there").flatten();
-    let record = records.map(|it| it.path().join("record.json")).find(|it| it.exists()).expect("one");
+    let record =
+        records.map(|it| it.path().join("record.json")).find(|it| it.exists()).expect("one");
     let text = fs::read_to_string(&record).expect("there");
     let mut said: Value = serde_json::from_str(&text).expect("JSON");
     said["attached"]["cluster-id"] = 1.into();
@@ -294,7 +307,8 @@ fn what_a_killed_playground_left_running_is_ended() {
     };
     let left = || servers(folder.path());
     for stores in [0, 3] {
-        let mut run = tester("test --target playground --stores 3 --time 120 --nemesis none --keys 10");
+        let mut run =
+            tester("test --target playground --stores 3 --time 120 --nemesis none --keys 10");
         let mut run = run.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
         // Killed while tiup starts PD, or when everything serves.
         await_that(|| left().len() > stores, || format!("{:?}", left()));

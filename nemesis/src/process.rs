@@ -133,7 +133,8 @@ impl ProcessIdentity {
         let is_in_group = |pid: &u32| {
             let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
             // After the command come state, parent and group.
-            let group = text.rsplit_once(')').and_then(|(_, it)| it.split_ascii_whitespace().nth(2));
+            let group =
+                text.rsplit_once(')').and_then(|(_, it)| it.split_ascii_whitespace().nth(2));
             group.is_some_and(|group| group == self.pid.to_string())
         };
         pids.filter(is_in_group).filter_map(Self::of).collect()

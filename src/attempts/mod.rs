@@ -13,8 +13,7 @@ pub use anomalies::Anomalies;
 use crate::{
     config::TargetConfig,
     exit::{Exit, Failure},
-    heal,
-    html_report,
+    heal, html_report,
     interrupt::{Interrupt, Listener, Urgency},
     judge::{self, Judgement, Judging},
     plan::Plan,

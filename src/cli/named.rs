@@ -158,5 +158,7 @@ impl NamedArgs {
 fn is_on_path(planned: &Path, name: &str) -> bool {
     let real = |path: &Path| std::fs::canonicalize(path).ok();
     let on_path = on_path(name).and_then(|path| real(&path));
-    on_path.is_some() && planned.file_name().is_some_and(|it| it == name) && real(planned) == on_path
+    on_path.is_some()
+        && planned.file_name().is_some_and(|it| it == name)
+        && real(planned) == on_path
 }

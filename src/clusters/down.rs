@@ -53,7 +53,8 @@ fn end(directory: &ClusterDirectory) -> Result<(), Failure> {
     let running = running(&left.record.started);
     match life {
         Life::Up if left.record.machine.whereabouts() != Whereabouts::Here => {
-            let sentence = format!("the supervisor of {tag} runs in another container: end it there");
+            let sentence =
+                format!("the supervisor of {tag} runs in another container: end it there");
             return Err(Failure::target_or_disk(sentence));
         }
         Life::Up => end_supervisor(tag.name(), supervisor)?,
@@ -86,7 +87,8 @@ fn end_supervisor(tag: &str, supervisor: &ProcessIdentity) -> Result<(), Failure
     };
     let gone = |state| state == ProcessState::Gone;
     if let Some(doubt) = supervisor.doubt() {
-        let sentence = format!("{supervisor} was not ended as the supervisor of {tag}, since {doubt}");
+        let sentence =
+            format!("{supervisor} was not ended as the supervisor of {tag}, since {doubt}");
         return Err(Failure::new(Exit::Unknown, sentence));
     }
     supervisor.signal(Signal::SIGTERM).map_err(refused)?;

@@ -141,8 +141,7 @@ impl ClusterStatus {
         let (life, record) = Life::of(directory);
         let mut status = Self::new(Some(directory.tag().name().to_owned()), life);
         let started = record.as_ref().map_or(&[][..], |left| &left.record.started);
-        let file =
-            ClusterFile::read(&directory.cluster()).map(|file| file.with_processes(started));
+        let file = ClusterFile::read(&directory.cluster()).map(|file| file.with_processes(started));
         status.instances.extend(file.iter().flat_map(ClusterFile::processes).map(Instance::of));
         if life == Life::Foreign {
             status.instances.iter_mut().for_each(|it| it.process = InstanceState::Unknown);

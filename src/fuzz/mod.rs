@@ -169,7 +169,10 @@ fn tell_in_full(plan: &Plan, attempt: &Attempt) -> Result<(), Failure> {
             plan.named_again(run.path())
         ));
     }
-    crate::terminal::result(format_args!("shrink: jepsen-tikv shrink {}", plan.named_again(run.path())));
+    crate::terminal::result(format_args!(
+        "shrink: jepsen-tikv shrink {}",
+        plan.named_again(run.path())
+    ));
     Ok(())
 }
 

@@ -38,7 +38,9 @@ fn collect(folder: &Path, depth: usize, entries_left: &mut usize, found: &mut Ve
             Ok(kind) if kind.is_dir() && depth < DEPTH_MAX && name != "data" && name != "logs" => {
                 collect(&path, depth + 1, entries_left, found);
             }
-            Ok(kind) if kind.is_file() && (name == "nemesis.journal" || name == "attached.json") => {
+            Ok(kind)
+                if kind.is_file() && (name == "nemesis.journal" || name == "attached.json") =>
+            {
                 found.push(path);
             }
             _ => {}
@@ -48,7 +50,11 @@ fn collect(folder: &Path, depth: usize, entries_left: &mut usize, found: &mut Ve
 
 fn told(path: &Path) -> Vec<String> {
     let Ok(text) = plain_file::read(path, JOURNAL_BYTES_MAX) else { return Vec::new() };
-    if path.ends_with("attached.json") { told_of_cluster(path, &text) } else { told_of_processes(path, &text) }
+    if path.ends_with("attached.json") {
+        told_of_cluster(path, &text)
+    } else {
+        told_of_processes(path, &text)
+    }
 }
 
 /// Version 1 said what to put back, and whether it was done; since then the state directory does.

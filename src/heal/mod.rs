@@ -112,18 +112,20 @@ impl Healed {
         self.failed.iter().chain(&self.in_use).chain(&self.doubtful)
     }
 
-    fn heal(&mut self, left: &LeftRecord) {
-        let record = &left.record;
-        let place = record.directory.display();
-        let lock = match left.take() {
+    fn heal(&mut self, seen: &LeftRecord) {
+        let lock = match seen.take() {
             Ok(Some(lock)) => lock,
             Ok(None) => {
-                let tester = &record.tester;
+                let (place, tester) = (seen.record.directory.display(), &seen.record.tester);
                 self.in_use.push(format!("left {place} alone: its tester, {tester}, is running"));
                 return;
             }
             Err(failure) => return self.failed.push(failure.sentence),
         };
+        // Its tester may have settled it while it was looked at.
+        let Some(left) = &seen.again() else { return };
+        let record = &left.record;
+        let place = record.directory.display();
         let whereabouts = record.machine.whereabouts();
         let is_other_user = record.uid != nix::unistd::geteuid().as_raw();
         if whereabouts == Whereabouts::Elsewhere || is_other_user {
@@ -143,7 +145,8 @@ impl Healed {
         {
             changed.attached = None;
         }
-        let noted = match (changed.is_settled() && before == (self.failed.len(), self.doubtful.len()))
+        let noted = match (changed.is_settled()
+            && before == (self.failed.len(), self.doubtful.len()))
             && !(record.keeps && record.directory.exists())
         {
             true => left.remove(&lock),
@@ -163,7 +166,8 @@ impl Healed {
             Err(error) => return self.failed.push(error.to_string()),
         };
         let resumed = report.resumed.iter();
-        self.done.extend(resumed.map(|it| format!("resumed {it}, left paused by the run of {place}")));
+        self.done
+            .extend(resumed.map(|it| format!("resumed {it}, left paused by the run of {place}")));
         let failed = report.failed.iter();
         self.failed.extend(failed.map(|(it, why)| format!("could not resume {it}: {why}")));
         self.failed.extend(report.malformed.into_iter().map(|line| {
@@ -188,7 +192,8 @@ impl Healed {
             .and_then(|runtime| runtime.block_on(undo.carry_out(PD_ANSWERS_WITHIN)));
         match carried_out {
             Ok(done) => {
-                self.done.extend(done.into_iter().map(|it| format!("{it}, left by the run of {place}")));
+                self.done
+                    .extend(done.into_iter().map(|it| format!("{it}, left by the run of {place}")));
                 true
             }
             Err(failure) => {
@@ -231,7 +236,8 @@ impl Healed {
             let sent = process.signal(Signal::SIGKILL);
             let state = process.await_state(|state| state == ProcessState::Gone, GONE_WITHIN);
             if state == ProcessState::Gone {
-                self.done.push(format!("ended {name} ({process}), left running by the run of {place}"));
+                self.done
+                    .push(format!("ended {name} ({process}), left running by the run of {place}"));
             } else {
                 self.failed.push(format!("could not end {name} ({process}): {sent:?}"));
                 any_left = true;

@@ -12,8 +12,7 @@ use super::{
 use crate::{
     attempts::children::{Children, last_words, said},
     exit::Failure,
-    heal,
-    html_report,
+    heal, html_report,
     judge::Judgement,
     plan::Plan,
     run_archive,

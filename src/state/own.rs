@@ -54,7 +54,9 @@ impl OwnRecord {
             let hidden = state.path().join(format!(".{name}"));
             match DirBuilder::new().mode(0o700).create(&hidden) {
                 Ok(()) if !state.path().join(&name).exists() => break hidden,
-                Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(cannot(error)),
+                Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+                    return Err(cannot(error));
+                }
                 _ if tries >= NAME_TRIES_MAX => {
                     return Err(cannot(ErrorKind::AlreadyExists.into()));
                 }

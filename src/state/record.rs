@@ -140,12 +140,20 @@ impl LeftRecord {
         }
     }
 
-    /// Takes its lock; `None` if its tester lives, or somebody else heals it.
+    /// What it says by now; `None` if it was removed. Only whoever holds its lock may rely on it.
+    pub fn again(&self) -> Option<Self> {
+        Self::read(self.folder.clone())
+    }
+
+    /// Takes its lock; `None` if its tester lives, or somebody else heals it or has removed it.
     pub fn take(&self) -> Result<Option<File>, Failure> {
         let cannot = |error: io::Error| {
             Failure::target_or_disk(format!("cannot lock {}: {error}", self.folder.display()))
         };
-        let lock = OpenOptions::new().append(true).open(self.folder.join(LOCK)).map_err(cannot)?;
+        let lock = match OpenOptions::new().append(true).open(self.folder.join(LOCK)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened.map_err(cannot)?,
+        };
         match lock.try_lock() {
             Ok(()) => Ok(Some(lock)),
             Err(TryLockError::WouldBlock) => Ok(None),

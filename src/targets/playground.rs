@@ -85,10 +85,8 @@ impl Playground {
         command.stdin(Stdio::null()).stdout(file.try_clone().map_err(Failure::target_or_disk)?);
         command.stderr(file).process_group(0);
         let child = command.spawn().map_err(Failure::target_or_disk)?;
-        let tiup = ProcessIdentity::of(child.id()).map(|process| Started {
-            leads_group: true,
-            ..Started::new("tiup".into(), process)
-        });
+        let tiup = ProcessIdentity::of(child.id())
+            .map(|process| Started { leads_group: true, ..Started::new("tiup".into(), process) });
         let mut starting = Starting { child: Some(child) };
         // tiup ends with us, and what it started does not.
         record.note_started(tiup.iter().cloned().collect())?;

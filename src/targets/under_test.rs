@@ -149,7 +149,8 @@ impl UnderTest {
         let offers = TargetConfig::Embedded.offers();
         let record = OwnRecord::of_run(&run_path)?;
         let own = Arc::clone(&record);
-        Self::of(offers, record, range, move || EmbeddedCluster::start(&shape, &run_path, own)).await
+        Self::of(offers, record, range, move || EmbeddedCluster::start(&shape, &run_path, own))
+            .await
     }
 
     /// The cluster that `start` makes or finds, which may block.

@@ -89,9 +89,8 @@ impl ClusterFile {
 
     /// The processes that run.
     pub fn started(&self) -> Vec<Started> {
-        let started = |entry: &ProcessEntry| {
-            Some(Started::new(entry.name.clone(), entry.process.clone()?))
-        };
+        let started =
+            |entry: &ProcessEntry| Some(Started::new(entry.name.clone(), entry.process.clone()?));
         self.processes().filter_map(started).collect()
     }
 
