@@ -353,26 +353,31 @@ fn what_a_plan_names_is_used_only_if_a_flag_names_it_too() {
     assert!(fs::read_to_string(trap.mark()).is_ok_and(|mark| mark.contains("evil")));
 }
 
+/// A cluster of somebody else, with a state directory and a folder of its own; it ends with this.
+struct Foreign<'a>(&'a Trap);
+
+impl Foreign<'_> {
+    fn run(&self, arguments: &[&str]) -> String {
+        let mut command = self.0.command(arguments);
+        command.args(["--runs-dir", "clusters"]).env("XDG_STATE_HOME", self.0.at("other"));
+        String::from_utf8_lossy(&command.output().expect("it runs").stdout).into_owned()
+    }
+}
+
+impl Drop for Foreign<'_> {
+    fn drop(&mut self) {
+        self.run(&["cluster", "down", "--tag", "foreign"]);
+    }
+}
+
 #[test]
 fn leave_to_hurt_does_not_come_from_a_plan() {
     let trap = Trap::set();
     let up = ["cluster", "up", "--kv", "3", "--detach", "--tag", "foreign", "--without-monitor"];
-    // Its own state, and a folder of runs of its own.
-    let cluster = |arguments: &[&str]| {
-        let mut command = trap.command(arguments);
-        command.args(["--runs-dir", "clusters"]).env("XDG_STATE_HOME", trap.at("other"));
-        String::from_utf8_lossy(&command.output().expect("it runs").stdout).into_owned()
-    };
-    let said = cluster(&[&up[..], &["--port-offset", "17000"]].concat());
+    let cluster = Foreign(&trap);
+    let said = cluster.run(&[&up[..], &["--port-offset", "17000"]].concat());
     let line = said.lines().find(|line| line.starts_with("PD client endpoints:"));
     let pd = line.and_then(|line| line.split(['[', ']']).nth(1)).expect("an address").to_owned();
-    let text = fs::read_to_string(trap.at("attach.json")).expect("a plan");
-    let mut plan: Value = serde_json::from_str(&text).expect("JSON");
-    plan["config"]["cluster"]["stores"] = json!(3);
-    plan["config"]["cluster"]["replicas"] = json!(3);
-    plan["schedule"] = json!([]);
-    plan["config"]["nemesis"]["faults"] = json!(["transfer-leader"]);
-    fs::write(trap.at("attach.json"), plan.to_string()).expect("written");
     let drawn = [
         "plan",
         "draw",
@@ -398,7 +403,6 @@ fn leave_to_hurt_does_not_come_from_a_plan() {
     plan["config"]["target"]["allow-faults"] = json!(true);
     fs::write(trap.at("plan.json"), plan.to_string()).expect("written");
     let (code, said) = trap.holds(&["replay", "plan.json", "--pd", &pd]);
-    cluster(&["cluster", "down", "--tag", "foreign"]);
     assert_eq!(code, Some(USAGE), "{said}");
     assert!(said.contains("--allow-faults"), "{said}");
 }
