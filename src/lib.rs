@@ -58,6 +58,7 @@ mod serve;
 mod shrink;
 mod simulate;
 mod stand_ins;
+mod state;
 mod target_check;
 mod targets;
 mod terminal;
@@ -134,7 +135,7 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
             Ok(Exit::Valid)
         }
         cli::Command::Export(args) => export::command(&args),
-        cli::Command::Heal(args) => heal::command(&args.runs_dir),
+        cli::Command::Heal(args) => heal::command(args.directory.as_deref()),
         cli::Command::InternalExec(args) => args.run(),
         cli::Command::InternalPd(args) => args.run(),
         cli::Command::InternalRun(args) => args.run(),

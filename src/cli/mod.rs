@@ -13,6 +13,7 @@ mod export;
 mod fuzz;
 mod heal;
 mod minimize;
+mod named;
 mod nightly;
 pub(crate) mod plan;
 mod reading;

@@ -78,7 +78,7 @@ pub fn prepare(config: &mut Config, part_ms: u64) -> Result<(), Failure> {
 
 /// Carries all parts out.
 pub fn test(plan: &Plan, part_ms: u64, runs_dir: &Path) -> Result<Exit, Failure> {
-    heal::before_a_run(runs_dir);
+    heal::before_a_run()?;
     let run = RunDirectory::create(runs_dir, &plan.config.name)?;
     write_whole(&run.plan(), &plan.to_json()?)?;
     crate::terminal::result(format_args!(
