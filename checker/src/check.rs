@@ -110,7 +110,7 @@ fn judge_key(history: &History, key: &KeyHistory, options: &Options) -> KeyVerdi
     let (validity, reason, counterexample) = match decision {
         Decision::Linearizable => (Validity::Valid, None, None),
         Decision::NotLinearizable => {
-            let found = counterexample::find(history, key, &options.budget);
+            let found = counterexample::find(history, key, &options.budget, explored);
             (Validity::Invalid, Some(found.sentence.clone()), Some(found))
         }
         Decision::Unknown(reason) => (Validity::Unknown, Some(reason), None),

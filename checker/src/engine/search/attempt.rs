@@ -17,7 +17,8 @@ const WIDTH: usize = 1;
 const GROWTH: usize = 4;
 /// Moments between two places to go back to.
 const MARK_EVERY: usize = 8;
-const MARKS_MAX: usize = 1 << 14;
+/// So many such places are remembered.
+const MARKS_MAX: usize = 1 << 10;
 
 struct Mark<const WORDS: usize> {
     moment: usize,

@@ -2,26 +2,53 @@
 //! CAS failures that do not say what they saw.
 //!
 //! In: calls on one key, a budget. Out: a judgement, or for a stretch of calls the states in which it can leave the
-//! register. It never looks at a clock: the budget is in configurations explored and in bytes of configurations
-//! held, so that *unknown* is the same on every machine.
+//! register. It never looks at a clock: the budget is in work (configurations explored, and comparisons of them) and
+//! in bytes of configurations held, so that *unknown* is the same on every machine.
 //!
 //! # How
 //!
-//! A sweep over time holds the set of *configurations* that can be reached: the register's state, and which of the
-//! calls that are open now have taken effect. Calls take effect just in time: only when a call returns, every
-//! configuration in which it has not taken effect yet is continued by open calls until it has (or dropped). If no
-//! configuration is left, there is no linearization: every linearization can be reordered into just-in-time form
-//! by putting each call off until the next return that needs it, which keeps the order of calls and their
-//! intervals. (The search of Wing and Gong, with Lowe's just-in-time variant of it, breadth first.)
+//! A sweep over time holds the set of *configurations* that can be reached ([`configurations`]): the register's state,
+//! which open calls are still *owed*, which open writes are still *usable*, and which calls of unknown outcome were
+//! spent. Calls take effect just in time: when a call returns, every configuration is continued by open calls until
+//! that call has taken effect (or is dropped). If no configuration is left, there is no linearization: every
+//! linearization can be reordered into just-in-time form by putting each call off until the next return that needs it,
+//! which keeps the order of calls and their intervals. (The search of Wing and Gong, with Lowe's just-in-time variant of
+//! it, breadth first.)
 //!
-//! What keeps the set small:
-//! - A configuration mentions open calls only: as many bits as calls overlap, not as the history is long; and
-//!   wherever no call is open, the set collapses to one configuration per state.
-//! - An open read that the state satisfies takes effect at once: it changes nothing, so having it done dominates.
-//! - Calls of unknown outcome ([`unknown`]) are never required, and happen only directly before what needs them.
+//! # What keeps the set small, and why nothing is lost
 //!
-//! Configurations are continued in the order of their states and bits, never in that of a hash table, so that the
-//! number explored is the same on every machine.
+//! A *completion* of a configuration is an order of what is left that ends well: every owed call once, each usable
+//! write and each unspent call of unknown outcome at most once. A configuration may be dropped if another one has a
+//! completion whenever it has one. Every rule below keeps that; and each configuration stands for a real beginning of a
+//! linearization, so that nothing is found which is not there.
+//!
+//! - A configuration mentions open calls only: as many bits as calls overlap, not as the history is long. Where no call
+//!   is open there is nothing but the state and what is spent.
+//! - **A call that would not change the state** (a read that the state satisfies, a write of the value that is there)
+//!   takes effect at once: it is owed no longer. A write stays usable.
+//! - **A write hides others.** A put may be preceded directly by any other open put, whose value nobody sees. So a put
+//!   that takes effect leaves no open put owed; those stay usable until they return, as if their outcome were unknown.
+//!   That is at least as good as both choices, to have hidden it and to keep it for later.
+//! - **Writes serve.** Before the returning call, a put that is not itself the returning one, and a call of unknown
+//!   outcome, take effect only where an owed call asks for the state they make, or where calls of unknown outcome lead
+//!   from there to such a state. In any completion one that is followed by something else can be left out or hidden.
+//!   The exception is a put of the value that is there: it hides other puts without changing the state, and is
+//!   considered if a swap could be next, for after that it would be too late.
+//! - **At its return a usable write** that is not owed either expires, or is used now for somebody later.
+//! - **Equal writes** are interchangeable: of open puts of one value the first to return is used, and an open put rather
+//!   than a write of unknown outcome, which stays.
+//! - **Dominance.** Of two configurations with the same state and the same owed swaps, the one that owes no more, can use
+//!   no less and has spent no more ([`unknown`]) is enough. A write of unknown outcome is not used where a swap of unknown
+//!   outcome does the same, unless it hides something.
+//!
+//! # In which order
+//!
+//! Where all this takes long, one linearization is looked for ([`attempt`]) before the sweep goes on with all
+//! configurations, in turns with growing allowances: a history that has a linearization mostly has many, and
+//! where it has none only all configurations show that.
+//!
+//! Configurations are continued in the order of their cost and of their coming, never in that of a hash table, so that
+//! the number explored is the same on every machine.
 
 mod attempt;
 mod configurations;

@@ -40,14 +40,7 @@ pub(super) fn behind<const WORDS: usize>(
         held_bytes: 0,
     };
     for one in before {
-        if one.owed.has(slot) {
-            reach.add(one, false)?;
-            continue;
-        }
-        if one.usable.has(slot) {
-            reach.add(one.clone(), true)?;
-        }
-        reach.complete(one)?;
+        reach.add(one, false)?;
     }
     let mut is_all = true;
     let mut continued = 0;
@@ -94,6 +87,9 @@ impl<const WORDS: usize> Reach<'_, WORDS> {
     fn add(&mut self, mut one: Configuration<WORDS>, is_forced: bool) -> Result<(), Stop> {
         one.owed = self.open.owed_in(one.state, one.owed);
         if !is_forced && !one.owed.has(self.returning.slot) {
+            if one.usable.has(self.returning.slot) {
+                self.add(one.clone(), true)?;
+            }
             return self.complete(one);
         }
         let (bytes, cost) = (one.bytes(), one.cost());
