@@ -55,7 +55,9 @@ pub struct Shapes {
 pub fn print(shapes: &Shapes) -> Result<(), AnyError> {
     let directory = tempfile::tempdir()?;
     let porcupine = if shapes.alone { None } else { Some(build_porcupine(directory.path())?) };
-    println!("| operations | unknown | clients | | ours, all | slowest | Porcupine, all | slowest | not ended | slower than it |");
+    println!(
+        "| operations | unknown | clients | | ours, all | slowest | Porcupine, all | slowest | not ended | slower than it |"
+    );
     println!("|---|---|---|---|---|---|---|---|---|---|");
     for &operations in &shapes.operations {
         for &unknown in &shapes.unknown {
@@ -64,8 +66,7 @@ pub fn print(shapes: &Shapes) -> Result<(), AnyError> {
                     let mut sums = Sums::default();
                     for &values in &shapes.values {
                         for seed in shapes.seed..shapes.seed + shapes.seeds {
-                            let shape =
-                                Shape { operations, clients, unknown, values, stale, seed };
+                            let shape = Shape { operations, clients, unknown, values, stale, seed };
                             let one = judge(
                                 &shape,
                                 porcupine.as_deref(),
@@ -73,7 +74,10 @@ pub fn print(shapes: &Shapes) -> Result<(), AnyError> {
                                 shapes.seconds_max,
                             )?;
                             if shapes.each {
-                                println!("{shape:?}: {}, {} s, Porcupine {:?}", one.verdict, one.ours, one.porcupine);
+                                println!(
+                                    "{shape:?}: {}, {} s, Porcupine {:?}",
+                                    one.verdict, one.ours, one.porcupine
+                                );
                             }
                             sums.add(&one);
                         }

@@ -62,8 +62,8 @@ fn the_engines_agree_on_registers_with_many_lost_answers() {
         let shape =
             Shape { operations: 24, clients, unknown, values: 3, stale: seed % 4 != 0, seed };
         let history = history(&shape);
-        let [auto, search, porcupine] =
-            [Engine::Auto, Engine::Search, Engine::Porcupine].map(|it| judged(&history, it).validity);
+        let [auto, search, porcupine] = [Engine::Auto, Engine::Search, Engine::Porcupine]
+            .map(|it| judged(&history, it).validity);
         assert_eq!(auto, search, "{shape:?}");
         assert!(porcupine == Validity::Unknown || porcupine == auto, "{shape:?}: {porcupine}");
         invalid += u32::from(auto == Validity::Invalid);

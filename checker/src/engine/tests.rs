@@ -89,12 +89,7 @@ fn timed(
 
 /// Few calls: crowded, or one after the other with moments at which none is open.
 fn small() -> impl Strategy<Value = Vec<Call>> {
-    prop_oneof![
-        calls(0..=9, 16, 7),
-        calls(0..=9, 40, 6),
-        lost(0..=9, 12, 9),
-        lost(6..=12, 24, 12),
-    ]
+    prop_oneof![calls(0..=9, 16, 7), calls(0..=9, 40, 6), lost(0..=9, 12, 9), lost(6..=12, 24, 12),]
 }
 
 fn linearizable(calls: &[Call], engine: Engine) -> bool {

@@ -5,11 +5,11 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use super::Meter;
 use super::configurations::{Configuration, Set};
+use super::meter::Stop;
 use super::slots::{Open, Placed};
 use super::unknown::{self, UnknownCalls};
-use super::Meter;
-use super::meter::Stop;
 use crate::call::{ABSENT, ANYTHING, IMPOSSIBLE, PRESENT, UNLIKE, ValueId};
 
 /// So many configurations are continued at least, before a search for the most promising ones goes on without more.
@@ -107,9 +107,8 @@ impl<const WORDS: usize> Reach<'_, WORDS> {
         let open = self.open;
         let unknown = self.unknown;
         let state = one.state;
-        let is_left = |(number, kind): &(u32, &unknown::Kind)| {
-            kind.is_left(*number, &one.spent, now)
-        };
+        let is_left =
+            |(number, kind): &(u32, &unknown::Kind)| kind.is_left(*number, &one.spent, now);
         let owed_puts = one.owed.both(open.puts());
         let mut can_swap = false;
         for Placed { slot, call, .. } in open.among(one.owed.both(open.swaps())) {
