@@ -24,7 +24,7 @@ pub struct CheckArgs {
     /// Who decides: the near-linear check and the search where it cannot, one of them, or porcupine-rs
     #[arg(long, value_enum, default_value = "auto")]
     pub engine: EngineName,
-    /// Configurations that a search may explore for one key before it says unknown
+    /// Work (configurations explored, and comparisons of them) for one key before a search says unknown
     #[arg(long, default_value_t = checker::Budget::default().configurations)]
     pub budget: u64,
     /// Bytes that a search may hold configurations in for one key before it says unknown
