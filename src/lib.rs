@@ -27,6 +27,7 @@ mod internal;
 mod interrupt;
 mod judge;
 mod key_count;
+mod leaders_under_faults;
 mod live;
 mod live_tester;
 mod logging;
@@ -38,6 +39,7 @@ mod observe;
 mod open_files;
 mod pages;
 mod pd_endpoints;
+mod plain_file;
 mod plan;
 mod progress;
 mod reading_progress;
@@ -56,6 +58,7 @@ mod serve;
 mod shrink;
 mod simulate;
 mod stand_ins;
+mod state;
 mod target_check;
 mod targets;
 mod terminal;
@@ -84,7 +87,7 @@ pub fn main() -> ExitCode {
     match ended {
         Ok(exit) => ExitCode::from(exit.code()),
         Err(failure) => {
-            crate::terminal::failure(format_args!("jepsen-tikv: {failure}"));
+            crate::terminal::failure(&failure);
             ExitCode::from(failure.exit.code())
         }
     }
@@ -125,11 +128,14 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
                 crate::terminal::result(format_args!(
                     "    caught by: jepsen-tikv test {flags} --defect {name}"
                 ));
+                let shown = self_test::evidence::of(defect);
+                crate::terminal::result(format_args!("    shown by: {}", shown.evidence));
+                crate::terminal::result(format_args!("    because {}", shown.reason));
             }
             Ok(Exit::Valid)
         }
         cli::Command::Export(args) => export::command(&args),
-        cli::Command::Heal(args) => heal::command(&args.runs_dir),
+        cli::Command::Heal(args) => heal::command(args.directory.as_deref()),
         cli::Command::InternalExec(args) => args.run(),
         cli::Command::InternalPd(args) => args.run(),
         cli::Command::InternalRun(args) => args.run(),

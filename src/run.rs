@@ -27,7 +27,7 @@ use crate::{
     tui::{Seen, Tui},
     workload::Workload,
 };
-use histories::Header;
+use histories::{Header, jsonl::Text};
 use stage::Stage;
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
@@ -91,7 +91,7 @@ impl Beside {
 
 /// Runs a plan and judges it.
 pub fn test(plan: &Plan, runs_dir: &Path, beside: Beside) -> Result<Exit, Failure> {
-    heal::before_a_run(runs_dir);
+    heal::before_a_run()?;
     let run = RunDirectory::create(runs_dir, &plan.config.name)?;
     write_whole(&run.plan(), &plan.to_json()?)?;
     inside(plan, &run, beside)
@@ -117,8 +117,34 @@ pub fn inside(plan: &Plan, run: &RunDirectory, beside: Beside) -> Result<Exit, F
     runtime.shutdown_timeout(Duration::from_secs(5));
     drop(tui);
     progress.finish();
-    let troubles = carried_out?;
+    let troubles = carried_out.map_err(|failure| explained(failure, run))?;
     conclude(run, &troubles, &plan.repeated_by(&run.plan())?, &beside.judging())
+}
+
+/// A failure, or what is behind it: somebody removed the run directory, or its disk is full.
+pub fn explained(failure: Failure, run: &RunDirectory) -> Failure {
+    if failure.exit != Exit::TargetOrDisk {
+        return failure;
+    }
+    if !run.path().is_dir() {
+        return lost(run);
+    }
+    let is_full = nix::sys::statvfs::statvfs(run.path()).is_ok_and(|disk| {
+        disk.blocks_available() == 0 || disk.files_available() == 0 && disk.files() > 0
+    });
+    if is_full {
+        let sentence = format!("{failure}; the disk under {} is full: make room", shown(run));
+        return Failure::target_or_disk(sentence);
+    }
+    failure
+}
+
+/// What is said of a run whose history is not there any more.
+fn lost(run: &RunDirectory) -> Failure {
+    Failure::target_or_disk(format!(
+        "the history is lost: {} is not there any more, somebody removed it while the run went; nothing can be judged",
+        run.history().display()
+    ))
 }
 
 /// Judges a run's history, and tells what is judged. `repeat` is the command that repeats the run. The verdict is said
@@ -129,6 +155,9 @@ pub fn conclude(
     repeat: &str,
     judging: &Judging,
 ) -> Result<Exit, Failure> {
+    if !run.history().exists() {
+        return Err(lost(run));
+    }
     crate::terminal::note(format_args!("judging {}", run.history().display()));
     let judged = judge::judge(&run.history(), judging);
     let Ok(judgement) = &judged else {
@@ -158,7 +187,7 @@ pub fn conclude(
 
 /// Says on stderr that a file beside the verdict could not be written.
 pub fn complain<T>(written: Result<T, Failure>) -> Option<T> {
-    written.map_err(|failure| crate::terminal::failure(format_args!("jepsen-tikv: {failure}"))).ok()
+    written.map_err(|failure| crate::terminal::failure(&failure)).ok()
 }
 
 /// A run directory as a person would type it.
@@ -234,7 +263,7 @@ async fn count(
     Ok(Some((metrics, endpoint)))
 }
 
-/// Somebody asked twice for an end.
+/// Somebody asked twice for an end, or once while the cluster or the keys were not there yet.
 pub fn interrupted() -> Failure {
     Failure::new(Exit::Interrupted, "interrupted; faults are healed, nothing was judged")
 }
@@ -262,10 +291,18 @@ pub fn header(plan: &Plan, plan_hash: &str, target: &str, range: &CountedRange) 
         "tool-version": env!("CARGO_PKG_VERSION"),
         "key-count": range,
     });
+    let splits = match config.cluster.regions {
+        0 | 1 => Vec::new(),
+        regions => Workload::new(&config.workload, config.seed).split_keys(regions),
+    };
     let mut fields = match value {
         serde_json::Value::Object(fields) => fields,
         _ => serde_json::Map::new(),
     };
+    if !splits.is_empty() {
+        let splits: Vec<Text> = splits.into_iter().map(Text).collect();
+        fields.insert("split-at".into(), serde_json::json!(splits));
+    }
     if let Some(scenario) = &plan.scenario {
         fields.insert("scenario".into(), serde_json::json!(scenario));
     }

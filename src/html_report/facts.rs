@@ -134,7 +134,7 @@ impl Facts {
         wanted: &BTreeSet<u64>,
         keys: impl IntoIterator<Item = Vec<u8>>,
     ) -> Result<Self, ReadError> {
-        let source = histories::source::open(path, None)?;
+        let source = histories::source::open_found(path, histories::ReadOptions::default())?;
         let mut facts = Self { header: source.header.clone(), ..Self::default() };
         facts.keys.extend(keys.into_iter().map(|key| (key, KeyLast::default())));
         let heard = source.hear(|event| {

@@ -22,6 +22,7 @@ use crate::{
     exit::{Exit, Failure},
     judge::{self, Judgement},
     pages::Page,
+    plain_file::{self, VERDICT_BYTES_MAX},
     plan::Plan,
     report,
     run::{complain, parts},
@@ -105,7 +106,7 @@ fn html(run: &RunDirectory, judged: Result<&Judgement, &Failure>) -> Result<Stri
 
 /// What the run was judged to be, if that can be read.
 pub fn read_verdict(run: &RunDirectory) -> Option<Judgement> {
-    serde_json::from_slice(&std::fs::read(run.verdict()).ok()?).ok()
+    plain_file::json(&run.verdict(), VERDICT_BYTES_MAX).ok()
 }
 
 fn page(

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{judge::Judgement, observe::ProcessWord};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// About so many buckets over the whole time.
 const BUCKETS: f64 = 300.0;
@@ -60,21 +60,27 @@ fn gap_first(fault: &crate::judge::FaultJudged) -> String {
     format!("{:.1} s gap{of}", fault.longest_gap_ns as f64 / 1e9)
 }
 
+/// So many kinds of faults have a lane.
+const LANES_MAX: usize = 100;
+
 /// A lane for each kind of fault.
 pub fn faults(judgement: &Judgement) -> Option<Value> {
     let names: BTreeSet<&str> =
         judgement.faults.iter().map(|fault| fault.seen.name.as_str()).collect();
-    let lane = |name: &str| names.iter().position(|known| *known == name);
+    let mut lanes: BTreeMap<&str, usize> = names.into_iter().zip(0..).collect();
+    // There are as many kinds as the nemesis has; a history with more is none that a person can look at.
+    lanes.retain(|_, lane| *lane < LANES_MAX);
     let segments: Vec<Value> = judgement
         .faults
         .iter()
-        .map(|fault| {
-            json!({ "lane": lane(&fault.seen.name), "from": seconds(fault.seen.begin_ns),
+        .filter_map(|fault| Some((fault, lanes.get(fault.seen.name.as_str())?)))
+        .map(|(fault, lane)| {
+            json!({ "lane": lane, "from": seconds(fault.seen.begin_ns),
                 "to": seconds(fault.seen.end_ns), "tone": 3, "label": gap_first(fault), "faint": !fault.seen.confirmed })
         })
         .collect();
     (!segments.is_empty()).then(|| {
-        json!({ "id": "faults", "title": "Faults, with the longest time without a success", "lanes": names, "segments": segments, "legend": [] })
+        json!({ "id": "faults", "title": "Faults, with the longest time without a success", "lanes": lanes.keys().collect::<Vec<_>>(), "segments": segments, "legend": [] })
     })
 }
 

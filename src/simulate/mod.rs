@@ -41,7 +41,8 @@ pub fn command(plan: &Plan, runs_dir: &Path, judging: &Judging) -> Result<Exit, 
         run.path().display()
     ));
     let listener = Listener::start()?;
-    let unhealed = record(plan, &run.history(), &listener.interrupt())?;
+    let unhealed = record(plan, &run.history(), &listener.interrupt())
+        .map_err(|failure| run::explained(failure, &run))?;
     run::conclude(&run, &unhealed, &plan.repeated_by(&run.plan())?, judging)
 }
 

@@ -40,6 +40,9 @@
 //! A long history is cut into [segments], files that are one history when one is put behind the other: a header with
 //! the field `follows` between two events says that the next segment begins, and nothing else.
 //!
+//! Empty lines are passed over. A history that somebody has laid out anew (`jq .`, an array) is read as well, by
+//! [`source`](crate::source).
+//!
 //! A reader may meet a file whose writer was killed: everything up to the last newline is whole, what follows it
 //! is [`ReadError::TornTail`](crate::ReadError::TornTail).
 
@@ -51,12 +54,14 @@ pub mod segments;
 mod shapes;
 mod stream;
 mod text;
+mod values;
 mod write;
 
-pub(crate) use open::open_bytes;
 pub use open::{Position, open, text};
+pub(crate) use open::{open_bytes, open_found};
 pub use read::Reader;
 pub use text::Text;
+pub(crate) use values::read_values;
 pub use write::Writer;
 
 /// What the header's `format` says.
