@@ -40,10 +40,8 @@ pub fn process_lane(svg: &mut String, scale: &Scale, y: f64, facts: &Facts, stor
             ProcessWord::Gone => ("var(--bad-paper)", "var(--bad)"),
         };
         // Between a signal and its confirmation the process may do the one or the other.
-        let (fill, dash) = match stretch.is_confirmed {
-            true => (fill, ""),
-            false => ("none", " stroke-dasharray='3 2'"),
-        };
+        let (fill, dash) =
+            if stretch.is_confirmed { (fill, "") } else { ("none", " stroke-dasharray='3 2'") };
         let told =
             format!("store {store} {word}, {:.3} to {:.3} s", begin as f64 / 1e9, end as f64 / 1e9);
         let text = if x2 - x1 > 52.0 {
