@@ -27,6 +27,7 @@ mod internal;
 mod interrupt;
 mod judge;
 mod key_count;
+mod leaders_under_faults;
 mod live;
 mod live_tester;
 mod logging;
@@ -127,6 +128,9 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
                 crate::terminal::result(format_args!(
                     "    caught by: jepsen-tikv test {flags} --defect {name}"
                 ));
+                let shown = self_test::evidence::of(defect);
+                crate::terminal::result(format_args!("    shown by: {}", shown.evidence));
+                crate::terminal::result(format_args!("    because {}", shown.reason));
             }
             Ok(Exit::Valid)
         }

@@ -103,7 +103,8 @@ fn date(at: SystemTime) -> Option<DateTime> {
 
 /// What the history says was tested.
 fn target(run: &RunDirectory) -> Option<String> {
-    let source = histories::source::open_found(&run.history(), None).ok()?;
+    let options = histories::ReadOptions::default();
+    let source = histories::source::open_found(&run.history(), options).ok()?;
     source.header.fields.get("target")?.as_str().map(str::to_owned)
 }
 

@@ -15,7 +15,7 @@
 
 use crate::{
     machine::{Machine, Whereabouts},
-    process::{ProcessIdentity, ProcessState},
+    process::{ProcessIdentity, ProcessState, SignalError},
 };
 use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
@@ -256,8 +256,15 @@ fn note_healed(path: &Path, whole: u64, resumed: &[ProcessIdentity]) -> Result<(
 
 /// Resumes a process and sees that it runs. Its state at the end: `Running`, or `Gone` if it is no more.
 pub(crate) fn resume(process: &ProcessIdentity) -> Result<ProcessState, String> {
-    let sent = process.signal(Signal::SIGCONT).map_err(|error| format!("SIGCONT: {error}"))?;
-    if !sent {
+    await_resumed(process, process.signal(Signal::SIGCONT))
+}
+
+/// Sees that a process runs to which SIGCONT was sent.
+pub(crate) fn await_resumed(
+    process: &ProcessIdentity,
+    sent: Result<bool, SignalError>,
+) -> Result<ProcessState, String> {
+    if !sent.map_err(|error| format!("SIGCONT: {error}"))? {
         return Ok(ProcessState::Gone);
     }
     match process.await_state(|state| state != ProcessState::Stopped, RESUME_PATIENCE) {

@@ -16,6 +16,7 @@ mod minimize;
 mod named;
 mod nightly;
 pub(crate) mod plan;
+mod reading;
 mod replay;
 mod report;
 mod scenario;
