@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// The built program.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_jepsen-tikv");
 /// Nothing here takes a second; whoever takes so long waits for what never comes.
 const HANGING: Duration = Duration::from_mins(2);
