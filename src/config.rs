@@ -255,6 +255,7 @@ impl Config {
         }
         self.check_bounds()?;
         self.cluster.check()?;
+        self.target.check()?;
         if !self.cluster.defects.is_empty() && !self.target.offers().defects {
             return Err(Failure::usage(format!(
                 "--defect makes the embedded cluster wrong; --target {} cannot be made wrong: leave it out",

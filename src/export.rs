@@ -11,7 +11,7 @@ use crate::{
     plain_file,
 };
 use histories::{
-    Key, ReadError,
+    Key, ReadError, ReadOptions,
     export::{Keys, Splitter, edn},
     jsonl::Text,
 };
@@ -20,7 +20,7 @@ use std::path::Path;
 /// Exports a history.
 pub fn command(args: &ExportArgs) -> Result<Exit, Failure> {
     let path = check::history(&args.history)?;
-    let keys = read(&path, !args.history.is_dir())?;
+    let keys = read(&path, args.reading.options(), !args.history.is_dir())?;
     match (&args.key, &args.out) {
         (Some(name), _) => one(&keys, &name.as_bytes().to_vec())?,
         (None, Some(folder)) => all(&keys, folder)?,
@@ -45,14 +45,14 @@ pub fn command(args: &ExportArgs) -> Result<Exit, Failure> {
     Ok(Exit::Valid)
 }
 
-fn read(path: &Path, named: bool) -> Result<Keys, Failure> {
+fn read(path: &Path, options: ReadOptions, named: bool) -> Result<Keys, Failure> {
     let refused = |error: ReadError| {
         let exit = if matches!(error, ReadError::Io(_)) { Exit::NoInput } else { Exit::Malformed };
         Failure::new(exit, format!("{}: {error}", path.display()))
     };
     let mut splitter = Splitter::default();
     let open = if named { histories::source::open } else { histories::source::open_found };
-    let source = open(path, None).map_err(refused)?;
+    let source = open(path, options).map_err(refused)?;
     let heard = source.hear(|event| {
         splitter.hear(event);
         Ok::<(), ReadError>(())

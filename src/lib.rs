@@ -27,6 +27,7 @@ mod internal;
 mod interrupt;
 mod judge;
 mod key_count;
+mod leaders_under_faults;
 mod live;
 mod live_tester;
 mod logging;
@@ -57,6 +58,7 @@ mod serve;
 mod shrink;
 mod simulate;
 mod stand_ins;
+mod state;
 mod target_check;
 mod targets;
 mod terminal;
@@ -126,11 +128,14 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
                 crate::terminal::result(format_args!(
                     "    caught by: jepsen-tikv test {flags} --defect {name}"
                 ));
+                let shown = self_test::evidence::of(defect);
+                crate::terminal::result(format_args!("    shown by: {}", shown.evidence));
+                crate::terminal::result(format_args!("    because {}", shown.reason));
             }
             Ok(Exit::Valid)
         }
         cli::Command::Export(args) => export::command(&args),
-        cli::Command::Heal(args) => heal::command(&args.runs_dir),
+        cli::Command::Heal(args) => heal::command(args.directory.as_deref()),
         cli::Command::InternalExec(args) => args.run(),
         cli::Command::InternalPd(args) => args.run(),
         cli::Command::InternalRun(args) => args.run(),

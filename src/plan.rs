@@ -92,9 +92,16 @@ impl Plan {
     /// The same, or, for a schedule that no flags draw, the one that carries the file out as it is.
     pub fn repeated_by(&self, file: &Path) -> Result<String, Failure> {
         if self.scenario.is_none() && Self::draw(self.config.clone())?.schedule != self.schedule {
-            return Ok(format!("jepsen-tikv replay {}", crate::run::shown_path(file)));
+            return Ok(format!("jepsen-tikv replay {}", self.named_again(file)));
         }
         self.command_line()
+    }
+
+    /// A file with this plan, and the flags that name what a file may not choose.
+    pub fn named_again(&self, file: &Path) -> String {
+        let quoted = |word: String| if word.contains(' ') { format!("'{word}'") } else { word };
+        let words = self.config.target.named_words().into_iter().map(quoted);
+        std::iter::once(crate::run::shown_path(file)).chain(words).collect::<Vec<_>>().join(" ")
     }
 
     /// The same plan on what the target is now.

@@ -22,7 +22,7 @@ use std::{collections::BTreeSet, fmt::Write as _, io::BufRead, path::Path};
 pub fn command(args: &ReplayArgs, times: u32) -> Result<Exit, Failure> {
     let plan = plan(args)?;
     consent::ask(&plan)?;
-    heal::before_a_run(&args.runs_dir);
+    heal::before_a_run()?;
     let virtual_time = plan.config.target == TargetConfig::Simulated;
     crate::terminal::result(format_args!(
         "{times} times; target: {}; {}",

@@ -27,7 +27,7 @@ use crate::{
     tui::{Seen, Tui},
     workload::Workload,
 };
-use histories::Header;
+use histories::{Header, jsonl::Text};
 use stage::Stage;
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
@@ -91,7 +91,7 @@ impl Beside {
 
 /// Runs a plan and judges it.
 pub fn test(plan: &Plan, runs_dir: &Path, beside: Beside) -> Result<Exit, Failure> {
-    heal::before_a_run(runs_dir);
+    heal::before_a_run()?;
     let run = RunDirectory::create(runs_dir, &plan.config.name)?;
     write_whole(&run.plan(), &plan.to_json()?)?;
     inside(plan, &run, beside)
@@ -291,12 +291,49 @@ pub fn header(plan: &Plan, plan_hash: &str, target: &str, range: &CountedRange) 
         "tool-version": env!("CARGO_PKG_VERSION"),
         "key-count": range,
     });
+    let splits = match config.cluster.regions {
+        0 | 1 => Vec::new(),
+        regions => Workload::new(&config.workload, config.seed).split_keys(regions),
+    };
     let mut fields = match value {
         serde_json::Value::Object(fields) => fields,
         _ => serde_json::Map::new(),
     };
+    if !splits.is_empty() {
+        let splits: Vec<Text> = splits.into_iter().map(Text).collect();
+        fields.insert("split-at".into(), serde_json::json!(splits));
+    }
     if let Some(scenario) = &plan.scenario {
         fields.insert("scenario".into(), serde_json::json!(scenario));
     }
     Header { fields }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_cannot_be_written_hide_no_verdict() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let run = RunDirectory::at(folder.path().to_owned());
+        let history = [
+            r#"{"format":"jepsen-tikv history","version":1}"#,
+            r#"{"index":0,"time":1,"process":0,"type":"invoke","f":"put","key":"a","value":"1"}"#,
+            r#"{"index":1,"time":2,"process":0,"type":"ok","f":"put","key":"a","value":"1"}"#,
+            r#"{"index":2,"time":3,"process":0,"type":"invoke","f":"get","key":"a","value":null}"#,
+            r#"{"index":3,"time":4,"process":0,"type":"ok","f":"get","key":"a","value":null}"#,
+        ];
+        std::fs::write(run.history(), history.join("\n") + "\n").expect("written");
+        // Where the files would be there are folders, which root cannot overwrite either.
+        let counterexample = run.path().join("counterexample-a.jsonl");
+        for taken in [run.verdict(), run.html(), counterexample] {
+            std::fs::create_dir_all(taken.join("in-the-way")).expect("made");
+        }
+        let exit = conclude(&run, &["a trouble".into()], "", &Judging::default());
+        assert_eq!(exit.expect("a verdict"), Exit::Invalid);
+        std::fs::remove_dir_all(run.verdict()).expect("removed");
+        conclude(&run, &[], "", &Judging::default()).expect("a verdict");
+        assert!(html_report::read_verdict(&run).is_some());
+    }
 }

@@ -19,8 +19,8 @@ use std::{
 };
 use zip::{CompressionMethod, DateTime, ZipWriter, write::SimpleFileOptions};
 
-/// Of use only where the run's processes are.
-const LEFT_OUT: &str = "nemesis.journal";
+/// Of use only where the run's processes and its cluster are.
+const LEFT_OUT: [&str; 3] = ["attached.json", "cluster.json", "nemesis.journal"];
 /// A larger file is left out: no run has one, but a hole in a file has any length.
 const FILE_BYTES_MAX: u64 = 64 << 30;
 /// A file from this size on needs the larger fields of the format.
@@ -68,7 +68,7 @@ pub fn write(run: &RunDirectory, command: &str, archive: &Path) -> Result<(), Fa
 /// Writes the archive while it is read, into anything. Everything in it lies in a folder of this name.
 pub fn stream<W: Write>(run: &Path, folder: &str, files: &[RunFile], to: W) -> io::Result<W> {
     let mut archive = ZipWriter::new_stream(to);
-    for file in files.iter().filter(|file| file.name != LEFT_OUT) {
+    for file in files.iter().filter(|file| !LEFT_OUT.contains(&file.name.as_str())) {
         // It may be gone by now.
         let Ok(source) = plain_file::open(&run.join(&file.name)) else { continue };
         let metadata = source.metadata()?;
@@ -103,7 +103,8 @@ fn date(at: SystemTime) -> Option<DateTime> {
 
 /// What the history says was tested.
 fn target(run: &RunDirectory) -> Option<String> {
-    let source = histories::source::open_found(&run.history(), None).ok()?;
+    let options = histories::ReadOptions::default();
+    let source = histories::source::open_found(&run.history(), options).ok()?;
     source.header.fields.get("target")?.as_str().map(str::to_owned)
 }
 
@@ -126,6 +127,9 @@ mod tests {
         std::fs::write(run.history(), header).expect("written");
         std::fs::write(run.plan(), "{}").expect("written");
         std::fs::write(run.path().join("logs/pd1.log"), "a log").expect("written");
+        for left_out in LEFT_OUT {
+            std::fs::write(run.path().join(left_out), "{}").expect("written");
+        }
         std::fs::create_dir_all(run.path().join("data/store-1")).expect("made");
         std::fs::write(run.path().join("data/store-1/keys"), "large").expect("written");
         let archive = directory.path().join("bad.zip");
@@ -138,6 +142,7 @@ mod tests {
         assert_eq!(std::fs::read_to_string(again.history()).expect("there"), header);
         assert!(again.path().join("logs/pd1.log").is_file() && again.plan().is_file());
         assert!(!again.path().join("data").exists());
+        assert!(LEFT_OUT.iter().all(|name| !again.path().join(name).exists()));
         let versions = std::fs::read_to_string(again.path().join("versions.json")).expect("there");
         assert!(versions.contains("\"target\": \"embedded\"") && versions.contains("--seed 1"));
     }

@@ -70,9 +70,9 @@ impl RunDirectory {
         self.path.join("cluster.json")
     }
 
-    /// Which processes the nemesis has stopped.
-    pub fn journal(&self) -> PathBuf {
-        self.path.join("nemesis.journal")
+    /// What is put back on a cluster that somebody else started.
+    pub fn attached(&self) -> PathBuf {
+        self.path.join("attached.json")
     }
 
     /// What was seen of the cluster, about once a second.

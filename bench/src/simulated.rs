@@ -12,6 +12,7 @@ use clap::Args;
 use histories::{Header, jsonl::Writer};
 
 use crate::AnyError;
+use crate::engine::processor_seconds;
 use crate::table::build_porcupine;
 use register::{Shape, simulated};
 
@@ -73,7 +74,10 @@ pub fn print(shapes: &Shapes) -> Result<(), AnyError> {
                                 shapes.seconds_max,
                             )?;
                             if shapes.each {
-                                println!("{shape:?}: {one:?}");
+                                println!(
+                                    "{shape:?}: {}, {} s, Porcupine {:?}",
+                                    one.verdict, one.ours, one.porcupine
+                                );
                             }
                             sums.add(&one);
                         }
@@ -87,11 +91,9 @@ pub fn print(shapes: &Shapes) -> Result<(), AnyError> {
     Ok(())
 }
 
-#[derive(Debug)]
 struct One {
     verdict: String,
     ours: f64,
-    explored: u64,
     porcupine: Option<(String, f64)>,
 }
 
@@ -99,6 +101,7 @@ struct One {
 struct Theirs {
     verdict: String,
     seconds: Vec<f64>,
+    processor_seconds: Vec<f64>,
 }
 
 fn judge(
@@ -113,9 +116,9 @@ fn judge(
         collector.push(event)?;
     }
     let history = collector.finish();
-    let begun = Instant::now();
+    let (begun, used) = (Instant::now(), processor_seconds());
     let verdict = check(&history, &Options::default());
-    let ours = begun.elapsed().as_secs_f64();
+    let ours = begun.elapsed().as_secs_f64().min(processor_seconds() - used);
     let theirs = porcupine.map(|program| -> Result<_, AnyError> {
         let file = directory.join("history.jsonl");
         let mut writer = Writer::new(std::fs::File::create(&file)?, &Header::default())?;
@@ -125,7 +128,7 @@ fn judge(
         writer.finish()?;
         let output = Command::new(program).arg(&file).arg(seconds_max.to_string()).output()?;
         let theirs: Theirs = serde_json::from_slice(&output.stdout)?;
-        Ok((theirs.verdict, theirs.seconds[0]))
+        Ok((theirs.verdict, theirs.seconds[0].min(theirs.processor_seconds[0])))
     });
     let porcupine = theirs.transpose()?;
     let ours_said = verdict.validity.to_string();
@@ -136,7 +139,7 @@ fn judge(
     {
         return Err(format!("{shape:?}: {ours_said} here, {said} there").into());
     }
-    Ok(One { verdict: ours_said, ours, explored: verdict.explored, porcupine })
+    Ok(One { verdict: ours_said, ours, porcupine })
 }
 
 /// What the histories of one shape took together.

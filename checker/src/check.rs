@@ -27,7 +27,7 @@ pub fn check(history: &History, options: &Options) -> Verdict {
         .collect();
     let explained = invalid.into_par_iter().enumerate().flat_map_iter(|(place, (key, verdict))| {
         if place < options.counterexamples_max as usize {
-            let found = counterexample::find(history, key, &options.budget);
+            let found = counterexample::find(history, key, &options.budget, verdict.explored);
             verdict.reason = Some(found.sentence.clone());
             verdict.counterexample = Some(found);
         }

@@ -51,7 +51,7 @@ pub enum Engine {
 /// What one key may cost before the verdict on it is *unknown*.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Budget {
-    /// Configurations that a search may explore.
+    /// Work that a search may do: configurations that it explores, and comparisons of them (eight count as one).
     pub configurations: u64,
     /// Bytes that a search may remember configurations in.
     pub bytes: u64,

@@ -13,7 +13,7 @@ pub use anomalies::Anomalies;
 use crate::{
     config::TargetConfig,
     exit::{Exit, Failure},
-    html_report,
+    heal, html_report,
     interrupt::{Interrupt, Listener, Urgency},
     judge::{self, Judgement, Judging},
     plan::Plan,
@@ -66,6 +66,8 @@ impl Attempts {
         if plan.config.target == TargetConfig::Simulated {
             self.simulate(plan, run)
         } else {
+            // The attempt before this one may have been killed.
+            heal::before_a_run()?;
             self.run(plan, run)
         }
     }

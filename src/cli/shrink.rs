@@ -1,6 +1,6 @@
 //! The flags of `shrink`.
 
-use super::{replay::simulated, times::parse_ms};
+use super::{named::NamedArgs, replay::simulated, times::parse_ms};
 use crate::{
     exit::{Exit, Failure},
     plan::Plan,
@@ -33,8 +33,11 @@ pub struct ShrinkArgs {
     /// In virtual time, whatever the plan's target is
     #[arg(long)]
     pub simulate: bool,
+    /// Programs and hosts of the plan
+    #[command(flatten)]
+    pub named: NamedArgs,
     /// Where run directories go
-    #[arg(long, default_value = "runs")]
+    #[arg(long, default_value = "runs", help_heading = None)]
     pub runs_dir: PathBuf,
 }
 
@@ -45,6 +48,7 @@ impl ShrinkArgs {
         if self.simulate {
             simulated(&mut plan)?;
         }
+        self.named.name_in(&mut plan)?;
         Ok(plan)
     }
 

@@ -3,16 +3,14 @@
 //! In: a tag, or all. Out: directories that are gone. Never removes what runs, what is no cluster's, or anything
 //! behind a symbolic link.
 
-use super::{choice, directory::ClusterDirectory};
+use super::{choice, directory::ClusterDirectory, spec::Life};
 use crate::{
     cli::CleanArgs,
     exit::{Exit, Failure},
-    plain_file::{self, CLUSTER_BYTES_MAX},
-    targets::embedded::ClusterFile,
+    heal,
+    targets::consent,
     terminal,
 };
-use nemesis::ProcessState;
-use std::io;
 
 /// `jepsen-tikv cluster clean`.
 pub fn command(args: &CleanArgs) -> Result<Exit, Failure> {
@@ -26,17 +24,22 @@ pub fn command(args: &CleanArgs) -> Result<Exit, Failure> {
     if clusters.is_empty() {
         terminal::result(format_args!("no cluster's data is in {}", args.runs_dir.display()));
     }
-    let mut first = Ok(Exit::Valid);
+    let (mut first, mut foreign) = (Ok(Exit::Valid), Ok(Exit::Valid));
     for directory in clusters {
         match clean(&directory) {
             // What runs was not meant: `--all` is about those that have ended.
             Err(failure) if failure.exit == Exit::Usage => terminal::note(failure),
+            // What others started comes last, so that it keeps nothing else from being removed.
+            Err(failure) if failure.exit == Exit::Unknown => {
+                terminal::note(&failure);
+                foreign = Err(failure);
+            }
             Err(failure) if first.is_err() => terminal::note(failure),
             Err(failure) => first = Err(failure),
             Ok(()) => {}
         }
     }
-    first
+    first.and(foreign)
 }
 
 fn clean(directory: &ClusterDirectory) -> Result<(), Failure> {
@@ -48,28 +51,21 @@ fn clean(directory: &ClusterDirectory) -> Result<(), Failure> {
     };
     directory.check_no_link()?;
     let lock = directory.lock()?.ok_or_else(runs)?;
-    let unreadable = |why: String| {
-        Failure::new(
-            Exit::Malformed,
-            format!(
-                "{}: {why}; what runs there is not known, so the data stays: end what runs, then delete {}",
-                directory.cluster().display(),
-                directory.path().display()
-            ),
-        )
-    };
-    let file: Option<ClusterFile> = match plain_file::read(&directory.cluster(), CLUSTER_BYTES_MAX)
-    {
-        Ok(text) => {
-            Some(serde_json::from_slice(&text).map_err(|error| unreadable(error.to_string()))?)
+    match Life::of(directory).0 {
+        Life::Down => {}
+        Life::Up => return Err(runs()),
+        Life::SupervisorGone => {
+            if let Some(trouble) = heal::left_in(directory.path())?.troubles().next() {
+                return Err(Failure::target_or_disk(format!("the data of {tag} stays: {trouble}")));
+            }
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => return Err(unreadable(error.to_string())),
-    };
-    let entries = file.iter().flat_map(ClusterFile::processes);
-    let mut processes = entries.filter_map(|entry| entry.process.as_ref());
-    if processes.any(|process| process.state() != ProcessState::Gone) {
-        return Err(runs());
+        Life::Foreign => {
+            let path = directory.path().display();
+            let question = format!("{path} is not known as a cluster that you started");
+            if !consent::is_given(&question, "to remove it all the same")? {
+                return Err(choice::foreign(directory));
+            }
+        }
     }
     directory.remove(&lock)?;
     terminal::result(format_args!("removed {}", directory.path().display()));

@@ -80,7 +80,7 @@ pub fn command(fuzzing: &Fuzzing) -> Result<Exit, Failure> {
     if let Some(sentence) = regressions.note(&fuzzing.space) {
         crate::terminal::note(sentence);
     }
-    heal::before_a_run(&fuzzing.runs_dir);
+    heal::before_a_run()?;
     let attempts = Attempts::new()?;
     let started = Instant::now();
     let mut tally = Tally::default();
@@ -168,10 +168,13 @@ fn tell_in_full(plan: &Plan, attempt: &Attempt) -> Result<(), Failure> {
         crate::terminal::result(format_args!("run:    {}", shown(run)));
         crate::terminal::result(format_args!(
             "repeat: jepsen-tikv replay {} --times 10",
-            shown(run)
+            plan.named_again(run.path())
         ));
     }
-    crate::terminal::result(format_args!("shrink: jepsen-tikv shrink {}", shown(run)));
+    crate::terminal::result(format_args!(
+        "shrink: jepsen-tikv shrink {}",
+        plan.named_again(run.path())
+    ));
     Ok(())
 }
 

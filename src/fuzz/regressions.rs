@@ -8,6 +8,7 @@
 
 use super::{generate::GENERATOR, space::Space};
 use crate::{
+    config::TargetConfig,
     exit::{Exit, Failure},
     plain_file::{self, SMALL_BYTES_MAX},
 };
@@ -70,12 +71,14 @@ impl Regressions {
 
     /// The seeds that failed in this space.
     pub fn seeds(&self, space: &Space) -> Vec<u64> {
+        let space = &remembered(space);
         let same = |it: &&Failed| it.space == *space && it.generator == GENERATOR;
         self.failures.iter().filter(same).map(|failed| failed.seed).collect()
     }
 
     /// What is left out of them, in a sentence.
     pub fn note(&self, space: &Space) -> Option<String> {
+        let space = &remembered(space);
         let other = |it: &&Failed| it.space == *space && it.generator != GENERATOR;
         let others: Vec<u32> =
             self.failures.iter().filter(other).map(|failed| failed.generator).collect();
@@ -93,7 +96,7 @@ impl Regressions {
 
     /// Notes a seed that failed, once.
     pub fn add(&mut self, seed: u64, space: &Space) -> Result<(), Failure> {
-        let failed = Failed { seed, generator: GENERATOR, space: space.clone() };
+        let failed = Failed { seed, generator: GENERATOR, space: remembered(space) };
         if self.failures.contains(&failed) {
             return Ok(());
         }
@@ -114,10 +117,19 @@ impl Regressions {
     }
 }
 
+/// A space as a file has it: leave to hurt a cluster is not kept.
+fn remembered(space: &Space) -> Space {
+    let mut space = space.clone();
+    if let TargetConfig::Attach(attach) = &mut space.target {
+        attach.allow_faults = false;
+    }
+    space
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{config::TargetConfig, fuzz::Profile};
+    use crate::fuzz::Profile;
 
     fn space(defects: &[&str]) -> Space {
         let defects = defects.iter().map(|it| (*it).to_owned()).collect();

@@ -78,7 +78,7 @@ pub fn prepare(config: &mut Config, part_ms: u64) -> Result<(), Failure> {
 
 /// Carries all parts out.
 pub fn test(plan: &Plan, part_ms: u64, runs_dir: &Path) -> Result<Exit, Failure> {
-    heal::before_a_run(runs_dir);
+    heal::before_a_run()?;
     let run = RunDirectory::create(runs_dir, &plan.config.name)?;
     write_whole(&run.plan(), &plan.to_json()?)?;
     crate::terminal::result(format_args!(
@@ -192,10 +192,11 @@ impl Parts<'_> {
         let troubles = stage.perform(Purpose::Test, interrupt).await?;
         let seconds = began.elapsed().as_secs_f64();
         let (judgement, judged_seconds) = judged(&run).await?;
-        let history_bytes = histories::source::open_found(&run.history(), None)
-            .ok()
-            .and_then(|source| source.position.length())
-            .unwrap_or(0);
+        let history_bytes =
+            histories::source::open_found(&run.history(), histories::ReadOptions::default())
+                .ok()
+                .and_then(|source| source.position.length())
+                .unwrap_or(0);
         let took = (seconds, judged_seconds);
         let part = Part::of(number, plan, &judgement, took, history_bytes);
         self.append(&part)?;

@@ -8,11 +8,10 @@ use super::{
     verdict_head::{self, VerdictHead},
 };
 use crate::{
-    plain_file::{self, CLUSTER_BYTES_MAX, PLAN_BYTES_MAX},
+    plain_file::{self, PLAN_BYTES_MAX},
     run_directory::RunDirectory,
-    targets::embedded::ClusterFile,
+    state,
 };
-use nemesis::ProcessState;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::{
@@ -130,11 +129,10 @@ fn state(run: &RunDirectory, verdict: Option<&VerdictHead>) -> State {
     }
 }
 
-/// Its tester lives, or its history was written to a moment ago.
+/// Its tester lives, as this user's own notes say; of what they do not know, its history was written to a moment ago.
 fn is_running(run: &RunDirectory) -> bool {
-    let cluster = plain_file::read(&run.cluster(), CLUSTER_BYTES_MAX).ok();
-    if let Some(file) = cluster.and_then(|text| serde_json::from_slice::<ClusterFile>(&text).ok()) {
-        return file.tester.state() != ProcessState::Gone;
+    if let Some(record) = state::of_directory(run.path()) {
+        return record.lives();
     }
     let touched = [run.history(), run.plan()].into_iter().filter_map(|path| {
         let modified = path.metadata().and_then(|it| it.modified()).ok()?;

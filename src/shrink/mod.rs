@@ -46,7 +46,7 @@ pub fn command(args: &ShrinkArgs) -> Result<Exit, Failure> {
     let folder = folder(&args.run)?;
     let virtual_time = plan.config.target == TargetConfig::Simulated;
     let runs_dir = if virtual_time { folder.join("attempts") } else { args.runs_dir.clone() };
-    heal::before_a_run(&runs_dir);
+    heal::before_a_run()?;
     let attempts = Attempts::new()?;
     let plan_hash = plan::hash(&plan.to_json()?);
     let per_step = args.attempts_per_step(virtual_time);
@@ -86,7 +86,7 @@ pub fn command(args: &ShrinkArgs) -> Result<Exit, Failure> {
     let times = if virtual_time { "" } else { " --times 10" };
     crate::terminal::result(format_args!(
         "repeat: jepsen-tikv replay {}{times}",
-        shown_path(&file)
+        smallest.named_again(&file)
     ));
     Ok(Exit::Invalid)
 }

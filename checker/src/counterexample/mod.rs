@@ -17,6 +17,8 @@ mod support;
 #[cfg(test)]
 mod tests;
 
+use std::cell::Cell;
+
 use histories::Event;
 use histories::jsonl::Text;
 use serde::{Deserialize, Serialize};
@@ -25,6 +27,7 @@ use crate::call::Call;
 use crate::engine::{self, Decision};
 use crate::history::{History, KeyHistory};
 use crate::options::{Budget, Engine};
+use crate::verdict::DecidedBy;
 
 /// Why a key is invalid, in as few operations as possible.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -55,10 +58,24 @@ pub struct Explained {
     pub state: String,
 }
 
-/// Finds a counterexample in a key that is not linearizable.
-pub(crate) fn find(history: &History, key: &KeyHistory, budget: &Budget) -> Counterexample {
+/// Finds a counterexample in a key that is not linearizable, which took so much work to find out. What a search does
+/// not find out in a few times that work counts as linearizable: then more is left than has to be.
+pub(crate) fn find(
+    history: &History,
+    key: &KeyHistory,
+    budget: &Budget,
+    explored: u64,
+) -> Counterexample {
+    let share = |part: u64, times: u64| budget.configurations / part + times * explored;
+    let left = Cell::new(share(5, 4));
     let is_invalid = |calls: &[Call]| {
-        engine::judge(calls, Engine::Auto, budget).decision == Decision::NotLinearizable
+        let configurations = left.get().min(share(64, 2));
+        let budget = Budget { configurations, ..*budget };
+        let judgement = engine::judge(calls, Engine::Auto, &budget);
+        if judgement.decided_by == DecidedBy::Search {
+            left.set(left.get().saturating_sub(judgement.explored));
+        }
+        judgement.decision == Decision::NotLinearizable
     };
     let candidate = core::candidate(&key.calls, &is_invalid);
     let minimal = minimize::minimize(candidate, &key.calls, &is_invalid);

@@ -8,7 +8,7 @@
 
 use std::ops::Range;
 
-use super::search::{self, Meter, States, Swept, UnknownCalls, Width};
+use super::search::{self, Meter, States, Stop, UnknownCalls};
 use super::{Decision, Judgement, unique};
 use crate::call::{ABSENT, ANYTHING, Call, NEVER, NOTHING, ValueId};
 use crate::options::Budget;
@@ -44,60 +44,61 @@ struct Judging {
 }
 
 impl Judging {
-    /// Searches with the most promising configurations first, and begins again with more of them behind the last
-    /// stretch of which all are known.
+    /// Goes on stretch by stretch. Where that takes long, one linearization of all the rest is looked for first.
     fn judge(&mut self, calls: &[Call]) -> Decision {
         let stretches = stretches(calls);
         let mut known = (0, search::at_first());
-        let mut width = Width::FIRST;
+        let [mut to_know, mut to_find] = search::allowances(calls.len());
         loop {
-            match self.judge_from(calls, &stretches, &mut known, width) {
-                Ok(Some(decision)) => return decision,
-                Ok(None) => width = width.wider(),
-                Err(reason) => return Decision::Unknown(reason),
+            self.meter.pause_after(to_know);
+            match self.judge_from(calls, &stretches, &mut known) {
+                Ok(decision) => return decision,
+                Err(Stop::Budget(reason)) => return Decision::Unknown(reason),
+                Err(Stop::Pause) => {}
+            }
+            self.meter.pause_after(to_find);
+            let rest = &calls[stretches[known.0].start..];
+            match search::attempt(rest, known.1.clone(), &self.unknown, &mut self.meter) {
+                Ok(true) => return Decision::Linearizable,
+                Err(Stop::Budget(reason)) => return Decision::Unknown(reason),
+                Ok(false) | Err(Stop::Pause) => {
+                    to_know = to_know.saturating_mul(search::MORE);
+                    to_find = to_find.saturating_mul(search::MORE);
+                }
             }
         }
     }
 
-    /// `None` if that did not decide it. `known` are the states before a stretch, if they are all.
+    /// `known` are the states before a stretch.
     fn judge_from(
         &mut self,
         calls: &[Call],
         stretches: &[Range<usize>],
         known: &mut (usize, States),
-        width: Width,
-    ) -> Result<Option<Decision>, String> {
-        let mut is_all = true;
-        let mut states = known.1.clone();
-        for (number, stretch) in stretches.iter().enumerate().skip(known.0) {
+    ) -> Result<Decision, Stop> {
+        while let Some(stretch) = stretches.get(known.0) {
             let is_last = stretch.end == calls.len();
             let calls = &calls[stretch.clone()];
             let checked = if calls.len() > self.at_once_max {
-                self.check(calls, &states, is_last)
+                self.check(calls, &known.1, is_last)
             } else {
                 None
             };
-            states = match checked {
+            let states = match checked {
                 Some(states) => states,
-                None => {
-                    let swept = self.search(calls, states, width)?;
-                    is_all &= swept.is_all;
-                    swept.states
-                }
+                None => self.search(calls, known.1.clone())?,
             };
             if states.is_empty() {
-                return Ok(is_all.then_some(Decision::NotLinearizable));
+                return Ok(Decision::NotLinearizable);
             }
-            if is_all {
-                *known = (number + 1, states.clone());
-            }
+            *known = (known.0 + 1, states);
         }
-        Ok(Some(Decision::Linearizable))
+        Ok(Decision::Linearizable)
     }
 
-    fn search(&mut self, calls: &[Call], states: States, width: Width) -> Result<Swept, String> {
+    fn search(&mut self, calls: &[Call], states: States) -> Result<States, Stop> {
         let before = self.meter.explored();
-        let reached = search::sweep(calls, states, &self.unknown, &mut self.meter, width);
+        let reached = search::sweep(calls, states, &self.unknown, &mut self.meter);
         let ns = |time: u64| time.saturating_sub(1);
         let stretch = Stretch {
             from_ns: ns(calls[0].invoke),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::amount::histories;
-use super::{Decision, apart, judge, relaxed, simplify, stretches, unique};
+use super::{Decision, apart, judge, relaxed, search, simplify, stretches, unique};
 use crate::call::{ABSENT, ANYTHING, Call, NEVER, NOTHING, PRESENT, UNLIKE, ValueId};
 use crate::options::{Budget, Engine};
 
@@ -49,7 +49,33 @@ pub(crate) fn calls(
     span: u64,
     length_max: u64,
 ) -> impl Strategy<Value = Vec<Call>> {
-    let call = (0..span, 0..=length_max, prop::bool::weighted(0.15), transition()).prop_map(
+    timed(count, span, length_max, 0.15, transition())
+}
+
+/// Calls on few values that repeat, of most of which the outcome is unknown, and CAS that failed.
+fn lost(
+    count: std::ops::RangeInclusive<usize>,
+    span: u64,
+    length_max: u64,
+) -> impl Strategy<Value = Vec<Call>> {
+    let value = || 0..3_u32;
+    let transition = prop_oneof![
+        3 => value().prop_map(|seen| (seen, NOTHING)),
+        1 => value().prop_map(|other| (other, UNLIKE)),
+        3 => value().prop_map(|written| (ANYTHING, written)),
+        3 => (value(), value()),
+    ];
+    timed(count, span, length_max, 0.4, transition)
+}
+
+fn timed(
+    count: std::ops::RangeInclusive<usize>,
+    span: u64,
+    length_max: u64,
+    unknown: f64,
+    transition: impl Strategy<Value = (ValueId, ValueId)>,
+) -> impl Strategy<Value = Vec<Call>> {
+    let call = (0..span, 0..=length_max, prop::bool::weighted(unknown), transition).prop_map(
         |(invoke, length, is_unknown, (expects, writes))| {
             let finish = if is_unknown { NEVER } else { invoke + 1 + length };
             Call { invoke: invoke + 1, finish, expects, writes, event: 0, client: 0 }
@@ -63,7 +89,7 @@ pub(crate) fn calls(
 
 /// Few calls: crowded, or one after the other with moments at which none is open.
 fn small() -> impl Strategy<Value = Vec<Call>> {
-    prop_oneof![calls(0..=9, 16, 7), calls(0..=9, 40, 6)]
+    prop_oneof![calls(0..=9, 16, 7), calls(0..=9, 40, 6), lost(0..=9, 12, 9), lost(6..=12, 24, 12),]
 }
 
 fn linearizable(calls: &[Call], engine: Engine) -> bool {
@@ -102,6 +128,14 @@ proptest! {
     }
 
     #[test]
+    fn attempt_finds_nothing_where_there_is_no_order(calls in small()) {
+        let unknown = search::UnknownCalls::of(&calls);
+        let mut meter = search::Meter::new(&Budget::default());
+        let found = search::attempt(&calls, search::at_first(), &unknown, &mut meter);
+        prop_assert!(found != Ok(true) || has_an_order(&calls));
+    }
+
+    #[test]
     fn porcupine_agrees_with_every_order(calls in small()) {
         prop_assert_eq!(linearizable(&calls, Engine::Porcupine), has_an_order(&calls));
     }
@@ -112,7 +146,12 @@ proptest! {
 
     #[test]
     fn engines_agree_on_middling_histories(
-        calls in prop_oneof![calls(10..=30, 60, 7), calls(10..=40, 200, 9)],
+        calls in prop_oneof![
+            calls(10..=30, 60, 7),
+            calls(10..=40, 200, 9),
+            lost(10..=18, 30, 12),
+            lost(10..=24, 80, 9),
+        ],
     ) {
         let porcupine = linearizable(&calls, Engine::Porcupine);
         prop_assert_eq!(linearizable(&calls, Engine::Search), porcupine);

@@ -5,6 +5,12 @@
 
 use serde::Deserialize;
 
+/// What PD says of the cluster.
+#[derive(Debug, Deserialize)]
+pub(super) struct ClusterAnswer {
+    pub(super) id: u64,
+}
+
 /// A store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Store {

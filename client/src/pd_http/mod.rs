@@ -198,6 +198,12 @@ impl PdHttp {
         self.post("operators", &operator).await
     }
 
+    /// The cluster's id: no two clusters have the same.
+    pub async fn cluster_id(&self) -> Result<u64, PdHttpError> {
+        let answer: answers::ClusterAnswer = self.get("cluster").await?;
+        Ok(answer.id)
+    }
+
     /// PD's members.
     pub async fn members(&self) -> Result<Vec<Member>, PdHttpError> {
         let answer: MembersAnswer = self.get("members").await?;

@@ -144,6 +144,9 @@ pub(super) fn best<const WORDS: usize>(
     mut all: Vec<Configuration<WORDS>>,
     width: usize,
 ) -> Vec<Configuration<WORDS>> {
+    if all.len() <= width {
+        return all;
+    }
     all.sort_by_key(|one| (one.state, one.cost()));
     let mut ranked = Vec::with_capacity(all.len());
     let (mut state, mut rank) = (None, 0_u32);

@@ -2,27 +2,55 @@
 //! CAS failures that do not say what they saw.
 //!
 //! In: calls on one key, a budget. Out: a judgement, or for a stretch of calls the states in which it can leave the
-//! register. It never looks at a clock: the budget is in configurations explored and in bytes of configurations
-//! held, so that *unknown* is the same on every machine.
+//! register. It never looks at a clock: the budget is in work (configurations explored, and comparisons of them) and
+//! in bytes of configurations held, so that *unknown* is the same on every machine.
 //!
 //! # How
 //!
-//! A sweep over time holds the set of *configurations* that can be reached: the register's state, and which of the
-//! calls that are open now have taken effect. Calls take effect just in time: only when a call returns, every
-//! configuration in which it has not taken effect yet is continued by open calls until it has (or dropped). If no
-//! configuration is left, there is no linearization: every linearization can be reordered into just-in-time form
-//! by putting each call off until the next return that needs it, which keeps the order of calls and their
-//! intervals. (The search of Wing and Gong, with Lowe's just-in-time variant of it, breadth first.)
+//! A sweep over time holds the set of *configurations* that can be reached ([`configurations`]): the register's state,
+//! which open calls are still *owed*, which open writes are still *usable*, and which calls of unknown outcome were
+//! spent. Calls take effect just in time: when a call returns, every configuration is continued by open calls until
+//! that call has taken effect (or is dropped). If no configuration is left, there is no linearization: every
+//! linearization can be reordered into just-in-time form by putting each call off until the next return that needs it,
+//! which keeps the order of calls and their intervals. (The search of Wing and Gong, with Lowe's just-in-time variant of
+//! it, breadth first.)
 //!
-//! What keeps the set small:
-//! - A configuration mentions open calls only: as many bits as calls overlap, not as the history is long; and
-//!   wherever no call is open, the set collapses to one configuration per state.
-//! - An open read that the state satisfies takes effect at once: it changes nothing, so having it done dominates.
-//! - Calls of unknown outcome ([`unknown`]) are never required, and happen only directly before what needs them.
+//! # What keeps the set small, and why nothing is lost
 //!
-//! Configurations are continued in the order of their states and bits, never in that of a hash table, so that the
-//! number explored is the same on every machine.
+//! A *completion* of a configuration is an order of what is left that ends well: every owed call once, each usable
+//! write and each unspent call of unknown outcome at most once. A configuration may be dropped if another one has a
+//! completion whenever it has one. Every rule below keeps that; and each configuration stands for a real beginning of a
+//! linearization, so that nothing is found which is not there.
+//!
+//! - A configuration mentions open calls only: as many bits as calls overlap, not as the history is long. Where no call
+//!   is open there is nothing but the state and what is spent.
+//! - **A call that would not change the state** (a read that the state satisfies, a write of the value that is there)
+//!   takes effect at once: it is owed no longer. A write stays usable.
+//! - **A write hides others.** A put may be preceded directly by any other open put, whose value nobody sees. So a put
+//!   that takes effect leaves no open put owed; those stay usable until they return, as if their outcome were unknown.
+//!   That is at least as good as both choices, to have hidden it and to keep it for later.
+//! - **Writes serve.** Before the returning call, a put that is not itself the returning one, and a call of unknown
+//!   outcome, take effect only where an owed call asks for the state they make, or where calls of unknown outcome lead
+//!   from there to such a state. In any completion one that is followed by something else can be left out or hidden.
+//!   The exception is a put of the value that is there: it hides other puts without changing the state, and is
+//!   considered if a swap could be next, for after that it would be too late.
+//! - **At its return a usable write** that is not owed either expires, or is used now for somebody later.
+//! - **Equal writes** are interchangeable: of open puts of one value the first to return is used, and an open put rather
+//!   than a write of unknown outcome, which stays.
+//! - **Dominance.** Of two configurations with the same state and the same owed swaps, the one that owes no more, can use
+//!   no less and has spent no more ([`unknown`]) is enough. A write of unknown outcome is not used where a swap of unknown
+//!   outcome does the same, unless it hides something.
+//!
+//! # In which order
+//!
+//! Where all this takes long, one linearization is looked for ([`attempt`]) before the sweep goes on with all
+//! configurations, in turns with growing allowances: a history that has a linearization mostly has many, and
+//! where it has none only all configurations show that.
+//!
+//! Configurations are continued in the order of their cost and of their coming, never in that of a hash table, so that
+//! the number explored is the same on every machine.
 
+mod attempt;
 mod configurations;
 mod meter;
 mod reach;
@@ -33,7 +61,8 @@ use crate::call::{ABSENT, Call, ValueId};
 use crate::engine::{Decision, Judgement};
 use crate::options::Budget;
 use crate::verdict::DecidedBy;
-pub(crate) use meter::Meter;
+use configurations::Configuration;
+pub(crate) use meter::{Meter, Stop};
 use slots::{Open, Placed, is_put};
 pub(crate) use unknown::{Spent, UnknownCalls, nothing};
 
@@ -52,17 +81,39 @@ pub(crate) fn at_first() -> States {
 pub(crate) fn judge(calls: &[Call], budget: &Budget) -> Judgement {
     let unknown = UnknownCalls::of(calls);
     let mut meter = Meter::new(budget);
-    let mut width = Width::FIRST;
+    let [mut to_know, mut to_find] = allowances(calls.len());
     let decision = loop {
-        match sweep(calls, at_first(), &unknown, &mut meter, width) {
-            Ok(swept) if !swept.states.is_empty() => break Decision::Linearizable,
-            Ok(swept) if swept.is_all => break Decision::NotLinearizable,
-            Ok(_) => width = width.wider(),
-            Err(reason) => break Decision::Unknown(reason),
+        meter.pause_after(to_know);
+        let mut swept = sweep(calls, at_first(), &unknown, &mut meter);
+        if swept == Err(Stop::Pause) {
+            meter.pause_after(to_find);
+            match attempt(calls, at_first(), &unknown, &mut meter) {
+                Ok(true) => break Decision::Linearizable,
+                Err(Stop::Budget(reason)) => swept = Err(Stop::Budget(reason)),
+                Ok(false) | Err(Stop::Pause) => {}
+            }
+        }
+        match swept {
+            Ok(states) if states.is_empty() => break Decision::NotLinearizable,
+            Ok(_) => break Decision::Linearizable,
+            Err(Stop::Budget(reason)) => break Decision::Unknown(reason),
+            Err(Stop::Pause) => {
+                to_know = to_know.saturating_mul(MORE);
+                to_find = to_find.saturating_mul(MORE);
+            }
         }
     };
     Judgement::new(decision, DecidedBy::Search, meter.explored())
 }
+
+/// How much work is done before one linearization is looked for, and how much in looking for it: the latter may cost
+/// some configurations for each call.
+pub(crate) fn allowances(calls: usize) -> [u64; 2] {
+    [1_000 + 2 * calls as u64, 1_000 + 32 * calls as u64]
+}
+
+/// How many times more at the next try.
+pub(crate) const MORE: u64 = 4;
 
 /// The states in which these calls can leave the register: none if they are not linearizable. Those of unknown
 /// outcome among them are passed over, for `unknown` has them.
@@ -71,17 +122,34 @@ pub(crate) fn sweep(
     begin: States,
     unknown: &UnknownCalls,
     meter: &mut Meter,
-    width: Width,
-) -> Result<Swept, String> {
+) -> Result<States, Stop> {
     let moments = moments(calls);
     match overlap_max(&moments) {
-        0..=64 => run::<1>(calls, &moments, begin, unknown, meter, width),
-        65..=256 => run::<4>(calls, &moments, begin, unknown, meter, width),
-        257..=OVERLAP_MAX => run::<16>(calls, &moments, begin, unknown, meter, width),
-        overlap => {
-            Err(format!("{overlap} calls overlap, more than a search can hold ({OVERLAP_MAX})"))
-        }
+        0..=64 => all::<1>(calls, &moments, begin, unknown, meter),
+        65..=256 => all::<4>(calls, &moments, begin, unknown, meter),
+        257..=OVERLAP_MAX => all::<16>(calls, &moments, begin, unknown, meter),
+        overlap => Err(too_many(overlap)),
     }
+}
+
+/// Returns true if a linearization of these calls was found; if not, there may still be one.
+pub(crate) fn attempt(
+    calls: &[Call],
+    begin: States,
+    unknown: &UnknownCalls,
+    meter: &mut Meter,
+) -> Result<bool, Stop> {
+    let moments = moments(calls);
+    match overlap_max(&moments) {
+        0..=64 => attempt::attempt::<1>(calls, &moments, begin, unknown, meter),
+        65..=256 => attempt::attempt::<4>(calls, &moments, begin, unknown, meter),
+        257..=OVERLAP_MAX => attempt::attempt::<16>(calls, &moments, begin, unknown, meter),
+        overlap => Err(too_many(overlap)),
+    }
+}
+
+fn too_many(overlap: usize) -> Stop {
+    Stop::Budget(format!("{overlap} calls overlap, more than a search can hold ({OVERLAP_MAX})"))
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -119,83 +187,45 @@ fn overlap_max(moments: &[Moment]) -> usize {
     most
 }
 
-/// How many configurations are kept at once; none if all are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Width(Option<usize>);
-
-impl Width {
-    /// The first to try.
-    pub(crate) const FIRST: Self = Self(Some(16));
-    const GROWTH: usize = 16;
-    const LAST: usize = 16 * 16;
-
-    /// The next to try.
-    pub(crate) fn wider(self) -> Self {
-        Self(self.0.filter(|width| *width < Self::LAST).map(|width| width * Self::GROWTH))
-    }
-
-    fn kept(self) -> usize {
-        self.0.unwrap_or(usize::MAX)
-    }
-
-    fn completed(self) -> usize {
-        self.0.map_or(usize::MAX, |width| 2 * width)
-    }
-
-    fn continued(self) -> usize {
-        self.0.map_or(usize::MAX, |width| 4 * width)
+/// A call begins.
+fn invoke<const WORDS: usize>(
+    open: &mut Open<WORDS>,
+    frontier: &mut [Configuration<WORDS>],
+    number: u32,
+    calls: &[Call],
+) {
+    let Placed { slot, call, .. } = open.add(number, calls[number as usize]);
+    for one in frontier {
+        if call.step(one.state) != Some(one.state) {
+            one.owed = one.owed.with(slot);
+        }
+        if is_put(&call) {
+            one.usable = one.usable.with(slot);
+        }
     }
 }
 
-/// What a sweep found.
-#[derive(Debug)]
-pub(crate) struct Swept {
-    /// The states in which the calls can leave the register.
-    pub(crate) states: States,
-    /// Those are all.
-    pub(crate) is_all: bool,
-}
-
-fn run<const WORDS: usize>(
+fn all<const WORDS: usize>(
     calls: &[Call],
     moments: &[Moment],
     begin: States,
     unknown: &UnknownCalls,
     meter: &mut Meter,
-    width: Width,
-) -> Result<Swept, String> {
+) -> Result<States, Stop> {
     let mut open = Open::<WORDS>::new();
     let mut frontier = configurations::beginning(begin, unknown);
-    let mut is_all = true;
     for moment in moments {
         match *moment {
-            Moment::Invoke(number) => {
-                let Placed { slot, call, .. } = open.add(number, calls[number as usize]);
-                for one in &mut frontier {
-                    if call.step(one.state) != Some(one.state) {
-                        one.owed = one.owed.with(slot);
-                    }
-                    if is_put(&call) {
-                        one.usable = one.usable.with(slot);
-                    }
-                }
-            }
+            Moment::Invoke(number) => invoke(&mut open, &mut frontier, number, calls),
             Moment::Return(number) => {
                 let returning = open.get(number);
-                let (behind, all) =
-                    reach::behind(frontier, returning, &open, unknown, meter, width)?;
+                frontier = reach::behind(frontier, returning, &open, unknown, meter, None)?.0;
                 open.remove(number);
-                frontier = behind;
-                is_all &= all;
-                if frontier.len() > width.kept() {
-                    frontier = configurations::best(frontier, width.kept());
-                    is_all = false;
-                }
                 if frontier.is_empty() {
                     break;
                 }
             }
         }
     }
-    Ok(Swept { states: configurations::states(frontier), is_all })
+    Ok(configurations::states(frontier))
 }

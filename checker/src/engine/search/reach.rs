@@ -5,11 +5,15 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use super::Meter;
 use super::configurations::{Configuration, Set};
+use super::meter::Stop;
 use super::slots::{Open, Placed};
 use super::unknown::{self, UnknownCalls};
-use super::{Meter, Width};
 use crate::call::{ABSENT, ANYTHING, IMPOSSIBLE, PRESENT, UNLIKE, ValueId};
+
+/// So many configurations are continued at least, before a search for the most promising ones goes on without more.
+const CONTINUED_MIN: usize = 32;
 
 /// Every configuration behind the return of a call, or the most promising of them; and whether those are all.
 pub(super) fn behind<const WORDS: usize>(
@@ -18,8 +22,8 @@ pub(super) fn behind<const WORDS: usize>(
     open: &Open<WORDS>,
     unknown: &UnknownCalls,
     meter: &mut Meter,
-    width: Width,
-) -> Result<(Vec<Configuration<WORDS>>, bool), String> {
+    width: Option<usize>,
+) -> Result<(Vec<Configuration<WORDS>>, bool), Stop> {
     let slot = returning.slot;
     if before.iter().all(|one| !one.owed.has(slot) && !one.usable.has(slot)) {
         return Ok((before, true));
@@ -36,20 +40,15 @@ pub(super) fn behind<const WORDS: usize>(
         held_bytes: 0,
     };
     for one in before {
-        if one.owed.has(slot) {
-            reach.add(one, false)?;
-            continue;
-        }
-        if one.usable.has(slot) {
-            reach.add(one.clone(), true)?;
-        }
-        reach.complete(one)?;
+        reach.add(one, false)?;
     }
     let mut is_all = true;
     let mut continued = 0;
     while let Some(Reverse((.., is_forced, place))) = reach.waiting.pop() {
         let Some(one) = reach.seen[usize::from(is_forced)].get(place).cloned() else { continue };
-        if reach.completed.len() >= width.completed() || continued >= width.continued() {
+        if width.is_some_and(|width| {
+            reach.completed.len() >= 2 * width || continued >= CONTINUED_MIN + 8 * width
+        }) {
             is_all = false;
             break;
         }
@@ -74,7 +73,7 @@ struct Reach<'a, const WORDS: usize> {
 }
 
 impl<const WORDS: usize> Reach<'_, WORDS> {
-    fn complete(&mut self, mut one: Configuration<WORDS>) -> Result<(), String> {
+    fn complete(&mut self, mut one: Configuration<WORDS>) -> Result<(), Stop> {
         one.usable = one.usable.without(self.returning.slot);
         one.owed = one.owed.without(self.returning.slot);
         let bytes = one.bytes();
@@ -85,9 +84,12 @@ impl<const WORDS: usize> Reach<'_, WORDS> {
         Ok(())
     }
 
-    fn add(&mut self, mut one: Configuration<WORDS>, is_forced: bool) -> Result<(), String> {
+    fn add(&mut self, mut one: Configuration<WORDS>, is_forced: bool) -> Result<(), Stop> {
         one.owed = self.open.owed_in(one.state, one.owed);
         if !is_forced && !one.owed.has(self.returning.slot) {
+            if one.usable.has(self.returning.slot) {
+                self.add(one.clone(), true)?;
+            }
             return self.complete(one);
         }
         let (bytes, cost) = (one.bytes(), one.cost());
@@ -100,7 +102,7 @@ impl<const WORDS: usize> Reach<'_, WORDS> {
     }
 
     /// Continues a configuration by each call that may be next.
-    fn go_on(&mut self, one: &Configuration<WORDS>, is_forced: bool) -> Result<(), String> {
+    fn go_on(&mut self, one: &Configuration<WORDS>, is_forced: bool) -> Result<(), Stop> {
         let now = self.returning.call.finish;
         let open = self.open;
         let unknown = self.unknown;

@@ -58,6 +58,7 @@ pub(super) struct Placed {
 }
 
 /// The open calls of known outcome, in the order in which they return.
+#[derive(Debug, Clone)]
 pub(super) struct Open<const WORDS: usize> {
     calls: Vec<Placed>,
     taken: Slots<WORDS>,
