@@ -295,6 +295,26 @@ mod tests {
     }
 
     #[test]
+    fn as_many_names_of_faults_as_faults_are_drawn_in_bounded_lanes() {
+        let mut judgement = Judgement::of_nothing("");
+        judgement.faults = (0..200_000_u64)
+            .map(|fault| crate::judge::FaultJudged {
+                seen: crate::faults_seen::FaultSeen {
+                    fault,
+                    name: format!("fault-{fault}"),
+                    ..Default::default()
+                },
+                ok_during: 0,
+                longest_gap_ns: 0,
+                first_success_after_ns: None,
+            })
+            .collect();
+        let panel = faults(&judgement).expect("a panel");
+        assert_eq!(panel["lanes"].as_array().map(Vec::len), Some(LANES_MAX));
+        assert_eq!(panel["segments"].as_array().map(Vec::len), Some(LANES_MAX));
+    }
+
+    #[test]
     fn a_large_run_is_thinned_but_keeps_its_slowest_and_its_failures() {
         let mut facts = Facts { end_ns: 60_000_000_000, ..Facts::default() };
         (1..200_000).for_each(|n| facts.done.push(done(100 + n * 59_000 / 200_000, 1, Ended::Ok)));
