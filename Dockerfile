@@ -1,6 +1,7 @@
 # The tester with its embedded cluster. Real TiKV is reached with --target attach.
 #   docker build -t jepsen-tikv .
 #   docker run --rm -v "$PWD/runs:/work/runs" jepsen-tikv test --time 30
+# With --target attach keep ~/.local/state/jepsen-tikv in a volume as well: what a killed tester left is noted there.
 FROM rust:1.95-slim-bookworm AS build
 RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*
 WORKDIR /source

@@ -8,8 +8,9 @@ use crate::{
     cli::CheckArgs,
     counterexamples,
     exit::{Exit, Failure},
-    judge::{self, Judgement},
+    judge::{self, Judgement, Judging},
     reading_progress, report,
+    run::complain,
     run::parts::Kept,
     run_directory::RunDirectory,
 };
@@ -32,22 +33,19 @@ pub fn command(args: &CheckArgs) -> Result<Exit, Failure> {
     let (paths, mut recorded) = opened(&args.paths)?;
     for path in &paths {
         let judged = history(path).and_then(|history| {
-            let judging = args.judging();
+            let judging = Judging { named: !path.is_dir(), ..args.judging() };
             reading_progress::during(path, |watch| {
                 pool.install(|| judge::judge_watched(&history, &judging, watch))
             })
         });
         match judged {
-            Ok(judgement) => {
-                if let Some(directory) = directory_for(args, path) {
-                    counterexamples::write(&judgement, &directory)?;
-                }
-                judgements.push((path.clone(), judgement));
-            }
+            Ok(judgement) => judgements.push((path.clone(), judgement)),
             Err(failure) if paths.len() > 1 => refused.push((path.clone(), failure)),
             Err(failure) => return Err(failure),
         }
     }
+    let directories = directories(args, judgements.iter().map(|(path, _)| path.as_path()));
+    let judged_here = judgements.len();
     if args.json {
         judgements.append(&mut recorded);
         print_json(&judgements)?;
@@ -59,6 +57,12 @@ pub fn command(args: &CheckArgs) -> Result<Exit, Failure> {
         counterexamples::print(judgement);
     } else {
         print_table(&judgements, &refused);
+    }
+    // The verdict stands whether or not they can be written.
+    for ((_, judgement), directory) in judgements.iter().take(judged_here).zip(directories) {
+        if let Some(directory) = directory {
+            complain(counterexamples::write(judgement, &directory));
+        }
     }
     if let Some((_, failure)) = refused.into_iter().next() {
         return Err(failure);
@@ -99,14 +103,31 @@ fn worst(judgements: &[(PathBuf, Judgement)]) -> Exit {
     order.into_iter().find(|exit| exits.contains(exit)).unwrap_or(Exit::Valid)
 }
 
-/// Where the counterexamples of one of the histories go.
-fn directory_for(args: &CheckArgs, path: &Path) -> Option<PathBuf> {
-    let own = if path.is_dir() {
-        Some(path.to_owned())
-    } else {
-        (args.paths.len() == 1).then(|| PathBuf::from("."))
+/// Where the counterexamples of each history go: the folder that was named, a folder of its own in there if there are
+/// several histories, a run directory itself if none was named. Nothing is written beside a file unasked.
+fn directories<'a>(
+    args: &CheckArgs,
+    paths: impl Iterator<Item = &'a Path>,
+) -> Vec<Option<PathBuf>> {
+    let mut taken = BTreeSet::new();
+    let mut directory = |path: &Path| {
+        let Some(folder) = &args.counterexamples else {
+            // A folder of another project is not ours to write to.
+            return RunDirectory::open(path).map(|run| run.path().to_owned());
+        };
+        if let ([only], true) = (args.paths.as_slice(), taken.is_empty())
+            && only == path
+        {
+            return Some(folder.clone());
+        }
+        let stem = path.file_stem().filter(|stem| *stem != "-");
+        let stem = stem.map_or("history".into(), |stem| stem.to_string_lossy().into_owned());
+        let numbered = (2..).map(|number| format!("{stem}-{number}"));
+        let mut names = std::iter::once(stem.clone()).chain(numbered);
+        let name = names.find(|name| taken.insert(name.clone()))?;
+        Some(folder.join(name))
     };
-    args.counterexamples.clone().or(own)
+    paths.map(&mut directory).collect()
 }
 
 fn print_json(judgements: &[(PathBuf, Judgement)]) -> Result<(), Failure> {
@@ -123,7 +144,7 @@ fn print_json(judgements: &[(PathBuf, Judgement)]) -> Result<(), Failure> {
             serde_json::to_string_pretty(&judgements)
         }
     };
-    crate::terminal::result(format_args!("{}", json.map_err(Failure::software)?));
+    crate::terminal::data(json.map_err(Failure::software)?);
     Ok(())
 }
 
@@ -152,18 +173,23 @@ fn print_table(judgements: &[(PathBuf, Judgement)], refused: &[(PathBuf, Failure
     }
 }
 
-/// The history that a path names: the file itself, or that of a run directory.
+/// The history that a path names: the file itself, that of a run directory, or a folder of another project.
 pub fn history(path: &Path) -> Result<PathBuf, Failure> {
     if !path.is_dir() {
         return Ok(path.to_owned());
     }
-    RunDirectory::open(path).map(|run| run.history()).ok_or_else(|| {
-        Failure::new(
-            Exit::NoInput,
-            format!(
-                "{} holds no history.jsonl: name a run directory or a history file",
-                path.display()
-            ),
-        )
-    })
+    if let Some(run) = RunDirectory::open(path) {
+        return Ok(run.history());
+    }
+    if histories::source::is_history_folder(path) {
+        return Ok(path.to_owned());
+    }
+    Err(Failure::new(
+        Exit::NoInput,
+        format!(
+            "{} holds no history: name a run directory, a history file, a folder of Jepsen (history.edn in it) or a \
+             report folder of etcd (client-*/operations.json in it)",
+            path.display()
+        ),
+    ))
 }

@@ -36,7 +36,7 @@ pub fn watch(
     processes: Arc<dyn Processes>,
     clock: Clock,
 ) -> Watch {
-    let opened = std::fs::File::create(path);
+    let opened = std::fs::File::create_new(path);
     let (Ok(mut file), Ok(mut sampler)) =
         (opened, Sampler::new(pd_endpoints, security, Some(processes)))
     else {

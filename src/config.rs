@@ -3,6 +3,7 @@
 //! In: values as the command line gives them. Out: a [`Config`], which goes into plan.json word for word, or one
 //! sentence that says which flag to change. Units stand in the names. Knows nothing of how it is carried out.
 
+pub mod bounds;
 mod defects;
 mod flags;
 mod operations;
@@ -18,6 +19,9 @@ pub use target::{
 use crate::exit::Failure;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+/// More than any cluster on one machine holds.
+const DATA_BYTES_MAX: u64 = 1 << 40;
 
 /// Everything that a user can choose about a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -249,7 +253,9 @@ impl Config {
                 "--time is 0: give the run at least a second, e.g. --time 60",
             ));
         }
+        self.check_bounds()?;
         self.cluster.check()?;
+        self.target.check()?;
         if !self.cluster.defects.is_empty() && !self.target.offers().defects {
             return Err(Failure::usage(format!(
                 "--defect makes the embedded cluster wrong; --target {} cannot be made wrong: leave it out",
@@ -260,11 +266,38 @@ impl Config {
         self.check_nemesis()
     }
 
+    /// Refuses numbers that no run can have. A plan's times are in milliseconds whatever the flags' units are.
+    fn check_bounds(&self) -> Result<(), Failure> {
+        let Self { workload, nemesis, cluster, .. } = self;
+        for (name, value) in [
+            ("time-ms", self.time_ms),
+            ("keys", workload.keys),
+            ("value-bytes", workload.value_bytes as u64),
+            ("concurrency", workload.concurrency.into()),
+            ("idle-clients", workload.idle_clients.into()),
+            ("rate", workload.rate.unwrap_or(0)),
+            ("op-timeout-ms", workload.op_timeout_ms),
+            ("interval-ms", nemesis.interval_ms),
+            ("pause-ms-min", nemesis.pause_ms_min),
+            ("pause-ms-max", nemesis.pause_ms_max),
+            ("region-max-keys", cluster.region_max_keys.unwrap_or(0)),
+        ] {
+            bounds::flag(name, value)?;
+        }
+        Ok(())
+    }
+
     fn check_workload(&self) -> Result<(), Failure> {
         let workload = &self.workload;
         let refuse = |sentence: String| Err(Failure::usage(sentence));
         if workload.keys == 0 {
             return refuse("--keys is 0: a workload needs at least one key".into());
+        }
+        if workload.keys.saturating_mul(workload.value_bytes as u64) > DATA_BYTES_MAX {
+            return refuse(format!(
+                "--keys {} with --value-bytes {} are more than a TiB: use fewer keys or smaller values",
+                workload.keys, workload.value_bytes
+            ));
         }
         if workload.concurrency == 0 {
             return refuse("--concurrency is 0: a run needs at least one client".into());

@@ -1,18 +1,21 @@
 //! Counterexamples of invalid keys as files, and as a person sees them.
 //!
-//! In: a judgement. Out: `counterexample-<key>.jsonl` for each invalid key, itself a history that `check` judges
+//! In: a judgement. Out: `counterexample-<key>.jsonl` for each invalid key that is explained, itself a history that `check` judges
 //! invalid, and lines with its drawing and the anomalies found. What a key's name holds beside letters, digits, `-`, `_` and `.` is `_` in
-//! the file's name, so that no key leads out of the directory.
+//! the file's name, so that no key leads out of the directory. Of an imported history they say where in its file the operations are.
 
-use crate::{exit::Failure, judge::Judgement};
-use checker::KeyVerdict;
-use histories::{Header, jsonl};
+use crate::{
+    exit::Failure,
+    judge::{Judgement, Places},
+    plain_file::Fresh,
+};
+use checker::{Counterexample, KeyVerdict};
+use histories::{Header, import::Place, jsonl};
 use serde_json::json;
 use std::{
     collections::BTreeSet,
-    fs::File,
     io::{self, BufWriter},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 /// So many are drawn; the others are in their files.
@@ -28,6 +31,10 @@ pub fn print(judgement: &Judgement) {
         for line in key.counterexample.iter().flat_map(|found| &found.drawing) {
             crate::terminal::result(format_args!("  {line}"));
         }
+        let found = key.counterexample.as_ref();
+        if let Some(places) = found.and_then(|found| places(found, &judgement.places)) {
+            crate::terminal::result(format_args!("  {places}"));
+        }
         let findings = judgement.checked.findings.iter().filter(|finding| finding.key == key.key);
         for finding in findings.take(FINDINGS_MAX) {
             let faults = match finding.faults.as_slice() {
@@ -42,24 +49,27 @@ pub fn print(judgement: &Judgement) {
     }
 }
 
-/// Writes all counterexamples into a directory.
-pub fn write(judgement: &Judgement, directory: &Path) -> Result<Vec<PathBuf>, Failure> {
+/// Writes all counterexamples into a directory, which is made if there is something to write.
+pub fn write(judgement: &Judgement, directory: &Path) -> Result<(), Failure> {
     let mut names = BTreeSet::new();
-    let mut written = Vec::new();
     for (number, key) in
         judgement.checked.keys.iter().enumerate().filter(|(_, key)| is_invalid(key))
     {
+        if names.is_empty() {
+            std::fs::create_dir_all(directory).map_err(|error| cannot(directory, &error))?;
+        }
         let mut name = format!("counterexample-{}.jsonl", file_name(&key.key.to_string()));
         if !names.insert(name.clone()) {
             name = format!("counterexample-{}-{number}.jsonl", file_name(&key.key.to_string()));
         }
         let path = directory.join(name);
-        write_one(key, &path).map_err(|error| {
-            Failure::target_or_disk(format!("cannot write {}: {error}", path.display()))
-        })?;
-        written.push(path);
+        write_one(key, &judgement.places, &path).map_err(|error| cannot(&path, &error))?;
     }
-    Ok(written)
+    Ok(())
+}
+
+fn cannot(path: &Path, error: &io::Error) -> Failure {
+    Failure::target_or_disk(format!("cannot write counterexamples to {}: {error}", path.display()))
 }
 
 fn is_invalid(key: &KeyVerdict) -> bool {
@@ -67,17 +77,34 @@ fn is_invalid(key: &KeyVerdict) -> bool {
 }
 
 /// Writes the counterexample of a key, if it has one, as a history.
-pub fn write_one(key: &KeyVerdict, path: &Path) -> io::Result<()> {
+pub fn write_one(key: &KeyVerdict, places: &Places, path: &Path) -> io::Result<()> {
     let Some(found) = &key.counterexample else { return Ok(()) };
     let mut header = Header::default();
     header.fields.insert("counterexample-of".to_owned(), json!(key.key));
     header.fields.insert("why".to_owned(), json!(found.sentence));
     header.fields.insert("original-events".to_owned(), json!(found.operations));
-    let mut writer = jsonl::Writer::new(BufWriter::new(File::create(path)?), &header)?;
+    let stands: Vec<_> = found.operations.iter().filter_map(|event| places.get(event)).collect();
+    if !stands.is_empty() {
+        header.fields.insert("original-places".to_owned(), json!(stands));
+    }
+    let mut writer = jsonl::Writer::new(BufWriter::new(Fresh::beside(path)?), &header)?;
     for event in &found.events {
         writer.write(event)?;
     }
-    writer.finish().map(|_| ())
+    let written = writer.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?;
+    written.keep(path)
+}
+
+/// Where the operations of a counterexample were invoked in the file that was imported, in words; `None` for our own files.
+pub fn places(found: &Counterexample, places: &Places) -> Option<String> {
+    let place = |event: &u64| {
+        let Place { file, line, index, .. } = places.get(event)?;
+        let file = file.as_ref().map_or_else(String::new, |file| format!("{file} "));
+        let index = index.as_ref().map_or_else(String::new, |index| format!(" (:index {index})"));
+        Some(format!("{file}line {line}{index}"))
+    };
+    let stands: Vec<String> = found.operations.iter().filter_map(place).collect();
+    (!stands.is_empty()).then(|| format!("invoked in the history on {}", stands.join(", ")))
 }
 
 /// A key as part of a file's name.

@@ -26,7 +26,7 @@ pub enum Exit {
     Software,
     /// The target or a disk failed.
     TargetOrDisk,
-    /// Ended by a second Ctrl-C or SIGTERM: faults healed, nothing judged.
+    /// Ended by a second Ctrl-C or SIGTERM, or by the first before clients and faults began: nothing is judged.
     Interrupted,
 }
 
@@ -72,7 +72,9 @@ impl Exit {
             Self::NoInput => "a named file cannot be read",
             Self::Software => "a failure of the tester itself",
             Self::TargetOrDisk => "trouble with the target or a disk",
-            Self::Interrupted => "interrupted twice: faults healed, nothing judged",
+            Self::Interrupted => {
+                "interrupted twice, or once before anything could be judged: faults healed"
+            }
         }
     }
 
@@ -90,12 +92,14 @@ pub struct Failure {
     pub exit: Exit,
     /// The whole sentence.
     pub sentence: String,
+    /// It has lines of its own, as the command line's parser gives them; otherwise it is one line, whatever is in it.
+    pub has_lines: bool,
 }
 
 impl Failure {
     /// A failure of a kind, with its sentence.
     pub fn new(exit: Exit, sentence: impl fmt::Display) -> Self {
-        Self { exit, sentence: sentence.to_string() }
+        Self { exit, sentence: sentence.to_string(), has_lines: false }
     }
 
     /// The command line is wrong.

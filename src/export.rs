@@ -8,9 +8,10 @@ use crate::{
     cli::ExportArgs,
     counterexamples::file_name,
     exit::{Exit, Failure},
+    plain_file,
 };
 use histories::{
-    Key, ReadError,
+    Key, ReadError, ReadOptions,
     export::{Keys, Splitter, edn},
     jsonl::Text,
 };
@@ -19,7 +20,7 @@ use std::path::Path;
 /// Exports a history.
 pub fn command(args: &ExportArgs) -> Result<Exit, Failure> {
     let path = check::history(&args.history)?;
-    let keys = read(&path)?;
+    let keys = read(&path, args.reading.options(), !args.history.is_dir())?;
     match (&args.key, &args.out) {
         (Some(name), _) => one(&keys, &name.as_bytes().to_vec())?,
         (None, Some(folder)) => all(&keys, folder)?,
@@ -44,13 +45,14 @@ pub fn command(args: &ExportArgs) -> Result<Exit, Failure> {
     Ok(Exit::Valid)
 }
 
-fn read(path: &Path) -> Result<Keys, Failure> {
+fn read(path: &Path, options: ReadOptions, named: bool) -> Result<Keys, Failure> {
     let refused = |error: ReadError| {
         let exit = if matches!(error, ReadError::Io(_)) { Exit::NoInput } else { Exit::Malformed };
         Failure::new(exit, format!("{}: {error}", path.display()))
     };
     let mut splitter = Splitter::default();
-    let source = histories::source::open(path, None).map_err(refused)?;
+    let open = if named { histories::source::open } else { histories::source::open_found };
+    let source = open(path, options).map_err(refused)?;
     let heard = source.hear(|event| {
         splitter.hear(event);
         Ok::<(), ReadError>(())
@@ -74,7 +76,7 @@ fn one(keys: &Keys, key: &Key) -> Result<(), Failure> {
             shown(key)
         )));
     }
-    crate::terminal::result(edn::text(&shown(key), calls).trim_end());
+    crate::terminal::data(edn::text(&shown(key), calls).trim_end());
     Ok(())
 }
 
@@ -90,7 +92,8 @@ fn all(keys: &Keys, folder: &Path) -> Result<(), Failure> {
         }
         // The number tells apart what looks the same in a file's name.
         let name = format!("{number}-{}.edn", file_name(&shown(key)));
-        std::fs::write(folder.join(name), edn::text(&shown(key), calls)).map_err(cannot)?;
+        plain_file::write(&folder.join(name), edn::text(&shown(key), calls).as_bytes())
+            .map_err(cannot)?;
         written += 1;
     }
     crate::terminal::result(format_args!("{written} keys are in {}", folder.display()));

@@ -24,6 +24,12 @@ pub struct FaultSeen {
     pub begin_ns: u64,
     /// When everything it hurt had been healed, or the last that was heard of it.
     pub end_ns: u64,
+    /// When a store that it had stopped was to run again while it kept others stopped, nanoseconds since the run's start.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub ran_alone_ns: Option<u64>,
+    /// When it resumed a store for the last time.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub last_resume_ns: Option<u64>,
     /// The stores that it stopped or killed.
     pub stores: BTreeSet<u64>,
     /// What it stopped or killed was seen stopped or gone; what it asked PD for was seen to happen.
@@ -32,6 +38,9 @@ pub struct FaultSeen {
     pub effects: Vec<String>,
     /// What went wrong.
     pub errors: Vec<String>,
+    /// The stores that it keeps stopped now.
+    #[serde(skip)]
+    stopped: BTreeSet<u64>,
     /// Some of its steps were not confirmed.
     #[serde(skip)]
     doubtful: bool,
@@ -79,7 +88,10 @@ impl FaultFinder {
         });
         fault.end_ns = fault.end_ns.max(event.time_ns);
         match event.what {
-            WhatRef::FaultInvoke(..) => fault.begun(f, value),
+            WhatRef::FaultInvoke(..) => {
+                fault.begun(f, value);
+                fault.stops_or_resumes(f, value, event.time_ns);
+            }
             _ => fault.seen(f, value),
         }
     }
@@ -97,6 +109,21 @@ impl FaultSeen {
         }
         if matches!(f, "pause" | "kill" | "disk-error") || is_disturbance(f) {
             self.stores.extend(stores(value).filter_map(|store| store["id"].as_u64()));
+        }
+    }
+
+    fn stops_or_resumes(&mut self, f: &str, value: &Value, at_ns: u64) {
+        let ids = stores(value).filter_map(|store| store["id"].as_u64());
+        match f {
+            "pause" => self.stopped.extend(ids),
+            "resume" => {
+                ids.for_each(|id| _ = self.stopped.remove(&id));
+                self.last_resume_ns = Some(at_ns);
+                if !self.stopped.is_empty() {
+                    self.ran_alone_ns = Some(at_ns);
+                }
+            }
+            _ => {}
         }
     }
 
@@ -221,9 +248,27 @@ mod tests {
         ]);
         let [fault] = &faults[..] else { panic!("one fault: {faults:?}") };
         assert_eq!(fault.window(), Window { begin_ns: 5, end_ns: 91 });
+        assert_eq!((fault.last_resume_ns, fault.ran_alone_ns), (Some(90), None));
         assert!(fault.confirmed);
         assert_eq!(fault.name, "pause-leader");
         assert_eq!(fault.effects, ["leader of region 15 moved from store 1 to store 2"]);
+    }
+
+    #[test]
+    fn a_store_runs_alone_from_its_resume_while_others_are_stopped() {
+        let some = |ids: &[u64]| {
+            let stores: Vec<Value> = ids.iter().map(|id| json!({ "id": id })).collect();
+            json!({ "fault": 0, "name": "pause-overlap", "stores": stores })
+        };
+        let faults = seen(vec![
+            (5, invoke("pause", some(&[1]))),
+            (6, invoke("resume", some(&[1]))),
+            (7, invoke("pause", some(&[1]))),
+            (8, invoke("pause", some(&[2, 3]))),
+            (9, invoke("resume", some(&[1]))),
+            (10, invoke("resume", some(&[2, 3]))),
+        ]);
+        assert_eq!((faults[0].ran_alone_ns, faults[0].last_resume_ns), (Some(9), Some(10)));
     }
 
     #[test]

@@ -7,20 +7,31 @@ use crate::{
     exit::{Exit, Failure},
     faults_seen::{FaultFinder, FaultSeen},
     key_count::{CountFinder, CountedRange, KeyCounts},
+    leaders_under_faults::LeadersUnderFaults,
     recovery::{Recovery, RecoveryFinder},
     run::parts::PartsJudged,
+    run_directory::write_whole,
     scenario::{Finding, SceneFinder, Weight},
     traffic::{Counts, Traffic},
 };
 use checker::{Collector, Engine, Model, Options, ReadAgain, Validity, Verdict};
 use histories::{
-    Format, Header, MalformedReason, ReadError, Source, Value, WhatRef, jsonl::Position,
+    Header, MalformedReason, ReadError, ReadOptions, Source, Value, WhatRef,
+    import::Place,
+    jsonl::{Position, Text},
 };
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, path::Path, sync::OnceLock};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
 
 /// A run with fewer successes than this a client tested nothing.
 const OK_PER_CLIENT_MIN: u64 = 10;
+
+/// Where events of an imported history stand in its file, by their index.
+pub type Places = BTreeMap<u64, Place>;
 
 /// What is judged of a history.
 #[derive(Debug, Serialize, Deserialize)]
@@ -41,6 +52,12 @@ pub struct Judgement {
     pub parts: Option<PartsJudged>,
     /// The faults, in the plan's order.
     pub faults: Vec<FaultJudged>,
+    /// Who led under these faults, and who never did.
+    #[serde(skip_serializing_if = "LeadersUnderFaults::is_empty", default)]
+    pub leaders: LeadersUnderFaults,
+    /// The first keys of the regions into which the workload's keys were split before the faults began.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub split_at: Vec<Text>,
     /// What an experiment of the walk-through showed.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub experiment: Vec<Finding>,
@@ -49,6 +66,9 @@ pub struct Judgement {
     pub recovery: Option<Recovery>,
     /// How many keys there were at the end.
     pub key_counts: KeyCounts,
+    /// Where the operations of counterexamples stand in the file, if it was imported.
+    #[serde(skip_serializing_if = "Places::is_empty", default)]
+    pub places: Places,
     /// What the checker says of the operations.
     pub checked: Verdict,
 }
@@ -95,11 +115,19 @@ impl Judgement {
             operations: BTreeMap::new(),
             parts: None,
             faults: Vec::new(),
+            leaders: LeadersUnderFaults::default(),
+            split_at: Vec::new(),
             experiment: Vec::new(),
             recovery: None,
             key_counts: KeyCounts::default(),
+            places: Places::new(),
             checked: Verdict::default(),
         }
+    }
+
+    /// Writes it as a verdict.json.
+    pub fn write(&self, path: &Path) -> Result<(), Failure> {
+        write_whole(path, &serde_json::to_vec_pretty(self).map_err(Failure::software)?)
     }
 
     /// How the program ends after this judgement.
@@ -120,10 +148,12 @@ pub struct Judging {
     pub options: Options,
     /// What the history is held to.
     pub model: Model,
-    /// The file's format; otherwise told from how it begins.
-    pub format: Option<Format>,
+    /// What the user says of the file; otherwise it tells.
+    pub reading: ReadOptions,
     /// What every key holds at first; absent otherwise.
     pub initial: Option<Value>,
+    /// The user named the file itself, so that it may be a pipe or a link; otherwise it was found in a run directory.
+    pub named: bool,
 }
 
 /// Why a history is not judged.
@@ -148,11 +178,20 @@ pub fn judge_watched(
     judging: &Judging,
     watch: &OnceLock<Position>,
 ) -> Result<Judgement, Failure> {
-    let source = opened(path, judging)?;
+    let mut source = opened(path, judging)?;
     watch.get_or_init(|| source.position.clone());
-    let header = source.header.clone();
+    let mut header = source.header.clone();
+    if !header.fields.get("target").is_some_and(serde_json::Value::is_string) {
+        header.fields.insert("target".into(), file_name(path).into());
+    }
+    if let Some(left_out) = header.fields.get("left-out").and_then(|it| it.as_str()) {
+        let target = format!("{}, imported without {left_out}", file_name(path));
+        header.fields.insert("target".into(), target.into());
+    }
+    let all_places = std::mem::take(&mut source.places);
     let mut collector = collector(path, judging);
     let mut faults = FaultFinder::default();
+    let mut leaders = LeadersUnderFaults::default();
     let mut recovery = RecoveryFinder::default();
     let mut scene = SceneFinder::of(&header);
     // A scenario is short, and asks for moments of its own.
@@ -169,6 +208,7 @@ pub fn judge_watched(
         }
         traffic.hear(event);
         faults.hear(event);
+        leaders.observe(event);
         recovery.hear(event);
         if let Some(scene) = &mut scene {
             scene.hear(event);
@@ -185,7 +225,32 @@ pub fn judge_watched(
     let counts = counts.map(|counts| counts.counts());
     let experiment = scene.map_or_else(Vec::new, |scene| scene.finish(&traffic));
     let recovery = recovery.finish();
-    Ok(conclude(&header, &traffic, Found { faults, experiment, recovery, counts }, checked))
+    let mut judgement = conclude(
+        &header,
+        &traffic,
+        Found { faults, leaders, experiment, recovery, counts },
+        checked,
+    );
+    judgement.places = places_of(&judgement.checked, &all_places);
+    Ok(judgement)
+}
+
+/// What is judged if the history itself does not say what was tested.
+fn file_name(path: &Path) -> String {
+    if path == Path::new("-") {
+        return "standard input".to_owned();
+    }
+    // "." has no name of its own.
+    let named = path.file_name().map(PathBuf::from).or_else(|| path.canonicalize().ok());
+    named.as_deref().unwrap_or(path).display().to_string()
+}
+
+/// Where the operations of the counterexamples stand.
+fn places_of(checked: &Verdict, all: &[Place]) -> Places {
+    let found = checked.keys.iter().filter_map(|key| key.counterexample.as_ref());
+    let operations = found.flat_map(|found| &found.operations);
+    let place = |event: &u64| Some((*event, all.get(usize::try_from(*event).ok()?)?.clone()));
+    operations.filter_map(place).collect()
 }
 
 fn refused(path: &Path, refusal: &Refusal) -> Failure {
@@ -197,7 +262,8 @@ fn refused(path: &Path, refusal: &Refusal) -> Failure {
 }
 
 fn opened(path: &Path, judging: &Judging) -> Result<Source, Failure> {
-    let source = histories::source::open(path, judging.format);
+    let open = if judging.named { histories::source::open } else { histories::source::open_found };
+    let source = open(path, judging.reading);
     source.map_err(|error| refused(path, &Refusal::Read(error)))
 }
 
@@ -206,7 +272,8 @@ fn opened(path: &Path, judging: &Judging) -> Result<Source, Failure> {
 fn collector(path: &Path, judging: &Judging) -> Collector {
     match &judging.initial {
         Some(value) => Collector::with_initial(value.clone()),
-        None if path == Path::new("-") || judging.options.engine != Engine::Auto => {
+        // A pipe can be read only once.
+        None if !(path.is_file() || path.is_dir()) || judging.options.engine != Engine::Auto => {
             Collector::new()
         }
         None => Collector::settling(Collector::HELD_CALLS),
@@ -217,7 +284,7 @@ fn collector(path: &Path, judging: &Judging) -> Collector {
 fn checked(path: &Path, judging: &Judging, collector: Collector) -> Result<Verdict, Failure> {
     let history = collector.finish();
     let verdict = checker::check(&history, &judging.options);
-    let again = history.read_again(&verdict);
+    let again = history.read_again(&verdict, &judging.options);
     drop(history);
     let collect = |mut collector: Collector| {
         let heard = opened(path, judging)?
@@ -227,7 +294,10 @@ fn checked(path: &Path, judging: &Judging, collector: Collector) -> Result<Verdi
     };
     match again {
         None => Ok(verdict),
-        Some(ReadAgain::Keys(keys)) => Ok(verdict.with_keys_of(collect(Collector::of_keys(keys))?)),
+        Some(ReadAgain::Keys(keys)) => {
+            let again = collect(Collector::of_keys(keys))?;
+            Ok(verdict.with_keys_of(again, &judging.options))
+        }
         Some(ReadAgain::Everything) => collect(Collector::new()),
     }
 }
@@ -247,13 +317,14 @@ fn judged(seen: FaultSeen, traffic: &Traffic) -> FaultJudged {
 /// What was found in a history beside its operations.
 struct Found {
     faults: Vec<FaultJudged>,
+    leaders: LeadersUnderFaults,
     experiment: Vec<Finding>,
     recovery: Option<Recovery>,
     counts: Option<KeyCounts>,
 }
 
 fn conclude(header: &Header, traffic: &Traffic, found: Found, checked: Verdict) -> Judgement {
-    let Found { faults, experiment, recovery, counts } = found;
+    let Found { faults, leaders, experiment, recovery, counts } = found;
     let mut reasons = checked.reasons.clone();
     let vacuous = vacuous(header, traffic, &faults, counts);
     let mut validity = checked.validity;
@@ -281,15 +352,24 @@ fn conclude(header: &Header, traffic: &Traffic, found: Found, checked: Verdict) 
         validity,
         reasons,
         vacuous: is_vacuous,
-        target: text("target").unwrap_or_else(|| "a target that the history does not name".into()),
+        target: text("target").unwrap_or_default(),
         operations: traffic.by_kind().into_iter().map(|(kind, n)| (kind.to_owned(), n)).collect(),
         parts: None,
         faults,
+        leaders,
+        split_at: header.fields.get("split-at").map(split_at).unwrap_or_default(),
         experiment,
         recovery,
         key_counts: counts.unwrap_or_default(),
+        places: Places::new(),
         checked,
     }
+}
+
+/// The keys of a header's field; those that are none are left out.
+fn split_at(keys: &serde_json::Value) -> Vec<Text> {
+    let keys = keys.as_array().into_iter().flatten();
+    keys.filter_map(|key| serde_json::from_value(key.clone()).ok()).collect()
 }
 
 /// Why a run tested nothing, in sentences. What a history's header does not promise is not demanded.
@@ -311,6 +391,10 @@ fn vacuous(
         if traffic.ok_of(&["put", "cas", "batch-put"]) == 0 {
             reasons.push("vacuous: nothing was written".into());
         }
+    } else if traffic.total() == Counts::default() {
+        reasons.push("vacuous: the history has no operation".into());
+    } else if traffic.total().ok == 0 {
+        reasons.push("vacuous: no operation succeeded".into());
     }
     let planned = header.fields.get("nemesis").and_then(|names| names.as_array());
     if planned.is_some_and(|names| !names.is_empty()) {

@@ -27,6 +27,7 @@ mod internal;
 mod interrupt;
 mod judge;
 mod key_count;
+mod leaders_under_faults;
 mod live;
 mod live_tester;
 mod logging;
@@ -38,6 +39,7 @@ mod observe;
 mod open_files;
 mod pages;
 mod pd_endpoints;
+mod plain_file;
 mod plan;
 mod progress;
 mod reading_progress;
@@ -56,6 +58,7 @@ mod serve;
 mod shrink;
 mod simulate;
 mod stand_ins;
+mod state;
 mod target_check;
 mod targets;
 mod terminal;
@@ -84,7 +87,7 @@ pub fn main() -> ExitCode {
     match ended {
         Ok(exit) => ExitCode::from(exit.code()),
         Err(failure) => {
-            crate::terminal::failure(format_args!("jepsen-tikv: {failure}"));
+            crate::terminal::failure(&failure);
             ExitCode::from(failure.exit.code())
         }
     }
@@ -97,7 +100,7 @@ fn planned(
     beside: run::Beside,
 ) -> Result<Exit, Failure> {
     if plan.config.target == config::TargetConfig::Simulated {
-        return simulate::command(plan, runs_dir);
+        return simulate::command(plan, runs_dir, &beside.judging());
     }
     targets::consent::ask(plan)?;
     run::test(plan, runs_dir, beside)
@@ -125,11 +128,14 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
                 crate::terminal::result(format_args!(
                     "    caught by: jepsen-tikv test {flags} --defect {name}"
                 ));
+                let shown = self_test::evidence::of(defect);
+                crate::terminal::result(format_args!("    shown by: {}", shown.evidence));
+                crate::terminal::result(format_args!("    because {}", shown.reason));
             }
             Ok(Exit::Valid)
         }
         cli::Command::Export(args) => export::command(&args),
-        cli::Command::Heal(args) => heal::command(&args.runs_dir),
+        cli::Command::Heal(args) => heal::command(args.directory.as_deref()),
         cli::Command::InternalExec(args) => args.run(),
         cli::Command::InternalPd(args) => args.run(),
         cli::Command::InternalRun(args) => args.run(),
@@ -158,7 +164,10 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
         cli::Command::Ycsb(args) => ycsb::run(&args),
         cli::Command::Count(args) => count::command(&args),
         cli::Command::Fuzz(args) => fuzz::command(&args.fuzzing()?),
-        cli::Command::Simulate(args) => simulate::command(&args.plan()?, &args.runs_dir()),
+        cli::Command::Simulate(args) => {
+            let judging = args.test.beside()?.judging();
+            simulate::command(&args.plan()?, &args.runs_dir(), &judging)
+        }
         cli::Command::Shrink(args) => shrink::command(&args),
         cli::Command::Doctor(args) => doctor::command(&args),
         cli::Command::Completions(args) => args.run(),

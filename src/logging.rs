@@ -3,8 +3,10 @@
 //! In: `-q`, `-v`, `--log-format`. Out: a subscriber of `tracing` that writes to stderr, and the notes on stderr silenced
 //! with `-q`. Results on stdout and the sentence of a failure are not affected.
 
-use crate::cli::{LogFormat, Verbosity};
-use std::io::IsTerminal;
+use crate::{
+    cli::{LogFormat, Verbosity},
+    terminal::Log,
+};
 use tracing::Level;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
@@ -24,11 +26,10 @@ pub fn begin(verbosity: &Verbosity) {
     let filter = Targets::new()
         .with_default(LevelFilter::from_level(others))
         .with_targets(ours.map(|target| (target, level)));
-    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let builder = tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal() && !no_color)
-        .with_max_level(level);
+    let log = Log { json: verbosity.log_format == LogFormat::Json };
+    // Without colours: an event is shown without whatever a terminal obeys.
+    let builder =
+        tracing_subscriber::fmt().with_writer(move || log).with_ansi(false).with_max_level(level);
     // Whoever is second (a process of the embedded cluster has its own) changes nothing.
     let _ = match verbosity.log_format {
         LogFormat::Text => install(builder.finish(), filter),

@@ -14,7 +14,8 @@ use crate::{
 };
 use cluster::{profile::Profile, read_mode::ReadMode};
 use nemesis::{
-    Action, Capabilities, FaultKind, Faults, PlannedFault, Possible, ScheduleConfig, schedule,
+    Action, Capabilities, FAULTS_MAX, FaultKind, Faults, PlannedFault, Possible, ScheduleConfig,
+    schedule,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -54,6 +55,11 @@ impl Plan {
             duration_ms: config.time_ms,
             seed: config.seed,
         });
+        if schedule.len() > FAULTS_MAX {
+            return Err(Failure::usage(format!(
+                "these flags draw more than {FAULTS_MAX} faults: use a longer --nemesis-interval or a shorter --time"
+            )));
+        }
         Ok(Self {
             format: FORMAT.into(),
             version: VERSION,
@@ -86,9 +92,16 @@ impl Plan {
     /// The same, or, for a schedule that no flags draw, the one that carries the file out as it is.
     pub fn repeated_by(&self, file: &Path) -> Result<String, Failure> {
         if self.scenario.is_none() && Self::draw(self.config.clone())?.schedule != self.schedule {
-            return Ok(format!("jepsen-tikv replay {}", crate::run::shown_path(file)));
+            return Ok(format!("jepsen-tikv replay {}", self.named_again(file)));
         }
         self.command_line()
+    }
+
+    /// A file with this plan, and the flags that name what a file may not choose.
+    pub fn named_again(&self, file: &Path) -> String {
+        let quoted = |word: String| if word.contains(' ') { format!("'{word}'") } else { word };
+        let words = self.config.target.named_words().into_iter().map(quoted);
+        std::iter::once(crate::run::shown_path(file)).chain(words).collect::<Vec<_>>().join(" ")
     }
 
     /// The same plan on what the target is now.
@@ -149,6 +162,11 @@ impl Plan {
     /// Reads a plan again, and checks it as flags are checked.
     pub fn read(path: &Path) -> Result<Self, Failure> {
         reading::read(path)
+    }
+
+    /// Reads the plan that the user names: that of a run directory, or a file.
+    pub fn named(path: &Path) -> Result<Self, Failure> {
+        reading::named(path)
     }
 
     /// The plan in a text, or what is wrong with it.

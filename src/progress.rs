@@ -3,6 +3,7 @@
 //! In: the phase, counts, the faults in force. Out: stderr. Results go to stdout and are not made here; while a screen has
 //! the terminal all lines are kept, and said when it is over.
 
+use crate::terminal::escaped;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::{
     io::IsTerminal,
@@ -86,7 +87,7 @@ impl Progress {
             Some(bar) => {
                 bar.set_length(length.map_or(1, |length| length.as_millis() as u64));
                 bar.set_position(0);
-                bar.set_prefix(name.to_owned());
+                bar.set_prefix(escaped(name));
                 bar.set_message(String::new());
                 bar.enable_steady_tick(Duration::from_millis(200));
             }
@@ -108,7 +109,7 @@ impl Progress {
         let faults = if faults_in_force.is_empty() {
             "no fault".to_owned()
         } else {
-            faults_in_force.join(", ")
+            escaped(faults_in_force.join(", "))
         };
         bar.set_message(format!("{operations_per_s:.0} ops/s · {faults} · {left_s} s left"));
     }
@@ -123,7 +124,7 @@ impl Progress {
     /// A line that stays.
     pub fn line(&self, line: &str) {
         match &self.bar {
-            Some(bar) => bar.println(line),
+            Some(bar) => bar.println(escaped(line)),
             None => self.note(line),
         }
     }

@@ -3,6 +3,7 @@
 //! In: the position in the file, looked at ten times a second. Out: stderr, if it is a terminal. Short files, which are
 //! nearly all, draw nothing.
 
+use crate::terminal::escaped;
 use histories::jsonl::Position;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::{
@@ -37,7 +38,7 @@ fn show(path: &Path, position: &OnceLock<Position>, ended: &mpsc::Receiver<()>) 
         return;
     }
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(5));
-    bar.set_message(format!("reading {}", path.display()));
+    bar.set_message(format!("reading {}", escaped(path.display())));
     loop {
         if let Some(position) = position.get() {
             let read = position.read();
@@ -47,7 +48,7 @@ fn show(path: &Path, position: &OnceLock<Position>, ended: &mpsc::Receiver<()>) 
             }
             bar.set_position(read);
             if position.length().is_some_and(|length| read >= length) {
-                bar.set_message(format!("judging {}", path.display()));
+                bar.set_message(format!("judging {}", escaped(path.display())));
             }
         }
         if !waits(LOOK_EVERY) {

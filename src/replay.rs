@@ -9,8 +9,7 @@ use crate::{
     cli::ReplayArgs,
     config::TargetConfig,
     exit::{Exit, Failure},
-    heal,
-    judge::Judgement,
+    heal, html_report,
     plan::Plan,
     run::shown,
     run_directory::RunDirectory,
@@ -23,7 +22,7 @@ use std::{collections::BTreeSet, fmt::Write as _, io::BufRead, path::Path};
 pub fn command(args: &ReplayArgs, times: u32) -> Result<Exit, Failure> {
     let plan = plan(args)?;
     consent::ask(&plan)?;
-    heal::before_a_run(&args.runs_dir);
+    heal::before_a_run()?;
     let virtual_time = plan.config.target == TargetConfig::Simulated;
     crate::terminal::result(format_args!(
         "{times} times; target: {}; {}",
@@ -68,8 +67,7 @@ pub fn plan(args: &ReplayArgs) -> Result<Plan, Failure> {
 
 /// What a run showed, if it is one and was judged invalid.
 pub fn shown_by(run: &Path) -> Option<Anomalies> {
-    let text = std::fs::read(RunDirectory::at(run.to_owned()).verdict()).ok()?;
-    let judgement: Judgement = serde_json::from_slice(&text).ok()?;
+    let judgement = html_report::read_verdict(&RunDirectory::at(run.to_owned()))?;
     Some(Anomalies::of(&judgement)).filter(|anomalies| !anomalies.classes.is_empty())
 }
 

@@ -15,7 +15,7 @@ use crate::{
     exit::{Exit, Failure},
     heal, html_report,
     interrupt::{Interrupt, Urgency},
-    judge,
+    judge::{self, Judging},
     key_count::CountedRange,
     metrics::{self, Endpoint, Metrics, RunInfo},
     open_files,
@@ -27,7 +27,7 @@ use crate::{
     tui::{Seen, Tui},
     workload::Workload,
 };
-use histories::Header;
+use histories::{Header, jsonl::Text};
 use stage::Stage;
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
@@ -74,11 +74,24 @@ pub struct Beside {
     pub fail_fast: bool,
     /// From so many bytes on a segment of the history is compressed, and the next begun.
     pub history_segment_bytes: Option<u64>,
+    /// So many invalid keys get a counterexample, if not as many as usual.
+    pub counterexamples_max: Option<u32>,
+}
+
+impl Beside {
+    /// How the run is judged.
+    pub fn judging(&self) -> Judging {
+        let mut judging = Judging::default();
+        if let Some(most) = self.counterexamples_max {
+            judging.options.counterexamples_max = most;
+        }
+        judging
+    }
 }
 
 /// Runs a plan and judges it.
 pub fn test(plan: &Plan, runs_dir: &Path, beside: Beside) -> Result<Exit, Failure> {
-    heal::before_a_run(runs_dir);
+    heal::before_a_run()?;
     let run = RunDirectory::create(runs_dir, &plan.config.name)?;
     write_whole(&run.plan(), &plan.to_json()?)?;
     inside(plan, &run, beside)
@@ -104,29 +117,65 @@ pub fn inside(plan: &Plan, run: &RunDirectory, beside: Beside) -> Result<Exit, F
     runtime.shutdown_timeout(Duration::from_secs(5));
     drop(tui);
     progress.finish();
-    let troubles = carried_out?;
-    conclude(run, &troubles, &plan.repeated_by(&run.plan())?)
+    let troubles = carried_out.map_err(|failure| explained(failure, run))?;
+    conclude(run, &troubles, &plan.repeated_by(&run.plan())?, &beside.judging())
 }
 
-/// Judges a run's history, and tells what is judged. `repeat` is the command that repeats the run.
-pub fn conclude(run: &RunDirectory, troubles: &[String], repeat: &str) -> Result<Exit, Failure> {
-    crate::terminal::note(format_args!("judging {}", run.history().display()));
-    let judged = judge::judge(&run.history(), &judge::Judging::default());
-    if judged.is_err() {
-        html_report::write(run, judged.as_ref())?;
+/// A failure, or what is behind it: somebody removed the run directory, or its disk is full.
+pub fn explained(failure: Failure, run: &RunDirectory) -> Failure {
+    if failure.exit != Exit::TargetOrDisk {
+        return failure;
     }
-    let judgement = judged?;
-    let verdict_json = serde_json::to_vec_pretty(&judgement).map_err(Failure::software)?;
-    write_whole(&run.verdict(), &verdict_json)?;
-    report::print(&judgement);
-    counterexamples::print(&judgement);
-    counterexamples::write(&judgement, run.path())?;
-    let html = html_report::write(run, Ok(&judgement))?;
+    if !run.path().is_dir() {
+        return lost(run);
+    }
+    let is_full = nix::sys::statvfs::statvfs(run.path()).is_ok_and(|disk| {
+        disk.blocks_available() == 0 || disk.files_available() == 0 && disk.files() > 0
+    });
+    if is_full {
+        let sentence = format!("{failure}; the disk under {} is full: make room", shown(run));
+        return Failure::target_or_disk(sentence);
+    }
+    failure
+}
+
+/// What is said of a run whose history is not there any more.
+fn lost(run: &RunDirectory) -> Failure {
+    Failure::target_or_disk(format!(
+        "the history is lost: {} is not there any more, somebody removed it while the run went; nothing can be judged",
+        run.history().display()
+    ))
+}
+
+/// Judges a run's history, and tells what is judged. `repeat` is the command that repeats the run. The verdict is said
+/// before anything is written, and decides how the program ends, also if a file beside it cannot be written.
+pub fn conclude(
+    run: &RunDirectory,
+    troubles: &[String],
+    repeat: &str,
+    judging: &Judging,
+) -> Result<Exit, Failure> {
+    if !run.history().exists() {
+        return Err(lost(run));
+    }
+    crate::terminal::note(format_args!("judging {}", run.history().display()));
+    let judged = judge::judge(&run.history(), judging);
+    let Ok(judgement) = &judged else {
+        complain(html_report::write(run, judged.as_ref()));
+        return judged.map(|judgement| judgement.exit());
+    };
+    report::print(judgement);
+    counterexamples::print(judgement);
     for trouble in troubles {
         crate::terminal::result(format_args!("  - {trouble}"));
     }
+    complain(judgement.write(&run.verdict()));
+    complain(counterexamples::write(judgement, run.path()));
+    let html = complain(html_report::write(run, Ok(judgement)));
     crate::terminal::result(format_args!("run:    {}", shown(run)));
-    crate::terminal::result(format_args!("report: {}", shown_path(&html)));
+    if let Some(html) = html {
+        crate::terminal::result(format_args!("report: {}", shown_path(&html)));
+    }
     crate::terminal::result(format_args!("check:  jepsen-tikv check {}", shown(run)));
     crate::terminal::result(format_args!("repeat: {repeat}"));
     match (judgement.exit(), troubles.first()) {
@@ -134,6 +183,11 @@ pub fn conclude(run: &RunDirectory, troubles: &[String], repeat: &str) -> Result
         (Exit::Valid, Some(trouble)) => Err(Failure::target_or_disk(trouble)),
         (exit, _) => Ok(exit),
     }
+}
+
+/// Says on stderr that a file beside the verdict could not be written.
+pub fn complain<T>(written: Result<T, Failure>) -> Option<T> {
+    written.map_err(|failure| crate::terminal::failure(&failure)).ok()
 }
 
 /// A run directory as a person would type it.
@@ -209,7 +263,7 @@ async fn count(
     Ok(Some((metrics, endpoint)))
 }
 
-/// Somebody asked twice for an end.
+/// Somebody asked twice for an end, or once while the cluster or the keys were not there yet.
 pub fn interrupted() -> Failure {
     Failure::new(Exit::Interrupted, "interrupted; faults are healed, nothing was judged")
 }
@@ -237,12 +291,49 @@ pub fn header(plan: &Plan, plan_hash: &str, target: &str, range: &CountedRange) 
         "tool-version": env!("CARGO_PKG_VERSION"),
         "key-count": range,
     });
+    let splits = match config.cluster.regions {
+        0 | 1 => Vec::new(),
+        regions => Workload::new(&config.workload, config.seed).split_keys(regions),
+    };
     let mut fields = match value {
         serde_json::Value::Object(fields) => fields,
         _ => serde_json::Map::new(),
     };
+    if !splits.is_empty() {
+        let splits: Vec<Text> = splits.into_iter().map(Text).collect();
+        fields.insert("split-at".into(), serde_json::json!(splits));
+    }
     if let Some(scenario) = &plan.scenario {
         fields.insert("scenario".into(), serde_json::json!(scenario));
     }
     Header { fields }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_cannot_be_written_hide_no_verdict() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let run = RunDirectory::at(folder.path().to_owned());
+        let history = [
+            r#"{"format":"jepsen-tikv history","version":1}"#,
+            r#"{"index":0,"time":1,"process":0,"type":"invoke","f":"put","key":"a","value":"1"}"#,
+            r#"{"index":1,"time":2,"process":0,"type":"ok","f":"put","key":"a","value":"1"}"#,
+            r#"{"index":2,"time":3,"process":0,"type":"invoke","f":"get","key":"a","value":null}"#,
+            r#"{"index":3,"time":4,"process":0,"type":"ok","f":"get","key":"a","value":null}"#,
+        ];
+        std::fs::write(run.history(), history.join("\n") + "\n").expect("written");
+        // Where the files would be there are folders, which root cannot overwrite either.
+        let counterexample = run.path().join("counterexample-a.jsonl");
+        for taken in [run.verdict(), run.html(), counterexample] {
+            std::fs::create_dir_all(taken.join("in-the-way")).expect("made");
+        }
+        let exit = conclude(&run, &["a trouble".into()], "", &Judging::default());
+        assert_eq!(exit.expect("a verdict"), Exit::Invalid);
+        std::fs::remove_dir_all(run.verdict()).expect("removed");
+        conclude(&run, &[], "", &Judging::default()).expect("a verdict");
+        assert!(html_report::read_verdict(&run).is_some());
+    }
 }

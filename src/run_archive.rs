@@ -7,20 +7,22 @@
 
 use crate::{
     exit::Failure,
+    plain_file::{self, Fresh},
     run_directory::{RunDirectory, write_whole},
     run_files::{self, RunFile},
 };
 use serde::Serialize;
 use std::{
-    fs::File,
     io::{self, Read, Write},
     path::Path,
     time::SystemTime,
 };
 use zip::{CompressionMethod, DateTime, ZipWriter, write::SimpleFileOptions};
 
-/// Of use only where the run's processes are.
-const LEFT_OUT: &str = "nemesis.journal";
+/// Of use only where the run's processes and its cluster are.
+const LEFT_OUT: [&str; 3] = ["attached.json", "cluster.json", "nemesis.journal"];
+/// A larger file is left out: no run has one, but a hole in a file has any length.
+const FILE_BYTES_MAX: u64 = 64 << 30;
 /// A file from this size on needs the larger fields of the format.
 const LARGE_FROM: u64 = 2 << 30;
 
@@ -56,11 +58,9 @@ pub fn write(run: &RunDirectory, command: &str, archive: &Path) -> Result<(), Fa
     let text = serde_json::to_vec_pretty(&versions).map_err(Failure::software)?;
     write_whole(&run.path().join("versions.json"), &text)?;
     let folder = archive.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let fresh = archive.with_extension("zip.part");
     let pack = || -> io::Result<()> {
         let files = run_files::of(run.path());
-        stream(run.path(), &folder, &files, File::create(&fresh)?)?.sync_all()?;
-        std::fs::rename(&fresh, archive)
+        stream(run.path(), &folder, &files, Fresh::beside(archive)?)?.keep(archive)
     };
     pack().map_err(cannot)
 }
@@ -68,11 +68,14 @@ pub fn write(run: &RunDirectory, command: &str, archive: &Path) -> Result<(), Fa
 /// Writes the archive while it is read, into anything. Everything in it lies in a folder of this name.
 pub fn stream<W: Write>(run: &Path, folder: &str, files: &[RunFile], to: W) -> io::Result<W> {
     let mut archive = ZipWriter::new_stream(to);
-    for file in files.iter().filter(|file| file.name != LEFT_OUT) {
+    for file in files.iter().filter(|file| !LEFT_OUT.contains(&file.name.as_str())) {
         // It may be gone by now.
-        let Ok(source) = File::open(run.join(&file.name)) else { continue };
+        let Ok(source) = plain_file::open(&run.join(&file.name)) else { continue };
         let metadata = source.metadata()?;
         let length = metadata.len();
+        if length > FILE_BYTES_MAX {
+            continue;
+        }
         let options = SimpleFileOptions::default()
             .compression_method(CompressionMethod::Deflated)
             .last_modified_time(metadata.modified().ok().and_then(date).unwrap_or_default())
@@ -100,7 +103,8 @@ fn date(at: SystemTime) -> Option<DateTime> {
 
 /// What the history says was tested.
 fn target(run: &RunDirectory) -> Option<String> {
-    let source = histories::source::open(&run.history(), None).ok()?;
+    let options = histories::ReadOptions::default();
+    let source = histories::source::open_found(&run.history(), options).ok()?;
     source.header.fields.get("target")?.as_str().map(str::to_owned)
 }
 
@@ -113,6 +117,7 @@ fn system() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::File;
 
     #[test]
     fn an_archive_is_a_run_directory_again_without_the_data() {
@@ -122,6 +127,9 @@ mod tests {
         std::fs::write(run.history(), header).expect("written");
         std::fs::write(run.plan(), "{}").expect("written");
         std::fs::write(run.path().join("logs/pd1.log"), "a log").expect("written");
+        for left_out in LEFT_OUT {
+            std::fs::write(run.path().join(left_out), "{}").expect("written");
+        }
         std::fs::create_dir_all(run.path().join("data/store-1")).expect("made");
         std::fs::write(run.path().join("data/store-1/keys"), "large").expect("written");
         let archive = directory.path().join("bad.zip");
@@ -134,6 +142,7 @@ mod tests {
         assert_eq!(std::fs::read_to_string(again.history()).expect("there"), header);
         assert!(again.path().join("logs/pd1.log").is_file() && again.plan().is_file());
         assert!(!again.path().join("data").exists());
+        assert!(LEFT_OUT.iter().all(|name| !again.path().join(name).exists()));
         let versions = std::fs::read_to_string(again.path().join("versions.json")).expect("there");
         assert!(versions.contains("\"target\": \"embedded\"") && versions.contains("--seed 1"));
     }

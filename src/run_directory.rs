@@ -3,7 +3,12 @@
 //! In: where runs are kept and a test's name. Out: the paths of the run's files. Knows names only, no contents.
 
 use crate::exit::Failure;
-use std::path::{Path, PathBuf};
+pub use crate::plain_file::write_whole;
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// The directory of one run.
 #[derive(Debug, Clone)]
@@ -14,29 +19,30 @@ pub struct RunDirectory {
 impl RunDirectory {
     /// Makes a new directory below `runs_dir` and points `latest` at it.
     pub fn create(runs_dir: &Path, test_name: &str) -> Result<Self, Failure> {
-        let stamp = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S%.3fZ").to_string();
-        let relative = Path::new(test_name).join(stamp);
-        let path = runs_dir.join(&relative);
-        let refuse = |error: std::io::Error| {
+        let folder = runs_dir.join(test_name);
+        let refuse = |error: io::Error| {
             Failure::target_or_disk(format!(
-                "cannot make the run directory {}: {error}; name a writable place with --runs-dir",
-                path.display()
+                "cannot make a run directory in {}: {error}; name a writable place with --runs-dir",
+                folder.display()
             ))
         };
-        std::fs::create_dir_all(path.join("logs")).map_err(refuse)?;
+        std::fs::create_dir_all(&folder).map_err(refuse)?;
+        let stamp = claim(&folder).map_err(refuse)?;
+        let path = folder.join(&stamp);
+        let relative = Path::new(test_name).join(stamp);
+        std::fs::create_dir(path.join("logs")).map_err(refuse)?;
         // Linked under another name first: at every moment `latest` is a whole link.
-        let fresh = runs_dir.join(format!(".latest-{}", std::process::id()));
-        let _ = std::fs::remove_file(&fresh);
+        let fresh = path.join(".latest");
         std::os::unix::fs::symlink(&relative, &fresh).map_err(refuse)?;
         std::fs::rename(&fresh, runs_dir.join("latest")).map_err(refuse)?;
         let path = std::path::absolute(&path).map_err(refuse)?;
         Ok(Self { path })
     }
 
-    /// The run that a path names: a run directory, or any link to one. `None` if it holds no history.
+    /// The run that a path names: a run directory, or any link to one. `None` if it holds nothing called a history.
     pub fn open(path: &Path) -> Option<Self> {
         let run = Self { path: path.to_owned() };
-        run.history().is_file().then_some(run)
+        run.history().symlink_metadata().is_ok().then_some(run)
     }
 
     /// The run in this directory, whatever it holds.
@@ -64,9 +70,9 @@ impl RunDirectory {
         self.path.join("cluster.json")
     }
 
-    /// Which processes the nemesis has stopped.
-    pub fn journal(&self) -> PathBuf {
-        self.path.join("nemesis.journal")
+    /// What is put back on a cluster that somebody else started.
+    pub fn attached(&self) -> PathBuf {
+        self.path.join("attached.json")
     }
 
     /// What was seen of the cluster, about once a second.
@@ -90,20 +96,18 @@ impl RunDirectory {
     }
 }
 
-/// Writes a file whole or not at all.
-pub fn write_whole(path: &Path, contents: &[u8]) -> Result<(), Failure> {
-    let fresh = path.with_extension("part");
-    let write = || {
-        std::fs::write(&fresh, contents)?;
-        std::fs::File::open(&fresh)?.sync_all()?;
-        std::fs::rename(&fresh, path)
-    };
-    write().map_err(|error: std::io::Error| {
-        Failure::target_or_disk(format!(
-            "cannot write {}: {error}; make room or choose another --runs-dir",
-            path.display()
-        ))
-    })
+/// Makes the folder of a run and returns its name: the moment, or the next one that nobody else has.
+fn claim(folder: &Path) -> io::Result<String> {
+    let mut at = jiff::Timestamp::now();
+    loop {
+        let stamp = at.strftime("%Y%m%dT%H%M%S%.3fZ").to_string();
+        match std::fs::create_dir(folder.join(&stamp)) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                at = at.checked_add(Duration::from_millis(1)).map_err(io::Error::other)?;
+            }
+            made => return made.map(|()| stamp),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -121,6 +125,25 @@ mod tests {
         std::fs::write(second.history(), "y").expect("written");
         let latest = RunDirectory::open(&runs.path().join("latest")).expect("found");
         assert_eq!(std::fs::read(latest.history()).expect("read"), b"y");
+    }
+
+    #[test]
+    fn runs_of_one_millisecond_have_directories_of_their_own() {
+        let runs = tempfile::tempdir().expect("a directory");
+        let made = std::thread::scope(|scope| {
+            let many = || {
+                (0..40)
+                    .map(|_| RunDirectory::create(runs.path(), "a").expect("made").path)
+                    .collect()
+            };
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(many)).collect();
+            let made =
+                threads.into_iter().flat_map(|it| -> Vec<PathBuf> { it.join().expect("ends") });
+            made.collect::<Vec<_>>()
+        });
+        let distinct: std::collections::BTreeSet<&PathBuf> = made.iter().collect();
+        assert_eq!((made.len(), distinct.len()), (160, 160));
+        assert!(runs.path().join("latest/logs").is_dir(), "it is one of them");
     }
 
     #[test]

@@ -67,7 +67,7 @@ pub fn command(args: &TargetCheckArgs) -> Result<Exit, Failure> {
     let plan = Plan::draw(config)?;
     consent::ask_for_check(&plan)?;
     let config = plan.config;
-    heal::before_a_run(&args.runs_dir);
+    heal::before_a_run()?;
     let run = RunDirectory::create(&args.runs_dir, &config.name)?;
     let runtime = tokio::runtime::Runtime::new().map_err(Failure::software)?;
     let table = runtime.block_on(async {

@@ -45,6 +45,8 @@ impl Runs {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_jepsen-tikv"));
         command.arg("cluster").args(arguments).arg("--runs-dir").arg(self.path());
+        // Another test's command heals what it finds, also what a test is about to look at.
+        command.env("XDG_STATE_HOME", self.path().join("state"));
         command
     }
 
@@ -84,6 +86,7 @@ impl Runs {
             .args(arguments)
             .args(["--tag", tag, "--runs-dir"])
             .arg(self.path())
+            .env("XDG_STATE_HOME", self.path().join("state"))
             .output()
             .expect("the binary runs");
         assert!(output.status.success(), "{arguments:?}: {output:?}");

@@ -107,6 +107,30 @@ fn a_simulated_run_fails_again_every_time_and_shrinks_to_next_to_nothing() {
 }
 
 #[test]
+fn a_race_shrinks_to_the_two_clients_that_it_needs() {
+    let dir = tempfile::tempdir().expect("a directory");
+    draw(dir.path(), "plan.json", "--stores 3 --concurrency 8 --time 4 --defect cas-race");
+    edited(&dir.path().join("plan.json"), |plan| {
+        plan["config"]["workload"]["keys"] = json!(1);
+        plan["config"]["workload"]["rate"] = json!(400);
+        plan["schedule"] = json!([]);
+    });
+    said(dir.path(), &["simulate", "plan.json"], 1);
+    let verdict = std::fs::read(dir.path().join("runs/latest/verdict.json")).expect("written");
+    let verdict: Value = serde_json::from_slice(&verdict).expect("JSON");
+    let findings = verdict["checked"]["findings"].as_array().expect("findings");
+    let race = findings.iter().find(|it| it["kind"] == "lost-update").expect("two winners");
+    let roles: Vec<&Value> =
+        race["participants"].as_array().expect("two").iter().map(|it| &it["role"]).collect();
+    assert_eq!(roles[..2], ["observer", "other-cas"], "{race}");
+    assert_ne!(race["participants"][0]["client"], race["participants"][1]["client"], "{race}");
+
+    let run = std::fs::canonicalize(dir.path().join("runs/latest")).expect("a run");
+    let shrunk = said(dir.path(), &["shrink", &run.display().to_string()], 1);
+    assert!(shrunk.contains("no faults, 2 clients (0 idle), 1 store"), "{shrunk}");
+}
+
+#[test]
 fn an_interrupted_shrink_goes_on_where_it_was_and_ends_with_the_same_plan() {
     const SHRINK: [&str; 5] = ["shrink", "plan.json", "--simulate", "--attempts-per-step", "2"];
     let dir = tempfile::tempdir().expect("a directory");

@@ -226,3 +226,66 @@ fn a_correct_cluster_is_never_accused_and_always_recovers() {
     assert_eq!(output.status.code(), Some(0), "{said}");
     assert!(said.contains("8 runs: ") && said.contains(" 0 failed"), "{said}");
 }
+
+/// What a simulation of these flags says of itself in verdict.json.
+fn judged(flags: &str, code: i32) -> serde_json::Value {
+    let dir = tempfile::tempdir().expect("a directory");
+    let arguments: Vec<&str> = flags.split_whitespace().collect();
+    let output = jepsen_tikv(dir.path(), &arguments, &[]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{flags}: {said}");
+    let verdict = std::fs::read(dir.path().join("latest/verdict.json")).expect("written");
+    serde_json::from_slice(&verdict).expect("JSON")
+}
+
+#[test]
+fn overlaps_alone_find_the_one_store_whose_leadership_is_wrong_whichever_it_is() {
+    for (defect, read) in [("stale-read", "read-index"), ("long-lease", "lease")] {
+        for store in 1..=3 {
+            let verdict = judged(
+                &format!(
+                    "simulate --nemesis pause-overlap --stores 3 --keys 100 --rate 200 --time 40 --seed 5 \
+                     --client direct --read {read} --defect {defect}@{store}"
+                ),
+                1,
+            );
+            let leaders = &verdict["leaders"];
+            assert_eq!(leaders["led"], serde_json::json!([1, 2, 3]), "{defect}@{store}: {leaders}");
+            assert_eq!(leaders["never-led"], serde_json::json!([]), "{defect}@{store}: {leaders}");
+        }
+    }
+}
+
+/// Below the least that a defect's nature needs, it must not show: a race needs two clients, a deposed leader a fault.
+#[test]
+fn with_less_than_its_nature_needs_no_defect_shows() {
+    let run = |defect: &str, clients: u32, seed: u32, more: &str| {
+        judged(
+            &format!(
+                "simulate --workload register --nemesis none --keys 2 --rate 200 --time 4 --stores 3 \
+                 --client direct --idle-clients 0 --concurrency {clients} --seed {seed} \
+                 --defect {defect} {more}"
+            ),
+            0,
+        )
+    };
+    for seed in 1..=3 {
+        run("cas-race", 1, seed, "");
+        run("failed-cas-writes", 1, seed, "");
+    }
+    for defect in [
+        "stale-read",
+        "follower-read",
+        "lost-on-leader-change",
+        "ack-before-fsync",
+        "apply-twice",
+        "vote-twice",
+        "delete-resurrects",
+        "key-lost-in-split",
+        "torn-membership",
+        "scan-skips-boundary",
+    ] {
+        run(defect, 6, 1, "");
+    }
+    run("long-lease", 6, 1, "--read lease");
+}

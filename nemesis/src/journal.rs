@@ -1,34 +1,43 @@
-//! The journal of stopped processes, and [`heal()`], which resumes what a killed tester left stopped.
+//! The journal of paused processes, and [`heal()`], which resumes what a killed tester left paused.
 //!
-//! The file, version 1, is JSON lines. The first is the header:
-//! `{"format":"jepsen-tikv journal","version":1,"boot_id":…,"tester":{"pid":…,"start_ticks":…,"command":…}}`.
-//! Every other line is `{"stopping":PROCESS}`, on disk *before* the process is stopped, or `{"resumed":PROCESS}`,
-//! written after it was; a process is one of the shape of `tester`, with `host` if it is reached by ssh. A torn last line was written by a tester that had
-//! not yet stopped the process, so it is dropped.
-//! A process whose last line is `stopping` may be stopped. It is resumed only if its machine was not booted since, the
-//! PID's start time is the same, and the tester no longer lives.
+//! The file, version 2, is JSON lines. The first is the header:
+//! `{"format":"jepsen-tikv journal","version":2,"machine":{"boot_id":…,"machine_id":…,"pid_namespace":…},
+//! "tester":{"pid":…,"start_ticks":…,"command":…}}`.
+//! Every other line is `{"stopping":PROCESS}`, on disk *before* the process is paused, or `{"resumed":PROCESS}`,
+//! written after it was resumed; a process is one of the shape of `tester`, with `host` if it is reached by ssh. A torn
+//! last line was written by a tester that had not yet paused the process, so it is dropped.
+//! A process whose last line is `stopping` may be paused. It is resumed only if its machine was not booted since, the
+//! PID's start time and program are the same, and the tester no longer lives. A line that cannot be read is told of, and
+//! keeps no other one from being acted on.
+//!
+//! Whoever reads a journal acts on what it says, an ssh command among it: only files of the user's own state directory
+//! may be read.
 
-use crate::process::{ProcessIdentity, ProcessState, boot_id};
+use crate::{
+    machine::{Machine, Whereabouts},
+    process::{ProcessIdentity, ProcessState, SignalError},
+};
 use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeSet,
     fs::{File, OpenOptions},
     io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     time::Duration,
 };
 use thiserror::Error;
 
 const FORMAT: &str = "jepsen-tikv journal";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const RESUME_PATIENCE: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Serialize, Deserialize)]
 struct JournalHeader {
     format: String,
     version: u32,
-    boot_id: String,
+    machine: Machine,
     tester: ProcessIdentity,
 }
 
@@ -50,18 +59,8 @@ pub enum JournalError {
         /// Why.
         source: io::Error,
     },
-    /// It is not one of ours.
-    #[error("{path}, line {line}: not a line of a journal of version {VERSION}: {reason}")]
-    Malformed {
-        /// Where it is.
-        path: PathBuf,
-        /// Which line, from 1.
-        line: usize,
-        /// Why.
-        reason: String,
-    },
     /// The system does not tell about processes.
-    #[error("/proc says nothing about this process: stopping stores needs Linux's /proc")]
+    #[error("/proc says nothing about this process: pausing stores needs Linux's /proc")]
     NoProc,
 }
 
@@ -70,10 +69,14 @@ pub enum JournalError {
 pub struct HealReport {
     /// The tester that wrote the journal still lives: nothing was done.
     pub tester_lives: Option<ProcessIdentity>,
-    /// Were stopped, run again.
+    /// Were paused, run again.
     pub resumed: Vec<ProcessIdentity>,
     /// Could not be resumed, and why.
     pub failed: Vec<(ProcessIdentity, String)>,
+    /// Were left alone since they may be others than those meant, and why.
+    pub doubtful: Vec<(ProcessIdentity, String)>,
+    /// Lines that say nothing, in words: what they told is not known.
+    pub malformed: Vec<String>,
     /// A torn last line was dropped.
     pub torn_tail: bool,
 }
@@ -83,6 +86,8 @@ pub struct HealReport {
 pub(crate) struct Journal {
     file: File,
     path: PathBuf,
+    /// So long it is without a line that was written in part.
+    whole: u64,
 }
 
 impl Journal {
@@ -91,11 +96,12 @@ impl Journal {
         let header = JournalHeader {
             format: FORMAT.into(),
             version: VERSION,
-            boot_id: boot_id(),
+            machine: Machine::this(),
             tester: ProcessIdentity::own().ok_or(JournalError::NoProc)?,
         };
-        let file = OpenOptions::new().append(true).create_new(true).open(path).map_err(error)?;
-        let mut journal = Self { file, path: path.to_owned() };
+        let mut options = OpenOptions::new();
+        let file = options.append(true).create_new(true).mode(0o600).open(path).map_err(error)?;
+        let mut journal = Self { file, path: path.to_owned(), whole: 0 };
         journal.append(&[header])?;
         // The file's name must be as durable as its lines.
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -111,6 +117,7 @@ impl Journal {
         self.append(&processes.iter().cloned().map(Line::Resumed).collect::<Vec<_>>())
     }
 
+    /// Appends whole lines, each on a line of its own, whatever the last append left.
     fn append<T: Serialize>(&mut self, lines: &[T]) -> Result<(), JournalError> {
         let mut text = Vec::new();
         for line in lines {
@@ -118,60 +125,119 @@ impl Journal {
             serde_json::to_writer(&mut text, line).expect("a journal line is JSON");
             text.push(b'\n');
         }
-        let written = self.file.write_all(&text).and_then(|()| self.file.sync_data());
-        written.map_err(|source| JournalError::Io { path: self.path.clone(), source })
+        let mut write = || {
+            if self.file.metadata()?.len() != self.whole {
+                // A full disk took a part of the last append, for which nothing was paused.
+                self.file.set_len(self.whole)?;
+            }
+            self.file.write_all(&text)?;
+            self.file.sync_data()
+        };
+        write().map_err(|source| JournalError::Io { path: self.path.clone(), source })?;
+        self.whole += text.len() as u64;
+        Ok(())
     }
 }
 
-/// Resumes what the journal's tester left stopped, if that tester is gone. Safe to call again.
-pub fn heal(path: &Path) -> Result<HealReport, JournalError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| JournalError::Io { path: path.to_owned(), source })?;
-    let mut report = HealReport::default();
-    let whole = text.rfind('\n').map_or(0, |end| end + 1);
-    report.torn_tail = whole < text.len();
-    let malformed =
-        |line, reason: String| JournalError::Malformed { path: path.to_owned(), line, reason };
+/// What a journal says.
+struct Said {
+    header: Option<JournalHeader>,
+    paused: BTreeSet<ProcessIdentity>,
+    malformed: Vec<String>,
+    /// So many bytes are whole lines.
+    whole: u64,
+    torn_tail: bool,
+}
 
-    let mut lines = text[..whole].lines();
-    let Some(first) = lines.next() else {
-        // A tester died while it wrote the header, thus before it stopped anything.
-        return Ok(report);
+fn read(path: &Path) -> Result<Said, JournalError> {
+    let text =
+        std::fs::read(path).map_err(|source| JournalError::Io { path: path.to_owned(), source })?;
+    let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    let mut said = Said {
+        header: None,
+        paused: BTreeSet::new(),
+        malformed: Vec::new(),
+        whole: whole as u64,
+        torn_tail: whole < text.len(),
     };
-    let header: JournalHeader =
-        serde_json::from_str(first).map_err(|error| malformed(1, error.to_string()))?;
-    if header.format != FORMAT || header.version != VERSION {
-        return Err(malformed(1, format!("it says {:?}, {}", header.format, header.version)));
-    }
-    let mut stopped = BTreeSet::new();
+    // Without a whole header a tester died while it wrote it, thus before it paused anything.
+    let lines = text[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     for (position, line) in lines.enumerate() {
-        match serde_json::from_str(line) {
-            Ok(Line::Stopping(process)) => stopped.insert(process),
-            Ok(Line::Resumed(process)) => stopped.remove(&process),
-            Err(error) => return Err(malformed(position + 2, error.to_string())),
+        let mut refuse = |reason: String| {
+            let (path, line) = (path.display(), position + 1);
+            said.malformed.push(format!("{path}, line {line}, says nothing: {reason}"));
         };
-    }
-    if header.boot_id == boot_id() {
-        let is_own = ProcessIdentity::own().as_ref() == Some(&header.tester);
-        if !is_own && header.tester.state() != ProcessState::Gone {
-            report.tester_lives = Some(header.tester);
-            return Ok(report);
+        if position == 0 {
+            match serde_json::from_slice::<JournalHeader>(line) {
+                Ok(header) if header.format == FORMAT && header.version == VERSION => {
+                    said.header = Some(header);
+                }
+                Ok(header) => refuse(format!("it is {:?}, {}", header.format, header.version)),
+                Err(error) => refuse(error.to_string()),
+            }
+            continue;
         }
-    } else {
-        // Of this machine's processes none is left; those of other hosts may still be stopped.
-        stopped.retain(|process: &ProcessIdentity| process.host.is_some());
+        match serde_json::from_slice(line) {
+            Ok(Line::Stopping(process)) => {
+                said.paused.insert(process);
+            }
+            Ok(Line::Resumed(process)) => {
+                said.paused.remove(&process);
+            }
+            Err(error) => refuse(error.to_string()),
+        }
     }
-    for process in stopped {
+    Ok(said)
+}
+
+/// The processes that a journal says are paused, whoever lives.
+pub fn left_paused(path: &Path) -> Result<Vec<ProcessIdentity>, JournalError> {
+    read(path).map(|said| said.paused.into_iter().collect())
+}
+
+/// Resumes what the journal's tester left paused, if that tester is gone. Safe to call again. `noted` is the machine
+/// that the tester ran on, as far as it is known from elsewhere: a header may be damaged.
+pub fn heal(path: &Path, noted: Option<&Machine>) -> Result<HealReport, JournalError> {
+    let said = read(path)?;
+    let mut report = HealReport {
+        torn_tail: said.torn_tail,
+        malformed: said.malformed,
+        ..HealReport::default()
+    };
+    let machine = said.header.as_ref().map(|header| &header.machine).or(noted);
+    let whereabouts = machine.map_or(Whereabouts::Elsewhere, Machine::whereabouts);
+    if let Some(JournalHeader { tester, .. }) = said.header
+        && whereabouts == Whereabouts::Here
+        && ProcessIdentity::own().as_ref() != Some(&tester)
+        && tester.state() != ProcessState::Gone
+    {
+        report.tester_lives = Some(tester);
+        return Ok(report);
+    }
+    for process in said.paused {
+        let doubt = match whereabouts {
+            // Those of other hosts are known by the boots of these.
+            _ if process.host.is_some() => None,
+            Whereabouts::Here if process.state() == ProcessState::Gone => continue,
+            Whereabouts::Here => process.doubt(),
+            Whereabouts::EarlierBoot => continue,
+            Whereabouts::OtherContainer => Some("it ran in another container".into()),
+            Whereabouts::Elsewhere => Some("it ran on another machine".into()),
+        };
+        if let Some(doubt) = doubt {
+            report.doubtful.push((process, doubt));
+            continue;
+        }
         // Also one that looks as if it ran: its stop may have been under way when the tester was killed.
-        let was_stopped = process.state() == ProcessState::Stopped;
+        let was_paused = process.state() == ProcessState::Stopped;
         match resume(&process) {
-            Ok(_) if was_stopped => report.resumed.push(process),
+            Ok(_) if was_paused => report.resumed.push(process),
             Ok(_) => {}
             Err(reason) => report.failed.push((process, reason)),
         }
     }
     if report.torn_tail || !report.resumed.is_empty() {
-        let noted = note_healed(path, whole as u64, &report.resumed);
+        let noted = note_healed(path, said.whole, &report.resumed);
         // Healing again does no harm, so a full or read-only disk is no reason to fail.
         if let Err(error) = noted {
             tracing::warn!(%error, "could not note what was resumed");
@@ -184,15 +250,21 @@ fn note_healed(path: &Path, whole: u64, resumed: &[ProcessIdentity]) -> Result<(
     let file = OpenOptions::new()
         .append(true)
         .open(path)
-        .and_then(|file| file.set_len(whole).map(|()| file))
         .map_err(|source| JournalError::Io { path: path.to_owned(), source })?;
-    Journal { file, path: path.to_owned() }.resumed(resumed)
+    Journal { file, path: path.to_owned(), whole }.resumed(resumed)
 }
 
 /// Resumes a process and sees that it runs. Its state at the end: `Running`, or `Gone` if it is no more.
 pub(crate) fn resume(process: &ProcessIdentity) -> Result<ProcessState, String> {
-    let sent = process.signal(Signal::SIGCONT).map_err(|error| format!("SIGCONT: {error}"))?;
-    if !sent {
+    await_resumed(process, process.signal(Signal::SIGCONT))
+}
+
+/// Sees that a process runs to which SIGCONT was sent.
+pub(crate) fn await_resumed(
+    process: &ProcessIdentity,
+    sent: Result<bool, SignalError>,
+) -> Result<ProcessState, String> {
+    if !sent.map_err(|error| format!("SIGCONT: {error}"))? {
         return Ok(ProcessState::Gone);
     }
     match process.await_state(|state| state != ProcessState::Stopped, RESUME_PATIENCE) {

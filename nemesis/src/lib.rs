@@ -8,6 +8,7 @@
 
 mod action;
 mod actions;
+mod choreographies;
 mod disturb;
 mod disturbance;
 mod faults;
@@ -15,6 +16,7 @@ mod field;
 mod injection;
 mod journal;
 mod kind;
+mod machine;
 mod paused;
 mod process;
 mod record;
@@ -27,14 +29,16 @@ mod target;
 pub use action::{Action, PlannedFault, Shape, Whom};
 pub use disturbance::{Disturbance, Place};
 pub use faults::{Faults, FaultsError};
-pub use journal::{HealReport, JournalError, heal};
+pub use injection::Asked;
+pub use journal::{HealReport, JournalError, heal, left_paused};
 pub use kind::{FaultKind, Possible};
-pub use paused::{PauseError, PausedProcesses};
+pub use machine::{Machine, Whereabouts};
+pub use paused::{PauseError, PausedProcesses, Signalled};
 pub use process::{ProcessIdentity, ProcessState, SignalError};
 pub use record::{FaultRecord, Hurt, RegionChange, Role};
 pub use remote::RemoteHost;
 pub use run::{NemesisReport, Observer, run};
-pub use schedule::{ScheduleConfig, schedule};
+pub use schedule::{FAULTS_MAX, ScheduleConfig, schedule};
 pub use target::{
     Capabilities, Pending, Region, RegionId, SeenProcess, Store, StoreId, Target, TargetError,
 };

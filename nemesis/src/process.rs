@@ -32,6 +32,9 @@ pub struct ProcessIdentity {
     pub start_ticks: u64,
     /// What it is called, for people.
     pub command: String,
+    /// The program that it runs; `None` = it may not be looked at, or runs on another host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub executable: Option<String>,
     /// The host that it runs on; `None` = this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<Box<RemoteHost>>,
@@ -82,7 +85,8 @@ impl ProcessIdentity {
         let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         let words = command.split(|&byte| byte == 0).filter(|word| !word.is_empty());
         let command = words.map(String::from_utf8_lossy).take(4).collect::<Vec<_>>().join(" ");
-        Some(Self { pid, start_ticks: stat.start_ticks, command, host: None })
+        let executable = executable(pid);
+        Some(Self { pid, start_ticks: stat.start_ticks, command, executable, host: None })
     }
 
     /// This process.
@@ -105,6 +109,45 @@ impl ProcessIdentity {
         let threads = threads.flatten().map(|thread| thread.path().join("stat"));
         let threads = threads.map(|path| Stat::read(&path.to_string_lossy()));
         state_of(&own, self.start_ticks, threads)
+    }
+
+    /// Why the process that has its PID and its start time may be another all the same; `None` = nothing speaks for that.
+    pub fn doubt(&self) -> Option<String> {
+        let meant = self.executable.as_ref().filter(|_| self.host.is_none())?;
+        match executable(self.pid) {
+            Some(now) if now == *meant => None,
+            Some(now) => Some(format!("it runs {now} and not {meant}")),
+            None => Some(format!("it is not to be seen that it runs {meant}")),
+        }
+    }
+
+    /// The processes of the group that it leads, or led: as long as one is left, no other group has its number. None if
+    /// its PID was given again, or it runs on another host.
+    pub fn group(&self) -> Vec<Self> {
+        let leader = Self::of(self.pid);
+        if self.host.is_some() || leader.is_some_and(|it| it.start_ticks != self.start_ticks) {
+            return Vec::new();
+        }
+        let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        let is_in_group = |pid: &u32| {
+            let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            // After the command come state, parent and group.
+            let group =
+                text.rsplit_once(')').and_then(|(_, it)| it.split_ascii_whitespace().nth(2));
+            group.is_some_and(|group| group == self.pid.to_string())
+        };
+        pids.filter(is_in_group).filter_map(Self::of).collect()
+    }
+
+    /// Whose it is, as user id; `None` = it is gone, or runs on another host.
+    pub fn owner(&self) -> Option<u32> {
+        if self.host.is_some() {
+            return None;
+        }
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+        line.split_ascii_whitespace().nth(1)?.parse().ok()
     }
 
     /// Sends it a signal, if it is still the process meant. Whether it was.
@@ -213,10 +256,10 @@ impl ProcessState {
     }
 }
 
-/// Which boot of the machine this is: start times count from it. Empty where the system does not say.
-pub(crate) fn boot_id() -> String {
-    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    text.trim().to_owned()
+/// The program that a process runs, also if its file was replaced since.
+fn executable(pid: u32) -> Option<String> {
+    let path = fs::read_link(format!("/proc/{pid}/exe")).ok()?.to_string_lossy().into_owned();
+    Some(path.strip_suffix(" (deleted)").map_or(path.clone(), str::to_owned))
 }
 
 #[cfg(test)]
@@ -242,5 +285,29 @@ mod tests {
         let dead = real.await_state(|state| state == ProcessState::Gone, Duration::from_secs(10));
         assert_eq!(dead, ProcessState::Gone, "dead, though not reaped");
         child.wait().expect("reaped");
+    }
+
+    #[test]
+    fn a_group_is_found_after_its_leader_has_ended() {
+        use std::os::unix::process::CommandExt as _;
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", "sleep 60 & kill -9 $$"]).process_group(0);
+        let mut shell = shell.spawn().expect("a shell");
+        let leader = ProcessIdentity::of(shell.id()).expect("it is not reaped");
+        shell.wait().expect("it ended");
+        let group = leader.group();
+        assert_eq!(group.len(), 1, "{group:?}");
+        let other = ProcessIdentity { pid: group[0].pid, ..leader.clone() };
+        assert_eq!(other.group(), [], "the PID is another's");
+        assert_eq!(group[0].signal(Signal::SIGKILL), Ok(true));
+    }
+
+    #[test]
+    fn a_process_of_another_program_is_doubted() {
+        let own = ProcessIdentity::own().expect("we are");
+        assert_eq!(own.doubt(), None);
+        assert_eq!(own.owner(), Some(nix::unistd::geteuid().as_raw()));
+        let other = ProcessIdentity { executable: Some("/bin/other".into()), ..own };
+        assert!(other.doubt().expect("doubted").contains("not /bin/other"));
     }
 }

@@ -64,6 +64,7 @@ impl RemoteHost {
             pid: pid.parse().ok()?,
             start_ticks: Stat::parse(stat)?.start_ticks,
             command: command.split_whitespace().take(4).collect::<Vec<_>>().join(" "),
+            executable: None,
             host: Some(Box::new(self.clone())),
         })
     }

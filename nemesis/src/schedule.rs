@@ -15,8 +15,14 @@ use crate::{
 use rand::{RngExt, SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 
-/// Between two beginnings, at least: bounds the schedule's length also for an interval of zero.
+/// More faults are not drawn: a week of them, one every three seconds.
+pub const FAULTS_MAX: usize = 200_000;
+/// Between two beginnings, at least: so that some load is between them also for an interval of zero.
 const STEP_MS_MIN: u64 = 100;
+/// A leader without followers steps down after an election timeout, so it is stopped before.
+const ALONE_MS_MAX: u64 = 500;
+/// No step of a choreography is cut shorter than this for the sake of the next one: clients must notice it.
+const STEP_OF_CHOREOGRAPHY_MS_MIN: u64 = 1_000;
 /// How wrong a wall clock may be.
 const WALL_OFFSET_MS: i64 = 3_600_000;
 
@@ -78,14 +84,20 @@ impl Dealer<'_> {
             planned.push(self.replicas(begin_ms, config.replicas + 2, true));
             begin_ms += (self.config.interval_ms / 2).min(config.duration_ms / 10);
         }
+        let share_ms = self.share_ms(begin_ms, end_ms_max);
         loop {
             let first = planned.len() == usize::from(raised);
-            let Some(fault) = self.next(begin_ms, end_ms_max, first) else { break };
+            let next = self.next(begin_ms, end_ms_max, first, share_ms);
+            let Some(fault) = next else { break };
             let expected_ms = fault.what.expected_ms();
             planned.push(fault);
+            if planned.len() > FAULTS_MAX {
+                break;
+            }
             // In a mix every other fault begins while the one before it is in force.
             let overlapping = config.faults.overlap && self.random.random_bool(0.5);
             let gap_ms = self.between(config.interval_ms / 2, config.interval_ms * 3 / 2);
+            let gap_ms = share_ms.map_or(gap_ms, |share_ms| gap_ms.min(share_ms / 4));
             let step_ms = if overlapping { gap_ms / 3 } else { expected_ms + gap_ms };
             begin_ms += step_ms.max(STEP_MS_MIN);
         }
@@ -96,11 +108,31 @@ impl Dealer<'_> {
         planned
     }
 
+    /// How much time each choreography may take, its gap included, so that every voter of a region can be hurt as a leader
+    /// before the run ends. None where there are other faults too.
+    fn share_ms(&self, begin_ms: u64, end_ms_max: u64) -> Option<u64> {
+        let faults = &self.config.faults;
+        let only = !faults.overlap && faults.kinds.iter().all(|kind| kind.is_choreography());
+        only.then(|| end_ms_max.saturating_sub(begin_ms) / u64::from(self.config.replicas.max(1)))
+    }
+
     /// The next fault, cut to end in time; `None` if none fits any more. The first one always fits.
-    fn next(&mut self, begin_ms: u64, end_ms_max: u64, first: bool) -> Option<PlannedFault> {
+    fn next(
+        &mut self,
+        begin_ms: u64,
+        end_ms_max: u64,
+        first: bool,
+        share_ms: Option<u64>,
+    ) -> Option<PlannedFault> {
         let kind = self.draw_kind();
         let length_ms = self.between(self.config.pause_ms_min, self.config.pause_ms_max);
-        let what = self.action(kind, length_ms);
+        let mut what = self.action(kind, length_ms);
+        if begin_ms > end_ms_max && !first {
+            return None;
+        }
+        if let Some(share_ms) = share_ms.filter(|share_ms| what.expected_ms() > share_ms * 3 / 4) {
+            what = what.no_longer_than((share_ms / 4).max(STEP_OF_CHOREOGRAPHY_MS_MIN));
+        }
         let room_ms = end_ms_max.saturating_sub(begin_ms);
         let fixed_ms = what.with_length(0).expected_ms();
         let can_be_cut = fixed_ms < what.expected_ms();
@@ -158,6 +190,11 @@ impl Dealer<'_> {
             FaultKind::KillLeaderLast => {
                 Action::KillLeaderLast { alone_ms: config.pause_ms_max / 2, length_ms }
             }
+            FaultKind::KillFollowers => Action::KillFollowers {
+                alone_ms: config.pause_ms_min.min(ALONE_MS_MAX),
+                election_wait_ms_max: (config.pause_ms_max * 2).max(10_000),
+                length_ms,
+            },
             FaultKind::PauseOverlap => Action::PauseOverlap {
                 election_wait_ms_max: (config.pause_ms_max * 2).max(10_000),
                 serve_ms: config.pause_ms_max / 2,

@@ -1,12 +1,14 @@
 //! Stopping and resuming real processes, on every way out, and healing what a killed tester left stopped.
 
-use nemesis::{PauseError, PausedProcesses, ProcessIdentity, ProcessState, heal};
+use nemesis::{
+    Machine, PauseError, PausedProcesses, ProcessIdentity, ProcessState, Signalled, heal,
+};
 use nix::sys::signal::Signal;
 use std::{
     fs,
     path::PathBuf,
     process::{Child, Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// A child that ends with the test, however that ends.
@@ -45,17 +47,24 @@ fn as_if_the_tester_were_killed(path: &PathBuf) {
         .expect("written");
 }
 
+fn states(signalled: Result<Vec<Signalled>, PauseError>) -> Vec<ProcessState> {
+    signalled.expect("signalled").into_iter().map(|it| it.state).collect()
+}
+
 #[test]
 fn two_are_stopped_and_resumed() {
     let (_folder, path) = journal();
     let sleepers = [Sleeper::start(), Sleeper::start()];
     let both: Vec<_> = sleepers.iter().map(Sleeper::identity).collect();
     let paused = PausedProcesses::create(&path).expect("a journal");
-    assert_eq!(paused.pause(&both).expect("stopped"), [ProcessState::Stopped; 2]);
+    assert_eq!(states(paused.pause(&both)), [ProcessState::Stopped; 2]);
     assert!(both.iter().all(|it| it.state() == ProcessState::Stopped));
     let said = fs::read_to_string(&path).expect("a journal");
     assert_eq!(said.matches("stopping").count(), 2, "{said}");
-    assert_eq!(paused.resume(&both).expect("resumed"), [ProcessState::Running; 2]);
+    let (before, resumed) = (Instant::now(), paused.resume(&both).expect("resumed"));
+    // Both were sent the signal at once, before either was seen to run.
+    assert!(resumed.iter().all(|it| it.at == resumed[0].at && it.at >= before));
+    assert!(resumed.iter().all(|it| it.state == ProcessState::Running));
     assert!(paused.paused().is_empty());
     assert_eq!(fs::read_to_string(&path).expect("a journal").matches("resumed").count(), 2);
 }
@@ -77,8 +86,8 @@ fn all_threads_of_a_process_are_seen_stopped() {
     }
     let paused = PausedProcesses::create(&path).expect("a journal");
     let identity = many.identity();
-    let seen = paused.pause(std::slice::from_ref(&identity)).expect("stopped");
-    assert_eq!(seen, [ProcessState::Stopped]);
+    let seen = paused.pause(std::slice::from_ref(&identity));
+    assert_eq!(states(seen), [ProcessState::Stopped]);
     for task in fs::read_dir(&tasks).expect("it is").flatten() {
         let stat = fs::read_to_string(task.path().join("stat")).expect("a thread");
         assert!(stat.contains(") T "), "{stat}");
@@ -112,8 +121,8 @@ fn a_dead_process_is_said_to_be_gone() {
     sleeper.0.wait().expect("reaped");
     let paused = PausedProcesses::create(&path).expect("a journal");
     let one = std::slice::from_ref(&identity);
-    assert_eq!(paused.pause(one).expect("seen"), [ProcessState::Gone]);
-    assert_eq!(paused.resume(one).expect("seen"), [ProcessState::Gone]);
+    assert_eq!(states(paused.pause(one)), [ProcessState::Gone]);
+    assert_eq!(states(paused.resume(one)), [ProcessState::Gone]);
 }
 
 #[test]
@@ -129,14 +138,14 @@ fn what_a_killed_tester_left_stopped_is_healed() {
     let torn = [fs::read(&path).expect("a journal"), b"{\"stopping\":{\"pid\":1,\"st".to_vec()];
     fs::write(&path, torn.concat()).expect("written");
 
-    let report = heal(&path).expect("healed");
+    let report = heal(&path, None).expect("healed");
     let mut expected = both.clone();
     expected.sort();
     assert_eq!(report.resumed, expected);
     assert!(report.torn_tail && report.failed.is_empty() && report.tester_lives.is_none());
     assert!(both.iter().all(|it| it.state() == ProcessState::Running));
 
-    let again = heal(&path).expect("healed before");
+    let again = heal(&path, None).expect("healed before");
     assert!(again.resumed.is_empty() && !again.torn_tail, "{again:?}");
 }
 
@@ -153,7 +162,7 @@ fn healing_touches_nobody_who_only_has_the_same_pid() {
     let text = fs::read_to_string(&path).expect("a journal");
     fs::write(&path, text.replace(&ours, "\"start_ticks\":2")).expect("written");
 
-    assert!(heal(&path).expect("read").resumed.is_empty());
+    assert!(heal(&path, None).expect("read").resumed.is_empty());
     assert_eq!(real.state(), ProcessState::Stopped, "it was somebody else's to resume");
     real.signal(Signal::SIGCONT).expect("resumed");
 }
@@ -169,17 +178,61 @@ fn the_journal_of_a_living_tester_is_left_alone() {
     let text = fs::read_to_string(&path).expect("a journal");
     fs::write(&path, text.replace(&json(&own), &json(&tester.identity()))).expect("written");
 
-    let report = heal(&path).expect("read");
+    let report = heal(&path, None).expect("read");
     assert_eq!(report.tester_lives, Some(tester.identity()));
     assert_eq!(sleeper.identity().state(), ProcessState::Stopped);
 }
 
 #[test]
-fn a_foreign_file_is_no_journal() {
+fn a_foreign_file_is_told_of_and_nothing_is_done() {
     let (_folder, path) = journal();
     fs::write(&path, "{\"format\":\"shopping list\"}\n").expect("written");
-    let error = heal(&path).expect_err("foreign").to_string();
-    assert!(error.contains("line 1"), "{error}");
+    let report = heal(&path, None).expect("read");
+    assert!(report.malformed[0].contains("line 1"), "{report:?}");
     let taken = PausedProcesses::create(&path).expect_err("it exists");
     assert!(PauseError::from(taken).to_string().contains("nemesis.journal"));
+}
+
+#[test]
+fn a_bad_line_anywhere_keeps_no_good_one_from_being_acted_on() {
+    for bad_line in 0..3 {
+        let (_folder, path) = journal();
+        let sleeper = Sleeper::start();
+        let paused = PausedProcesses::create(&path).expect("a journal");
+        paused.pause(&[sleeper.identity()]).expect("stopped");
+        std::mem::forget(paused);
+        as_if_the_tester_were_killed(&path);
+        let text = fs::read_to_string(&path).expect("a journal");
+        let mut lines: Vec<&[u8]> = text.lines().map(str::as_bytes).collect();
+        let noise: &[u8] = b"{\"stopping\":{\"pid\":1,\"st\xff";
+        if bad_line == 0 {
+            lines[0] = noise;
+        } else {
+            lines.insert(bad_line, noise);
+        }
+        fs::write(&path, [lines.join(&b'\n'), b"\n".to_vec()].concat()).expect("written");
+
+        let report = heal(&path, Some(&Machine::this())).expect("read");
+        assert_eq!(report.resumed, [sleeper.identity()], "line {bad_line}");
+        assert_eq!(report.malformed.len(), 1, "{report:?}");
+        assert_eq!(sleeper.identity().state(), ProcessState::Running);
+    }
+}
+
+#[test]
+fn a_process_that_runs_another_program_is_left_alone_and_told_of() {
+    let (_folder, path) = journal();
+    let sleeper = Sleeper::start();
+    let paused = PausedProcesses::create(&path).expect("a journal");
+    paused.pause(&[sleeper.identity()]).expect("stopped");
+    std::mem::forget(paused);
+    as_if_the_tester_were_killed(&path);
+    let program = sleeper.identity().executable.expect("it may be seen");
+    let text = fs::read_to_string(&path).expect("a journal");
+    fs::write(&path, text.replace(&format!("{program:?}"), "\"/bin/other\"")).expect("written");
+
+    let report = heal(&path, None).expect("read");
+    assert!(report.resumed.is_empty() && report.doubtful.len() == 1, "{report:?}");
+    assert_eq!(sleeper.identity().state(), ProcessState::Stopped);
+    sleeper.identity().signal(Signal::SIGCONT).expect("resumed");
 }

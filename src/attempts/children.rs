@@ -77,7 +77,9 @@ impl Children {
     }
 
     fn start(&self, arguments: &[String], output: &Path) -> std::io::Result<Child> {
-        let said = File::create(output)?;
+        // A new file, not one that a link of that name leads to.
+        let _ = std::fs::remove_file(output);
+        let said = File::create_new(output)?;
         defaults::without(&mut Command::new(&self.program))
             .arg("internal-exec")
             .arg(format!("--parent-pid={}", std::process::id()))

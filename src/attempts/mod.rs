@@ -13,6 +13,7 @@ pub use anomalies::Anomalies;
 use crate::{
     config::TargetConfig,
     exit::{Exit, Failure},
+    heal, html_report,
     interrupt::{Interrupt, Listener, Urgency},
     judge::{self, Judgement, Judging},
     plan::Plan,
@@ -65,6 +66,8 @@ impl Attempts {
         if plan.config.target == TargetConfig::Simulated {
             self.simulate(plan, run)
         } else {
+            // The attempt before this one may have been killed.
+            heal::before_a_run()?;
             self.run(plan, run)
         }
     }
@@ -87,8 +90,7 @@ impl Attempts {
         let arguments = ["internal-run".to_owned(), run.path().display().to_string()];
         let time_max = Duration::from_millis(plan.config.time_ms) + BESIDE_PLAN_MAX;
         self.children.run(&arguments, &output, time_max)?;
-        let text = std::fs::read(run.verdict());
-        let judged = text.ok().and_then(|text| serde_json::from_slice(&text).ok());
+        let judged = html_report::read_verdict(&run);
         let judged = judged.ok_or_else(|| children::last_words(&output));
         Ok(Attempt { run, judged, troubles: Vec::new() })
     }

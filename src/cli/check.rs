@@ -1,6 +1,6 @@
 //! The flags of `check`, and what its judge has to know.
 
-use crate::{exit::Exit, judge::Judging};
+use crate::{cli::reading::ReadArgs, exit::Exit, judge::Judging};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -8,12 +8,13 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 #[command(after_help = Exit::table())]
 pub struct CheckArgs {
-    /// Run directories or history files (- = standard input); plain or compressed with zstd
+    /// Run directories, history files (- = standard input; plain or compressed with zstd or gzip), or folders of Jepsen
+    /// (history.edn in it) and etcd's robustness tests (client-*/operations.json)
     #[arg(required = true)]
     pub paths: Vec<PathBuf>,
-    /// The files' format; otherwise told from how they begin
-    #[arg(long, value_enum)]
-    pub format: Option<FormatName>,
+    /// How the histories are read
+    #[command(flatten)]
+    pub reading: ReadArgs,
     /// What the histories are held to
     #[arg(long, value_enum, default_value = "kv")]
     pub model: ModelName,
@@ -35,24 +36,13 @@ pub struct CheckArgs {
     /// Threads that read and judge [default: one for each core]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
-    /// Where counterexamples go [default: the run directory; the current one if a single file is judged]
-    #[arg(long)]
+    /// The folder where counterexamples go; of several histories each gets a folder in it [default: the run directory;
+    /// nowhere for a file]
+    #[arg(long, value_name = "FOLDER")]
     pub counterexamples: Option<PathBuf>,
-}
-
-/// A history's format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum FormatName {
-    /// Our own history.jsonl
-    Jsonl,
-    /// Jepsen's and Knossos' EDN
-    Edn,
-    /// Text logs of Jepsen, Knossos and Porcupine
-    Log,
-    /// Lines of tipocket's register tests
-    Tipocket,
-    /// Operations of etcd's robustness tests (operations.json)
-    Etcd,
+    /// So many invalid keys get a counterexample
+    #[arg(long, value_name = "N", default_value_t = checker::Options::default().counterexamples_max)]
+    pub counterexamples_max: u32,
 }
 
 /// What a history is held to.
@@ -91,19 +81,15 @@ impl CheckArgs {
                     EngineName::Porcupine => checker::Engine::Porcupine,
                 },
                 budget: checker::Budget { configurations: self.budget, bytes: self.budget_bytes },
+                counterexamples_max: self.counterexamples_max,
             },
             model: match self.model {
                 ModelName::Register => checker::Model::Register,
                 ModelName::CasRegister => checker::Model::CasRegister,
                 ModelName::Kv => checker::Model::Kv,
             },
-            format: self.format.map(|format| match format {
-                FormatName::Jsonl => histories::Format::Jsonl,
-                FormatName::Edn => histories::Format::Edn,
-                FormatName::Log => histories::Format::Log,
-                FormatName::Tipocket => histories::Format::Tipocket,
-                FormatName::Etcd => histories::Format::Etcd,
-            }),
+            reading: self.reading.options(),
+            named: false,
             initial: self.initial.clone().map(String::into_bytes),
         }
     }

@@ -15,7 +15,10 @@
 //! ([`without`]), for what they show must not depend on a shell's settings.
 
 use super::Cli;
-use crate::exit::{Exit, Failure};
+use crate::{
+    exit::{Exit, Failure},
+    terminal::escaped,
+};
 use clap::{Arg, CommandFactory};
 use std::path::Path;
 
@@ -27,6 +30,12 @@ const LOG: &str = "JEPSEN_TIKV_LOG";
 /// The command line, with the environment.
 pub fn command() -> clap::Command {
     with_environment(Cli::command())
+}
+
+/// What the environment gives to flags.
+pub fn of_environment() -> impl Iterator<Item = String> {
+    let ours = std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with(PREFIX));
+    ours.map(|(_, value)| value.to_string_lossy().into_owned())
 }
 
 /// A process that is started without this one's settings.
@@ -82,8 +91,8 @@ pub fn with_text(mut command: clap::Command, text: &str) -> Result<clap::Command
             else {
                 return Err(format!("{name} has no flag --{flag}"));
             };
-            let values = words(value).ok_or_else(|| {
-                format!("{flag} in [{name}] wants a text, a number, true, false, or a list of them")
+            let values = words(value).filter(|it| it.iter().all(|it| escaped(it) == *it)).ok_or_else(|| {
+                format!("{flag} in [{name}] wants a text without control characters, a number, true, false, or a list of them")
             })?;
             changed = changed.mut_arg(id, |arg| arg.default_values(values));
         }

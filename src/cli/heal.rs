@@ -6,7 +6,7 @@ use std::path::PathBuf;
 /// The flags of `heal`.
 #[derive(Debug, Args)]
 pub struct HealArgs {
-    /// Where the run directories are
-    #[arg(default_value = "runs")]
-    pub runs_dir: PathBuf,
+    /// Only what was left by runs and clusters below this directory [default: all that this user's testers left]
+    #[arg(value_name = "DIR")]
+    pub directory: Option<PathBuf>,
 }

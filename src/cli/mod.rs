@@ -13,8 +13,10 @@ mod export;
 mod fuzz;
 mod heal;
 mod minimize;
+mod named;
 mod nightly;
-mod plan;
+pub(crate) mod plan;
+mod reading;
 mod replay;
 mod report;
 mod scenario;
@@ -58,9 +60,10 @@ pub use times::parse_ms;
 pub use ycsb::YcsbArgs;
 
 use crate::{
-    config::Config,
+    config::{Config, bounds},
     exit::{Exit, Failure},
     scenario::{ScenarioConfig, ScenarioName},
+    terminal::escaped,
 };
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::{ffi::OsString, path::PathBuf};
@@ -241,24 +244,42 @@ pub fn parse_from<T: Into<OsString> + Clone>(
     parse_with(Cli::command(), arguments)
 }
 
+/// A text of the parser's, which has lines of its own, without those that an argument or a variable brought.
+fn shown_on_its_lines(text: String, arguments: &[OsString]) -> String {
+    let given = arguments.iter().map(|it| it.to_string_lossy().into_owned());
+    let given = given.chain(defaults::of_environment());
+    given.filter(|it| escaped(it) != *it).fold(text, |text, given| {
+        let value = given.split_once('=').map_or("", |(_, value)| value).to_owned();
+        let parts: Vec<String> =
+            value.split(',').chain(given.split(',')).map(str::to_owned).collect();
+        let all = [vec![given, value], parts].concat().into_iter().filter(|it| !it.is_empty());
+        all.fold(text, |text, part| text.replace(&part, &escaped(&part)))
+    })
+}
+
 fn parse_with<T: Into<OsString> + Clone>(
     mut command: clap::Command,
     arguments: impl IntoIterator<Item = T>,
 ) -> Result<Cli, Failure> {
+    let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
     let refused = |error: clap::Error| {
         if error.use_stderr() {
-            let text = error.to_string();
-            let sentence = text.trim_start_matches("error: ").trim_end().to_owned();
-            Failure::usage(sentence)
+            let text = shown_on_its_lines(error.to_string(), &arguments);
+            Failure {
+                has_lines: true,
+                ..Failure::usage(text.trim_start_matches("error: ").trim_end())
+            }
         } else {
             error.exit()
         }
     };
-    let matches = command.try_get_matches_from_mut(arguments).map_err(refused)?;
+    let matches = command.try_get_matches_from_mut(&arguments).map_err(refused)?;
     if let Some(("simulate", matches)) = matches.subcommand()
         && let Some(command) = command.find_subcommand("simulate")
     {
         simulate::refuse_flags_beside_a_plan(command, matches)?;
+        simulate::refuse_flags_of_real_runs(matches)?;
     }
+    bounds::command_line(&matches)?;
     Cli::from_arg_matches(&matches).map_err(refused)
 }

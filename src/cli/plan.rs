@@ -40,11 +40,12 @@ impl PlanArgs {
             PlanCommand::Schema => Plan::json_schema()?.into_bytes(),
             PlanCommand::Check { plan } => {
                 let file = super::replay::plan_file(plan);
-                let read = Plan::read(&file)?;
-                format!("{}: {}\n", file.display(), read.in_words()).into_bytes()
+                let read = Plan::named(plan)?;
+                crate::terminal::result(format_args!("{}: {}", file.display(), read.in_words()));
+                return Ok(Exit::Valid);
             }
         };
-        crate::terminal::result(String::from_utf8_lossy(&printed).trim_end());
+        crate::terminal::data(String::from_utf8_lossy(&printed).trim_end());
         Ok(Exit::Valid)
     }
 }

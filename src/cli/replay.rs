@@ -1,6 +1,6 @@
 //! The flags of `replay`.
 
-use super::watching::WatchingArgs;
+use super::{named::NamedArgs, watching::WatchingArgs};
 use crate::{
     config::{ClientName, TargetConfig},
     exit::{Exit, Failure},
@@ -22,6 +22,9 @@ pub struct ReplayArgs {
     /// In virtual time, whatever the plan's target is
     #[arg(long, conflicts_with_all = ["live", "metrics", "tui"])]
     pub simulate: bool,
+    /// Programs and hosts of the plan
+    #[command(flatten)]
+    pub named: NamedArgs,
     /// How it is watched
     #[command(flatten)]
     pub watching: WatchingArgs,
@@ -33,10 +36,11 @@ pub struct ReplayArgs {
 impl ReplayArgs {
     /// The plan to carry out.
     pub fn plan(&self) -> Result<Plan, Failure> {
-        let mut plan = Plan::read(&plan_file(&self.run))?;
+        let mut plan = Plan::named(&self.run)?;
         if self.simulate {
             simulated(&mut plan)?;
         }
+        self.named.name_in(&mut plan)?;
         Ok(plan)
     }
 }

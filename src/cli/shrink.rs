@@ -1,9 +1,6 @@
 //! The flags of `shrink`.
 
-use super::{
-    replay::{plan_file, simulated},
-    times::parse_ms,
-};
+use super::{named::NamedArgs, replay::simulated, times::parse_ms};
 use crate::{
     exit::{Exit, Failure},
     plan::Plan,
@@ -36,18 +33,22 @@ pub struct ShrinkArgs {
     /// In virtual time, whatever the plan's target is
     #[arg(long)]
     pub simulate: bool,
+    /// Programs and hosts of the plan
+    #[command(flatten)]
+    pub named: NamedArgs,
     /// Where run directories go
-    #[arg(long, default_value = "runs")]
+    #[arg(long, default_value = "runs", help_heading = None)]
     pub runs_dir: PathBuf,
 }
 
 impl ShrinkArgs {
     /// The plan to shrink.
     pub fn plan(&self) -> Result<Plan, Failure> {
-        let mut plan = Plan::read(&plan_file(&self.run))?;
+        let mut plan = Plan::named(&self.run)?;
         if self.simulate {
             simulated(&mut plan)?;
         }
+        self.named.name_in(&mut plan)?;
         Ok(plan)
     }
 

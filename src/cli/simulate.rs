@@ -1,9 +1,6 @@
 //! The flags of `simulate`: those of `test`, or a plan.
 
-use super::{
-    TestArgs,
-    replay::{plan_file, simulated},
-};
+use super::{TestArgs, replay::simulated};
 use crate::{
     config::TargetConfig,
     exit::{Exit, Failure},
@@ -26,11 +23,6 @@ pub struct SimulateArgs {
 impl SimulateArgs {
     /// The plan.
     pub fn plan(&self) -> Result<Plan, Failure> {
-        if self.test.rotate_keys.is_some() {
-            return Err(Failure::usage(
-                "--rotate-keys is about real processes: leave it out of a simulation",
-            ));
-        }
         let mut plan = match &self.plan {
             None => {
                 let mut config = self.test.config()?;
@@ -43,7 +35,7 @@ impl SimulateArgs {
                 Plan::draw(config)?
             }
             Some(path) => {
-                let mut plan = Plan::read(&plan_file(path))?;
+                let mut plan = Plan::named(path)?;
                 // The faults stay as they are written: a seed decides about the rest.
                 plan.config.seed = self.test.seed.unwrap_or(plan.config.seed);
                 plan
@@ -57,6 +49,20 @@ impl SimulateArgs {
     pub fn runs_dir(&self) -> PathBuf {
         self.test.runs_dir.clone()
     }
+}
+
+/// Flags of `test` that are about runs which take time.
+const OF_REAL_RUNS: [&str; 6] =
+    ["rotate_keys", "history_segment", "fail_fast", "live", "metrics", "tui"];
+
+/// Refuses flags that a simulation would silently leave out.
+pub fn refuse_flags_of_real_runs(matches: &ArgMatches) -> Result<(), Failure> {
+    let is_given = |id: &&&str| matches.value_source(id) == Some(ValueSource::CommandLine);
+    let Some(id) = OF_REAL_RUNS.iter().find(is_given) else { return Ok(()) };
+    Err(Failure::usage(format!(
+        "--{} is about real processes, whose time passes: leave it out of a simulation",
+        id.replace('_', "-")
+    )))
 }
 
 /// Refuses flags that a plan would silently win over.

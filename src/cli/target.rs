@@ -185,7 +185,7 @@ impl TargetArgs {
 }
 
 /// A program as given, or the one on PATH. Where it is must be known in any directory.
-fn program(given: Option<&Path>, name: &str, flag: &str) -> Result<PathBuf, Failure> {
+pub(super) fn program(given: Option<&Path>, name: &str, flag: &str) -> Result<PathBuf, Failure> {
     let path = match given {
         Some(path) => path.to_owned(),
         None => on_path(name).ok_or_else(|| {
@@ -201,7 +201,8 @@ fn program(given: Option<&Path>, name: &str, flag: &str) -> Result<PathBuf, Fail
     std::path::absolute(&path).map_err(Failure::software)
 }
 
-fn on_path(name: &str) -> Option<PathBuf> {
+/// The program of that name on PATH.
+pub(super) fn on_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|folder| folder.join(name)).find(|program| program.is_file())
 }

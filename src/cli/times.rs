@@ -1,5 +1,7 @@
 //! Times as flags take them: a number is seconds, or it has a unit.
 
+use crate::config::bounds::WEEK_MS;
+
 /// Parses a time: a number is seconds; `ms`, `s`, `m` and `h` are understood.
 pub fn parse_ms(text: &str) -> Result<u64, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
@@ -14,7 +16,7 @@ pub fn parse_ms(text: &str) -> Result<u64, String> {
     let number: u64 = number.parse().map_err(|_| "give a whole number of seconds".to_owned())?;
     number
         .checked_mul(factor_ms)
-        .filter(|&time_ms| time_ms <= 7 * 24 * 3_600_000)
+        .filter(|&time_ms| time_ms <= WEEK_MS)
         .ok_or_else(|| "a run lasts a week at most".to_owned())
 }
 

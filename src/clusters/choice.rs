@@ -8,7 +8,7 @@ use super::{
     spec::{Life, Spec},
     tag::Tag,
 };
-use crate::exit::Failure;
+use crate::exit::{Exit, Failure};
 use std::path::Path;
 
 /// The cluster of that tag; without a tag the only one that runs, or was left behind by a killed supervisor.
@@ -31,9 +31,10 @@ pub fn of(runs_dir: &Path, tag: Option<&str>) -> Result<ClusterDirectory, Failur
 /// The same, refused if it does not run.
 pub fn of_running(runs_dir: &Path, tag: Option<&str>) -> Result<ClusterDirectory, Failure> {
     let directory = of(runs_dir, tag)?;
-    match life(&directory)? {
+    match Life::of(&directory).0 {
         Life::Up => Ok(directory),
-        Life::Down | Life::SupervisorGone | Life::Foreign => {
+        Life::Foreign => Err(foreign(&directory)),
+        Life::Down | Life::SupervisorGone => {
             let tag = directory.tag();
             Err(Failure::target_or_disk(format!(
                 "the cluster {tag} does not run: start it with jepsen-tikv cluster up --tag {tag}"
@@ -47,7 +48,7 @@ pub fn running_pd(runs_dir: &Path, tag: Option<&str>) -> Result<Option<String>, 
     let all = ClusterDirectory::all(runs_dir)?;
     let mut runs = false;
     for directory in &all {
-        runs |= life(directory)? == Life::Up;
+        runs |= Life::of(directory).0 == Life::Up;
     }
     if tag.is_none() && !runs {
         return Ok(None);
@@ -59,15 +60,21 @@ pub fn running_pd(runs_dir: &Path, tag: Option<&str>) -> Result<Option<String>, 
     pd.ok_or_else(early).map(Some)
 }
 
-/// Whether it runs.
-pub fn life(directory: &ClusterDirectory) -> Result<Life, Failure> {
-    Ok(Spec::read(directory)?.map_or(Life::Down, |spec| spec.life()))
+/// Nothing is done to a cluster of which this user's own notes say nothing.
+pub fn foreign(directory: &ClusterDirectory) -> Failure {
+    Failure::new(
+        Exit::Unknown,
+        format!(
+            "{} is left alone: you did not start this cluster, or not with this version or this XDG_STATE_HOME; once you looked              into it, end its processes and remove it by hand",
+            directory.path().display()
+        ),
+    )
 }
 
 fn only_one(runs_dir: &Path) -> Result<ClusterDirectory, Failure> {
     let mut with_life = Vec::new();
     for directory in ClusterDirectory::all(runs_dir)? {
-        with_life.push((life(&directory)?, directory));
+        with_life.push((Life::of(&directory).0, directory));
     }
     for wanted in [Life::Up, Life::SupervisorGone] {
         let mut these: Vec<&ClusterDirectory> =

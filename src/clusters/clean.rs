@@ -3,15 +3,14 @@
 //! In: a tag, or all. Out: directories that are gone. Never removes what runs, what is no cluster's, or anything
 //! behind a symbolic link.
 
-use super::{choice, directory::ClusterDirectory};
+use super::{choice, directory::ClusterDirectory, spec::Life};
 use crate::{
     cli::CleanArgs,
     exit::{Exit, Failure},
-    targets::embedded::ClusterFile,
+    heal,
+    targets::consent,
     terminal,
 };
-use nemesis::ProcessState;
-use std::fs;
 
 /// `jepsen-tikv cluster clean`.
 pub fn command(args: &CleanArgs) -> Result<Exit, Failure> {
@@ -25,15 +24,22 @@ pub fn command(args: &CleanArgs) -> Result<Exit, Failure> {
     if clusters.is_empty() {
         terminal::result(format_args!("no cluster's data is in {}", args.runs_dir.display()));
     }
-    let mut first = Ok(Exit::Valid);
+    let (mut first, mut foreign) = (Ok(Exit::Valid), Ok(Exit::Valid));
     for directory in clusters {
         match clean(&directory) {
             // What runs was not meant: `--all` is about those that have ended.
             Err(failure) if failure.exit == Exit::Usage => terminal::note(failure),
-            cleaned => first = first.and(cleaned.map(|()| Exit::Valid)),
+            // What others started comes last, so that it keeps nothing else from being removed.
+            Err(failure) if failure.exit == Exit::Unknown => {
+                terminal::note(&failure);
+                foreign = Err(failure);
+            }
+            Err(failure) if first.is_err() => terminal::note(failure),
+            Err(failure) => first = Err(failure),
+            Ok(()) => {}
         }
     }
-    first
+    first.and(foreign)
 }
 
 fn clean(directory: &ClusterDirectory) -> Result<(), Failure> {
@@ -45,12 +51,21 @@ fn clean(directory: &ClusterDirectory) -> Result<(), Failure> {
     };
     directory.check_no_link()?;
     let lock = directory.lock()?.ok_or_else(runs)?;
-    let file = fs::read(directory.cluster()).ok();
-    let file: Option<ClusterFile> = file.and_then(|text| serde_json::from_slice(&text).ok());
-    let entries = file.iter().flat_map(ClusterFile::processes);
-    let mut processes = entries.filter_map(|entry| entry.process.as_ref());
-    if processes.any(|process| process.state() != ProcessState::Gone) {
-        return Err(runs());
+    match Life::of(directory).0 {
+        Life::Down => {}
+        Life::Up => return Err(runs()),
+        Life::SupervisorGone => {
+            if let Some(trouble) = heal::left_in(directory.path())?.troubles().next() {
+                return Err(Failure::target_or_disk(format!("the data of {tag} stays: {trouble}")));
+            }
+        }
+        Life::Foreign => {
+            let path = directory.path().display();
+            let question = format!("{path} is not known as a cluster that you started");
+            if !consent::is_given(&question, "to remove it all the same")? {
+                return Err(choice::foreign(directory));
+            }
+        }
     }
     directory.remove(&lock)?;
     terminal::result(format_args!("removed {}", directory.path().display()));

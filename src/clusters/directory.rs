@@ -1,11 +1,11 @@
 //! A cluster's directory, `RUNS/clusters/TAG/`: names only, and the lock that says whose it is.
 //!
-//! `spec.json` (what was asked, who supervises), `cluster.json` (what runs where), `data/`, `logs/`,
-//! `nemesis.journal` (what is paused), `control.sock` (the supervisor's, mode 0600), `lock` (held by the supervisor as
+//! `spec.json` (what was asked), `cluster.json` (what runs where), `data/`, `logs/`,
+//! `control.sock` (the supervisor's, mode 0600), `lock` (held by the supervisor as
 //! long as it lives; the kernel releases it, whatever way it goes). Nothing here follows a symbolic link.
 
 use super::tag::Tag;
-use crate::exit::Failure;
+use crate::{exit::Failure, state};
 use nix::fcntl::{Flock, FlockArg};
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
@@ -148,7 +148,9 @@ impl ClusterDirectory {
         self.check_no_link()?;
         remove().map_err(|error: io::Error| {
             Failure::target_or_disk(format!("cannot remove {}: {error}", self.path.display()))
-        })
+        })?;
+        state::forget(&self.path);
+        Ok(())
     }
 
     /// The cluster's tag.
@@ -169,11 +171,6 @@ impl ClusterDirectory {
     /// What runs where.
     pub fn cluster(&self) -> PathBuf {
         self.path.join("cluster.json")
-    }
-
-    /// What is paused.
-    pub fn journal(&self) -> PathBuf {
-        self.path.join("nemesis.journal")
     }
 
     /// The processes' data.

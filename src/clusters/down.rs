@@ -12,13 +12,12 @@ use crate::{
     cli::DownArgs,
     exit::{Exit, Failure},
     heal::{self, Healed},
-    run_directory::RunDirectory,
-    targets::embedded::{ClusterFile, ProcessEntry},
+    state::{self, Started},
     terminal,
 };
-use nemesis::{ProcessIdentity, ProcessState};
+use nemesis::{ProcessIdentity, ProcessState, Whereabouts};
 use nix::sys::signal::Signal;
-use std::{fs, time::Duration};
+use std::time::Duration;
 
 /// How long a supervisor may take to end its processes: it may be starting one.
 const END_WITHIN: Duration = Duration::from_mins(1);
@@ -34,7 +33,7 @@ pub fn command(args: &DownArgs) -> Result<Exit, Failure> {
     let mut first = Ok(Exit::Valid);
     let mut any = false;
     for directory in ClusterDirectory::all(runs_dir)? {
-        if choice::life(&directory)? != Life::Down {
+        if Life::of(&directory).0 != Life::Down {
             any = true;
             first = first.and(end(&directory).map(|()| Exit::Valid));
         }
@@ -47,35 +46,35 @@ pub fn command(args: &DownArgs) -> Result<Exit, Failure> {
 
 fn end(directory: &ClusterDirectory) -> Result<(), Failure> {
     let tag = directory.tag();
-    let spec = Spec::read(directory)?;
-    let file: Option<ClusterFile> =
-        fs::read(directory.cluster()).ok().and_then(|text| serde_json::from_slice(&text).ok());
-    let running = running(file.as_ref());
-    let supervisor = spec.as_ref().and_then(|spec| spec.supervisor.clone());
-    match (spec.as_ref().map(Spec::life), supervisor) {
-        (Some(Life::Up), Some(supervisor)) => {
-            end_supervisor(tag.name(), &supervisor)?;
+    let (life, Some(left)) = Life::of(directory) else {
+        return Err(choice::foreign(directory));
+    };
+    let supervisor = &left.record.tester;
+    let running = running(&left.record.started);
+    match life {
+        Life::Up if left.record.machine.whereabouts() != Whereabouts::Here => {
+            let sentence =
+                format!("the supervisor of {tag} runs in another container: end it there");
+            return Err(Failure::target_or_disk(sentence));
         }
-        (Some(Life::SupervisorGone), Some(supervisor)) => terminal::result(format_args!(
+        Life::Up => end_supervisor(tag.name(), supervisor)?,
+        Life::SupervisorGone => terminal::result(format_args!(
             "the supervisor of {tag} (PID {}) was killed before, and its processes ended with it",
             supervisor.pid
         )),
-        _ => {
+        Life::Down | Life::Foreign => {
             terminal::result(format_args!("the cluster {tag} does not run"));
             return Ok(());
         }
     }
-    let left = heal::heal_run(&RunDirectory::at(directory.path().to_owned()));
-    report(&running, &left)?;
+    // As its supervisor left it.
+    let healed = state::of_directory(directory.path()).map(|left| heal::heal_record(&left));
+    report(&running, &healed.unwrap_or_default())?;
     tidy(directory)
 }
 
-fn running(file: Option<&ClusterFile>) -> Vec<(ProcessEntry, ProcessIdentity)> {
-    let entries = file.into_iter().flat_map(ClusterFile::processes);
-    entries
-        .filter_map(|entry| Some((entry.clone(), entry.process.clone()?)))
-        .filter(|(_, process)| process.state() != ProcessState::Gone)
-        .collect()
+fn running(started: &[Started]) -> Vec<Started> {
+    started.iter().filter(|it| it.process.state() != ProcessState::Gone).cloned().collect()
 }
 
 /// Asks the supervisor to end; kills it if it does not.
@@ -87,6 +86,11 @@ fn end_supervisor(tag: &str, supervisor: &ProcessIdentity) -> Result<(), Failure
         ))
     };
     let gone = |state| state == ProcessState::Gone;
+    if let Some(doubt) = supervisor.doubt() {
+        let sentence =
+            format!("{supervisor} was not ended as the supervisor of {tag}, since {doubt}");
+        return Err(Failure::new(Exit::Unknown, sentence));
+    }
     supervisor.signal(Signal::SIGTERM).map_err(refused)?;
     supervisor.signal(Signal::SIGCONT).map_err(refused)?;
     if gone(supervisor.await_state(gone, END_WITHIN)) {
@@ -102,10 +106,10 @@ fn end_supervisor(tag: &str, supervisor: &ProcessIdentity) -> Result<(), Failure
 }
 
 /// Says what ended; fails if something did not.
-fn report(running: &[(ProcessEntry, ProcessIdentity)], left: &Healed) -> Result<(), Failure> {
-    for (entry, process) in running {
+fn report(running: &[Started], left: &Healed) -> Result<(), Failure> {
+    for Started { name, process, .. } in running {
         let state = process.await_state(|state| state == ProcessState::Gone, GONE_WITHIN);
-        let (name, pid) = (&entry.name, process.pid);
+        let pid = process.pid;
         if state != ProcessState::Gone {
             let sentence = format!("{name} (PID {pid}) did not end: it is {}", state.name());
             return Err(Failure::target_or_disk(sentence));
@@ -113,13 +117,13 @@ fn report(running: &[(ProcessEntry, ProcessIdentity)], left: &Healed) -> Result<
         terminal::result(format_args!("ended {name} (PID {pid})"));
     }
     left.done.iter().for_each(terminal::result);
-    left.failed.first().map_or(Ok(()), |sentence| Err(Failure::target_or_disk(sentence)))
+    left.troubles().next().map_or(Ok(()), |sentence| Err(Failure::target_or_disk(sentence)))
 }
 
 /// What a supervisor that was killed could not do any more: note the end, remove what is not kept.
 fn tidy(directory: &ClusterDirectory) -> Result<(), Failure> {
     let tag = directory.tag();
-    let Some(mut spec) = Spec::read(directory)? else {
+    let Some(spec) = Spec::read(directory)? else {
         terminal::result(format_args!(
             "the data of {tag} is removed; a cluster with a --tag keeps it"
         ));
@@ -127,8 +131,6 @@ fn tidy(directory: &ClusterDirectory) -> Result<(), Failure> {
     };
     let Some(lock) = directory.lock()? else { return Ok(()) };
     if spec.keep_data {
-        spec.supervisor = None;
-        spec.write(directory)?;
         let path = directory.path().display();
         terminal::result(format_args!("the data of {tag} is kept in {path}"));
         return Ok(());

@@ -21,7 +21,7 @@ mod supervisor;
 mod table;
 mod tag;
 mod watch;
-mod wish;
+pub(crate) mod wish;
 
 pub use choice::running_pd;
 

@@ -1,21 +1,25 @@
-//! `spec.json` in a cluster's directory: what was asked of it, and who supervises it.
+//! `spec.json` in a cluster's directory: what was asked of it.
 //!
 //! Version 1 is a [`Spec`] as JSON: `{"format":"jepsen-tikv cluster spec","version":1,"tag":…,"keep-data":…,
-//! "shape":…,"host":…,"started-at":…,"supervisor":{"pid":…,"start_ticks":…,"command":…},"pd":"HOST:PORT",
-//! "dashboard":"http://…"}`. `supervisor` is absent once the cluster was ended in order; one that is there but no
-//! longer runs was killed. `pd` and `dashboard` are absent until the cluster serves. What runs where is in
-//! `cluster.json` beside it (`targets/embedded.rs`).
+//! "shape":…,"host":…,"started-at":…,"pd":"HOST:PORT","dashboard":"http://…"}`. `pd` and `dashboard` are absent until
+//! the cluster serves. What runs where is in `cluster.json` beside it (`targets/embedded.rs`); whether it runs, and who
+//! supervises it, only in the user's state directory ([`crate::state`]): a directory may come from somebody else.
 
 use super::directory::ClusterDirectory;
-use crate::{config::ClusterShape, exit::Failure, run_directory::write_whole};
-use nemesis::{ProcessIdentity, ProcessState};
+use crate::{
+    config::ClusterShape,
+    exit::Failure,
+    plain_file::{self, CLUSTER_BYTES_MAX},
+    run_directory::write_whole,
+    state::{self, LeftRecord},
+};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
 const FORMAT: &str = "jepsen-tikv cluster spec";
 const VERSION: u32 = 1;
 
-/// What was asked of a cluster, and who supervises it.
+/// What was asked of a cluster.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Spec {
@@ -31,9 +35,6 @@ pub struct Spec {
     pub host: IpAddr,
     /// When it was started last, UTC.
     pub started_at: String,
-    /// The parent of all its processes; absent once the cluster was ended in order.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub supervisor: Option<ProcessIdentity>,
     /// PD's address, once the cluster serves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pd: Option<String>,
@@ -67,7 +68,6 @@ impl Spec {
             shape,
             host,
             started_at: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-            supervisor: ProcessIdentity::own(),
             pd: None,
             dashboard: None,
         }
@@ -76,7 +76,7 @@ impl Spec {
     /// Of this directory; `None` if there is none.
     pub fn read(directory: &ClusterDirectory) -> Result<Option<Self>, Failure> {
         let path = directory.spec();
-        let text = match std::fs::read(&path) {
+        let text = match plain_file::read(&path, CLUSTER_BYTES_MAX) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => {
@@ -104,18 +104,23 @@ impl Spec {
         let text = serde_json::to_vec_pretty(self).map_err(Failure::software)?;
         write_whole(&directory.spec(), &text)
     }
-
-    /// Whether the cluster runs.
-    pub fn life(&self) -> Life {
-        match &self.supervisor {
-            None => Life::Down,
-            Some(supervisor) if supervisor.state() == ProcessState::Gone => Life::SupervisorGone,
-            Some(_) => Life::Up,
-        }
-    }
 }
 
 impl Life {
+    /// Of the cluster in this directory, and the record of it. One of which this user's testers know nothing is
+    /// somebody else's.
+    pub fn of(directory: &ClusterDirectory) -> (Self, Option<LeftRecord>) {
+        let record = state::of_directory(directory.path());
+        let life = match &record {
+            Some(record) if record.lives() => Self::Up,
+            Some(record) if record.record.is_settled() => Self::Down,
+            Some(_) => Self::SupervisorGone,
+            None if directory.spec().exists() => Self::Foreign,
+            None => Self::Down,
+        };
+        (life, record)
+    }
+
     /// Its word.
     pub fn name(self) -> &'static str {
         match self {

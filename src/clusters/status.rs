@@ -18,7 +18,6 @@ use client::pd_http::{MemberHealth, PdHttp, PdHttpError, Store};
 use nemesis::ProcessState;
 use serde::Serialize;
 use std::{
-    fs,
     net::{SocketAddr, TcpListener},
     time::Duration,
 };
@@ -139,11 +138,14 @@ impl ClusterStatus {
     /// Of a cluster that `cluster up` started.
     pub async fn of_cluster(directory: &ClusterDirectory) -> Result<Self, Failure> {
         let spec = Spec::read(directory)?;
-        let life = spec.as_ref().map_or(Life::Down, Spec::life);
+        let (life, record) = Life::of(directory);
         let mut status = Self::new(Some(directory.tag().name().to_owned()), life);
-        let file: Option<ClusterFile> =
-            fs::read(directory.cluster()).ok().and_then(|text| serde_json::from_slice(&text).ok());
+        let started = record.as_ref().map_or(&[][..], |left| &left.record.started);
+        let file = ClusterFile::read(&directory.cluster()).map(|file| file.with_processes(started));
         status.instances.extend(file.iter().flat_map(ClusterFile::processes).map(Instance::of));
+        if life == Life::Foreign {
+            status.instances.iter_mut().for_each(|it| it.process = InstanceState::Unknown);
+        }
         // By name, which counts as the stores were asked for; ids come as PD gives them.
         status.instances.sort_by_key(|it| (it.component == "tikv", it.name.len(), it.name.clone()));
         status.pd = file.map(|file| file.pd.addr.to_string());
@@ -151,7 +153,7 @@ impl ClusterStatus {
             return Ok(status);
         }
         if let Some(spec) = spec {
-            status.supervisor_pid = spec.supervisor.map(|process| process.pid);
+            status.supervisor_pid = record.map(|left| left.record.tester.pid);
             status.dashboard = spec.dashboard;
         }
         match &status.pd {

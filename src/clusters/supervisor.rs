@@ -19,6 +19,7 @@ use crate::{
     exit::{Exit, Failure},
     interrupt::{Interrupt, Urgency},
     live::{self, Live, Source},
+    state::OwnRecord,
     targets::{
         embedded::{ClusterFile, EmbeddedCluster, ProcessEntry},
         splitting, wholeness,
@@ -26,7 +27,7 @@ use crate::{
 };
 use client::pd_http::PdHttp;
 use nemesis::PausedProcesses;
-use std::{fs, io::ErrorKind, sync::Arc, time::Duration};
+use std::{fs, sync::Arc, time::Duration};
 use tokio::{task::spawn_blocking, time::Instant};
 
 /// How long the cluster may take until it is whole.
@@ -46,7 +47,7 @@ const PORT_PAUSE_MS_MAX: u64 = 1_000;
 
 /// Starts a cluster, and keeps it until somebody asks for its end.
 pub fn in_the_terminal(wish: &Wish) -> Result<Exit, Failure> {
-    crate::heal::before_a_run(wish.runs_dir());
+    crate::heal::before_a_run()?;
     run(wish, &Arc::new(Speaker::Terminal))
 }
 
@@ -85,7 +86,6 @@ fn settle(
     ended: Result<(), Failure>,
 ) -> Result<Exit, Failure> {
     let _ = fs::remove_file(directory.path().join("control.sock"));
-    let noted = note_the_end(directory);
     // A start that failed left logs that its sentence names; one that did not even begin left nothing.
     let nothing_there = !directory.data().exists();
     let removed = if nothing_there || (ended.is_ok() && !wish.keep_data) {
@@ -94,7 +94,7 @@ fn settle(
         Ok(())
     };
     // Why it ended comes first, what could not be tidied up after that.
-    ended.and(noted).and(removed)?;
+    ended.and(removed)?;
     if wish.keep_data {
         let tag = directory.tag();
         speaker.line(format_args!(
@@ -105,12 +105,6 @@ fn settle(
         speaker.line("Its data is removed; a cluster with a --tag keeps it.");
     }
     Ok(Exit::Valid)
-}
-
-fn note_the_end(directory: &ClusterDirectory) -> Result<(), Failure> {
-    let Some(mut spec) = Spec::read(directory)? else { return Ok(()) };
-    spec.supervisor = None;
-    spec.write(directory)
 }
 
 struct Supervisor<'a> {
@@ -195,22 +189,13 @@ impl Supervisor<'_> {
     }
 
     async fn start_at(&self, chosen: ports::Chosen) -> Result<Processes, Failure> {
-        match fs::remove_file(self.directory.journal()) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                return Err(Failure::target_or_disk(format!(
-                    "cannot begin a new journal in {}: {error}",
-                    self.directory.path().display()
-                )));
-            }
-            _ => {}
-        }
-        let paused =
-            PausedProcesses::create(&self.directory.journal()).map_err(Failure::target_or_disk)?;
+        let record = OwnRecord::of_cluster(self.directory.path())?;
+        let paused = PausedProcesses::create(&record.journal()).map_err(Failure::target_or_disk)?;
         let (shape, path) = (self.shape.clone(), self.directory.path().to_owned());
         let speaker = Arc::clone(self.speaker);
         let cluster = spawn_blocking(move || {
             let serves = |entry: &ProcessEntry| speaker.line(started(entry));
-            EmbeddedCluster::start_at(&shape, &path, &chosen.addresses, &serves)
+            EmbeddedCluster::start_at(&shape, (&path, record), &chosen.addresses, &serves)
         })
         .await
         .map_err(Failure::software)??;
@@ -219,7 +204,7 @@ impl Supervisor<'_> {
 
     /// What ran where in an earlier life.
     fn earlier(&self) -> Option<ClusterFile> {
-        serde_json::from_slice(&fs::read(self.directory.cluster()).ok()?).ok()
+        ClusterFile::read(&self.directory.cluster())
     }
 
     /// Waits until the cluster is whole, says so, and watches its processes for ever.

@@ -12,11 +12,7 @@ use crate::{
     terminal,
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::{
-    cell::RefCell,
-    io::{IsTerminal, Write},
-    time::Duration,
-};
+use std::{cell::RefCell, io::IsTerminal, time::Duration};
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_secs(1);
@@ -35,9 +31,9 @@ pub fn command(args: &StatusArgs) -> Result<Exit, Failure> {
         }
         let status = subject.look().await?;
         if args.json {
-            terminal::result(serde_json::to_string_pretty(&status).map_err(Failure::software)?);
+            terminal::data(serde_json::to_string_pretty(&status).map_err(Failure::software)?);
         } else {
-            terminal::result(table::lines(&status).join("\n"));
+            table::lines(&status).iter().for_each(terminal::result);
         }
         Ok(Exit::Valid)
     })
@@ -120,7 +116,7 @@ impl Screen {
                 last.replace(text);
                 true
             }
-            Self::Appending => writeln!(std::io::stdout().lock(), "{text}").is_ok(),
+            Self::Appending => terminal::data(text),
         }
     }
 
@@ -128,7 +124,7 @@ impl Screen {
     fn leave(&self) {
         if let Self::InPlace(bar, last) = self {
             bar.finish_and_clear();
-            terminal::result(last.borrow());
+            last.borrow().lines().for_each(terminal::result);
         }
     }
 }

@@ -103,11 +103,6 @@ impl Wish {
         ClusterDirectory::of(&self.runs_dir, Tag::checked(&self.tag)?)
     }
 
-    /// The folder of its run directories.
-    pub fn runs_dir(&self) -> &Path {
-        &self.runs_dir
-    }
-
     /// The same, if it has to be said.
     pub fn runs_dir_flag(&self) -> Option<&Path> {
         self.runs_dir_asked.then_some(&*self.runs_dir)

@@ -66,7 +66,8 @@ pub struct AttachConfig {
     pub ssh: Vec<String>,
     /// The ssh program and its options.
     pub ssh_command: Vec<String>,
-    /// Faults were allowed on the command line.
+    /// Faults were allowed on the command line; never by a file.
+    #[serde(default, skip_serializing, deserialize_with = "not_allowed")]
     pub allow_faults: bool,
     /// Leave the keys there afterwards.
     pub keep_keys: bool,
@@ -76,6 +77,11 @@ pub struct AttachConfig {
     /// What was found of it; absent until it was looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found: Option<Found>,
+}
+
+/// Leave to hurt a cluster does not come from a file, whatever it says.
+fn not_allowed<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    bool::deserialize(deserializer).map(|_| false)
 }
 
 /// The files for a cluster with TLS.
@@ -192,6 +198,56 @@ impl TargetConfig {
         client::Security::load(&files.ca, &files.cert, &files.key)
             .map(Some)
             .map_err(|error| Failure::new(crate::exit::Exit::NoInput, error))
+    }
+
+    /// Refuses what would be more than a value where it is used.
+    pub fn check(&self) -> Result<(), Failure> {
+        let (size, version) = match self {
+            Self::Embedded | Self::Simulated | Self::Attach(_) => (None, None),
+            Self::Binaries(it) => (it.region_split_size.as_ref(), None),
+            Self::Playground(it) => (it.region_split_size.as_ref(), it.version.as_ref()),
+        };
+        let is_plain = |text: &String| {
+            let plain = |c: char| c.is_ascii_alphanumeric() || ".-+_".contains(c);
+            text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(plain)
+        };
+        for (flag, value, example) in
+            [("--region-split-size", size, "1MB"), ("--version", version, "v8.5.4")]
+        {
+            if let Some(value) = value.filter(|it| !is_plain(it)) {
+                return Err(Failure::usage(format!(
+                    "{flag} {value:?} is none: give one such as {example}"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// The flags that `replay` and `shrink` want to be given again, as words.
+    pub fn named_words(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        let mut flag = |name: &str, value: String| words.extend([format!("--{name}"), value]);
+        match self {
+            Self::Embedded | Self::Simulated | Self::Playground(_) => {}
+            Self::Binaries(it) => {
+                flag("tikv-server", it.tikv_server.display().to_string());
+                flag("pd-server", it.pd_server.display().to_string());
+            }
+            Self::Attach(it) => {
+                flag("pd", it.pd.join(","));
+                it.ssh.iter().for_each(|host| flag("ssh", host.clone()));
+                if it.ssh_command != ["ssh"] {
+                    flag("ssh-command", it.ssh_command.join(" "));
+                }
+                if let Some(SecurityConfig { ca, cert, key }) = &it.security {
+                    for (name, path) in [("ca", ca), ("cert", cert), ("key", key)] {
+                        flag(name, path.display().to_string());
+                    }
+                }
+                words.extend(it.allow_faults.then(|| "--allow-faults".to_owned()));
+            }
+        }
+        words
     }
 
     /// The flags that name it again, one string each.

@@ -66,7 +66,7 @@ pub fn command(args: &DoctorArgs) -> Result<Exit, Failure> {
     let findings: Vec<Finding> = looks.iter().flat_map(|look| look(args)).collect();
     if args.json {
         let json = serde_json::to_string_pretty(&findings).map_err(Failure::software)?;
-        crate::terminal::result(json);
+        crate::terminal::data(json);
     } else {
         lines(&findings).iter().for_each(crate::terminal::result);
     }

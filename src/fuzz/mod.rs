@@ -16,6 +16,7 @@ use crate::{
     counterexamples,
     exit::{Exit, Failure},
     heal,
+    judge::Judging,
     plan::Plan,
     report,
     run::{conclude, shown},
@@ -79,7 +80,7 @@ pub fn command(fuzzing: &Fuzzing) -> Result<Exit, Failure> {
     if let Some(sentence) = regressions.note(&fuzzing.space) {
         crate::terminal::note(sentence);
     }
-    heal::before_a_run(&fuzzing.runs_dir);
+    heal::before_a_run()?;
     let attempts = Attempts::new()?;
     let started = Instant::now();
     let mut tally = Tally::default();
@@ -159,17 +160,21 @@ impl Tally {
 fn tell_in_full(plan: &Plan, attempt: &Attempt) -> Result<(), Failure> {
     let run = &attempt.run;
     if plan.config.target == TargetConfig::Simulated {
-        conclude(run, &attempt.troubles, &plan.repeated_by(&run.plan())?)?;
+        let repeat = plan.repeated_by(&run.plan())?;
+        conclude(run, &attempt.troubles, &repeat, &Judging::default())?;
     } else if let Ok(judgement) = &attempt.judged {
         report::print(judgement);
         counterexamples::print(judgement);
         crate::terminal::result(format_args!("run:    {}", shown(run)));
         crate::terminal::result(format_args!(
             "repeat: jepsen-tikv replay {} --times 10",
-            shown(run)
+            plan.named_again(run.path())
         ));
     }
-    crate::terminal::result(format_args!("shrink: jepsen-tikv shrink {}", shown(run)));
+    crate::terminal::result(format_args!(
+        "shrink: jepsen-tikv shrink {}",
+        plan.named_again(run.path())
+    ));
     Ok(())
 }
 

@@ -7,7 +7,11 @@
 //! overwritten; seeds of another generator would be other plans, so they are kept, not tried, and that is said.
 
 use super::{generate::GENERATOR, space::Space};
-use crate::exit::{Exit, Failure};
+use crate::{
+    config::TargetConfig,
+    exit::{Exit, Failure},
+    plain_file::{self, SMALL_BYTES_MAX},
+};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeSet,
@@ -40,7 +44,7 @@ impl Regressions {
     /// Reads the file; none is as an empty one.
     pub fn open(runs_dir: &Path) -> Result<Self, Failure> {
         let path = runs_dir.join(FILE);
-        let text = match std::fs::read_to_string(&path) {
+        let text = match plain_file::read_to_string(&path, SMALL_BYTES_MAX) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
             Err(error) => {
@@ -67,12 +71,14 @@ impl Regressions {
 
     /// The seeds that failed in this space.
     pub fn seeds(&self, space: &Space) -> Vec<u64> {
+        let space = &remembered(space);
         let same = |it: &&Failed| it.space == *space && it.generator == GENERATOR;
         self.failures.iter().filter(same).map(|failed| failed.seed).collect()
     }
 
     /// What is left out of them, in a sentence.
     pub fn note(&self, space: &Space) -> Option<String> {
+        let space = &remembered(space);
         let other = |it: &&Failed| it.space == *space && it.generator != GENERATOR;
         let others: Vec<u32> =
             self.failures.iter().filter(other).map(|failed| failed.generator).collect();
@@ -90,7 +96,7 @@ impl Regressions {
 
     /// Notes a seed that failed, once.
     pub fn add(&mut self, seed: u64, space: &Space) -> Result<(), Failure> {
-        let failed = Failed { seed, generator: GENERATOR, space: space.clone() };
+        let failed = Failed { seed, generator: GENERATOR, space: remembered(space) };
         if self.failures.contains(&failed) {
             return Ok(());
         }
@@ -101,8 +107,9 @@ impl Regressions {
         if self.is_new {
             text = format!("{HEADER}\n{text}");
         }
+        let mut options = OpenOptions::new();
         let mut file =
-            OpenOptions::new().create(true).append(true).open(&self.path).map_err(cannot)?;
+            plain_file::open_with(&self.path, options.create(true).append(true)).map_err(cannot)?;
         file.write_all(text.as_bytes()).map_err(cannot)?;
         self.is_new = false;
         self.failures.push(failed);
@@ -110,10 +117,19 @@ impl Regressions {
     }
 }
 
+/// A space as a file has it: leave to hurt a cluster is not kept.
+fn remembered(space: &Space) -> Space {
+    let mut space = space.clone();
+    if let TargetConfig::Attach(attach) = &mut space.target {
+        attach.allow_faults = false;
+    }
+    space
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{config::TargetConfig, fuzz::Profile};
+    use crate::fuzz::Profile;
 
     fn space(defects: &[&str]) -> Space {
         let defects = defects.iter().map(|it| (*it).to_owned()).collect();

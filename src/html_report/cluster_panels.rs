@@ -4,21 +4,29 @@
 //! over; looks without the run's clock are not drawn.
 
 use super::panels::seconds;
-use crate::observe::Sample;
+use crate::{observe::Sample, plain_file};
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
+    io::{BufReader, Read},
     path::Path,
 };
 
 /// With more regions than this their leaders are counted per store.
 const REGIONS_SHOWN_MAX: usize = 20;
 
+/// A look is a few thousand bytes, one a second: two days of them.
+const SAMPLES_BYTES_MAX: u64 = 512 << 20;
+
 /// Reads the looks of a run, those that can be read.
 pub fn read(path: &Path) -> Vec<Sample> {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    let samples = text.lines().filter_map(|line| serde_json::from_str::<Sample>(line).ok());
-    samples.filter(|sample| sample.run_ns.is_some()).collect()
+    let Ok(file) = plain_file::open(path) else { return Vec::new() };
+    let mut samples = Vec::new();
+    plain_file::each_line(BufReader::new(file.take(SAMPLES_BYTES_MAX)), |line| {
+        let sample = serde_json::from_slice::<Sample>(line).ok();
+        samples.extend(sample.filter(|sample| sample.run_ns.is_some()));
+    });
+    samples
 }
 
 /// The stores that were ever seen.

@@ -3,8 +3,9 @@
 //! In: a run's history as text. Out: counts. Only the lines of failed and unknown operations are parsed: they are few,
 //! and the reader of histories does not keep their texts. Numbers in a text are no different kinds.
 
+use crate::plain_file;
 use serde_json::Value;
-use std::{collections::BTreeMap, io::BufRead, path::Path};
+use std::{collections::BTreeMap, path::Path};
 
 /// So much of a text is compared and shown.
 const SHOWN_MAX: usize = 160;
@@ -24,11 +25,12 @@ pub struct Kind {
 pub fn by_kind(history: &Path) -> Vec<(Kind, u64)> {
     let Ok(text) = histories::jsonl::text(history) else { return Vec::new() };
     let mut counts: BTreeMap<Kind, u64> = BTreeMap::new();
-    for line in text.lines().map_while(Result::ok) {
+    plain_file::each_line(text, |line| {
+        let line = String::from_utf8_lossy(line);
         if !line.contains("\"type\":\"fail\"") && !line.contains("\"type\":\"info\"") {
-            continue;
+            return;
         }
-        let Ok(event) = serde_json::from_str::<Value>(&line) else { continue };
+        let Ok(event) = serde_json::from_str::<Value>(&line) else { return };
         let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
         if event["process"].is_u64() && matches!(event["type"].as_str(), Some("fail" | "info")) {
             let kind = Kind {
@@ -38,7 +40,7 @@ pub fn by_kind(history: &Path) -> Vec<(Kind, u64)> {
             };
             *counts.entry(kind).or_default() += 1;
         }
-    }
+    });
     let mut counts: Vec<(Kind, u64)> = counts.into_iter().collect();
     counts.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     counts

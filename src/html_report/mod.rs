@@ -22,8 +22,10 @@ use crate::{
     exit::{Exit, Failure},
     judge::{self, Judgement},
     pages::Page,
+    plain_file::{self, VERDICT_BYTES_MAX},
     plan::Plan,
-    run::parts,
+    report,
+    run::{complain, parts},
     run_directory::{RunDirectory, write_whole},
 };
 use facts::Facts;
@@ -48,7 +50,18 @@ pub fn command(args: &cli::ReportArgs) -> Result<Exit, Failure> {
             )
         })?;
     let judged = judged(&run);
-    let path = write(&run, judged.as_ref())?;
+    let path = match (write(&run, judged.as_ref()), &judged) {
+        (Ok(path), _) => path,
+        (Err(failure), Ok(judgement)) => {
+            // The page cannot be had, the verdict can.
+            report::verdict(judgement).into_iter().for_each(crate::terminal::result);
+            return Err(failure);
+        }
+        (written, Err(_)) => {
+            complain(written);
+            return judged.map(|_| Exit::Valid);
+        }
+    };
     crate::terminal::result(path.display());
     if args.open {
         open(&path)?;
@@ -93,7 +106,7 @@ fn html(run: &RunDirectory, judged: Result<&Judgement, &Failure>) -> Result<Stri
 
 /// What the run was judged to be, if that can be read.
 pub fn read_verdict(run: &RunDirectory) -> Option<Judgement> {
-    serde_json::from_slice(&std::fs::read(run.verdict()).ok()?).ok()
+    plain_file::json(&run.verdict(), VERDICT_BYTES_MAX).ok()
 }
 
 fn page(

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     attempts::children::{Children, last_words, said},
     exit::Failure,
+    heal, html_report,
     judge::Judgement,
     plan::Plan,
     run_archive,
@@ -101,14 +102,21 @@ impl Steps {
     }
 
     /// Runs a plan that failed in some night.
-    pub fn again(&self, failing: &FailingPlan, plan: &Plan) -> Result<Option<Row>, Failure> {
+    /// `named` are the flags that name its programs and hosts, which the plan may not choose.
+    pub fn again(
+        &self,
+        failing: &FailingPlan,
+        plan: &Plan,
+        named: Vec<String>,
+    ) -> Result<Option<Row>, Failure> {
         let path = failing.path.display().to_string();
+        let arguments: Vec<String> = ["replay".into(), path].into_iter().chain(named).collect();
         self.step(&Step {
             label: again_label(failing),
             kind: Kind::EarlierFailure,
-            command: format!("jepsen-tikv replay {path}"),
+            command: format!("jepsen-tikv {}", arguments.join(" ")),
             seed: Some(plan.config.seed),
-            arguments: vec!["replay".into(), path],
+            arguments,
             time_max: Duration::from_millis(plan.config.time_ms) + RUN_BEYOND_MAX,
             plan_name: &failing.name,
         })
@@ -117,6 +125,12 @@ impl Steps {
     /// A folder of the night.
     fn folder(&self, label: &str) -> Result<PathBuf, Failure> {
         let folder = self.night.join("runs").join(label);
+        // Before it is forgotten what an interrupted try did to a cluster.
+        let healed = heal::left_in(&folder)?;
+        healed.failed.iter().chain(&healed.doubtful).for_each(crate::terminal::note);
+        if let Some(sentence) = healed.in_use.first() {
+            return Err(Failure::target_or_disk(sentence));
+        }
         // What an interrupted try left there must not be taken for this one's.
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).map(|()| folder.clone()).map_err(|error| {
@@ -133,10 +147,7 @@ impl Steps {
             return Ok(None);
         };
         let run = std::fs::canonicalize(folder.join("latest")).ok().map(RunDirectory::at);
-        let judgement: Option<Judgement> = run.as_ref().and_then(|run| {
-            let text = std::fs::read(run.verdict()).ok()?;
-            serde_json::from_slice(&text).ok()
-        });
+        let judgement: Option<Judgement> = run.as_ref().and_then(html_report::read_verdict);
         let (mut outcome, mut reasons) = run_outcome(&ended, &said(&output), judgement.as_ref());
         let mut measured = None;
         if let (Some(run), Some(judgement)) = (&run, &judgement) {

@@ -6,7 +6,10 @@
 //! the tester, or a full disk, is no reason to leave out a broken promise, so crashes are told apart by their names.
 
 use super::outcome::Outcome;
-use crate::exit::Failure;
+use crate::{
+    exit::Failure,
+    plain_file::{self, PLAN_BYTES_MAX},
+};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -37,7 +40,7 @@ impl FailingPlan {
 
 /// A plan without its seed, what is drawn from it, and the version that drew it.
 fn apart_from_its_seed(plan: &Path) -> Option<Value> {
-    let mut plan: Value = serde_json::from_slice(&std::fs::read(plan).ok()?).ok()?;
+    let mut plan: Value = plain_file::json(plan, PLAN_BYTES_MAX).ok()?;
     plan["config"].as_object_mut()?.remove("seed")?;
     let fields = plan.as_object_mut()?;
     for drawn in ["schedule", "tool-version"] {
@@ -80,7 +83,7 @@ impl FailingPlans {
         let kept = self.path.join(format!("{name}.plan.json"));
         let copy = || {
             std::fs::create_dir_all(&self.path)?;
-            std::fs::copy(plan, &kept)
+            plain_file::write(&kept, &plain_file::read(plan, PLAN_BYTES_MAX)?)
         };
         copy().map(|_| ()).map_err(|error| {
             Failure::target_or_disk(format!("cannot keep a plan as {}: {error}", kept.display()))

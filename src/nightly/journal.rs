@@ -6,7 +6,10 @@
 //! the next step. A torn last line is dropped, and said; a journal of another version is refused, not continued.
 
 use super::{outcome::Row, settings::Settings};
-use crate::exit::{Exit, Failure};
+use crate::{
+    exit::{Exit, Failure},
+    plain_file::{self, SMALL_BYTES_MAX},
+};
 use serde::{Deserialize, Serialize};
 use std::{
     fs::{File, OpenOptions},
@@ -85,7 +88,7 @@ impl Journal {
 
     /// Opens one to go on with it.
     pub fn open(path: &Path) -> Result<Self, Failure> {
-        let text = std::fs::read_to_string(path).map_err(|error| {
+        let text = plain_file::read_to_string(path, SMALL_BYTES_MAX).map_err(|error| {
             Failure::new(Exit::NoInput, format!("cannot read {}: {error}", path.display()))
         })?;
         let malformed = |line: usize, reason: &str| {
@@ -101,9 +104,7 @@ impl Journal {
         if header.format != FORMAT || header.version != VERSION {
             return Err(malformed(1, "this is no night of this version"));
         }
-        let mut file = OpenOptions::new()
-            .write(true)
-            .open(path)
+        let mut file = plain_file::open_with(path, OpenOptions::new().write(true))
             .map_err(|error| cannot_write(path, &error))?;
         if whole < text.len() {
             crate::terminal::note(format_args!(

@@ -7,7 +7,7 @@ use super::{
     outcome::{Kind, Outcome, Row},
     summary::Summary,
 };
-use crate::exit::Failure;
+use crate::{exit::Failure, terminal::escaped};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use std::time::Duration;
 
@@ -42,19 +42,23 @@ fn case(row: &Row) -> TestCase {
                 NonSuccessKind::Failure
             };
             let mut status = TestCaseStatus::non_success(kind);
-            status.set_type(worse.to_string()).set_message(row.reason());
-            status.set_description(format!("{}\n\n{}\n", row.reasons.join("\n"), row.command));
+            status.set_type(worse.to_string()).set_message(escaped(row.reason()));
+            status.set_description(format!(
+                "{}\n\n{}\n",
+                row.reasons.iter().map(escaped).collect::<Vec<_>>().join("\n"),
+                escaped(&row.command)
+            ));
             status
         }
     };
     let mut case = named(&row.label, row.kind, status);
     case.set_time(Duration::from_secs_f64(row.seconds.max(0.0)));
-    case.set_system_out(&row.command);
+    case.set_system_out(escaped(&row.command));
     case
 }
 
 fn named(label: &str, kind: Kind, status: TestCaseStatus) -> TestCase {
-    let mut case = TestCase::new(label, status);
+    let mut case = TestCase::new(escaped(label), status);
     case.set_classname(format!("jepsen-tikv.{}", kind.to_string().replace(' ', "-")));
     case
 }

@@ -6,6 +6,7 @@ use super::{
     outcome::{Kind, Outcome, Row},
     summary::{Summary, Trend},
 };
+use crate::terminal::escaped;
 use std::fmt::Write as _;
 
 /// So many labels are listed where a list could be long.
@@ -54,11 +55,11 @@ fn failures(summary: &Summary, text: &mut String) {
     }
     text.push_str("## What failed\n\n");
     for row in failed {
-        let _ = writeln!(text, "### {}: {}\n", row.label, row.outcome);
+        let _ = writeln!(text, "### {}: {}\n", inline(&row.label), row.outcome);
         for reason in row.reasons.iter().take(3) {
             let _ = writeln!(text, "- {}", inline(reason));
         }
-        let _ = writeln!(text, "\nIt is repeated by\n\n    {}\n", row.command);
+        let _ = writeln!(text, "\nIt is repeated by\n\n    {}\n", escaped(&row.command));
         if let Some(archive) = &row.archive {
             let _ = writeln!(
                 text,
@@ -81,7 +82,7 @@ fn runs(summary: &Summary, text: &mut String) {
             text,
             "| {} | {} | {} | {:.0} | {} | {} | {} | {} | {} |",
             row.outcome,
-            row.label,
+            inline(&row.label),
             row.kind,
             row.seconds,
             measured(|it| it.ok_per_second),
@@ -104,7 +105,7 @@ fn gaps(summary: &Summary, text: &mut String) {
         ));
     }
     for it in summary.impossible.iter().take(LISTED_MAX) {
-        gaps.push(format!("{} cannot be run: {}", it.label, inline(&it.reason)));
+        gaps.push(format!("{} cannot be run: {}", inline(&it.label), inline(&it.reason)));
     }
     if summary.impossible.len() > LISTED_MAX {
         gaps.push(format!("{} more cannot be run", summary.impossible.len() - LISTED_MAX));
@@ -127,7 +128,8 @@ fn gaps(summary: &Summary, text: &mut String) {
 }
 
 fn listed(labels: &[String]) -> String {
-    let mut listed = labels.iter().take(LISTED_MAX).cloned().collect::<Vec<_>>().join(", ");
+    let mut listed =
+        labels.iter().take(LISTED_MAX).map(|it| inline(it)).collect::<Vec<_>>().join(", ");
     if labels.len() > LISTED_MAX {
         let _ = write!(listed, " and {} more", labels.len() - LISTED_MAX);
     }
@@ -158,7 +160,16 @@ fn trend(nights: &[Trend], text: &mut String) {
 
 /// A sentence that breaks neither a table nor the page.
 fn inline(sentence: &str) -> String {
-    sentence.replace(['\n', '\r'], " ").replace('|', "\\|").replace('<', "&lt;")
+    let mut shown = String::new();
+    for character in escaped(sentence.replace(['\n', '\r'], " ")).chars() {
+        match character {
+            '&' => shown.push_str("&amp;"),
+            '<' => shown.push_str("&lt;"),
+            '|' | '`' | '[' | ']' | '*' | '_' | '!' => shown.extend(['\\', character]),
+            other => shown.push(other),
+        }
+    }
+    shown
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 use super::settings::Settings;
 use crate::{
     cli::{Command, parse_from},
+    config::TargetConfig,
     exit::Failure,
     plan::Plan,
 };
@@ -108,6 +109,23 @@ fn cell(
     let plan = Plan::draw(args.config()?)?;
     let time_ms = plan.config.time_ms;
     Ok(Cell { label: label.to_owned(), arguments, seed, time_ms, place: place.to_vec() })
+}
+
+/// The flags that name a target's programs and hosts, from the first of the night's targets that is of its kind: a plan
+/// may not choose them. None if there is no such target.
+pub fn named_words(settings: &Settings, target: &TargetConfig) -> Option<Vec<String>> {
+    if matches!(target, TargetConfig::Embedded | TargetConfig::Simulated) {
+        return Some(Vec::new());
+    }
+    let of_settings = settings.targets.iter().filter_map(|text| {
+        let words = ["jepsen-tikv", "test", "--target"].into_iter().chain(text.split_whitespace());
+        match parse_from(words.map(str::to_owned)).ok()?.command {
+            Command::Test(args) => Some(args.config().ok()?.target),
+            _ => None,
+        }
+    });
+    let mut alike = of_settings.filter(|it| it.name() == target.name());
+    alike.next().map(|it| it.named_words())
 }
 
 fn refuse_lonely_values(settings: &Settings, matrix: &Matrix) -> Result<(), Failure> {

@@ -26,6 +26,7 @@ use crate::{
     attempts::children::Children,
     cli::NightlyArgs,
     exit::{Exit, Failure},
+    heal,
     interrupt::Listener,
 };
 use carry_out::Steps;
@@ -39,6 +40,7 @@ use std::path::{Path, PathBuf};
 /// Runs a night, or goes on with the last one.
 pub fn command(args: &NightlyArgs) -> Result<Exit, Failure> {
     let settings = args.settings()?;
+    heal::before_a_run()?;
     let seed = args.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
     // What cannot be run is refused before anything is made.
     matrix::of(&settings, seed)?;
@@ -73,7 +75,9 @@ fn begin(
     };
     let header = &journal.header;
     let asked = args.config.is_some() || args.budget.is_some();
-    if (asked && settings != header.settings) || args.seed.is_some_and(|it| it != header.seed) {
+    // What is run comes from whoever types the command, not from a folder, which may be somebody else's.
+    let other = settings.axes() != header.settings.axes() || (asked && settings != header.settings);
+    if other || args.seed.is_some_and(|it| it != header.seed) {
         return Err(Failure::usage(format!(
             "the night that began at {} in {} was interrupted, and had other settings: go on with it by the same \
              flags as then, or begin another with --fresh",

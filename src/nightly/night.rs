@@ -97,7 +97,16 @@ impl Night {
                     continue;
                 }
             };
-            let part = self.journal.header.settings.budget.ms / EARLIER_FAILURES_PART;
+            let settings = &self.journal.header.settings;
+            let Some(named) = matrix::named_words(settings, &plan.config.target) else {
+                crate::terminal::note(format_args!(
+                    "{label} is left out: a target of its kind ({}) is not among those of this night's settings",
+                    plan.config.target.name()
+                ));
+                self.not_run.push(label);
+                continue;
+            };
+            let part = settings.budget.ms / EARLIER_FAILURES_PART;
             let spent: f64 = self.of_kind(Kind::EarlierFailure).map(|row| row.seconds).sum();
             let needs = plan.config.time_ms + self.beyond_time_ms();
             if (spent * 1e3) as u64 + needs > part || !self.has_room(needs) {
@@ -105,7 +114,7 @@ impl Night {
                 continue;
             }
             self.journal.begun(&label)?;
-            let row = self.steps.again(&failing, &plan)?;
+            let row = self.steps.again(&failing, &plan, named)?;
             self.note(row)?;
         }
         Ok(())

@@ -21,7 +21,10 @@ use super::{
     outcome::{Kind, Outcome, Row},
     settings::Settings,
 };
-use crate::exit::{Exit, Failure};
+use crate::{
+    exit::{Exit, Failure},
+    plain_file::{self, SMALL_BYTES_MAX},
+};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -132,8 +135,7 @@ impl Summary {
 
     /// The summary of a night, if it has one of this version.
     fn read(night: &Path) -> Option<Self> {
-        let text = std::fs::read(night.join(FILE)).ok()?;
-        let summary: Self = serde_json::from_slice(&text).ok()?;
+        let summary: Self = plain_file::json(&night.join(FILE), SMALL_BYTES_MAX).ok()?;
         (summary.format == FORMAT && summary.version == VERSION).then_some(summary)
     }
 

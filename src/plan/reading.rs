@@ -5,13 +5,22 @@
 //! together, as those of flags must.
 
 use super::{FORMAT, Plan, VERSION, faults, fits, possible};
-use crate::exit::{Exit, Failure};
-use nemesis::{Action, Faults};
+use crate::{
+    config::bounds::WEEK_MS,
+    exit::{Exit, Failure},
+    plain_file::{self, PLAN_BYTES_MAX},
+};
+use nemesis::{Action, FAULTS_MAX, Faults};
 use serde::Deserialize;
-use std::path::Path;
+use serde_json::Value;
+use std::{io, path::Path};
 
 /// Where in a plan is what a flag says, for sentences that name the flag.
-const FIELDS: [(&str, &str); 19] = [
+const FIELDS: [(&str, &str); 23] = [
+    ("--time-ms", "config.time-ms"),
+    ("--value-bytes", "config.workload.value-bytes"),
+    ("--op-timeout-ms", "config.workload.op-timeout-ms"),
+    ("--interval-ms", "config.nemesis.interval-ms"),
     ("--time", "config.time-ms"),
     ("--stores", "config.cluster.stores"),
     ("--replicas", "config.cluster.replicas"),
@@ -33,6 +42,9 @@ const FIELDS: [(&str, &str); 19] = [
     ("--region-max-keys", "config.cluster.region-max-keys"),
 ];
 
+/// A clock that runs twice as fast, or stands still, is none.
+const DRIFT_PPM_MAX: u32 = 900_000;
+
 /// What every version of the format has.
 #[derive(Debug, Deserialize)]
 struct Kind {
@@ -40,9 +52,21 @@ struct Kind {
     version: u32,
 }
 
-/// Reads a plan, and checks it as flags are checked.
+/// Reads a plan found in a run directory, and checks it as flags are checked.
 pub fn read(path: &Path) -> Result<Plan, Failure> {
-    let text = std::fs::read(path).map_err(|error| {
+    checked(path, plain_file::read(path, PLAN_BYTES_MAX))
+}
+
+/// Reads the plan that the user names: a run directory's, or a file of any kind.
+pub fn named(path: &Path) -> Result<Plan, Failure> {
+    if path.is_dir() {
+        return read(&path.join("plan.json"));
+    }
+    checked(path, plain_file::read_named(path, PLAN_BYTES_MAX))
+}
+
+fn checked(path: &Path, text: io::Result<Vec<u8>>) -> Result<Plan, Failure> {
+    let text = text.map_err(|error| {
         Failure::new(Exit::NoInput, format!("cannot read the plan {}: {error}", path.display()))
     })?;
     parse(&text).map_err(|reason| {
@@ -75,7 +99,7 @@ pub(super) fn parse(text: &[u8]) -> Result<Plan, String> {
 
 /// A target without settings is told by its kind alone, where serde lets anything pass.
 fn no_stray_field_of_target(text: &[u8]) -> Result<(), String> {
-    let value: serde_json::Value = serde_json::from_slice(text).map_err(|it| it.to_string())?;
+    let value: Value = serde_json::from_slice(text).map_err(|it| it.to_string())?;
     let Some(target) = value.pointer("/config/target").and_then(|it| it.as_object()) else {
         return Ok(());
     };
@@ -101,6 +125,7 @@ pub(super) fn makes_sense(plan: &Plan) -> Result<(), String> {
         fits(&plan.config, scenario).map_err(|failure| format!("scenario: {failure}"))?;
     }
     plan.clocks_fit().map_err(|failure| format!("schedule: {failure}"))?;
+    numbers_are_bounded(plan)?;
     let mut begin_ms_before = 0;
     for (place, fault) in plan.schedule.iter().enumerate() {
         let refuse =
@@ -139,6 +164,49 @@ pub(super) fn makes_sense(plan: &Plan) -> Result<(), String> {
     Ok(())
 }
 
+/// Refuses more faults than a schedule can have, and numbers in them that are beyond any time or rate.
+fn numbers_are_bounded(plan: &Plan) -> Result<(), String> {
+    if plan.schedule.len() > FAULTS_MAX {
+        return Err(format!("schedule: it has more than {FAULTS_MAX} faults"));
+    }
+    let is_beyond = |value: &Value| value.as_f64().is_some_and(|it| it.abs() > WEEK_MS as f64);
+    let beyond = |fields: serde_json::Result<Value>| -> Result<Option<(String, Value)>, String> {
+        let fields = fields.map_err(|error| error.to_string())?;
+        let mut fields = fields.as_object().into_iter().flatten();
+        let found = fields.find(|(_, value)| is_beyond(value));
+        Ok(found.map(|(name, value)| (name.clone(), value.clone())))
+    };
+    let refuse = |path: String, value: &Value| {
+        Err(format!("{path}: {value} is beyond {WEEK_MS}, the milliseconds of a week"))
+    };
+    if let Some((name, value)) = beyond(serde_json::to_value(&plan.scenario))? {
+        return refuse(format!("scenario.{name}"), &value);
+    }
+    for (place, fault) in plan.schedule.iter().enumerate() {
+        if let Some((name, value)) = beyond(serde_json::to_value(&fault.what))? {
+            return refuse(format!("schedule[{place}].what.{name}"), &value);
+        }
+        match fault.what {
+            Action::ClockSkew { drift_ppm, .. } if drift_ppm.unsigned_abs() > DRIFT_PPM_MAX => {
+                return Err(format!(
+                    "schedule[{place}].what.drift-ppm: {drift_ppm} is beyond {DRIFT_PPM_MAX}: no clock is so wrong"
+                ));
+            }
+            Action::LoseMessages { lost_per_mille, twice_per_mille, late_per_mille, .. }
+                if [lost_per_mille, twice_per_mille, late_per_mille]
+                    .iter()
+                    .any(|it| *it > 1_000) =>
+            {
+                return Err(format!(
+                    "schedule[{place}].what: more than 1000 of a thousand messages"
+                ));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// With more replicas while the faults go on, some fit that otherwise would not.
 fn is_made_possible_by_replicas(plan: &Plan) -> bool {
     let replicas = plan.config.cluster.replicas;
@@ -153,7 +221,7 @@ fn field_of(sentence: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     fn plan() -> Value {
         let mut config = crate::cli::default_config().expect("the defaults are usable");

@@ -26,6 +26,7 @@ use crate::{
     heal,
     interrupt::{Interrupt, Urgency},
     judge::{self, Judgement, Judging},
+    plain_file,
     plan::{self, Plan},
     progress::Progress,
     run_directory::{RunDirectory, write_whole},
@@ -77,7 +78,7 @@ pub fn prepare(config: &mut Config, part_ms: u64) -> Result<(), Failure> {
 
 /// Carries all parts out.
 pub fn test(plan: &Plan, part_ms: u64, runs_dir: &Path) -> Result<Exit, Failure> {
-    heal::before_a_run(runs_dir);
+    heal::before_a_run()?;
     let run = RunDirectory::create(runs_dir, &plan.config.name)?;
     write_whole(&run.plan(), &plan.to_json()?)?;
     crate::terminal::result(format_args!(
@@ -92,7 +93,7 @@ pub fn test(plan: &Plan, part_ms: u64, runs_dir: &Path) -> Result<Exit, Failure>
     let ended = runtime.block_on(parts.carry_out());
     runtime.shutdown_timeout(Duration::from_secs(5));
     progress.finish();
-    let tally = ended?;
+    let tally = ended.map_err(|failure| super::explained(failure, &run))?;
     tally.tell(&run)
 }
 
@@ -191,10 +192,11 @@ impl Parts<'_> {
         let troubles = stage.perform(Purpose::Test, interrupt).await?;
         let seconds = began.elapsed().as_secs_f64();
         let (judgement, judged_seconds) = judged(&run).await?;
-        let history_bytes = histories::source::open(&run.history(), None)
-            .ok()
-            .and_then(|source| source.position.length())
-            .unwrap_or(0);
+        let history_bytes =
+            histories::source::open_found(&run.history(), histories::ReadOptions::default())
+                .ok()
+                .and_then(|source| source.position.length())
+                .unwrap_or(0);
         let took = (seconds, judged_seconds);
         let part = Part::of(number, plan, &judgement, took, history_bytes);
         self.append(&part)?;
@@ -239,7 +241,7 @@ impl Parts<'_> {
     fn append(&self, line: &impl Serialize) -> Result<(), Failure> {
         let path = self.run.path().join("parts.jsonl");
         let text = serde_json::to_string(line).map_err(Failure::software)?;
-        let file = OpenOptions::new().create(true).append(true).open(&path);
+        let file = plain_file::open_with(&path, OpenOptions::new().create(true).append(true));
         file.and_then(|mut file| file.write_all(format!("{text}\n").as_bytes())).map_err(|error| {
             Failure::target_or_disk(format!("cannot write {}: {error}", path.display()))
         })

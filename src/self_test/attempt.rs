@@ -8,10 +8,13 @@ use crate::{
     attempts::children::{Children, last_words},
     exit::Failure,
     interrupt::Interrupt,
+    judge::FaultJudged,
+    plain_file::{self, VERDICT_BYTES_MAX},
     run_directory::RunDirectory,
 };
 use checker::{Validity, Verdict};
 use cluster::defects::Defect;
+use histories::jsonl::Text;
 use serde::Deserialize;
 use std::{path::PathBuf, time::Duration};
 
@@ -42,11 +45,17 @@ pub struct Judged {
 
 /// The part of verdict.json that matters here.
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Judgement {
     /// The whole judgement.
     pub validity: Validity,
     /// What makes it worse than valid.
     pub reasons: Vec<String>,
+    /// The faults.
+    pub faults: Vec<FaultJudged>,
+    /// Where the workload's keys were split before the faults began.
+    #[serde(default)]
+    pub split_at: Vec<Text>,
     /// What the checker says.
     pub checked: Verdict,
 }
@@ -54,8 +63,9 @@ pub struct Judgement {
 #[cfg(test)]
 impl Judged {
     /// A judgement, for tests.
-    pub fn of(validity: Validity, checked: Verdict) -> Self {
-        let judgement = Judgement { validity, reasons: vec!["a reason".into()], checked };
+    pub fn of(validity: Validity, faults: Vec<FaultJudged>, checked: Verdict) -> Self {
+        let (reasons, split_at) = (vec!["a reason".into()], Vec::new());
+        let judgement = Judgement { validity, reasons, faults, split_at, checked };
         Self { judgement: Some(judgement), last_words: String::new() }
     }
 }
@@ -99,8 +109,7 @@ impl Runner {
             return Ok(None);
         }
         let run = RunDirectory::at(dir.join("latest"));
-        let judgement =
-            std::fs::read(run.verdict()).ok().and_then(|text| serde_json::from_slice(&text).ok());
+        let judgement = plain_file::json(&run.verdict(), VERDICT_BYTES_MAX).ok();
         Ok(Some(Judged { judgement, last_words: last_words(&output) }))
     }
 }

@@ -2,9 +2,12 @@
 //!
 //! In: flags. Out: a table on stdout (`table`), and an exit code: 1 if a defect escaped or a correct run was accused, 2
 //! if a run of the correct cluster could not be decided or a defect was caught too late. Which plan is meant for which
-//! defect stands in `trials`; each run is a process of its own (`attempt`), the same that a user would start.
+//! defect stands in `trials`, which evidence it must bring in `evidence`; each run is a process of its own (`attempt`), the same that a user would start.
 
 mod attempt;
+pub mod evidence;
+#[cfg(test)]
+mod least;
 mod table;
 pub mod trials;
 
@@ -187,7 +190,7 @@ fn verdict_on_defect(judged: &Judged, trial: &Trial, elapsed: Duration) -> (Outc
     if judgement.validity != Validity::Invalid {
         return (Outcome::Escaped, judgement.reasons.first().cloned().unwrap_or_default());
     }
-    let shown = trial.evidence.iter().find_map(|it| it.in_verdict(&judgement.checked));
+    let shown = evidence::of(trial.defect).in_judgement(judgement);
     match shown {
         Some(shown) if elapsed <= BUDGET => (Outcome::Caught, shown),
         Some(shown) => (Outcome::Late, shown),
@@ -220,41 +223,34 @@ fn acquit(plan: Plan, runner: &Runner, seed: u64) -> Result<Option<Row>, Failure
 #[cfg(test)]
 mod tests {
     use super::*;
-    use checker::{Finding, FindingKind, Verdict};
+    use checker::{CallKind, Finding, Verdict};
 
-    fn judged(validity: Validity, finding: Option<FindingKind>, during: &str) -> Judged {
-        let finding = finding.map(|kind| Finding {
-            kind,
-            key: histories::jsonl::Text(b"k".to_vec()),
-            invoke_ns: 1,
-            stale_by_ns: None,
-            sentence: "what was seen".into(),
-            operations: Vec::new(),
-            faults: vec![during.to_owned()],
-        });
-        let checked = Verdict { findings: finding.into_iter().collect(), ..Verdict::default() };
-        Judged::of(validity, checked)
+    fn outcome(
+        defect: Defect,
+        validity: Validity,
+        findings: Vec<Finding>,
+        seconds: u64,
+    ) -> Outcome {
+        let checked = Verdict { findings, ..Verdict::default() };
+        let judged = Judged::of(validity, Vec::new(), checked);
+        let elapsed = Duration::from_secs(seconds);
+        verdict_on_defect(&judged, &trials::of(defect), elapsed).0
     }
 
-    fn outcome(validity: Validity, finding: Option<FindingKind>, seconds: u64) -> Outcome {
-        let trial = trials::of(Defect::StaleRead);
-        let judged = judged(validity, finding, "pause-overlap");
-        verdict_on_defect(&judged, &trial, Duration::from_secs(seconds)).0
+    fn dirty(failed: CallKind) -> Vec<Finding> {
+        vec![evidence::tests::dirty(failed)]
     }
 
     #[test]
     fn a_defect_is_caught_by_its_own_evidence_in_time() {
-        let stale = Some(FindingKind::StaleRead);
-        assert_eq!(outcome(Validity::Invalid, stale, 30), Outcome::Caught);
-        assert_eq!(outcome(Validity::Invalid, stale, 61), Outcome::Late);
-        let phantom = Some(FindingKind::PhantomValue);
-        assert_eq!(outcome(Validity::Invalid, phantom, 30), Outcome::WrongEvidence);
-        assert_eq!(outcome(Validity::Valid, None, 30), Outcome::Escaped);
-        assert_eq!(outcome(Validity::Unknown, None, 30), Outcome::Escaped);
-        let at_another_time = judged(Validity::Invalid, stale, "kill-all");
-        let trial = trials::of(Defect::StaleRead);
-        let outcome = verdict_on_defect(&at_another_time, &trial, Duration::from_secs(30)).0;
-        assert_eq!(outcome, Outcome::WrongEvidence);
+        let defect = Defect::FailedCasWrites;
+        let of = |validity, findings, seconds| outcome(defect, validity, findings, seconds);
+        assert_eq!(of(Validity::Invalid, dirty(CallKind::Cas), 30), Outcome::Caught);
+        assert_eq!(of(Validity::Invalid, dirty(CallKind::Cas), 61), Outcome::Late);
+        assert_eq!(of(Validity::Invalid, dirty(CallKind::Put), 30), Outcome::WrongEvidence);
+        assert_eq!(of(Validity::Invalid, Vec::new(), 30), Outcome::WrongEvidence);
+        assert_eq!(of(Validity::Valid, Vec::new(), 30), Outcome::Escaped);
+        assert_eq!(of(Validity::Unknown, Vec::new(), 30), Outcome::Escaped);
     }
 
     #[test]

@@ -1,10 +1,8 @@
-//! The track record as data: each defect, the plan that catches it, and the evidence that this must bring.
+//! The track record as data: each defect and the plan that catches it.
 //!
 //! A plan is what a user would type after `jepsen-tikv test`. Several defects share one; the correct cluster is run
-//! under each of them too. Evidence is what the judge says, not that it says something: a stale read that is reported
-//! as a lost key is no catch.
+//! under each of them too. Which evidence a plan must bring stands in [`super::evidence`].
 
-use checker::{Finding, FindingKind, Verdict};
 use cluster::defects::Defect;
 
 /// A workload with its faults.
@@ -24,21 +22,6 @@ impl Plan {
     }
 }
 
-/// What shows a defect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Evidence {
-    /// The judge names an anomaly of this kind.
-    Finding(FindingKind),
-    /// The same, read while a fault of this name was in force.
-    During(FindingKind, &'static str),
-    /// A read found nothing where a value was.
-    FoundNothing,
-    /// A scan lacks keys that were certainly there.
-    MissingKey,
-    /// A key's calls have no order, whatever the anomaly is called.
-    NoOrder,
-}
-
 /// A defect and how it is caught.
 #[derive(Debug, Clone, Copy)]
 pub struct Trial {
@@ -46,8 +29,6 @@ pub struct Trial {
     pub defect: Defect,
     /// What catches it.
     pub plan: Plan,
-    /// Any of these is the right evidence.
-    pub evidence: &'static [Evidence],
     /// Whether it belongs to the quick half.
     pub quick: bool,
 }
@@ -62,8 +43,11 @@ const OVERLAP: Plan = plan("--nemesis pause-overlap --keys 500 --time 20", 30);
 const OVERLAP_DIRECT: Plan =
     plan("--nemesis pause-overlap --client direct --keys 500 --time 20", 30);
 const OVERLAP_LEASE: Plan = plan("--read lease --nemesis pause-overlap --keys 500 --time 20", 30);
-const PAUSE_LEADER: Plan =
-    plan("--nemesis pause-leader --pause-ms-min 2500 --op-timeout 8 --keys 500 --time 20", 30);
+/// Clients that wait for the old leader must still wait when it runs again: until then killed stores start and elect.
+const KILL_FOLLOWERS: Plan = plan(
+    "--nemesis kill-followers --pause-ms-max 1000 --op-timeout 15 --stores 3 --keys 500 --time 25",
+    35,
+);
 const KILL_ALL: Plan = plan("--nemesis kill-all --stores 3 --keys 500 --time 12", 20);
 /// Two leaders of one term show only where the first one's log has entries that nobody else has, and none of its voters
 /// remembers it: so it is killed after its followers, and all are asked for a vote at the same time. The second leader's
@@ -94,86 +78,27 @@ const REGIONS: Plan = plan("--nemesis none --regions 4 --stores 3 --keys 500 --t
 const REGISTER: Plan =
     plan("--workload register --nemesis none --stores 3 --concurrency 8 --time 5", 12);
 
-/// A store answers from old state while it runs alone: what it returns had been replaced, and the reader waited for it
-/// while the fault was in force. The value in between was seen by others (resurrected), by nobody (lost), or only later
-/// (stale): the workload's luck. The same seen when no store is stopped would be another defect.
-const OLD_STATE: &[Evidence] = &[
-    Evidence::During(FindingKind::Resurrected, "pause-overlap"),
-    Evidence::During(FindingKind::LostWrite, "pause-overlap"),
-    Evidence::During(FindingKind::StaleRead, "pause-overlap"),
-];
-/// An acknowledged write never was in a majority's log, so nobody saw it, and the value before it stays.
-const LOST: &[Evidence] = &[Evidence::Finding(FindingKind::LostWrite)];
-/// A write is undone that was acknowledged in order: by a kill, or because a replica that lacks it comes to lead. The value
-/// before it is there again, whether the write had been seen (resurrected) or not (lost).
-const DIVERGED: &[Evidence] =
-    &[Evidence::Finding(FindingKind::LostWrite), Evidence::Finding(FindingKind::Resurrected)];
-/// Keys that were certainly there are not found. Not always by the count at the end: each is written again soon.
-const ABSENT: &[Evidence] = &[Evidence::FoundNothing, Evidence::MissingKey];
-
 /// The run that must stay red whatever else is asked for: no fault, no luck, one try.
-pub const CANARY: Trial = Trial {
-    defect: Defect::FailedCasWrites,
-    plan: REGISTER,
-    evidence: &[Evidence::NoOrder],
-    quick: true,
-};
+pub const CANARY: Trial = Trial { defect: Defect::FailedCasWrites, plan: REGISTER, quick: true };
 
 /// The trial of a defect.
 pub fn of(defect: Defect) -> Trial {
-    let (plan, evidence, quick): (Plan, &'static [Evidence], bool) = match defect {
-        Defect::StaleRead => (OVERLAP, OLD_STATE, true),
-        Defect::LongLease => (OVERLAP_LEASE, OLD_STATE, false),
-        Defect::FollowerRead => (OVERLAP_DIRECT, OLD_STATE, false),
-        Defect::AckBeforeCommit | Defect::LostOnLeaderChange => (PAUSE_LEADER, LOST, false),
-        Defect::AckBeforeFsync | Defect::ApplyTwice => (KILL_ALL, DIVERGED, true),
-        Defect::ForgetfulSnapshot => (REPLICAS, ABSENT, true),
-        Defect::TornMembership => (MOVES, DIVERGED, false),
-        Defect::VoteTwice => (KILL_LEADER_LAST, DIVERGED, false),
-        Defect::KeyLostInSplit => (SPLITS, ABSENT, true),
-        Defect::DeleteResurrects => (KILL_ALL_REGISTER, &[Evidence::NoOrder], false),
-        Defect::ScanSkipsBoundary => (REGIONS, &[Evidence::MissingKey], true),
-        Defect::FailedCasWrites | Defect::CasRace => (REGISTER, &[Evidence::NoOrder], true),
-        Defect::PutReportsFailureButApplies => {
-            (REGIONS, &[Evidence::Finding(FindingKind::FailedWriteObserved)], false)
-        }
+    let (plan, quick) = match defect {
+        Defect::StaleRead => (OVERLAP, true),
+        Defect::LongLease => (OVERLAP_LEASE, false),
+        Defect::FollowerRead => (OVERLAP_DIRECT, false),
+        Defect::AckBeforeCommit | Defect::LostOnLeaderChange => (KILL_FOLLOWERS, false),
+        Defect::AckBeforeFsync | Defect::ApplyTwice => (KILL_ALL, true),
+        Defect::ForgetfulSnapshot => (REPLICAS, true),
+        Defect::TornMembership => (MOVES, false),
+        Defect::VoteTwice => (KILL_LEADER_LAST, false),
+        Defect::KeyLostInSplit => (SPLITS, true),
+        Defect::DeleteResurrects => (KILL_ALL_REGISTER, false),
+        Defect::ScanSkipsBoundary => (REGIONS, true),
+        Defect::FailedCasWrites | Defect::CasRace => (REGISTER, true),
+        Defect::PutReportsFailureButApplies => (REGIONS, false),
     };
-    Trial { defect, plan, evidence, quick }
-}
-
-impl Evidence {
-    /// What in a verdict is this evidence, in words; none if there is nothing of it.
-    pub fn in_verdict(self, verdict: &Verdict) -> Option<String> {
-        match self {
-            Self::Finding(kind) => {
-                let found = verdict.findings.iter().find(|finding| finding.kind == kind)?;
-                Some(format!("{kind}: {}", found.sentence))
-            }
-            Self::During(kind, fault) => {
-                let during = |it: &&Finding| it.faults.iter().any(|name| name == fault);
-                let of_kind = verdict.findings.iter().filter(|finding| finding.kind == kind);
-                let found = of_kind.into_iter().find(during)?;
-                Some(format!("{kind} during {fault}: {}", found.sentence))
-            }
-            Self::FoundNothing => {
-                let nothing = |it: &&Finding| it.sentence.starts_with("get → nothing");
-                let found = verdict.findings.iter().find(nothing)?;
-                Some(format!("{}: {}", found.kind, found.sentence))
-            }
-            Self::MissingKey => {
-                let count = verdict.key_counts.iter().find(|count| !count.missing.is_empty())?;
-                Some(format!(
-                    "a scan returned {} keys, at least {} were there",
-                    count.count, count.certainly_present
-                ))
-            }
-            Self::NoOrder => {
-                let key = verdict.keys.iter().find(|key| key.counterexample.is_some())?;
-                let example = key.counterexample.as_ref()?;
-                Some(example.sentence.clone())
-            }
-        }
-    }
+    Trial { defect, plan, quick }
 }
 
 #[cfg(test)]
@@ -195,14 +120,8 @@ mod tests {
     }
 
     #[test]
-    fn the_quick_half_is_about_a_half_and_evidence_is_never_anything_at_all() {
+    fn the_quick_half_is_about_a_half() {
         let quick = Defect::ALL.into_iter().filter(|defect| of(*defect).quick).count();
         assert_eq!(quick, 8);
-        for defect in Defect::ALL {
-            let evidence = of(defect).evidence;
-            assert!(!evidence.is_empty());
-            let nothing = Verdict::default();
-            assert!(evidence.iter().all(|it| it.in_verdict(&nothing).is_none()));
-        }
     }
 }

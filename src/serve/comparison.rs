@@ -8,7 +8,11 @@ use super::{
     runs::Runs,
     verdict_head::{self, VerdictHead},
 };
-use crate::{html_report, run_directory::RunDirectory};
+use crate::{
+    html_report,
+    plain_file::{self, PLAN_BYTES_MAX},
+    run_directory::RunDirectory,
+};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -62,8 +66,7 @@ fn told(run: &RunDirectory, id: &str) -> Vec<(String, String)> {
             format!("{invalid} of {}", judgement.checked.keys.len()),
         );
     }
-    let plan = std::fs::read(run.plan()).ok();
-    let plan: Value = plan.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
+    let plan: Value = plain_file::json(&run.plan(), PLAN_BYTES_MAX).unwrap_or_default();
     told.extend(
         flags("", &plan["config"])
             .into_iter()

@@ -17,7 +17,7 @@ use super::{comparison, inside::Inside, media_type::media_type, responses, row, 
 use crate::{
     html_report,
     pages::{Page, escaped, serving},
-    run_archive,
+    plain_file, run_archive,
     run_files::{self, RunFile},
 };
 use axum::{
@@ -29,7 +29,7 @@ use axum::{
     routing::get,
 };
 use serde::Deserialize;
-use std::{fmt::Write, fs::File, io, sync::Arc};
+use std::{fmt::Write, io, sync::Arc};
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
 /// So many reports are drawn at a time: a large history takes memory.
@@ -85,7 +85,10 @@ async fn of_run(State(shared): State<Shared>, Path(path): Path<String>) -> Respo
         return Redirect::to(&format!("{last}/")).into_response();
     }
     if rest.is_empty() {
-        return responses::page(run_page(&row::read(&run, id), &run_files::of(run.path())));
+        let id = id.to_owned();
+        let page =
+            spawn_blocking(move || run_page(&row::read(&run, &id), &run_files::of(run.path())));
+        return page.await.map_or_else(responses::failed, responses::page);
     }
     if rest == "report.html" && !run.html().exists() {
         let Ok(_permit) = shared.drawing.acquire().await else { return responses::missing() };
@@ -100,7 +103,7 @@ async fn of_run(State(shared): State<Shared>, Path(path): Path<String>) -> Respo
     else {
         return responses::missing();
     };
-    let Ok(mut opened) = File::open(file) else { return responses::missing() };
+    let Ok(mut opened) = plain_file::open(&file) else { return responses::missing() };
     let body = responses::streamed(move |to| io::copy(&mut opened, to).map(drop));
     match rest {
         "report.html" => responses::report(body),

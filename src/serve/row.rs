@@ -7,12 +7,14 @@ use super::{
     tail::{self, Tail},
     verdict_head::{self, VerdictHead},
 };
-use crate::{run_directory::RunDirectory, targets::embedded::ClusterFile};
-use nemesis::ProcessState;
+use crate::{
+    plain_file::{self, PLAN_BYTES_MAX},
+    run_directory::RunDirectory,
+    state,
+};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::{
-    fs::File,
     io::{BufRead, BufReader, Read},
     path::Path,
     time::{Duration, SystemTime},
@@ -127,11 +129,10 @@ fn state(run: &RunDirectory, verdict: Option<&VerdictHead>) -> State {
     }
 }
 
-/// Its tester lives, or its history was written to a moment ago.
+/// Its tester lives, as this user's own notes say; of what they do not know, its history was written to a moment ago.
 fn is_running(run: &RunDirectory) -> bool {
-    let cluster = std::fs::read(run.cluster()).ok();
-    if let Some(file) = cluster.and_then(|text| serde_json::from_slice::<ClusterFile>(&text).ok()) {
-        return file.tester.state() != ProcessState::Gone;
+    if let Some(record) = state::of_directory(run.path()) {
+        return record.lives();
     }
     let touched = [run.history(), run.plan()].into_iter().filter_map(|path| {
         let modified = path.metadata().and_then(|it| it.modified()).ok()?;
@@ -157,7 +158,7 @@ fn says(state: State, torn: bool, verdict: Option<&VerdictHead>) -> String {
 /// What a history says of itself.
 fn header(history: &Path) -> Map<String, Value> {
     let mut line = Vec::new();
-    let read = File::open(history)
+    let read = plain_file::open(history)
         .and_then(|file| BufReader::new(file.take(HEADER_MAX)).read_until(b'\n', &mut line));
     let parsed = read.ok().and_then(|_| serde_json::from_slice(&line).ok());
     match parsed {
@@ -167,8 +168,7 @@ fn header(history: &Path) -> Map<String, Value> {
 }
 
 fn plan(path: &Path) -> Value {
-    let text = std::fs::read(path).unwrap_or_default();
-    serde_json::from_slice(&text).unwrap_or_default()
+    plain_file::json(path, PLAN_BYTES_MAX).unwrap_or_default()
 }
 
 /// A value as a person reads it.
@@ -203,6 +203,7 @@ fn modified(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::File;
 
     #[test]
     fn a_run_s_name_tells_when_it_began() {

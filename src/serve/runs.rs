@@ -17,7 +17,7 @@ use std::{
     collections::HashMap,
     fs,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::SystemTime,
 };
 
@@ -29,11 +29,14 @@ const ROWS_MAX: usize = 5_000;
 /// When a run's files last changed, and how long they are.
 type Stamp = Vec<Option<(SystemTime, u64)>>;
 
+/// What was read of each run, and when.
+type Known = Arc<HashMap<String, (Stamp, Row)>>;
+
 /// The runs below a folder.
 #[derive(Debug)]
 pub struct Runs {
     root: PathBuf,
-    known: Mutex<HashMap<String, (Stamp, Row)>>,
+    known: Mutex<Known>,
 }
 
 impl Runs {
@@ -70,8 +73,9 @@ impl Runs {
         // By when they began, whatever the tests are called.
         ids.sort_by(|a, b| began(b).cmp(began(a)).then_with(|| a.cmp(b)));
         ids.truncate(ROWS_MAX);
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = &*known;
+        // No file is read while the lock is held: a slow disk would hold up whoever asks meanwhile.
+        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = Known::clone(&known());
         let rows: Vec<(String, Stamp, Row)> = ids
             .into_par_iter()
             .map(|id| {
@@ -86,10 +90,9 @@ impl Runs {
                 (id, stamp, row)
             })
             .collect();
-        *known = rows
-            .iter()
-            .map(|(id, stamp, row)| (id.clone(), (stamp.clone(), row.clone())))
-            .collect();
+        let rows_by_id =
+            rows.iter().map(|(id, stamp, row)| (id.clone(), (stamp.clone(), row.clone())));
+        *known() = Arc::new(rows_by_id.collect());
         rows.into_iter().map(|(_, _, row)| row).collect()
     }
 

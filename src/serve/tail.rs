@@ -2,8 +2,8 @@
 //!
 //! In: a history file as the recorder writes it. Out: [`Tail`]. A compressed or foreign file has none.
 
+use crate::plain_file;
 use std::{
-    fs::File,
     io::{Read, Seek, SeekFrom},
     path::Path,
 };
@@ -22,7 +22,7 @@ pub struct Tail {
 
 /// Looks at a file's end; `None` if it cannot be read, or is no text.
 pub fn read(path: &Path) -> Option<Tail> {
-    let mut file = File::open(path).ok()?;
+    let mut file = plain_file::open(path).ok()?;
     let length = file.metadata().ok()?.len();
     let mut beginning = [0];
     if file.read(&mut beginning).ok()? == 0 || beginning[0] != b'{' {

@@ -3,13 +3,13 @@
 //! In: a `verdict.json`. Out: [`VerdictHead`]. The fields come before `checked`, which names every key and may be
 //! megabytes long; reading ends there, so that hundreds of runs are listed at once.
 
-use crate::traffic::Counts;
+use crate::{plain_file, traffic::Counts};
 use checker::Validity;
 use serde::{
     Deserialize, Deserializer,
     de::{Error, IgnoredAny, MapAccess, Visitor},
 };
-use std::{borrow::Cow, collections::BTreeMap, fmt, fs::File, io::Read, path::Path};
+use std::{borrow::Cow, collections::BTreeMap, fmt, io::Read, path::Path};
 
 /// What a list shows stands within so many bytes, but for runs in which thousands of keys are wrong.
 const BEGINNING: u64 = 512 << 10;
@@ -44,7 +44,7 @@ pub struct FaultHead {
 /// Reads the beginning of a verdict; `None` if there is none, or if it is none of ours.
 pub fn read(path: &Path) -> Option<VerdictHead> {
     let (mut head, mut beginning) = (VerdictHead::default(), Vec::new());
-    File::open(path).ok()?.take(BEGINNING).read_to_end(&mut beginning).ok()?;
+    plain_file::open(path).ok()?.take(BEGINNING).read_to_end(&mut beginning).ok()?;
     // It ends with an error on purpose; what was read until then is there.
     let _ = serde_json::Deserializer::from_slice(&beginning).deserialize_map(Filling(&mut head));
     head.validity.is_some().then_some(head)

@@ -11,6 +11,7 @@
 use crate::{
     attempts::Anomalies,
     exit::{Exit, Failure},
+    plain_file::{self, JOURNAL_BYTES_MAX},
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -125,16 +126,17 @@ impl Journal {
                     path.display()
                 ))
             })?;
-            let file = OpenOptions::new().write(true).open(path).map_err(cannot)?;
+            let file =
+                plain_file::open_with(path, OpenOptions::new().write(true)).map_err(cannot)?;
             file.set_len(whole).map_err(cannot)?;
             (head, steps)
         } else {
             let head = Head::new(plan_hash.to_owned(), attempts_per_step, begin()?);
             let line = serde_json::to_string(&head).map_err(Failure::software)? + "\n";
-            std::fs::write(path, line).map_err(cannot)?;
+            plain_file::write(path, line.as_bytes()).map_err(cannot)?;
             (head, BTreeMap::new())
         };
-        let file = OpenOptions::new().append(true).open(path).map_err(cannot)?;
+        let file = plain_file::open_with(path, OpenOptions::new().append(true)).map_err(cannot)?;
         Ok(Self { path: path.to_owned(), file, head, steps })
     }
 
@@ -185,7 +187,7 @@ type Contents = (Head, Steps, u64);
 
 /// A journal's contents, and how many bytes of it are whole lines; none if there is none, or not even a header.
 fn read(path: &Path) -> Result<Option<Contents>, Failure> {
-    let text = match std::fs::read_to_string(path) {
+    let text = match plain_file::read_to_string(path, JOURNAL_BYTES_MAX) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => {

@@ -18,6 +18,7 @@ use crate::{
     counterexamples,
     exit::{Exit, Failure},
     heal,
+    judge::Judging,
     plan::{self, Plan},
     replay,
     run::{conclude, shown, shown_path},
@@ -45,7 +46,7 @@ pub fn command(args: &ShrinkArgs) -> Result<Exit, Failure> {
     let folder = folder(&args.run)?;
     let virtual_time = plan.config.target == TargetConfig::Simulated;
     let runs_dir = if virtual_time { folder.join("attempts") } else { args.runs_dir.clone() };
-    heal::before_a_run(&runs_dir);
+    heal::before_a_run()?;
     let attempts = Attempts::new()?;
     let plan_hash = plan::hash(&plan.to_json()?);
     let per_step = args.attempts_per_step(virtual_time);
@@ -85,7 +86,7 @@ pub fn command(args: &ShrinkArgs) -> Result<Exit, Failure> {
     let times = if virtual_time { "" } else { " --times 10" };
     crate::terminal::result(format_args!(
         "repeat: jepsen-tikv replay {}{times}",
-        shown_path(&file)
+        smallest.named_again(&file)
     ));
     Ok(Exit::Invalid)
 }
@@ -240,7 +241,8 @@ fn smaller(trial: &mut Trial<'_>, best: &mut Plan, part: Part, file: &Path) -> R
 /// The smallest plan once more, in virtual time, as a run like any other.
 fn told_in_full(plan: &Plan, attempts: &Attempts, runs_dir: &Path) -> Result<(), Failure> {
     let attempt = attempts.make(plan, runs_dir)?;
-    conclude(&attempt.run, &attempt.troubles, &plan.repeated_by(&attempt.run.plan())?)?;
+    let repeat = plan.repeated_by(&attempt.run.plan())?;
+    conclude(&attempt.run, &attempt.troubles, &repeat, &Judging::default())?;
     if attempt.validity() != Validity::Invalid {
         return Err(Failure::new(
             Exit::Unknown,

@@ -34,18 +34,24 @@ pub fn ask_for_check(plan: &Plan) -> Result<(), Failure> {
 }
 
 fn typed() -> Result<(), Failure> {
-    if !std::io::stdin().is_terminal() {
-        return Err(Failure::usage(
-            "this hurts a cluster that somebody else started: give --allow-faults to allow it, or --nemesis none",
-        ));
-    }
-    crate::terminal::result("Type yes to go on:");
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer).map_err(Failure::software)?;
-    if answer.trim() == "yes" {
+    if is_given("this hurts a cluster that somebody else started", "to go on")? {
         return Ok(());
     }
-    Err(Failure::usage("not allowed, and nothing was done"))
+    Err(Failure::usage(
+        "this hurts a cluster that somebody else started, and nothing was done: give --allow-faults to allow it, or \
+         --nemesis none",
+    ))
+}
+
+/// Says what is about to happen, and asks for leave at the terminal. False if it is not given, or nobody is there to ask.
+pub fn is_given(what: &str, for_what: &str) -> Result<bool, Failure> {
+    if !std::io::stdin().is_terminal() {
+        return Ok(false);
+    }
+    crate::terminal::result(format_args!("{what}. Type yes {for_what}:"));
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer).map_err(Failure::software)?;
+    Ok(answer.trim() == "yes")
 }
 
 fn sentences(plan: &Plan, attach: &AttachConfig) -> Vec<String> {

@@ -13,6 +13,7 @@ use crate::{
     config::{AttachConfig, ClusterShape, PlaygroundConfig},
     exit::Failure,
     run_directory::write_whole,
+    state::{OwnRecord, Started},
 };
 use client::PdHttp;
 use nemesis::{ProcessIdentity, ProcessState, StoreId};
@@ -23,6 +24,7 @@ use std::{
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -44,6 +46,7 @@ pub struct Playground {
     pd: Vec<ProcessIdentity>,
     logs: PathBuf,
     output: PathBuf,
+    record: Arc<OwnRecord>,
 }
 
 /// Ends tiup if the start fails.
@@ -65,6 +68,7 @@ impl Playground {
         config: &PlaygroundConfig,
         shape: &ClusterShape,
         run_path: &Path,
+        record: Arc<OwnRecord>,
     ) -> Result<Self, Failure> {
         let folder = run_path.join("config");
         fs::create_dir_all(&folder).map_err(Failure::target_or_disk)?;
@@ -81,11 +85,15 @@ impl Playground {
         command.stdin(Stdio::null()).stdout(file.try_clone().map_err(Failure::target_or_disk)?);
         command.stderr(file).process_group(0);
         let child = command.spawn().map_err(Failure::target_or_disk)?;
+        let tiup = ProcessIdentity::of(child.id())
+            .map(|process| Started { leads_group: true, ..Started::new("tiup".into(), process) });
         let mut starting = Starting { child: Some(child) };
+        // tiup ends with us, and what it started does not.
+        record.note_started(tiup.iter().cloned().collect())?;
         let (endpoint, cluster) = await_up(&mut starting, shape, &output).await?;
         let pd = endpoint.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
         let pd = pd.and_then(|port| listening::process(port).ok()).into_iter().collect();
-        Ok(Self {
+        let started = Self {
             tiup: config.tiup.clone(),
             tag,
             child: starting.child.take(),
@@ -93,13 +101,22 @@ impl Playground {
             pd,
             logs: run_path.join("logs"),
             output,
-        })
+            record,
+        };
+        let noted = started.processes().into_iter().map(named).chain(tiup);
+        started.record.note_started(noted.collect())?;
+        Ok(started)
     }
 
     fn processes(&self) -> Vec<ProcessIdentity> {
         let stores = self.cluster.stores().into_values().filter_map(|place| place.process);
         stores.chain(self.pd.iter().cloned()).collect()
     }
+}
+
+/// A process that tiup started, as it is noted.
+fn named(process: ProcessIdentity) -> Started {
+    Started::new(process.command.clone(), process)
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, Failure> {
@@ -247,6 +264,10 @@ impl ClusterProcesses for Playground {
                 tracing::error!(%process, "could not be ended");
             }
             process.await_state(|state| state == ProcessState::Gone, GONE_WITHIN);
+        }
+        let left = processes.into_iter().filter(|it| it.state() != ProcessState::Gone);
+        if let Err(failure) = self.record.note_started(left.map(named).collect()) {
+            tracing::warn!(%failure, "what was ended is still noted as running");
         }
         keep_logs(&self.tag, &self.logs);
         let cleaned = Command::new(&self.tiup).args(["clean", &self.tag]).output();

@@ -20,6 +20,7 @@ use crate::{
     exit::Failure,
     observe::{ProcessSeen, ProcessWord, Processes},
     run_directory::RunDirectory,
+    state::OwnRecord,
 };
 use client::{
     Security,
@@ -29,7 +30,6 @@ use histories::Key;
 use nemesis::{PausedProcesses, StoreId};
 use std::{
     collections::BTreeMap,
-    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -37,6 +37,8 @@ use tokio::{task::spawn_blocking, time::Instant};
 
 /// How long PD may take to answer.
 const PD_PATIENCE: Duration = Duration::from_secs(5);
+/// How long PD may take to answer at all when everything is put back.
+const UNDO_PATIENCE: Duration = Duration::from_mins(1);
 /// Between two looks at PD.
 const POLL: Duration = Duration::from_millis(50);
 /// Before PD is asked again for what it has not done yet.
@@ -59,8 +61,10 @@ pub struct UnderTest {
     security: Option<Security>,
     /// The processes that ended though nobody killed them, in words, as far as it was seen.
     ended: Mutex<Vec<String>>,
-    /// What must be put back on a cluster that somebody else started, and where that is noted.
-    undo: Option<(PathBuf, Undo)>,
+    /// What must be put back on a cluster that somebody else started, and where that is described.
+    undo: Option<(RunDirectory, Undo)>,
+    /// What `heal` would have to do. Dropped last, when nothing is paused or runs any more.
+    record: Arc<OwnRecord>,
 }
 
 impl UnderTest {
@@ -79,13 +83,17 @@ impl UnderTest {
                 "this plan is of a simulated cluster, which has no processes: use jepsen-tikv simulate",
             )),
             TargetConfig::Binaries(programs) => {
-                let programs = programs.clone();
-                let start = move || EmbeddedCluster::start_binaries(&programs, &shape, &run_path);
-                Self::of(offers, run, range, start).await
+                let (programs, record) = (programs.clone(), OwnRecord::of_run(&run_path)?);
+                let own = Arc::clone(&record);
+                let start =
+                    move || EmbeddedCluster::start_binaries(&programs, &shape, &run_path, own);
+                Self::of(offers, record, range, start).await
             }
             TargetConfig::Playground(playground) => {
-                let cluster = Playground::start(playground, &shape, &run_path).await?;
-                Self::of(offers, run, range, || Ok(cluster)).await
+                let record = OwnRecord::of_run(&run_path)?;
+                let own = Arc::clone(&record);
+                let cluster = Playground::start(playground, &shape, &run_path, own).await?;
+                Self::of(offers, record, range, || Ok(cluster)).await
             }
             TargetConfig::Attach(attach) => {
                 Self::attach(attach, &config.workload.prefix, run, range).await
@@ -103,13 +111,16 @@ impl UnderTest {
         let target = TargetConfig::Attach(attach.clone());
         let security = target.security()?;
         let cluster = AttachedCluster::find(attach, security.as_ref()).await?;
-        let mut found = Self::of(target.offers(), run, range, || Ok(cluster)).await?;
+        let record = OwnRecord::of_run(run.path())?;
+        let mut found = Self::of(target.offers(), record, range, || Ok(cluster)).await?;
         found.pd = PdHttp::of_members(&found.pd_endpoints, PD_PATIENCE, security.as_ref())
             .map_err(Failure::target_or_disk)?;
         found.security = security;
-        let path = run.path().join("attached.json");
         let pd = (&found.pd, found.pd_endpoints.as_slice());
-        found.undo = Some((path.clone(), Undo::begin(&path, attach, pd, prefix).await?));
+        let undo = Undo::begin(attach, pd, prefix).await?;
+        found.record.note_undo(Some(undo.clone()))?;
+        undo.describe(run, &found.record.id(), false)?;
+        found.undo = Some((run.clone(), undo));
         Ok(found)
     }
 
@@ -136,17 +147,20 @@ impl UnderTest {
     ) -> Result<Self, Failure> {
         let (shape, run_path) = (shape.clone(), run.path().to_owned());
         let offers = TargetConfig::Embedded.offers();
-        Self::of(offers, run, range, move || EmbeddedCluster::start(&shape, &run_path)).await
+        let record = OwnRecord::of_run(&run_path)?;
+        let own = Arc::clone(&record);
+        Self::of(offers, record, range, move || EmbeddedCluster::start(&shape, &run_path, own))
+            .await
     }
 
     /// The cluster that `start` makes or finds, which may block.
     async fn of<C: ClusterProcesses + 'static>(
         offers: Offers,
-        run: &RunDirectory,
+        record: Arc<OwnRecord>,
         range: (Key, Key),
         start: impl FnOnce() -> Result<C, Failure> + Send + 'static,
     ) -> Result<Self, Failure> {
-        let paused = PausedProcesses::create(&run.journal()).map_err(Failure::target_or_disk)?;
+        let paused = PausedProcesses::create(&record.journal()).map_err(Failure::target_or_disk)?;
         let cluster = spawn_blocking(start).await.map_err(Failure::software)??;
         let pd_endpoints = cluster.pd_endpoints();
         let pd = PdHttp::of_members(&pd_endpoints, PD_PATIENCE, None);
@@ -164,6 +178,7 @@ impl UnderTest {
             security: None,
             ended: Mutex::default(),
             undo: None,
+            record,
         })
     }
 
@@ -243,8 +258,14 @@ impl UnderTest {
         if let Err(error) = stopped.await {
             tracing::error!(%error, "the cluster was not stopped in order");
         }
-        if let Some((path, undo)) = &self.undo {
-            match undo.carry_out(path).await {
+        if let Some((run, undo)) = &self.undo {
+            let carried_out = async {
+                let done = undo.carry_out(UNDO_PATIENCE).await?;
+                self.record.note_undo(None)?;
+                undo.describe(run, &self.record.id(), true)?;
+                Ok::<_, Failure>(done)
+            };
+            match carried_out.await {
                 Ok(done) => done.iter().for_each(crate::terminal::note),
                 Err(failure) => crate::terminal::note(format_args!(
                     "{failure}; `jepsen-tikv heal` tries again once this has ended"

@@ -1,23 +1,22 @@
 //! What must be put back on a cluster that somebody else started: its `max-replicas`, and our keys, which are deleted.
 //!
-//! In: what it was before. Out: `attached.json` in the run directory, on disk before anything is changed, and the
-//! undoing: at the end of a run on every way out, or by `heal` after a tester that was killed. Version 1, a JSON object
-//! of an [`Undo`]'s fields. Doing it twice does no harm.
+//! In: what it was before. Out: an [`Undo`] in the tester's record, on disk before anything is changed, and the
+//! undoing: at the end of a run on every way out, or by `heal` after a tester that was killed. Doing it twice does no
+//! harm. Nothing is done to a cluster with another id. `attached.json` in the run directory describes it for people.
 
 use crate::{
     config::{AttachConfig, TargetConfig},
     exit::Failure,
-    run_directory::write_whole,
+    run_directory::{RunDirectory, write_whole},
     workload::Workload,
 };
 use client::{DirectClient, DirectOptions, Outcome, PdHttp, RawKv, Request, Response, Security};
-use nemesis::{ProcessIdentity, ProcessState};
 use serde::{Deserialize, Serialize};
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 use tokio::time::Instant;
 
 const FORMAT: &str = "jepsen-tikv attached";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const PD_PATIENCE: Duration = Duration::from_secs(5);
 /// How long it may take until all is put back.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -26,70 +25,100 @@ const TRY_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
 /// What must be put back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Undo {
-    format: String,
-    version: u32,
-    tester: ProcessIdentity,
     attach: AttachConfig,
     pd_endpoints: Vec<String>,
+    cluster_id: u64,
     max_replicas: u64,
     prefix: String,
-    done: bool,
 }
 
 impl Undo {
-    /// Notes on disk what a cluster was like.
+    /// What a cluster is like now.
     pub async fn begin(
-        path: &Path,
         attach: &AttachConfig,
         (pd, pd_endpoints): (&PdHttp, &[String]),
         prefix: &str,
     ) -> Result<Self, Failure> {
-        let no_proc = || Failure::software("/proc says nothing about this process");
-        let undo = Self {
-            format: FORMAT.into(),
-            version: VERSION,
-            tester: ProcessIdentity::own().ok_or_else(no_proc)?,
+        Ok(Self {
             attach: attach.clone(),
             pd_endpoints: pd_endpoints.to_vec(),
+            cluster_id: pd.cluster_id().await.map_err(Failure::target_or_disk)?,
             max_replicas: pd.max_replicas().await.map_err(Failure::target_or_disk)?,
             prefix: prefix.to_owned(),
-            done: false,
-        };
-        undo.write(path)?;
-        Ok(undo)
+        })
     }
 
-    /// What a tester that is gone left to be put back, if anything.
-    pub fn left_over(path: &Path) -> Option<Self> {
-        let undo: Self = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
-        let ours = undo.format == FORMAT && undo.version == VERSION;
-        (ours && !undo.done && undo.tester.state() == ProcessState::Gone).then_some(undo)
+    /// Describes it in a run directory, for people. Nothing is ever done because of this file.
+    pub fn describe(&self, run: &RunDirectory, record: &str, done: bool) -> Result<(), Failure> {
+        let described = serde_json::json!({
+            "format": FORMAT, "version": VERSION, "record": record,
+            "pd-endpoints": self.pd_endpoints, "cluster-id": self.cluster_id,
+            "max-replicas": self.max_replicas, "prefix": self.prefix,
+            "keep-keys": self.attach.keep_keys, "done": done,
+        });
+        let text = serde_json::to_vec_pretty(&described).map_err(Failure::software)?;
+        write_whole(&run.attached(), &text)
     }
 
-    fn write(&self, path: &Path) -> Result<(), Failure> {
-        write_whole(path, &serde_json::to_vec_pretty(self).map_err(Failure::software)?)
+    /// Where the cluster is, for people.
+    pub fn place(&self) -> String {
+        self.pd_endpoints.join(",")
     }
 
-    /// Puts everything back, and notes that it was done. What was done, in sentences.
-    pub async fn carry_out(&self, path: &Path) -> Result<Vec<String>, Failure> {
+    /// Puts everything back, if the cluster answers within `patience` and is the same one. What was done, in sentences.
+    pub async fn carry_out(&self, patience: Duration) -> Result<Vec<String>, Failure> {
         let security = TargetConfig::Attach(self.attach.clone()).security()?;
+        let members = self.members(security.as_ref(), patience).await?;
         let mut done = Vec::new();
-        done.extend(self.restore_max_replicas(security.as_ref()).await?);
+        done.extend(self.restore_max_replicas(&members, security.as_ref()).await?);
         if !self.attach.keep_keys {
-            self.delete_keys(security.as_ref()).await?;
+            self.delete_keys(&members, security.as_ref()).await?;
             done.push(format!("deleted the keys under {:?}", self.prefix));
         }
-        Self { done: true, ..self.clone() }.write(path)?;
         Ok(done)
+    }
+
+    /// The members of PD that belong to the cluster: another one may serve at its addresses by now.
+    async fn members(
+        &self,
+        security: Option<&Security>,
+        patience: Duration,
+    ) -> Result<Vec<String>, Failure> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let (mut ours, mut why) = (Vec::new(), String::from("no address of it is known"));
+            for endpoint in &self.pd_endpoints {
+                let pd = PdHttp::of_members(std::slice::from_ref(endpoint), PD_PATIENCE, security);
+                match pd.map_err(Failure::target_or_disk)?.cluster_id().await {
+                    Ok(id) if id == self.cluster_id => ours.push(endpoint.clone()),
+                    Ok(id) => why = format!("{endpoint} belongs to the cluster {id} now"),
+                    Err(error) => why = error.to_string(),
+                }
+            }
+            if !ours.is_empty() {
+                return Ok(ours);
+            }
+            if Instant::now() >= deadline {
+                return Err(Failure::target_or_disk(format!(
+                    "max-replicas {} and the keys under {:?} were not put back on the cluster {} at {}: {why}",
+                    self.max_replicas,
+                    self.prefix,
+                    self.cluster_id,
+                    self.place()
+                )));
+            }
+            tokio::time::sleep(TRY_AGAIN_AFTER).await;
+        }
     }
 
     async fn restore_max_replicas(
         &self,
+        members: &[String],
         security: Option<&Security>,
     ) -> Result<Option<String>, Failure> {
-        let pd = PdHttp::of_members(&self.pd_endpoints, PD_PATIENCE, security);
+        let pd = PdHttp::of_members(members, PD_PATIENCE, security);
         let pd = pd.map_err(Failure::target_or_disk)?;
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -113,10 +142,14 @@ impl Undo {
         }
     }
 
-    async fn delete_keys(&self, security: Option<&Security>) -> Result<(), Failure> {
+    async fn delete_keys(
+        &self,
+        members: &[String],
+        security: Option<&Security>,
+    ) -> Result<(), Failure> {
         let (start, end) = Workload::prefix_range(&self.prefix);
         let options = DirectOptions::default().with_security(security);
-        let client = DirectClient::new(self.pd_endpoints.clone(), options);
+        let client = DirectClient::new(members.to_vec(), options);
         let delete = Request::DeleteRange { start: start.clone(), end: Some(end.clone()) };
         let look =
             Request::Scan { start, end: Some(end), limit: 1, reverse: false, key_only: false };

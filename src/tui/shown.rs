@@ -6,6 +6,7 @@ use crate::{
     live::{OperationShown, Past, Update},
     observe::StoreSeen,
     progress::Progress,
+    terminal::escaped,
 };
 
 /// So many seconds of throughput are shown at most, and so many events.
@@ -59,7 +60,19 @@ impl Shown {
         shown.events.drain(..surplus);
         let surplus = shown.per_s.len().saturating_sub(SECONDS_MAX);
         shown.per_s.drain(..surplus);
+        shown.escape();
         shown
+    }
+
+    /// Whatever comes from others is shown as lines of the result are.
+    fn escape(&mut self) {
+        let stores = self.stores.iter_mut().flat_map(|it| [&mut it.address, &mut it.state]);
+        let events = self.events.iter_mut().map(|(_, text)| text);
+        let operations = self.operations.iter_mut().map(|(kind, _)| kind);
+        let all = [&mut self.title, &mut self.phase].into_iter().chain(&mut self.in_force);
+        for text in all.chain(&mut self.pd_error).chain(stores).chain(events).chain(operations) {
+            *text = escaped(&*text);
+        }
     }
 
     fn take(&mut self, update: &Update) {

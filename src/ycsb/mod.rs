@@ -9,7 +9,7 @@ mod go;
 mod properties;
 mod records;
 mod row;
-mod settings;
+pub(crate) mod settings;
 mod shipped;
 mod table;
 

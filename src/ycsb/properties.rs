@@ -5,7 +5,10 @@
 //! property means stands in [`super::settings`].
 
 use super::shipped;
-use crate::exit::{Exit, Failure};
+use crate::{
+    config::bounds,
+    exit::{Exit, Failure},
+};
 use std::{collections::BTreeMap, path::Path, str::FromStr};
 
 /// Names and values, sorted by name.
@@ -52,9 +55,12 @@ impl Properties {
     /// The number, or a default.
     pub fn number<T: FromStr>(&self, name: &str, default: T) -> Result<T, Failure> {
         let Some(value) = self.get(name) else { return Ok(default) };
-        value.parse().map_err(|_| {
+        let refused = || {
             Failure::usage(format!("property {name}: {value:?} is not a number that fits there"))
-        })
+        };
+        let number = value.parse::<f64>().ok().filter(|number| number.is_finite());
+        bounds::property(name, number.ok_or_else(refused)? as u128)?;
+        value.parse().map_err(|_| refused())
     }
 
     /// The switch, or a default; Go's spellings of true and false.

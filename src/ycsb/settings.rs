@@ -77,6 +77,9 @@ const KNOWN: [&str; 47] = [
     "tikv.batchsize",
 ];
 
+/// TiKV takes no larger entry (`raft-entry-max-size`).
+const ROW_BYTES_MAX: u64 = 8 << 20;
+
 /// How a length is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lengths {
@@ -194,7 +197,7 @@ impl Settings {
         let settings = Self {
             table: properties.text("table", "usertable"),
             key_prefix: properties.text("keyprefix", "user"),
-            zero_padding: properties.number("zeropadding", 1)?,
+            zero_padding: properties.number::<u8>("zeropadding", 1)?.into(),
             ordered: properties.text("insertorder", "hashed") != "hashed",
             field_count: properties.number("fieldcount", 10)?,
             field_length: properties.number("fieldlength", 100)?,
@@ -253,6 +256,12 @@ impl Settings {
         }
         if self.field_count == 0 || self.field_length == 0 {
             return refuse("fieldcount and fieldlength must be 1 or more".into());
+        }
+        if u64::from(self.field_count).saturating_mul(self.field_length as u64) > ROW_BYTES_MAX {
+            return refuse(format!(
+                "fieldcount {} with fieldlength {} is a row of more than {ROW_BYTES_MAX} bytes: TiKV refuses such values",
+                self.field_count, self.field_length
+            ));
         }
         if self.data_integrity && self.field_lengths != Lengths::Constant {
             return refuse("must have constant field size to check data integrity".into());

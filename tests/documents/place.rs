@@ -139,6 +139,7 @@ impl Place {
             .current_dir(self.path())
             .env("PATH", format!("{}:{inherited}", self.path().join("bin").display()))
             .env("HOME", self.path().join("home"))
+            .env("XDG_STATE_HOME", self.path().join("home/state"))
             .env("BIN", self.path())
             .stdin(Stdio::null())
             .stdout(file.try_clone().expect("a second handle"))

@@ -14,8 +14,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value as Json};
 
+use crate::compressed::uncompressed;
 use crate::jsonl::FORMAT;
-use crate::jsonl::open::{Counting, Position, uncompressed};
+use crate::jsonl::open::{Counting, Position};
+use crate::plain_file;
 
 /// The header's field for the number of segments before this one.
 pub(crate) const FOLLOWS: &str = "follows";
@@ -117,7 +119,7 @@ fn open(history: &Path, number: u64) -> io::Result<File> {
     let compressed = compressed_segment_path(history, number);
     let plain = segment_path(history, number);
     for path in [&compressed, &plain, &compressed] {
-        match File::open(path) {
+        match plain_file::open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             found => return found,
         }

@@ -91,6 +91,16 @@ fn a_minute_of_mix_has_every_kind_and_overlaps() {
 }
 
 #[test]
+fn choreographies_alone_are_as_many_as_a_region_has_voters() {
+    for kind in FaultKind::ALL.into_iter().filter(|kind| kind.is_choreography()) {
+        for seed in 0..100 {
+            let planned = schedule(&config(&[kind.name()], 25_000, seed));
+            assert!(planned.len() >= 3, "{}: {planned:?}", kind.name());
+        }
+    }
+}
+
+#[test]
 fn ten_seconds_have_a_whole_fault() {
     for seed in 0..100 {
         let planned = schedule(&config(&["pause-two"], 10_000, seed));

@@ -17,7 +17,10 @@ pub struct Kept {
 
 /// The run in parts that a path names.
 pub fn open(path: &Path) -> Option<RunDirectory> {
-    path.join("parts.jsonl").is_file().then(|| RunDirectory::at(path.to_owned()))
+    path.join("parts.jsonl")
+        .symlink_metadata()
+        .is_ok_and(|it| it.is_file())
+        .then(|| RunDirectory::at(path.to_owned()))
 }
 
 impl Kept {

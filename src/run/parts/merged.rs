@@ -72,6 +72,7 @@ impl Merged {
             let fault = moved(fault, merged.faults.len() as u64, began_ns);
             merged.faults.push(fault);
         }
+        merged.leaders.merge(&judgement.leaders);
         let room = REASONS_MAX.saturating_sub(merged.reasons.len());
         let said = judgement.reasons.iter().map(|reason| format!("part {number}: {reason}"));
         merged.reasons.extend(said.take(room));
@@ -108,6 +109,8 @@ fn moved(fault: &FaultJudged, number: u64, began_ns: u64) -> FaultJudged {
     let seen = &mut fault.seen;
     (seen.fault, seen.begin_ns, seen.end_ns) =
         (number, seen.begin_ns + began_ns, seen.end_ns + began_ns);
+    seen.ran_alone_ns = seen.ran_alone_ns.map(|ns| ns + began_ns);
+    seen.last_resume_ns = seen.last_resume_ns.map(|ns| ns + began_ns);
     seen.effects.clear();
     fault.first_success_after_ns = fault.first_success_after_ns.map(|ns| ns + began_ns);
     fault

@@ -20,22 +20,24 @@ use crate::{
     config::{BinariesConfig, ClusterShape},
     exit::Failure,
     run_directory::write_whole,
+    state::OwnRecord,
 };
 pub use cluster_file::{ClusterFile, ProcessEntry};
 use held_port::held;
 use launcher::{Foreign, Launcher, Slot, start_pd, start_side_by_side, start_store, store_id};
-use nemesis::{ProcessIdentity, StoreId};
+use nemesis::StoreId;
 use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 /// The processes of an embedded cluster.
 #[derive(Debug)]
 pub struct EmbeddedCluster {
     run_path: PathBuf,
-    tester: ProcessIdentity,
+    record: Arc<OwnRecord>,
     launcher: Launcher,
     pd: Slot,
     /// By store id.
@@ -69,8 +71,12 @@ fn loopback(port: u16) -> SocketAddr {
 impl EmbeddedCluster {
     /// Starts PD and then the stores on this machine's loopback interface. They serve when this returns; their
     /// regions may still find their leaders.
-    pub fn start(shape: &ClusterShape, run_path: &Path) -> Result<Self, Failure> {
-        Self::start_at(shape, run_path, &Addresses::of(shape), &|_| {})
+    pub fn start(
+        shape: &ClusterShape,
+        run_path: &Path,
+        record: Arc<OwnRecord>,
+    ) -> Result<Self, Failure> {
+        Self::start_at(shape, (run_path, record), &Addresses::of(shape), &|_| {})
     }
 
     /// Starts real PD and TiKV in the same way.
@@ -78,29 +84,29 @@ impl EmbeddedCluster {
         programs: &BinariesConfig,
         shape: &ClusterShape,
         run_path: &Path,
+        record: Arc<OwnRecord>,
     ) -> Result<Self, Failure> {
-        Self::start_programs(Some(programs), shape, run_path, &Addresses::of(shape), &|_| {})
+        let addresses = Addresses::of(shape);
+        Self::start_programs(Some(programs), shape, (run_path, record), &addresses, &|_| {})
     }
 
     /// Starts PD and then the stores at these addresses, with the data that is there, and tells of each that serves.
     pub fn start_at(
         shape: &ClusterShape,
-        run_path: &Path,
+        place: (&Path, Arc<OwnRecord>),
         addresses: &Addresses,
         serves: &(dyn Fn(&ProcessEntry) + Sync),
     ) -> Result<Self, Failure> {
-        Self::start_programs(None, shape, run_path, addresses, serves)
+        Self::start_programs(None, shape, place, addresses, serves)
     }
 
     fn start_programs(
         programs: Option<&BinariesConfig>,
         shape: &ClusterShape,
-        run_path: &Path,
+        (run_path, record): (&Path, Arc<OwnRecord>),
         addresses: &Addresses,
         serves: &(dyn Fn(&ProcessEntry) + Sync),
     ) -> Result<Self, Failure> {
-        let no_proc = || Failure::software("/proc says nothing about this process");
-        let tester = ProcessIdentity::own().ok_or_else(no_proc)?;
         let spawner = Spawner::new().map_err(Failure::software)?;
         let foreign = programs
             .map(|programs| {
@@ -125,7 +131,8 @@ impl EmbeddedCluster {
         start_pd(&launcher, &mut pd)?;
         serves(&pd.entry(None));
         let mut cluster =
-            Self { run_path: run_path.to_owned(), tester, launcher, pd, stores: BTreeMap::new() };
+            Self { run_path: run_path.to_owned(), record, launcher, pd, stores: BTreeMap::new() };
+        cluster.record.note_started(cluster.describe().started())?;
         cluster.start_first_time(&addresses.stores, serves)?;
         cluster.write_cluster_file()?;
         Ok(cluster)
@@ -172,7 +179,7 @@ impl EmbeddedCluster {
     pub fn describe(&self) -> ClusterFile {
         let stores = self.stores.iter().map(|(id, slot)| slot.entry(Some(*id)));
         let mut file =
-            ClusterFile::embedded(self.tester.clone(), self.pd.entry(None), stores.collect());
+            ClusterFile::embedded(self.record.id(), self.pd.entry(None), stores.collect());
         if self.launcher.foreign.is_some() {
             file.target = "binaries".into();
         }
@@ -251,8 +258,11 @@ impl EmbeddedCluster {
         }
     }
 
+    /// Notes what runs: for `heal`, and for people.
     fn write_cluster_file(&self) -> Result<(), Failure> {
-        let text = serde_json::to_vec_pretty(&self.describe()).map_err(Failure::software)?;
+        let file = self.describe();
+        self.record.note_started(file.started())?;
+        let text = serde_json::to_vec_pretty(&file).map_err(Failure::software)?;
         write_whole(&self.run_path.join("cluster.json"), &text)
     }
 }

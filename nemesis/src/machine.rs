@@ -1,0 +1,95 @@
+//! Which machine, boot and container this is: PIDs and start times mean something only inside one of each.
+//!
+//! In: `/proc` and `/etc/machine-id`. Out: a [`Machine`], which is written beside PIDs, and where it is seen from
+//! here ([`Whereabouts`]).
+
+use serde::{Deserialize, Serialize};
+use std::fs;
+
+/// A machine between two boots, and a namespace of PIDs on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Machine {
+    /// The boot; start times count from it. Empty where the system does not say.
+    pub boot_id: String,
+    /// The machine; empty where it has no id.
+    pub machine_id: String,
+    /// The namespace of PIDs: a container has one of its own.
+    pub pid_namespace: String,
+}
+
+/// Where a machine is, seen from this one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whereabouts {
+    /// This one, with the same PIDs.
+    Here,
+    /// This one before it was booted: its processes are gone.
+    EarlierBoot,
+    /// This one, in another container: its PIDs mean other processes here.
+    OtherContainer,
+    /// Another one, or one that cannot be told from another.
+    Elsewhere,
+}
+
+impl Machine {
+    /// This one.
+    pub fn this() -> Self {
+        let line = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().to_owned();
+        let namespace = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+        Self {
+            boot_id: line("/proc/sys/kernel/random/boot_id"),
+            machine_id: line("/etc/machine-id"),
+            pid_namespace: namespace.to_string_lossy().into_owned(),
+        }
+    }
+
+    /// Where it is.
+    pub fn whereabouts(&self) -> Whereabouts {
+        self.seen_from(&Self::this())
+    }
+
+    fn seen_from(&self, here: &Self) -> Whereabouts {
+        if self.machine_id != here.machine_id {
+            return Whereabouts::Elsewhere;
+        }
+        match self.boot_id == here.boot_id && !self.boot_id.is_empty() {
+            true if self.pid_namespace == here.pid_namespace => Whereabouts::Here,
+            true => Whereabouts::OtherContainer,
+            // Machines without an id look alike.
+            false if self.machine_id.is_empty() => Whereabouts::Elsewhere,
+            false => Whereabouts::EarlierBoot,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn machine(boot_id: &str, machine_id: &str, pid_namespace: &str) -> Machine {
+        Machine {
+            boot_id: boot_id.into(),
+            machine_id: machine_id.into(),
+            pid_namespace: pid_namespace.into(),
+        }
+    }
+
+    #[test]
+    fn pids_mean_the_same_only_on_one_boot_of_one_machine_in_one_container() {
+        let here = machine("boot", "id", "1");
+        for (other, seen) in [
+            (here.clone(), Whereabouts::Here),
+            (machine("boot", "id", "2"), Whereabouts::OtherContainer),
+            (machine("before", "id", "1"), Whereabouts::EarlierBoot),
+            (machine("boot", "other", "1"), Whereabouts::Elsewhere),
+            (machine("before", "other", "1"), Whereabouts::Elsewhere),
+        ] {
+            assert_eq!(other.seen_from(&here), seen, "{other:?}");
+        }
+        let nameless = machine("boot", "", "1");
+        assert_eq!(nameless.seen_from(&nameless), Whereabouts::Here);
+        assert_eq!(machine("before", "", "1").seen_from(&nameless), Whereabouts::Elsewhere);
+        assert_eq!(machine("", "", "1").seen_from(&machine("", "", "1")), Whereabouts::Elsewhere);
+        assert_eq!(Machine::this().whereabouts(), Whereabouts::Here);
+    }
+}

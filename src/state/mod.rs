@@ -1,0 +1,180 @@
+//! The user's own notes of what testers started, paused and changed: what `heal`, `cluster down` and `cluster clean` act on.
+//!
+//! In: what a tester does. Out: a [`Record`] for each tester in a [`StateDirectory`] that only this user can write.
+//! Run directories describe the same for people; they may come from somebody else, and nothing is done because one says
+//! so. The folder of a record, `STATE/ID/`, holds `record.json` (`record` describes it), `nemesis.journal` (what is paused), and
+//! `lock`, which its tester holds as long as it lives: the kernel releases it, whatever way it goes.
+
+mod directory;
+mod own;
+mod record;
+
+pub use directory::StateDirectory;
+pub use own::OwnRecord;
+pub use record::{LeftRecord, Started};
+
+use std::path::Path;
+
+/// The record of this directory, the newest if there are several; `None` = this user's testers know nothing of it.
+pub fn of_directory(directory: &Path) -> Option<LeftRecord> {
+    let state = StateDirectory::find().ok()??;
+    state.records().ok()?.into_iter().rfind(|it| it.record.is_of(directory))
+}
+
+/// Takes away what is known of a directory that was removed. What cannot be taken away harms nobody: `heal` does it.
+pub fn forget(directory: &Path) {
+    let Ok(Some(state)) = StateDirectory::find() else { return };
+    for record in state.records().unwrap_or_default() {
+        if record.record.is_of(directory)
+            && record.record.is_settled()
+            && let Ok(Some(lock)) = record.take()
+        {
+            let _ = record.remove(&lock);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{record::Record, *};
+    use crate::heal::{Healed, heal};
+    use nemesis::{PausedProcesses, ProcessIdentity, ProcessState};
+    use std::{
+        process::{Child, Command, Stdio},
+        sync::Arc,
+    };
+
+    struct Sleeper(Child);
+
+    impl Sleeper {
+        fn start() -> Self {
+            let sleep = Command::new("sleep").arg("600").stdin(Stdio::null()).spawn();
+            Self(sleep.expect("sleep starts"))
+        }
+
+        fn identity(&self) -> ProcessIdentity {
+            ProcessIdentity::of(self.0.id()).expect("it runs")
+        }
+
+        fn started(&self) -> Started {
+            Started::new("store-1".into(), self.identity())
+        }
+    }
+
+    impl Drop for Sleeper {
+        fn drop(&mut self) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+
+    struct Place {
+        folder: tempfile::TempDir,
+        state: StateDirectory,
+    }
+
+    impl Place {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().expect("a directory");
+            let state = StateDirectory::make_at(folder.path().join("state")).expect("made");
+            Self { folder, state }
+        }
+
+        /// The record of a tester that is changed before it is written.
+        fn record(&self, change: impl FnOnce(&mut Record)) -> Arc<OwnRecord> {
+            let mut record = Record::begin(self.folder.path(), false).expect("begun");
+            change(&mut record);
+            OwnRecord::begin(&self.state, record).expect("written")
+        }
+
+        fn healed(&self) -> Healed {
+            heal(&self.state, None).expect("read")
+        }
+
+        fn records(&self) -> usize {
+            self.state.records().expect("read").len()
+        }
+    }
+
+    #[test]
+    fn what_a_tester_left_is_ended_and_resumed_once_it_is_gone_and_then_forgotten() {
+        let (place, started, paused) = (Place::new(), Sleeper::start(), Sleeper::start());
+        let record = place.record(|_| {});
+        record.note_started(vec![started.started()]).expect("noted");
+        let nemesis = PausedProcesses::create(&record.journal()).expect("a journal");
+        nemesis.pause(&[paused.identity()]).expect("paused");
+        std::mem::forget(nemesis);
+        let healed = place.healed();
+        assert_eq!((healed.in_use.len(), healed.done.len()), (1, 0), "{healed:?}");
+        assert_eq!(paused.identity().state(), ProcessState::Stopped);
+
+        drop(record);
+        let healed = place.healed();
+        assert_eq!((healed.done.len(), healed.troubles().count()), (2, 0), "{healed:?}");
+        assert_eq!(started.identity().state(), ProcessState::Gone);
+        assert_eq!(paused.identity().state(), ProcessState::Running);
+        assert_eq!((place.records(), place.healed()), (0, Healed::default()));
+    }
+
+    #[test]
+    fn a_settled_record_goes_with_its_tester() {
+        let (place, process) = (Place::new(), Sleeper::start());
+        let record = place.record(|_| {});
+        record.note_started(vec![process.started()]).expect("noted");
+        record.note_started(Vec::new()).expect("noted");
+        assert_eq!(place.records(), 1);
+        drop(record);
+        assert_eq!(place.records(), 0);
+    }
+
+    #[test]
+    fn what_may_be_another_process_is_left_alone_and_told_of() {
+        type Change = fn(&mut Record);
+        let changes: [(&str, Change); 4] = [
+            ("not /bin/other", |it| {
+                it.started[0].process.executable = Some("/bin/other".into());
+            }),
+            ("another machine", |it| it.machine.machine_id = "other".into()),
+            ("another container", |it| it.machine.pid_namespace = "other".into()),
+            ("another user", |it| it.uid += 1),
+        ];
+        for (named, change) in changes {
+            let (place, process) = (Place::new(), Sleeper::start());
+            drop(place.record(|record| {
+                record.started = vec![process.started()];
+                change(record);
+            }));
+            let healed = place.healed();
+            assert!(healed.done.is_empty() && healed.doubtful.len() == 1, "{named}: {healed:?}");
+            assert!(healed.doubtful[0].contains(named), "{named}: {healed:?}");
+            assert_eq!(process.identity().state(), ProcessState::Running);
+            assert_eq!(place.records(), 1, "{named}");
+        }
+        // One of the same PID that began at another moment is certainly another.
+        let (place, process) = (Place::new(), Sleeper::start());
+        let mut other = process.started();
+        other.process.start_ticks -= 1;
+        drop(place.record(|record| record.started = vec![other]));
+        assert_eq!((place.healed(), place.records()), (Healed::default(), 0));
+        assert_eq!(process.identity().state(), ProcessState::Running);
+    }
+
+    #[test]
+    fn only_what_lies_below_a_directory_is_healed_if_one_is_named() {
+        let (place, process) = (Place::new(), Sleeper::start());
+        drop(place.record(|record| record.started = vec![process.started()]));
+        let elsewhere = tempfile::tempdir().expect("a directory");
+        assert_eq!(heal(&place.state, Some(elsewhere.path())).expect("read"), Healed::default());
+        assert_eq!(process.identity().state(), ProcessState::Running);
+        let parent = place.folder.path().join("state/..");
+        assert_eq!(heal(&place.state, Some(&parent)).expect("read").done.len(), 1);
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_read_is_told_of() {
+        let place = Place::new();
+        std::fs::create_dir(place.state.path().join("x")).expect("made");
+        let healed = place.healed();
+        assert!(healed.failed[0].contains("no record of this version"), "{healed:?}");
+    }
+}
