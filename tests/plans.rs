@@ -109,12 +109,10 @@ fn a_simulated_run_fails_again_every_time_and_shrinks_to_next_to_nothing() {
 #[test]
 fn a_race_shrinks_to_the_two_clients_that_it_needs() {
     let dir = tempfile::tempdir().expect("a directory");
-    draw(dir.path(), "plan.json", "--stores 3 --concurrency 8 --time 4 --defect cas-race");
-    edited(&dir.path().join("plan.json"), |plan| {
-        plan["config"]["workload"]["keys"] = json!(1);
-        plan["config"]["workload"]["rate"] = json!(400);
-        plan["schedule"] = json!([]);
-    });
+    let flags = "plan draw --workload register --keys 1 --rate 400 --seed 1 --nemesis none --stores 3 \
+                 --operations get=1,cas=4 --concurrency 6 --idle-clients 0 --time 3 --defect cas-race";
+    let drawn = said(dir.path(), &flags.split_whitespace().collect::<Vec<_>>(), 0);
+    std::fs::write(dir.path().join("plan.json"), drawn).expect("written");
     said(dir.path(), &["simulate", "plan.json"], 1);
     let verdict = std::fs::read(dir.path().join("runs/latest/verdict.json")).expect("written");
     let verdict: Value = serde_json::from_slice(&verdict).expect("JSON");
