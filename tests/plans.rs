@@ -136,7 +136,7 @@ fn a_race_shrinks_to_the_two_clients_that_it_needs() {
 fn an_interrupted_shrink_goes_on_where_it_was_and_ends_with_the_same_plan() {
     const SHRINK: [&str; 5] = ["shrink", "plan.json", "--simulate", "--attempts-per-step", "2"];
     let dir = tempfile::tempdir().expect("a directory");
-    let flags = "--stores 3 --concurrency 6 --time 4 --defect cas-race";
+    let flags = "--stores 3 --concurrency 6 --time 4 --defect failed-cas-writes";
     for name in ["one", "other"] {
         std::fs::create_dir(dir.path().join(name)).expect("made");
         draw(&dir.path().join(name), "plan.json", flags);
@@ -197,8 +197,8 @@ fn real_processes_are_fuzzed_replayed_and_shrunk() {
                    operations = [\"get\", \"cas\"]\nfaults = [\"transfer-leader\"]\n";
     std::fs::write(dir.path().join("profile.toml"), profile).expect("written");
     let arguments =
-        ["fuzz", "--runs", "3", "--seed", "1", "--profile", "profile.toml", "--defect", "cas-race"];
-    let found = said(dir.path(), &arguments, 1);
+        "fuzz --runs 3 --seed 1 --profile profile.toml --defect failed-cas-writes".split(' ');
+    let found = said(dir.path(), &arguments.collect::<Vec<_>>(), 1);
     assert!(found.contains("embedded cluster"), "{found}");
     let run = std::fs::canonicalize(dir.path().join("runs/latest")).expect("a run");
     assert!(run.join("verdict.json").is_file() && run.join("report.html").is_file());
