@@ -4,13 +4,15 @@
 //! which is `verdict.json`. A malformed history is a failure, not a judgement.
 
 use crate::{
+    ended_early::{EarlyFinder, EndedEarly},
+    ended_processes::{EndedByItself, EndedFinder},
     exit::{Exit, Failure},
     faults_seen::{FaultFinder, FaultSeen},
     key_count::{CountFinder, CountedRange, KeyCounts},
     recovery::{Recovery, RecoveryFinder},
     run::parts::PartsJudged,
     scenario::{Finding, SceneFinder, Weight},
-    traffic::{Counts, Traffic},
+    traffic::{Counts, Served, Traffic},
 };
 use checker::{Collector, Engine, Model, Options, ReadAgain, Validity, Verdict};
 use histories::{
@@ -47,6 +49,15 @@ pub struct Judgement {
     /// Whether the cluster recovered, if that was asked.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub recovery: Option<Recovery>,
+    /// The processes of the cluster that ended though no fault killed them.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub ended_by_themselves: Vec<EndedByItself>,
+    /// The run ended before its time.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub ended_early: Option<EndedEarly>,
+    /// For how much of the time clients were served.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub served: Option<Served>,
     /// How many keys there were at the end.
     pub key_counts: KeyCounts,
     /// What the checker says of the operations.
@@ -97,6 +108,9 @@ impl Judgement {
             faults: Vec::new(),
             experiment: Vec::new(),
             recovery: None,
+            ended_by_themselves: Vec::new(),
+            ended_early: None,
+            served: None,
             key_counts: KeyCounts::default(),
             checked: Verdict::default(),
         }
@@ -154,6 +168,7 @@ pub fn judge_watched(
     let mut collector = collector(path, judging);
     let mut faults = FaultFinder::default();
     let mut recovery = RecoveryFinder::default();
+    let (mut ended, mut early) = (EndedFinder::default(), EarlyFinder::default());
     let mut scene = SceneFinder::of(&header);
     // A scenario is short, and asks for moments of its own.
     let mut traffic = if scene.is_some() { Traffic::default() } else { Traffic::summed_up() };
@@ -170,6 +185,8 @@ pub fn judge_watched(
         traffic.hear(event);
         faults.hear(event);
         recovery.hear(event);
+        ended.hear(event);
+        early.hear(event);
         if let Some(scene) = &mut scene {
             scene.hear(event);
         }
@@ -184,8 +201,9 @@ pub fn judge_watched(
     let faults = faults.finish().into_iter().map(|seen| judged(seen, &traffic)).collect();
     let counts = counts.map(|counts| counts.counts());
     let experiment = scene.map_or_else(Vec::new, |scene| scene.finish(&traffic));
-    let recovery = recovery.finish();
-    Ok(conclude(&header, &traffic, Found { faults, experiment, recovery, counts }, checked))
+    let (recovery, ended, early) = (recovery.finish(), ended.finish(), early.finish());
+    let found = Found { faults, experiment, recovery, ended, early, counts };
+    Ok(conclude(&header, &traffic, found, checked))
 }
 
 fn refused(path: &Path, refusal: &Refusal) -> Failure {
@@ -249,11 +267,13 @@ struct Found {
     faults: Vec<FaultJudged>,
     experiment: Vec<Finding>,
     recovery: Option<Recovery>,
+    ended: Vec<EndedByItself>,
+    early: Option<EndedEarly>,
     counts: Option<KeyCounts>,
 }
 
 fn conclude(header: &Header, traffic: &Traffic, found: Found, checked: Verdict) -> Judgement {
-    let Found { faults, experiment, recovery, counts } = found;
+    let Found { faults, experiment, recovery, ended, early, counts } = found;
     let mut reasons = checked.reasons.clone();
     let vacuous = vacuous(header, traffic, &faults, counts);
     let mut validity = checked.validity;
@@ -271,6 +291,10 @@ fn conclude(header: &Header, traffic: &Traffic, found: Found, checked: Verdict) 
         validity = validity.merge(Validity::Invalid);
     }
     reasons.extend(stuck);
+    if !ended.is_empty() {
+        validity = validity.merge(Validity::Unknown);
+    }
+    reasons.extend(ended.iter().map(EndedByItself::reason));
     if !vacuous.is_empty() {
         validity = validity.merge(Validity::Unknown);
     }
@@ -287,6 +311,10 @@ fn conclude(header: &Header, traffic: &Traffic, found: Found, checked: Verdict) 
         faults,
         experiment,
         recovery,
+        ended_by_themselves: ended,
+        ended_early: early,
+        // Of other programs' histories nobody knows for what they waited.
+        served: header.fields.contains_key("concurrency").then(|| traffic.served()).flatten(),
         key_counts: counts.unwrap_or_default(),
         checked,
     }

@@ -17,6 +17,8 @@ mod counterexamples;
 mod doctor;
 #[doc(hidden)]
 pub mod doors;
+mod ended_early;
+mod ended_processes;
 mod exit;
 mod export;
 mod faults_seen;

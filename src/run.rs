@@ -166,7 +166,7 @@ async fn carry_out(
     let interrupt = Interrupt::listen().map_err(Failure::software)?;
     let counted = count(plan, asked.beside, progress).await?;
     let workload = Workload::new(&plan.config.workload, plan.config.seed);
-    progress.phase("starting the cluster", None);
+    progress.phase(plan.config.target.beginning(), None);
     let target = tokio::select! {
         target = UnderTest::start(&plan.config, run, workload.range()) => target?,
         () = interrupt.at_least(Urgency::Early) => return Err(interrupted()),
@@ -188,8 +188,10 @@ async fn carry_out(
         result = staged.perform(asked.purpose, &interrupt) => result,
         () = interrupt.at_least(Urgency::Now) => Err(interrupted()),
     };
-    let mut troubles = target.ended_by_themselves();
-    progress.phase("stopping the cluster", None);
+    // Those that ended before stand in the history.
+    let mut troubles: Vec<String> =
+        target.newly_ended().iter().map(ToString::to_string).collect();
+    progress.phase(plan.config.target.ending(), None);
     target.stop().await;
     troubles.extend(result?);
     Ok(troubles)

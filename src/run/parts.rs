@@ -106,7 +106,7 @@ struct Parts<'a> {
 impl Parts<'_> {
     async fn carry_out(&self) -> Result<Tally, Failure> {
         let interrupt = Interrupt::listen().map_err(Failure::software)?;
-        self.progress.phase("starting the cluster", None);
+        self.progress.phase(self.plan.config.target.beginning(), None);
         let range = Workload::prefix_range(&self.plan.config.workload.prefix);
         let target = tokio::select! {
             target = UnderTest::start(&self.plan.config, self.run, range) => Arc::new(target?),
@@ -116,8 +116,9 @@ impl Parts<'_> {
             tally = self.one_after_another(&target, &interrupt) => tally,
             () = interrupt.at_least(Urgency::Now) => Err(interrupted()),
         };
-        let troubles = target.ended_by_themselves();
-        self.progress.phase("stopping the cluster", None);
+        let troubles: Vec<String> =
+            target.newly_ended().iter().map(ToString::to_string).collect();
+        self.progress.phase(self.plan.config.target.ending(), None);
         target.stop().await;
         let mut tally = tally?;
         tally.troubles.extend(troubles);
@@ -141,6 +142,9 @@ impl Parts<'_> {
             if self.one(number, &plan, target, interrupt, &mut tally).await? {
                 break;
             }
+        }
+        if interrupt.urgency() != Urgency::None {
+            tally.merged.interrupted(self.plan.config.time_ms / self.count() * self.count());
         }
         Ok(tally)
     }
@@ -199,7 +203,7 @@ impl Parts<'_> {
         let part = Part::of(number, plan, &judgement, took, history_bytes);
         self.append(&part)?;
         self.progress.result_line(&part.in_words());
-        tally.merged.take(number, &judgement, seconds);
+        tally.merged.take(number, &judgement, seconds, plan.config.time_ms);
         tally.operations += part.operations;
         tally.target = judgement.target;
         tally.troubles.extend(troubles.iter().cloned());

@@ -11,6 +11,7 @@ use crate::{
     html_report,
     judge::Judgement,
     plan::Plan,
+    report,
     run_directory::{RunDirectory, write_whole},
 };
 use checker::Validity;
@@ -135,6 +136,9 @@ impl Tally {
             ));
             Exit::Valid
         };
+        for note in report::notes(&merged) {
+            crate::terminal::result(note);
+        }
         for trouble in &self.troubles {
             crate::terminal::result(format_args!("  - {trouble}"));
         }
