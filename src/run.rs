@@ -6,6 +6,7 @@
 
 mod fail_fast;
 mod looking;
+mod pace;
 pub mod parts;
 mod stage;
 mod watcher;
@@ -28,6 +29,7 @@ use crate::{
     workload::Workload,
 };
 use histories::Header;
+pub use pace::Free;
 use stage::Stage;
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
@@ -52,7 +54,7 @@ pub fn recording_cost(plan: &Plan, runs_dir: &Path) -> Result<Exit, Failure> {
     let progress = Progress::new();
     let runtime = tokio::runtime::Runtime::new().map_err(Failure::software)?;
     let asked = Asked { purpose: Purpose::RecordingCost, beside: Beside::default(), seen: None };
-    let measured = carry_out(plan, asked, "", &run, &progress);
+    let measured = carry_out(plan, asked, &run, &progress);
     let lines = runtime.block_on(measured)?;
     progress.finish();
     for line in lines {
@@ -74,6 +76,8 @@ pub struct Beside {
     pub fail_fast: bool,
     /// From so many bytes on a segment of the history is compressed, and the next begun.
     pub history_segment_bytes: Option<u64>,
+    /// What the target's measure may change in the plan: the user chose none.
+    pub free: Free,
 }
 
 /// Runs a plan and judges it.
@@ -97,15 +101,15 @@ pub fn inside(plan: &Plan, run: &RunDirectory, beside: Beside) -> Result<Exit, F
 
     let progress = if beside.tui { Progress::on_screen() } else { Progress::new() };
     let runtime = tokio::runtime::Runtime::new().map_err(Failure::software)?;
-    let hash = plan::hash(&plan.to_json()?);
     let tui = beside.tui.then(|| Tui::start(&plan.config.name, &progress)).transpose()?;
     let asked = Asked { purpose: Purpose::Test, beside, seen: tui.as_ref().map(Tui::seen) };
-    let carried_out = runtime.block_on(carry_out(plan, asked, &hash, run, &progress));
+    let carried_out = runtime.block_on(carry_out(plan, asked, run, &progress));
     runtime.shutdown_timeout(Duration::from_secs(5));
     drop(tui);
     progress.finish();
     let troubles = carried_out?;
-    conclude(run, &troubles, &plan.repeated_by(&run.plan())?)
+    // The target's measure may have changed it.
+    conclude(run, &troubles, &Plan::read(&run.plan())?.repeated_by(&run.plan())?)
 }
 
 /// Judges a run's history, and tells what is judged. `repeat` is the command that repeats the run.
@@ -159,7 +163,6 @@ struct Asked {
 async fn carry_out(
     plan: &Plan,
     asked: Asked,
-    plan_hash: &str,
     run: &RunDirectory,
     progress: &Progress,
 ) -> Result<Vec<String>, Failure> {
@@ -172,20 +175,31 @@ async fn carry_out(
         () = interrupt.at_least(Urgency::Early) => return Err(interrupted()),
     };
     let target = Arc::new(target);
-    let target_of_stage = Arc::clone(&target);
-    let staged = Stage {
-        plan,
-        plan_hash,
-        run,
-        progress,
-        workload,
-        target: target_of_stage,
-        beside: asked.beside,
-        metrics: counted.as_ref().map(|(metrics, _)| Arc::clone(metrics)),
-        seen: asked.seen,
+    let staged = async {
+        let free = asked.beside.free;
+        let paced = tokio::select! {
+            paced = pace::paced(plan, free, &target, progress) => paced?,
+            () = interrupt.at_least(Urgency::Early) => return Err(interrupted()),
+        };
+        if let Some(paced) = &paced {
+            write_whole(&run.plan(), &paced.to_json()?)?;
+        }
+        let plan = paced.as_ref().unwrap_or(plan);
+        let stage = Stage {
+            plan,
+            plan_hash: &plan::hash(&plan.to_json()?),
+            run,
+            progress,
+            workload,
+            target: Arc::clone(&target),
+            beside: asked.beside,
+            metrics: counted.as_ref().map(|(metrics, _)| Arc::clone(metrics)),
+            seen: asked.seen,
+        };
+        stage.perform(asked.purpose, &interrupt).await
     };
     let result = tokio::select! {
-        result = staged.perform(asked.purpose, &interrupt) => result,
+        result = staged => result,
         () = interrupt.at_least(Urgency::Now) => Err(interrupted()),
     };
     // Those that ended before stand in the history.

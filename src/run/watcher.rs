@@ -117,6 +117,10 @@ impl Observer for RunObserver {
         self.recording.acknowledged_writes()
     }
 
+    fn successes(&self) -> Option<u64> {
+        Some(self.recording.succeeded())
+    }
+
     fn in_force(&self, names: &[&'static str]) {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         self.progress.faults(&names);

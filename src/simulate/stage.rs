@@ -265,4 +265,8 @@ impl Observer for SimulationObserver {
     fn acknowledged_writes(&self) -> u64 {
         self.0.acknowledged_writes()
     }
+
+    fn successes(&self) -> Option<u64> {
+        Some(self.0.succeeded())
+    }
 }
