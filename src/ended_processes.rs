@@ -43,7 +43,9 @@ impl EndedByItself {
             (Some(log), words) => format!("; its log {log} ends with: {words}"),
         };
         let seconds = *at_ns as f64 / 1e9;
-        format!("{process} ended by itself ({status}) after {seconds:.1} s, and no fault killed it{log}")
+        format!(
+            "{process} ended by itself ({status}) after {seconds:.1} s, and no fault killed it{log}"
+        )
     }
 }
 
@@ -110,15 +112,22 @@ mod tests {
         let mut finder = EndedFinder::default();
         let what = What::FaultComplete { f: EVENT.into(), value };
         let process = Process::Nemesis;
-        let event =
-            Event { index: 0, time_ns: 3_200_000_000, process, what, error: None, attempts: vec![] };
+        let event = Event {
+            index: 0,
+            time_ns: 3_200_000_000,
+            process,
+            what,
+            error: None,
+            attempts: vec![],
+        };
         finder.hear(event.borrowed());
         finder.finish()
     }
 
     #[test]
     fn the_reason_quotes_the_end_of_the_log() {
-        let ended = found(json!({ "process": "store-2", "store": 4, "status": "signal: 6 (SIGABRT)",
+        let ended =
+            found(json!({ "process": "store-2", "store": 4, "status": "signal: 6 (SIGABRT)",
             "log": "logs/store-2.log", "last_words": "one\n\ntwo\n" }));
         assert_eq!(ended[0].store, Some(4));
         assert_eq!(

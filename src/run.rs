@@ -203,8 +203,7 @@ async fn carry_out(
         () = interrupt.at_least(Urgency::Now) => Err(interrupted()),
     };
     // Those that ended before stand in the history.
-    let mut troubles: Vec<String> =
-        target.newly_ended().iter().map(ToString::to_string).collect();
+    let mut troubles: Vec<String> = target.newly_ended().iter().map(ToString::to_string).collect();
     progress.phase(plan.config.target.ending(), None);
     target.stop().await;
     troubles.extend(result?);

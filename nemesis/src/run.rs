@@ -114,10 +114,13 @@ impl Faults {
     async fn carry_out(&mut self, schedule: &[PlannedFault]) -> String {
         let mut origin = Instant::now();
         for (fault, planned) in schedule.iter().enumerate() {
+            let mut breath = BREATH;
             if !planned.overlaps {
                 self.finish_all().await;
-                if !self.records.is_empty() && self.await_service().await.is_err() {
-                    return ENDED.into();
+                match self.await_service().await {
+                    Ok(true) => breath = Duration::ZERO,
+                    Ok(false) => {}
+                    Err(CutShort) => return ENDED.into(),
                 }
             }
             let begin = Duration::from_millis(planned.begin_ms);
@@ -125,7 +128,7 @@ impl Faults {
                 // One that took longer than planned moves all later ones; the gaps between them stay.
                 let late = Instant::now().saturating_duration_since(origin + begin);
                 if !late.is_zero() {
-                    origin += late + BREATH;
+                    origin += late + breath;
                 }
             }
             tokio::select! {
@@ -146,10 +149,10 @@ impl Faults {
         String::new()
     }
 
-    /// Waits until clients have succeeded again for a while, or no longer than that may take.
-    async fn await_service(&self) -> Result<(), CutShort> {
+    /// Waits until clients have succeeded again for a while after a fault, or no longer than that may take. True if they have.
+    async fn await_service(&self) -> Result<bool, CutShort> {
         let count = || self.field.observer.successes();
-        let Some(mut last) = count() else { return Ok(()) };
+        let (Some(mut last), false) = (count(), self.records.is_empty()) else { return Ok(false) };
         let begun = Instant::now();
         // When successes began again, and when the last one was seen.
         let (mut since, mut seen) = (None, begun);
@@ -161,13 +164,13 @@ impl Faults {
             if successes != last {
                 (last, seen) = (successes, now);
                 if now - *since.get_or_insert(now) >= SERVED_FOR {
-                    return Ok(());
+                    return Ok(true);
                 }
             } else if now - seen > STALLED {
                 since = None;
             }
         }
-        Ok(())
+        Ok(false)
     }
 
     async fn finish_all(&mut self) {

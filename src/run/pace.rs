@@ -59,9 +59,8 @@ pub async fn paced(
     }
     progress.phase("measuring how long the cluster takes", None);
     target.await_whole(WHOLE_WITHIN).await?;
-    let kills = |action: &Action| {
-        matches!(action, Action::Kill { .. } | Action::KillLeaderLast { .. })
-    };
+    let kills =
+        |action: &Action| matches!(action, Action::Kill { .. } | Action::KillLeaderLast { .. });
     let kills = plan.schedule.iter().any(|fault| kills(&fault.what));
     let pace = measure(target, kills).await?;
     let mut config = plan.config.clone();
@@ -147,7 +146,8 @@ fn in_words(pace: Pace, nemesis: &NemesisConfig) -> String {
         took(pace.transfer, "to move a leader"),
     ];
     let took: Vec<String> = took.into_iter().flatten().collect();
-    let took = if took.is_empty() { "a time that could not be measured".into() } else { took.join(", ") };
+    let took =
+        if took.is_empty() { "a time that could not be measured".into() } else { took.join(", ") };
     format!(
         "the cluster takes {took}: about {:.1} s from one fault to the next, pauses up to {:.1} s",
         nemesis.interval_ms as f64 / 1e3,

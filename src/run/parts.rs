@@ -124,8 +124,7 @@ impl Parts<'_> {
             tally = all => tally,
             () = interrupt.at_least(Urgency::Now) => Err(interrupted()),
         };
-        let troubles: Vec<String> =
-            target.newly_ended().iter().map(ToString::to_string).collect();
+        let troubles: Vec<String> = target.newly_ended().iter().map(ToString::to_string).collect();
         self.progress.phase(self.plan.config.target.ending(), None);
         target.stop().await;
         let mut tally = tally?;

@@ -123,7 +123,8 @@ impl Stage<'_> {
         let (mut client, op_timeout) = (recording.client(), self.op_timeout() * 5);
         let range = self.counted_range();
         // Without PD, or without most of the stores, waiting longer would not help.
-        let within = if self.target.lost().is_empty() { COUNT_WITHIN } else { COUNT_AFTER_LOSS_WITHIN };
+        let within =
+            if self.target.lost().is_empty() { COUNT_WITHIN } else { COUNT_AFTER_LOSS_WITHIN };
         if worked.counted {
             range.count_again(&direct, &mut client, op_timeout, within).await;
         } else {

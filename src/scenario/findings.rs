@@ -263,13 +263,19 @@ impl SceneFinder {
             ),
             Held::NothingToCompare => finding(
                 Weight::Unknown,
-                format!("{said}; but as long a time without a fault was not watched, so it may be the machine"),
+                format!(
+                    "{said}; but as long a time without a fault was not watched, so it may be the machine"
+                ),
             ),
             Held::LikeTheMachine => finding(
                 Weight::Unknown,
-                format!("{said}: beyond the bound, but not far beyond what is seen without a fault here"),
+                format!(
+                    "{said}: beyond the bound, but not far beyond what is seen without a fault here"
+                ),
             ),
-            Held::Broken => finding(Weight::Invalid, format!("{said}, though three of five voters ran")),
+            Held::Broken => {
+                finding(Weight::Invalid, format!("{said}, though three of five voters ran"))
+            }
         }
     }
 

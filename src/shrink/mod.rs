@@ -150,7 +150,8 @@ fn wanted(
         }
         if attempts.are_interrupted() {
             let (number, times) = (u64::from(number), Some(u64::from(most)));
-            let said = interrupt::said(number, times, "tries of the plan, none of which failed", &[]);
+            let said =
+                interrupt::said(number, times, "tries of the plan, none of which failed", &[]);
             return Err(Failure::new(Exit::Interrupted, said));
         }
     }

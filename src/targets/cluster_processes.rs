@@ -111,7 +111,8 @@ mod tests {
         let log = dir.path().join("store-2.log");
         let lines: String = (0..2_000).map(|line| format!("line {line}\n\n")).collect();
         std::fs::write(&log, lines).expect("written");
-        std::fs::write(dir.path().join("store-2.output.log"), "panicked: no leader\n").expect("written");
+        std::fs::write(dir.path().join("store-2.output.log"), "panicked: no leader\n")
+            .expect("written");
         let ended = EndedProcess {
             name: "store-2".into(),
             store: Some(4),

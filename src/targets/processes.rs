@@ -121,9 +121,7 @@ impl Spawner {
         let ready = wait_until_ready(&mut child);
         // As long as it is not reaped, nobody else has its PID.
         match ready.zip(ProcessIdentity::of(child.id())) {
-            Some((ready, identity)) => {
-                Ok(Process { child, identity, ready, reaped: false })
-            }
+            Some((ready, identity)) => Ok(Process { child, identity, ready, reaped: false }),
             None => Err(explain(name, child, log)),
         }
     }

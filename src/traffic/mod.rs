@@ -11,8 +11,8 @@ pub use served::Served;
 use histories::{EventRef, OutcomeRef, Process, WhatRef};
 use rustc_hash::FxBuildHasher;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
 use served::Service;
+use std::collections::{BTreeMap, HashMap};
 use successes::Successes;
 
 /// How the operations of one kind ended.

@@ -1,4 +1,4 @@
-//! What surrounds a run fails: the tester's disk, its clock, PD, every store; or there are far more clients and regions than
+//! What surrounds a run fails: the tester's disk, its clock, PD, one store or all; somebody interrupts it; or there are far more clients and regions than
 //! anybody needs.
 //!
 //! Whatever it is, the run ends with a clear verdict or a clear sentence and its exit code, leaves a history that `check`
@@ -7,6 +7,7 @@
 
 mod clock;
 mod disk;
+mod ended;
 mod many;
 mod nights;
 mod tester;

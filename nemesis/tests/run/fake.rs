@@ -273,11 +273,13 @@ impl Target for Fake {
 pub struct Notes {
     start: Instant,
     pub events: Mutex<Vec<What>>,
+    /// From then on operations succeed; `None` = nobody counts them.
+    pub serves_after: Option<Duration>,
 }
 
 impl Notes {
     pub fn new() -> Self {
-        Self { start: Instant::now(), events: Mutex::default() }
+        Self { start: Instant::now(), events: Mutex::default(), serves_after: None }
     }
 
     /// The events, shortly: `pause`, `pause.` for its completion.
@@ -300,5 +302,10 @@ impl Observer for Notes {
 
     fn acknowledged_writes(&self) -> u64 {
         self.start.elapsed().as_millis() as u64
+    }
+
+    fn successes(&self) -> Option<u64> {
+        let served = self.start.elapsed().saturating_sub(self.serves_after?);
+        Some(served.as_millis() as u64 / 20)
     }
 }

@@ -196,13 +196,16 @@ fn a_gap_is_held_against_the_bound_unless_the_tester_slept_or_it_raced() {
     assert_eq!(worst(&judged(&waits, two_stores(&reads, &after, 0, true))), Weight::Invalid);
     assert_eq!(worst(&judged(&waits, two_stores(&reads, &after, 300, true))), Weight::Unknown);
     let unwatched = |mut events: Vec<Event>| {
-        events.retain(|event| !matches!(&event.what, What::FaultComplete { f, .. } if f == "quiet"));
+        events
+            .retain(|event| !matches!(&event.what, What::FaultComplete { f, .. } if f == "quiet"));
         events
     };
     let (slow, none) = (
         two_stores(&reads, &after, 0, true).into_iter().filter(|event| {
             // The same clients have gaps of 200 ms without a fault as well.
-            event.time_ns < 5_000 * MS || event.process != Process::Client(1) || event.time_ns % (200 * MS) < 2 * MS
+            event.time_ns < 5_000 * MS
+                || event.process != Process::Client(1)
+                || event.time_ns % (200 * MS) < 2 * MS
         }),
         unwatched(two_stores(&reads, &after, 0, true)),
     );
