@@ -269,4 +269,8 @@ impl Observer for SimulationObserver {
     fn successes(&self) -> Option<u64> {
         Some(self.0.succeeded())
     }
+
+    fn waiting_writes(&self, for_at_least: Duration) -> u64 {
+        self.0.waiting_writes(for_at_least)
+    }
 }
