@@ -1,7 +1,8 @@
 //! That a run ended before its time, as its history tells it.
 //!
-//! In: the pair of events `ended-early`, whose value says after how many milliseconds of how many (`after_ms`, `of_ms`: none if
-//! the run ends by itself) and `why`. Out: an [`EndedEarly`]. It makes no verdict worse: what there is was judged.
+//! In: the pair of events `ended-early`, whose value says after how many milliseconds of how many
+//! (`after_ms`, `of_ms`: none if the run ends by itself) and `why`. Out: an [`EndedEarly`]. It
+//! makes no verdict worse: what there is was judged.
 
 use crate::recording::Recording;
 use histories::{EventRef, Process, What, WhatRef};

@@ -1,8 +1,9 @@
 //! The processes of the cluster that ended though no fault killed them, as a history tells it.
 //!
-//! In: the pair of events `ended-by-itself`, whose value names the `process`, its `store` (the id that PD gave it), how it
-//! ended (`status`), its `log` and the end of that (`last_words`). Out: one [`EndedByItself`] each. A cluster that lost a
-//! process did not just keep its promises, so that each is a reason for a verdict no better than unknown.
+//! In: the pair of events `ended-by-itself`, whose value names the `process`, its `store` (the id
+//! that PD gave it), how it ended (`status`), its `log` and the end of that (`last_words`). Out:
+//! one [`EndedByItself`] each. A cluster that lost a process did not just keep its promises, so
+//! that each is a reason for a verdict no better than unknown.
 
 use histories::{EventRef, Process, WhatRef};
 use serde::{Deserialize, Serialize};
@@ -82,7 +83,8 @@ impl EndedFinder {
     }
 }
 
-/// The end of a text as one line: what a terminal would obey, or what turns the order of letters round, is spelled out.
+/// The end of a text as one line: what a terminal would obey, or what turns the order of letters
+/// round, is spelled out.
 fn quoted(text: &str) -> String {
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     let line = lines.join(" | ");

@@ -93,7 +93,8 @@ impl Listener {
     }
 }
 
-/// What was done until somebody asked for an end: so many of so many of something, and what came of them.
+/// What was done until somebody asked for an end: so many of so many of something, and what came of
+/// them.
 pub fn said(done: u64, of: Option<u64>, what: &str, outcomes: &[(u64, &str)]) -> String {
     let of = of.map_or_else(String::new, |of| format!(" of {of}"));
     let some = outcomes.iter().filter(|(count, _)| *count > 0);

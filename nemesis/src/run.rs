@@ -50,7 +50,8 @@ pub trait Observer: Send + Sync {
     /// How many writes of clients have been acknowledged so far. It never falls.
     fn acknowledged_writes(&self) -> u64;
 
-    /// How many operations of clients have succeeded so far. It never falls. `None` = nobody counts, and nobody waits for it.
+    /// How many operations of clients have succeeded so far. It never falls. `None` = nobody
+    /// counts, and nobody waits for it.
     fn successes(&self) -> Option<u64> {
         None
     }
@@ -154,7 +155,8 @@ impl Faults {
         String::new()
     }
 
-    /// Waits until clients have succeeded again for a while after a fault, or no longer than that may take. True if they have.
+    /// Waits until clients have succeeded again for a while after a fault, or no longer than that
+    /// may take. True if they have.
     async fn await_service(&self) -> Result<bool, CutShort> {
         let count = || self.field.observer.successes();
         let (Some(mut last), false) = (count(), self.records.is_empty()) else { return Ok(false) };

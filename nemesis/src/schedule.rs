@@ -4,7 +4,8 @@
 //! What follows is the shape of every schedule:
 //! - only enabled kinds occur, and each occurs once before any occurs twice (a shuffled deck, dealt again and again);
 //! - the first fault begins early and the last ends before the run does, so that load is seen before and after;
-//! - faults follow one another with a gap; in `mix` every other one, by chance, begins while the one before it is in force;
+//! - faults follow one another with a gap; in `mix` every other one, by chance, begins while the
+//!   one before it is in force;
 //! - `replicas` in a combination is raised first, waited for, and lowered last.
 
 use crate::{

@@ -39,14 +39,15 @@ pub struct TestArgs {
     /// Seed of everything drawn by chance [default: drawn, and printed]
     #[arg(long)]
     pub seed: Option<u64>,
-    /// About how long from one fault to the next (seconds, or with a unit) [default: by the profile, and by what is measured of
-    /// a real cluster]
+    /// About how long from one fault to the next (seconds, or with a unit) [default: by the
+    /// profile, and by what is measured of a real cluster]
     #[arg(long, value_parser = parse_ms, help_heading = "Faults")]
     pub nemesis_interval: Option<u64>,
     /// Shortest pause, milliseconds [default: below the profile's lease]
     #[arg(long, help_heading = "Faults")]
     pub pause_ms_min: Option<u64>,
-    /// Longest pause, milliseconds [default: above the profile's election timeout, and above what is measured of a real cluster]
+    /// Longest pause, milliseconds [default: above the profile's election timeout, and above what
+    /// is measured of a real cluster]
     #[arg(long, help_heading = "Faults")]
     pub pause_ms_max: Option<u64>,
     /// What the clients do

@@ -1,8 +1,10 @@
-//! The target's own pace: how long it takes to start a store again and to find a leader, and what follows for the faults.
+//! The target's own pace: how long it takes to start a store again and to find a leader, and what
+//! follows for the faults.
 //!
-//! In: a plan, what its user left open, and a target that serves nobody yet. Out: the same plan with lengths and intervals in
-//! proportion to what was measured, which goes into plan.json, so that a replay is the same. The embedded cluster's pace is
-//! known; only others are measured. A store that we can start again is killed for it if the plan kills stores; of a cluster that
+//! In: a plan, what its user left open, and a target that serves nobody yet. Out: the same plan
+//! with lengths and intervals in proportion to what was measured, which goes into plan.json, so
+//! that a replay is the same. The embedded cluster's pace is known; only others are measured. A
+//! store that we can start again is killed for it if the plan kills stores; of a cluster that
 //! somebody else started no more is asked than to move a leader there and back.
 
 use crate::{

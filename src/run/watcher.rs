@@ -41,8 +41,8 @@ pub struct Watcher<'a> {
 }
 
 impl Watcher<'_> {
-    /// Returns when the time is over (`None`: never), or when somebody asks for an early end, and says which; fails when
-    /// recording failed.
+    /// Returns when the time is over (`None`: never), or when somebody asks for an early end, and
+    /// says which; fails when recording failed.
     pub async fn watch(
         &self,
         time: Option<Duration>,

@@ -1,7 +1,9 @@
-//! Whether a gap in service while stores are stopped breaks a promise: a pure decision about four numbers.
+//! Whether a gap in service while stores are stopped breaks a promise: a pure decision about four
+//! numbers.
 //!
-//! A bound alone would accuse a correct cluster on a busy machine, where clients wait without any fault. So the gap is held
-//! against the bound and against the longest one of as long a time without a fault in the same run.
+//! A bound alone would accuse a correct cluster on a busy machine, where clients wait without any
+//! fault. So the gap is held against the bound and against the longest one of as long a time
+//! without a fault in the same run.
 
 /// A gap so many times as long as one without a fault is not the machine's doing.
 const FAR: u64 = 5;
@@ -13,7 +15,8 @@ pub struct Gap {
     pub gap_ms: u64,
     /// What is allowed.
     pub bound_ms: u64,
-    /// The longest time without a success in as long a time without a fault; none if there was no such time.
+    /// The longest time without a success in as long a time without a fault; none if there was no
+    /// such time.
     pub quiet_ms: Option<u64>,
     /// For so long the tester itself was not given the processor.
     pub late_ms: u64,

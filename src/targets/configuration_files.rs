@@ -6,9 +6,10 @@
 
 use std::fmt::Write;
 
-/// What several stores on one small machine need: few files, little memory, no reserved space. And a store that is asked
-/// to end moves its leaders away first, for 20 s by default, though all the others end with it. Versions without that
-/// setting do not wait, and pass over a setting that they do not know.
+/// What several stores on one small machine need: few files, little memory, no reserved space. And
+/// a store that is asked to end moves its leaders away first, for 20 s by default, though all the
+/// others end with it. Versions without that setting do not wait, and pass over a setting that they
+/// do not know.
 const SMALL: &str = r#"# Written by jepsen-tikv; a new one is written at every start.
 memory-usage-limit = "1GB"
 

@@ -231,7 +231,8 @@ impl Process {
         }
     }
 
-    /// Kills it at once (SIGKILL) and reaps it: afterwards its PID is free. How it had ended before, if it had.
+    /// Kills it at once (SIGKILL) and reaps it: afterwards its PID is free. How it had ended
+    /// before, if it had.
     pub fn kill(&mut self) -> Option<ExitStatus> {
         if self.reaped {
             return None;

@@ -1,8 +1,9 @@
 //! For how much of the time the cluster served its clients.
 //!
-//! In: invocations and completions, in the order of recording. Out: [`Served`]. A moment counts only if a client waits for
-//! an answer then, so that clients that pause, and the time before and after them, say nothing. It was served if nobody had to
-//! wait longer than [`OUTAGE_NS`] for the next success of anybody.
+//! In: invocations and completions, in the order of recording. Out: [`Served`]. A moment counts
+//! only if a client waits for an answer then, so that clients that pause, and the time before and
+//! after them, say nothing. It was served if nobody had to wait longer than [`OUTAGE_NS`] for the
+//! next success of anybody.
 
 use serde::{Deserialize, Serialize};
 

@@ -109,7 +109,8 @@ pub fn processes(dir: &Path) -> Vec<(i32, String)> {
         let pid = entry.file_name().to_str()?.parse().ok()?;
         let command = std::fs::read(entry.path().join("cmdline")).ok()?;
         let command = String::from_utf8_lossy(&command).replace('\0', " ");
-        (command.contains("internal-") && command.contains(&needle)).then_some((pid, command))
+        let is_of_a_cluster = command.contains("internal-") || command.contains("-server --");
+        (is_of_a_cluster && command.contains(&needle)).then_some((pid, command))
     })
     .collect()
 }

@@ -52,7 +52,8 @@ pub struct Merged {
 }
 
 impl Merged {
-    /// Notes that somebody asked for an end, perhaps before all parts, which take so long, were over.
+    /// Notes that somebody asked for an end, perhaps before all parts, which take so long, were
+    /// over.
     pub fn interrupted(&mut self, of_ms: u64) {
         let (after_ms, why) = (self.worked_ms, Why::Interrupted);
         self.early = (after_ms < of_ms).then_some(EndedEarly { after_ms, of_ms: Some(of_ms), why });

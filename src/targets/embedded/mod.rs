@@ -222,7 +222,8 @@ impl EmbeddedCluster {
         started
     }
 
-    /// The processes that ended though nobody killed them; each is told once. They can be started again.
+    /// The processes that ended though nobody killed them; each is told once. They can be started
+    /// again.
     pub fn ended_by_themselves(&mut self) -> Vec<EndedProcess> {
         self.notice_ended();
         let stores = self.stores.iter_mut().map(|(id, slot)| (Some(*id), slot));
