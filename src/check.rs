@@ -112,7 +112,8 @@ fn directories<'a>(
     let mut taken = BTreeSet::new();
     let mut directory = |path: &Path| {
         let Some(folder) = &args.counterexamples else {
-            return path.is_dir().then(|| path.to_owned());
+            // A folder of another project is not ours to write to.
+            return RunDirectory::open(path).map(|run| run.path().to_owned());
         };
         if let ([only], true) = (args.paths.as_slice(), taken.is_empty())
             && only == path
@@ -172,18 +173,23 @@ fn print_table(judgements: &[(PathBuf, Judgement)], refused: &[(PathBuf, Failure
     }
 }
 
-/// The history that a path names: the file itself, or that of a run directory.
+/// The history that a path names: the file itself, that of a run directory, or a folder of another project.
 pub fn history(path: &Path) -> Result<PathBuf, Failure> {
     if !path.is_dir() {
         return Ok(path.to_owned());
     }
-    RunDirectory::open(path).map(|run| run.history()).ok_or_else(|| {
-        Failure::new(
-            Exit::NoInput,
-            format!(
-                "{} holds no history.jsonl: name a run directory or a history file",
-                path.display()
-            ),
-        )
-    })
+    if let Some(run) = RunDirectory::open(path) {
+        return Ok(run.history());
+    }
+    if histories::source::is_history_folder(path) {
+        return Ok(path.to_owned());
+    }
+    Err(Failure::new(
+        Exit::NoInput,
+        format!(
+            "{} holds no history: name a run directory, a history file, a folder of Jepsen (history.edn in it) or a \
+             report folder of etcd (client-*/operations.json in it)",
+            path.display()
+        ),
+    ))
 }

@@ -2,11 +2,14 @@
 //!
 //! In: a judgement. Out: `counterexample-<key>.jsonl` for each invalid key that is explained, itself a history that `check` judges
 //! invalid, and lines with its drawing and the anomalies found. What a key's name holds beside letters, digits, `-`, `_` and `.` is `_` in
-//! the file's name, so that no key leads out of the directory.
+//! the file's name, so that no key leads out of the directory. Of an imported history they say where in its file the operations are.
 
-use crate::{exit::Failure, judge::Judgement};
-use checker::KeyVerdict;
-use histories::{Header, jsonl};
+use crate::{
+    exit::Failure,
+    judge::{Judgement, Places},
+};
+use checker::{Counterexample, KeyVerdict};
+use histories::{Header, import::Place, jsonl};
 use serde_json::json;
 use std::{
     collections::BTreeSet,
@@ -27,6 +30,10 @@ pub fn print(judgement: &Judgement) {
         crate::terminal::result(format_args!("key {}:", key.key));
         for line in key.counterexample.iter().flat_map(|found| &found.drawing) {
             crate::terminal::result(format_args!("  {line}"));
+        }
+        let found = key.counterexample.as_ref();
+        if let Some(places) = found.and_then(|found| places(found, &judgement.places)) {
+            crate::terminal::result(format_args!("  {places}"));
         }
         let findings = judgement.checked.findings.iter().filter(|finding| finding.key == key.key);
         for finding in findings.take(FINDINGS_MAX) {
@@ -56,7 +63,7 @@ pub fn write(judgement: &Judgement, directory: &Path) -> Result<(), Failure> {
             name = format!("counterexample-{}-{number}.jsonl", file_name(&key.key.to_string()));
         }
         let path = directory.join(name);
-        write_one(key, &path).map_err(|error| cannot(&path, &error))?;
+        write_one(key, &judgement.places, &path).map_err(|error| cannot(&path, &error))?;
     }
     Ok(())
 }
@@ -70,17 +77,33 @@ fn is_invalid(key: &KeyVerdict) -> bool {
 }
 
 /// Writes the counterexample of a key, if it has one, as a history.
-pub fn write_one(key: &KeyVerdict, path: &Path) -> io::Result<()> {
+pub fn write_one(key: &KeyVerdict, places: &Places, path: &Path) -> io::Result<()> {
     let Some(found) = &key.counterexample else { return Ok(()) };
     let mut header = Header::default();
     header.fields.insert("counterexample-of".to_owned(), json!(key.key));
     header.fields.insert("why".to_owned(), json!(found.sentence));
     header.fields.insert("original-events".to_owned(), json!(found.operations));
+    let stands: Vec<_> = found.operations.iter().filter_map(|event| places.get(event)).collect();
+    if !stands.is_empty() {
+        header.fields.insert("original-places".to_owned(), json!(stands));
+    }
     let mut writer = jsonl::Writer::new(BufWriter::new(File::create(path)?), &header)?;
     for event in &found.events {
         writer.write(event)?;
     }
     writer.finish().map(|_| ())
+}
+
+/// Where the operations of a counterexample were invoked in the file that was imported, in words; `None` for our own files.
+pub fn places(found: &Counterexample, places: &Places) -> Option<String> {
+    let place = |event: &u64| {
+        let Place { file, line, index, .. } = places.get(event)?;
+        let file = file.as_ref().map_or_else(String::new, |file| format!("{file} "));
+        let index = index.as_ref().map_or_else(String::new, |index| format!(" (:index {index})"));
+        Some(format!("{file}line {line}{index}"))
+    };
+    let stands: Vec<String> = found.operations.iter().filter_map(place).collect();
+    (!stands.is_empty()).then(|| format!("invoked in the history on {}", stands.join(", ")))
 }
 
 /// A key as part of a file's name.

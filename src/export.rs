@@ -10,7 +10,7 @@ use crate::{
     exit::{Exit, Failure},
 };
 use histories::{
-    Key, ReadError,
+    Key, ReadError, ReadOptions,
     export::{Keys, Splitter, edn},
     jsonl::Text,
 };
@@ -19,7 +19,7 @@ use std::path::Path;
 /// Exports a history.
 pub fn command(args: &ExportArgs) -> Result<Exit, Failure> {
     let path = check::history(&args.history)?;
-    let keys = read(&path)?;
+    let keys = read(&path, args.reading.options())?;
     match (&args.key, &args.out) {
         (Some(name), _) => one(&keys, &name.as_bytes().to_vec())?,
         (None, Some(folder)) => all(&keys, folder)?,
@@ -44,13 +44,13 @@ pub fn command(args: &ExportArgs) -> Result<Exit, Failure> {
     Ok(Exit::Valid)
 }
 
-fn read(path: &Path) -> Result<Keys, Failure> {
+fn read(path: &Path, options: ReadOptions) -> Result<Keys, Failure> {
     let refused = |error: ReadError| {
         let exit = if matches!(error, ReadError::Io(_)) { Exit::NoInput } else { Exit::Malformed };
         Failure::new(exit, format!("{}: {error}", path.display()))
     };
     let mut splitter = Splitter::default();
-    let source = histories::source::open(path, None).map_err(refused)?;
+    let source = histories::source::open(path, options).map_err(refused)?;
     let heard = source.hear(|event| {
         splitter.hear(event);
         Ok::<(), ReadError>(())

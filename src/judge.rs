@@ -17,13 +17,21 @@ use crate::{
 };
 use checker::{Collector, Engine, Model, Options, ReadAgain, Validity, Verdict};
 use histories::{
-    Format, Header, MalformedReason, ReadError, Source, Value, WhatRef, jsonl::Position,
+    Header, MalformedReason, ReadError, ReadOptions, Source, Value, WhatRef, import::Place,
+    jsonl::Position,
 };
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, path::Path, sync::OnceLock};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
 
 /// A run with fewer successes than this a client tested nothing.
 const OK_PER_CLIENT_MIN: u64 = 10;
+
+/// Where events of an imported history stand in its file, by their index.
+pub type Places = BTreeMap<u64, Place>;
 
 /// What is judged of a history.
 #[derive(Debug, Serialize, Deserialize)]
@@ -61,6 +69,9 @@ pub struct Judgement {
     pub served: Option<Served>,
     /// How many keys there were at the end.
     pub key_counts: KeyCounts,
+    /// Where the operations of counterexamples stand in the file, if it was imported.
+    #[serde(skip_serializing_if = "Places::is_empty", default)]
+    pub places: Places,
     /// What the checker says of the operations.
     pub checked: Verdict,
 }
@@ -113,6 +124,7 @@ impl Judgement {
             ended_early: None,
             served: None,
             key_counts: KeyCounts::default(),
+            places: Places::new(),
             checked: Verdict::default(),
         }
     }
@@ -140,8 +152,8 @@ pub struct Judging {
     pub options: Options,
     /// What the history is held to.
     pub model: Model,
-    /// The file's format; otherwise told from how it begins.
-    pub format: Option<Format>,
+    /// What the user says of the file; otherwise it tells.
+    pub reading: ReadOptions,
     /// What every key holds at first; absent otherwise.
     pub initial: Option<Value>,
 }
@@ -168,9 +180,17 @@ pub fn judge_watched(
     judging: &Judging,
     watch: &OnceLock<Position>,
 ) -> Result<Judgement, Failure> {
-    let source = opened(path, judging)?;
+    let mut source = opened(path, judging)?;
     watch.get_or_init(|| source.position.clone());
-    let header = source.header.clone();
+    let mut header = source.header.clone();
+    if !header.fields.get("target").is_some_and(serde_json::Value::is_string) {
+        header.fields.insert("target".into(), file_name(path).into());
+    }
+    if let Some(left_out) = header.fields.get("left-out").and_then(|it| it.as_str()) {
+        let target = format!("{}, imported without {left_out}", file_name(path));
+        header.fields.insert("target".into(), target.into());
+    }
+    let all_places = std::mem::take(&mut source.places);
     let mut collector = collector(path, judging);
     let mut faults = FaultFinder::default();
     let mut recovery = RecoveryFinder::default();
@@ -209,7 +229,27 @@ pub fn judge_watched(
     let experiment = scene.map_or_else(Vec::new, |scene| scene.finish(&traffic));
     let (recovery, ended, early) = (recovery.finish(), ended.finish(), early.finish());
     let found = Found { faults, experiment, recovery, ended, early, counts };
-    Ok(conclude(&header, &traffic, found, checked))
+    let mut judgement = conclude(&header, &traffic, found, checked);
+    judgement.places = places_of(&judgement.checked, &all_places);
+    Ok(judgement)
+}
+
+/// What is judged if the history itself does not say what was tested.
+fn file_name(path: &Path) -> String {
+    if path == Path::new("-") {
+        return "standard input".to_owned();
+    }
+    // "." has no name of its own.
+    let named = path.file_name().map(PathBuf::from).or_else(|| path.canonicalize().ok());
+    named.as_deref().unwrap_or(path).display().to_string()
+}
+
+/// Where the operations of the counterexamples stand.
+fn places_of(checked: &Verdict, all: &[Place]) -> Places {
+    let found = checked.keys.iter().filter_map(|key| key.counterexample.as_ref());
+    let operations = found.flat_map(|found| &found.operations);
+    let place = |event: &u64| Some((*event, all.get(usize::try_from(*event).ok()?)?.clone()));
+    operations.filter_map(place).collect()
 }
 
 fn refused(path: &Path, refusal: &Refusal) -> Failure {
@@ -221,7 +261,7 @@ fn refused(path: &Path, refusal: &Refusal) -> Failure {
 }
 
 fn opened(path: &Path, judging: &Judging) -> Result<Source, Failure> {
-    let source = histories::source::open(path, judging.format);
+    let source = histories::source::open(path, judging.reading);
     source.map_err(|error| refused(path, &Refusal::Read(error)))
 }
 
@@ -230,7 +270,8 @@ fn opened(path: &Path, judging: &Judging) -> Result<Source, Failure> {
 fn collector(path: &Path, judging: &Judging) -> Collector {
     match &judging.initial {
         Some(value) => Collector::with_initial(value.clone()),
-        None if path == Path::new("-") || judging.options.engine != Engine::Auto => {
+        // A pipe can be read only once.
+        None if !(path.is_file() || path.is_dir()) || judging.options.engine != Engine::Auto => {
             Collector::new()
         }
         None => Collector::settling(Collector::HELD_CALLS),
@@ -314,7 +355,7 @@ fn conclude(header: &Header, traffic: &Traffic, found: Found, checked: Verdict) 
         validity,
         reasons,
         vacuous: is_vacuous,
-        target: text("target").unwrap_or_else(|| "a target that the history does not name".into()),
+        target: text("target").unwrap_or_default(),
         operations: traffic.by_kind().into_iter().map(|(kind, n)| (kind.to_owned(), n)).collect(),
         parts: None,
         faults,
@@ -325,6 +366,7 @@ fn conclude(header: &Header, traffic: &Traffic, found: Found, checked: Verdict) 
         // Of other programs' histories nobody knows for what they waited.
         served: header.fields.contains_key("concurrency").then(|| traffic.served()).flatten(),
         key_counts: counts.unwrap_or_default(),
+        places: Places::new(),
         checked,
     }
 }
@@ -348,6 +390,10 @@ fn vacuous(
         if traffic.ok_of(&["put", "cas", "batch-put"]) == 0 {
             reasons.push("vacuous: nothing was written".into());
         }
+    } else if traffic.total() == Counts::default() {
+        reasons.push("vacuous: the history has no operation".into());
+    } else if traffic.total().ok == 0 {
+        reasons.push("vacuous: no operation succeeded".into());
     }
     let planned = header.fields.get("nemesis").and_then(|names| names.as_array());
     if planned.is_some_and(|names| !names.is_empty()) {

@@ -25,7 +25,7 @@ pub fn command(args: &MinimizeArgs) -> Result<Exit, Failure> {
             args.output.display()
         )));
     }
-    let mut judging = Judging::default();
+    let mut judging = Judging { reading: args.reading.options(), ..Judging::default() };
     judging.options.counterexamples_max = KEYS_MAX;
     let judgement = judge::judge(&check::history(&args.history)?, &judging)?;
     let size =
@@ -44,9 +44,13 @@ pub fn command(args: &MinimizeArgs) -> Result<Exit, Failure> {
     for line in &found.drawing {
         crate::terminal::result(format_args!("  {line}"));
     }
-    let written = counterexamples::write_one(key, &args.output).map_err(|error| {
-        Failure::target_or_disk(format!("cannot write {}: {error}", args.output.display()))
-    });
+    if let Some(places) = counterexamples::places(found, &judgement.places) {
+        crate::terminal::result(places);
+    }
+    let written =
+        counterexamples::write_one(key, &judgement.places, &args.output).map_err(|error| {
+            Failure::target_or_disk(format!("cannot write {}: {error}", args.output.display()))
+        });
     if complain(written).is_some() {
         let count = found.operations.len();
         crate::terminal::result(format_args!(

@@ -287,3 +287,32 @@ pub fn header(plan: &Plan, plan_hash: &str, target: &str, range: &CountedRange) 
     }
     Header { fields }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_cannot_be_written_hide_no_verdict() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let run = RunDirectory::at(folder.path().to_owned());
+        let history = [
+            r#"{"format":"jepsen-tikv history","version":1}"#,
+            r#"{"index":0,"time":1,"process":0,"type":"invoke","f":"put","key":"a","value":"1"}"#,
+            r#"{"index":1,"time":2,"process":0,"type":"ok","f":"put","key":"a","value":"1"}"#,
+            r#"{"index":2,"time":3,"process":0,"type":"invoke","f":"get","key":"a","value":null}"#,
+            r#"{"index":3,"time":4,"process":0,"type":"ok","f":"get","key":"a","value":null}"#,
+        ];
+        std::fs::write(run.history(), history.join("\n") + "\n").expect("written");
+        // Where the files would be there are folders, which root cannot overwrite either.
+        let counterexample = run.path().join("counterexample-a.jsonl");
+        for taken in [run.verdict(), run.html(), counterexample] {
+            std::fs::create_dir_all(taken.join("in-the-way")).expect("made");
+        }
+        let exit = conclude(&run, &["a trouble".into()], "", &Judging::default());
+        assert_eq!(exit.expect("a verdict"), Exit::Invalid);
+        std::fs::remove_dir_all(run.verdict()).expect("removed");
+        conclude(&run, &[], "", &Judging::default()).expect("a verdict");
+        assert!(html_report::read_verdict(&run).is_some());
+    }
+}

@@ -100,7 +100,7 @@ fn date(at: SystemTime) -> Option<DateTime> {
 
 /// What the history says was tested.
 fn target(run: &RunDirectory) -> Option<String> {
-    let source = histories::source::open(&run.history(), None).ok()?;
+    let source = histories::source::open(&run.history(), histories::ReadOptions::default()).ok()?;
     source.header.fields.get("target")?.as_str().map(str::to_owned)
 }
 

@@ -196,6 +196,18 @@ fn a_folder_that_cannot_be_written_hides_no_verdict() {
 }
 
 #[test]
+fn a_report_that_cannot_be_written_says_the_verdict_all_the_same() {
+    let dir = tempfile::tempdir().expect("a directory");
+    std::fs::create_dir_all(dir.path().join("run/report.html/in-the-way")).expect("made");
+    std::fs::write(dir.path().join("run/history.jsonl"), stale_keys(1)).expect("written");
+    let reported = jepsen_tikv(dir.path(), &["report", "run"]);
+    let said = String::from_utf8_lossy(&reported.stdout).into_owned();
+    assert_eq!(reported.status.code(), Some(74), "{said}");
+    assert!(said.starts_with("INVALID: a promise was broken."), "{said}");
+    assert!(String::from_utf8_lossy(&reported.stderr).contains("report.html"));
+}
+
+#[test]
 fn the_counterexamples_of_several_histories_do_not_meet() {
     let dir = tempfile::tempdir().expect("a directory");
     std::fs::create_dir(dir.path().join("b")).expect("made");

@@ -29,7 +29,7 @@ pub struct Measured {
 pub fn in_memory(file: &Path, engine: Engine, repetitions: u32) -> Result<Measured, AnyError> {
     // In memory means all of it: the histories of the growth table are judged by `check`, which settles.
     let mut collector = Collector::new();
-    histories::source::open(file, None)?.hear(|event| {
+    histories::source::open(file, histories::ReadOptions::default())?.hear(|event| {
         collector
             .hear(event)
             .map_err(|reason| ReadError::Malformed { line: event.index + 2, reason })

@@ -27,7 +27,8 @@ fn histories(suite: &str, initial: Option<&str>) -> Vec<History> {
             Some(value) => Collector::with_initial(value.as_bytes().to_vec()),
             None => Collector::new(),
         };
-        let source = histories::source::open(file, None).expect("readable");
+        let source =
+            histories::source::open(file, histories::ReadOptions::default()).expect("readable");
         let heard = source.hear(|event| {
             collector.hear(event).expect("well-formed");
             Ok::<(), histories::ReadError>(())

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use checker::{Collector, Options, Validity, check};
+use checker::{Collector, FindingKind, Options, Validity, Verdict, check};
 
 /// A folder of shared histories, if it is there.
 fn folder(name: &str) -> Option<PathBuf> {
@@ -26,21 +26,27 @@ fn expected(folder: &std::path::Path) -> BTreeMap<String, Validity> {
     toml::from_str(&text).expect("file = verdict")
 }
 
+/// Judges a history.
+fn judged(file: &std::path::Path, initial: Option<&str>) -> Verdict {
+    let mut collector = match initial {
+        Some(value) => Collector::with_initial(value.as_bytes().to_vec()),
+        None => Collector::new(),
+    };
+    let source =
+        histories::source::open(file, histories::ReadOptions::default()).expect("readable");
+    let heard = source.hear(|event| {
+        collector.hear(event).expect("well-formed");
+        Ok::<(), histories::ReadError>(())
+    });
+    heard.unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    check(&collector.finish(), &Options::default())
+}
+
 /// Judges every history of a folder, and compares.
 fn judged_as_published(name: &str, initial: Option<&str>) {
     let Some(folder) = folder(name) else { return };
     for (file, expected) in expected(&folder) {
-        let mut collector = match initial {
-            Some(value) => Collector::with_initial(value.as_bytes().to_vec()),
-            None => Collector::new(),
-        };
-        let source = histories::source::open(&folder.join(&file), None).expect("readable");
-        let heard = source.hear(|event| {
-            collector.hear(event).expect("well-formed");
-            Ok::<(), histories::ReadError>(())
-        });
-        heard.unwrap_or_else(|error| panic!("{file}: {error}"));
-        let verdict = check(&collector.finish(), &Options::default());
+        let verdict = judged(&folder.join(&file), initial);
         assert_eq!(verdict.validity, expected, "{file}: {:?}", verdict.reasons);
         for key in &verdict.keys {
             assert_eq!(key.validity == Validity::Invalid, key.counterexample.is_some(), "{file}");
@@ -51,6 +57,17 @@ fn judged_as_published(name: &str, initial: Option<&str>) {
 #[test]
 fn histories_of_real_tikv_have_their_known_verdicts() {
     judged_as_published("real-tikv", None);
+}
+
+#[test]
+fn what_a_leader_answers_after_its_lease_is_called_a_stale_read() {
+    let Some(folder) = folder("real-tikv") else { return };
+    let verdict = judged(&folder.join("overlapping-pauses-long-lease.jsonl.zst"), None);
+    let told = |kind| verdict.findings.iter().filter(|finding| finding.kind == kind).count();
+    let stale = told(FindingKind::StaleRead);
+    assert!(stale > 3, "{stale}");
+    // A client whose own earlier read was newer adds only that.
+    assert_eq!(stale + told(FindingKind::NonMonotonicRead), verdict.findings.len());
 }
 
 #[test]

@@ -16,7 +16,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
     for (key, calls) in splitter.finish().calls {
         let text = edn::text(&String::from_utf8_lossy(&key), &calls);
-        for event in read_edn(&text) {
+        for event in read_edn(&text, Some(false)).events {
             event.expect("what we write we can read");
         }
     }

@@ -16,8 +16,10 @@ fn is_well_formed(events: impl IntoIterator<Item = Result<Event, ReadError>>) {
 }
 
 fuzz_target!(|text: &str| {
-    is_well_formed(read_edn(text));
-    is_well_formed(read_text_log(text));
-    is_well_formed(read_tipocket(text));
+    for independent in [None, Some(true), Some(false)] {
+        is_well_formed(read_edn(text, independent).events);
+        is_well_formed(read_text_log(text, independent).events);
+    }
+    is_well_formed(read_tipocket(text).events);
     is_well_formed(read_etcd(text).events);
 });

@@ -12,7 +12,7 @@ use crate::event::ClientId;
 pub enum ReadError {
     /// The file could not be opened or read.
     #[error("cannot read the history: {0}")]
-    Io(#[from] io::Error),
+    Io(#[source] io::Error),
     /// The file is something else.
     #[error("not a history: {reason}")]
     Foreign {
@@ -42,6 +42,18 @@ pub enum ReadError {
         /// What is wrong with it.
         reason: MalformedReason,
     },
+}
+
+impl From<io::Error> for ReadError {
+    /// Damage of a compressed file is the file's fault, other errors are the disk's.
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
+                Self::Foreign { reason: error.to_string() }
+            }
+            _ => Self::Io(error),
+        }
+    }
 }
 
 /// What is wrong with one line of a history.
@@ -80,6 +92,9 @@ pub enum MalformedReason {
         /// The time of this event.
         now_ns: u64,
     },
+    /// A time that is too large to be calculated with.
+    #[error("the time {0} ns lies beyond what a history can hold (2^63 ns, 292 years)")]
+    TimeTooLarge(u64),
     /// A completion names another operation, key or value than its invocation.
     #[error("client {client} returns from {returned}, but its open operation is {open}")]
     OtherOperation {

@@ -9,15 +9,20 @@
 //! - [`source`] opens a history in any format that we read, [`import`] reads those of other projects, [`export`] writes one.
 //! - [`order`] holds the rules every history obeys, whichever format it came in.
 
+mod beginning;
 pub mod borrowed;
+mod compressed;
 pub mod error;
 pub mod event;
 pub mod export;
+mod folder;
 pub mod import;
+mod json_values;
 pub mod jsonl;
 pub mod open_operation;
 pub mod operation;
 pub mod order;
+mod peeked;
 pub mod recorder;
 pub mod source;
 mod torn_end;
@@ -28,4 +33,4 @@ pub use event::{Attempt, ClientId, Event, Header, Outcome, Process, What};
 pub use open_operation::OpenOperation;
 pub use operation::{Answer, Key, Operation, Value};
 pub use recorder::{Record, RecordError, Recorder, RecorderHandle, RecorderOptions};
-pub use source::{Format, Source};
+pub use source::{Format, ReadOptions, Source};

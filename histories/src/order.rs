@@ -3,9 +3,10 @@
 //! - Indexes are 0, 1, 2 … in the order of recording.
 //! - A client has at most one open operation; a completion belongs to it.
 //! - Within one client time never runs backwards; across clients it may run behind the index.
+//! - No time is larger than [`TIME_NS_MAX`].
 //!
 //! In: events in order. Out: nothing, or the first rule broken. It keeps one small entry per client. It knows
-//! neither files nor lines: the caller adds the line number. Faults obey none of these rules but the index: they
+//! neither files nor lines: the caller adds the line number. Faults obey the index and the largest time only: they
 //! overlap on purpose.
 
 use std::collections::HashMap;
@@ -16,6 +17,18 @@ use crate::borrowed::OperationRef;
 use crate::error::MalformedReason;
 use crate::event::{ClientId, Event, Process, What};
 use crate::open_operation::OpenOperation;
+
+/// The largest time of an event. It lies a little below 2^63: who judges adds a few nanoseconds, and signed numbers
+/// hold the sum.
+pub const TIME_NS_MAX: u64 = (1 << 63) - 1024;
+
+/// Refuses a time that is too large.
+pub fn time(time_ns: u64) -> Result<(), MalformedReason> {
+    if time_ns > TIME_NS_MAX {
+        return Err(MalformedReason::TimeTooLarge(time_ns));
+    }
+    Ok(())
+}
 
 /// Checks events one by one, and remembers which operation each client has open.
 #[derive(Debug, Default)]
@@ -80,6 +93,12 @@ impl Order {
         operation.ok_or(MalformedReason::ReturnWithoutInvoke(client))
     }
 
+    /// The operation that a client has open.
+    pub fn open(&self, client: ClientId) -> Option<OperationRef<'_>> {
+        let entry = self.clients.get(&client)?;
+        entry.operation.get().filter(|_| entry.is_open)
+    }
+
     /// Takes a whole event, as a producer of histories has it.
     pub fn event(&mut self, event: &Event) -> Result<(), MalformedReason> {
         self.index(event.index)?;
@@ -98,7 +117,9 @@ impl Order {
                     open: open.name().to_owned(),
                 })
             }
-            (Process::Nemesis, What::FaultInvoke { .. } | What::FaultComplete { .. }) => Ok(()),
+            (Process::Nemesis, What::FaultInvoke { .. } | What::FaultComplete { .. }) => {
+                time(event.time_ns)
+            }
             (Process::Client(_), _) => {
                 Err(MalformedReason::Shape("a fault that a client reports".to_owned()))
             }
@@ -109,6 +130,7 @@ impl Order {
     }
 
     fn at(&mut self, client: ClientId, time_ns: u64) -> Result<&mut Client, MalformedReason> {
+        time(time_ns)?;
         let entry = self.clients.entry(client).or_default();
         if time_ns < entry.last_ns {
             return Err(MalformedReason::TimeBackwards {

@@ -1,16 +1,21 @@
 //! Opens a history in any format that we read: our own, streamed; those of Jepsen, tipocket and etcd, read whole.
 //!
-//! In: a path, and the format where the user names it. Out: a [`Source`]: the header, then every event, once.
+//! In: a path, and what the user says of what is there. Out: a [`Source`]: the header, then every event, once.
 
 use std::fmt;
 use std::io::{BufRead, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use crate::beginning::{self, Beginning};
 use crate::borrowed::EventRef;
 use crate::error::ReadError;
 use crate::event::{Event, Header};
-use crate::import::{read_edn, read_etcd, read_text_log, read_tipocket};
+use crate::folder::{self, Holds};
+use crate::import::{
+    Imported, Place, read_edn, read_etcd, read_etcd_files, read_text_log, read_tipocket,
+};
 use crate::jsonl::{self, Position, Reader};
+use crate::peeked::Peeked;
 
 /// The formats that are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +24,7 @@ pub enum Format {
     Jsonl,
     /// Jepsen's and Knossos' EDN.
     Edn,
-    /// Text logs of Jepsen, Knossos and Porcupine.
+    /// Text logs of Jepsen, Knossos and Porcupine, and Jepsen's history.txt.
     Log,
     /// Lines of tipocket.
     Tipocket,
@@ -27,14 +32,25 @@ pub enum Format {
     Etcd,
 }
 
+/// What the user says of a history; otherwise its file tells.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ReadOptions {
+    /// The format.
+    pub format: Option<Format>,
+    /// Values in EDN and text logs are `[key value]` (`jepsen.independent`), or they are not.
+    pub independent: Option<bool>,
+}
+
 /// An opened history.
 pub struct Source {
-    /// The header's free fields; empty for imported histories.
+    /// The header's free fields; of an imported history what was left out of it, as `left-out`.
     pub header: Header,
     /// The format it is in.
     pub format: Format,
     /// How far the file is read.
     pub position: Position,
+    /// Where the event of each index stands in the file; of an imported history only.
+    pub places: Vec<Place>,
     events: Events,
 }
 
@@ -57,67 +73,110 @@ impl Source {
             }
         }
     }
+
+    fn imported(format: Format, position: Position, imported: Imported) -> Self {
+        let Imported { events, places, left_out } = imported;
+        let mut header = Header::default();
+        if !left_out.is_empty() {
+            header.fields.insert("left-out".into(), left_out.join(" and ").into());
+        }
+        Self { header, format, position, places, events: Events::Read(events) }
+    }
 }
 
-/// Opens a history: a file, plain or compressed with zstd, or `-` for standard input. The format is told from the
-/// file's first bytes unless it is given.
-pub fn open(path: &Path, format: Option<Format>) -> Result<Source, ReadError> {
-    let (mut bytes, position) = jsonl::open_bytes(path)?;
-    let format = match format {
-        Some(format) => format,
-        None => told_from(bytes.fill_buf()?)?,
-    };
+/// Returns true if a folder holds a history of another project.
+pub fn is_history_folder(folder: &Path) -> bool {
+    folder.is_dir() && !matches!(folder::history_in(folder), Ok(Holds::Nothing) | Err(_))
+}
+
+/// Opens a history: a file, plain or compressed with zstd or gzip, a folder of Jepsen or etcd, or `-` for standard input. The
+/// format is told from how the file begins unless it is given.
+pub fn open(path: &Path, options: ReadOptions) -> Result<Source, ReadError> {
+    if path.is_dir() {
+        return match folder::history_in(path)? {
+            Holds::One(file) => open(&file, options),
+            Holds::Clients(files) => open_clients(path, &files),
+            Holds::Nothing => Err(ReadError::Foreign {
+                reason: "the folder holds neither history.jsonl, nor history.edn, history.txt or jepsen.log of Jepsen, \
+                         nor client-*/operations.json of etcd"
+                    .to_owned(),
+            }),
+        };
+    }
+    let (bytes, position) = jsonl::open_bytes(path)?;
+    let mut bytes = Peeked::new(bytes);
+    let Beginning { format, is_lines } = beginning::look(&mut bytes, options.format)?;
     if format == Format::Jsonl {
-        let reader = Reader::new(bytes)?;
-        let header = reader.header().clone();
-        return Ok(Source { header, format, position, events: Events::Streamed(reader) });
+        return open_jsonl(bytes, is_lines, position);
     }
-    let mut text = String::new();
-    bytes.read_to_string(&mut text).map_err(|error| match error.kind() {
-        std::io::ErrorKind::InvalidData => {
-            ReadError::Foreign { reason: "the file is not UTF-8 text".to_owned() }
-        }
-        _ => error.into(),
-    })?;
+    let text = text(bytes)?;
     // Imported files are small, so the events are made at once and the text is let go.
-    let mut header = Header::default();
-    let events: Vec<_> = match format {
-        Format::Edn => read_edn(&text).collect(),
-        Format::Tipocket => read_tipocket(&text).collect(),
-        Format::Etcd => {
-            let history = read_etcd(&text);
-            if !history.left_out.is_empty() {
-                let target = format!("etcd, imported without {}", history.left_out.join(" and "));
-                header.fields.insert("target".into(), target.into());
+    let imported = match format {
+        Format::Edn => read_edn(&text, options.independent),
+        Format::Tipocket => read_tipocket(&text),
+        Format::Etcd => match folder::report_around(path) {
+            Some(report) => {
+                return Err(ReadError::Foreign {
+                    reason: format!(
+                        "it is what one of several clients saw, and without the others it cannot be judged: name the \
+                         folder {}",
+                        report.display()
+                    ),
+                });
             }
-            history.events
-        }
-        Format::Log | Format::Jsonl => read_text_log(&text).collect(),
+            None => read_etcd(&text),
+        },
+        Format::Log | Format::Jsonl => read_text_log(&text, options.independent),
     };
-    if events.is_empty() {
-        return Err(ReadError::Foreign { reason: "there is no event in the file".to_owned() });
-    }
-    Ok(Source { header, format, position, events: Events::Read(events) })
+    Ok(Source::imported(format, position, imported))
 }
 
-/// The format of a file that begins with these bytes.
-fn told_from(beginning: &[u8]) -> Result<Format, ReadError> {
-    let text = String::from_utf8_lossy(beginning);
-    let text = text.trim_start();
-    if text.starts_with("{\"action\"") {
-        Ok(Format::Tipocket)
-    } else if text.starts_with("{\"ClientId\"") {
-        Ok(Format::Etcd)
-    } else if text.starts_with("{\"") || text.is_empty() {
-        Ok(Format::Jsonl)
-    } else if text.starts_with(['[', '(', ';', '{', '#']) {
-        Ok(Format::Edn)
-    } else if text.contains("jepsen.util - ") {
-        Ok(Format::Log)
-    } else {
-        let reason = "it begins neither as history.jsonl, nor as EDN, nor as a log of Jepsen, tipocket or etcd";
-        Err(ReadError::Foreign { reason: reason.to_owned() })
+fn open_jsonl(
+    mut bytes: Peeked<Box<dyn BufRead + Send>>,
+    is_lines: bool,
+    position: Position,
+) -> Result<Source, ReadError> {
+    let format = Format::Jsonl;
+    if !is_lines {
+        let (header, events) = jsonl::read_values(&text(bytes)?)?;
+        let events = Events::Read(events);
+        return Ok(Source { header, format, position, places: Vec::new(), events });
     }
+    let held = bytes.held();
+    let blank = held.len() - held.trim_ascii_start().len();
+    let lines = memchr::memchr_iter(b'\n', &held[..blank]).count() as u64;
+    bytes.advance(blank);
+    let reader = Reader::behind(Box::new(bytes) as Box<dyn BufRead + Send>, lines)?;
+    let header = reader.header().clone();
+    let events = Events::Streamed(reader);
+    Ok(Source { header, format, position, places: Vec::new(), events })
+}
+
+fn text(mut bytes: impl Read) -> Result<String, ReadError> {
+    let mut text = Vec::new();
+    bytes.read_to_end(&mut text)?;
+    String::from_utf8(text).map_err(|error| {
+        let read = error.utf8_error().valid_up_to();
+        let line = memchr::memchr_iter(b'\n', &error.as_bytes()[..read]).count() + 1;
+        ReadError::Foreign { reason: format!("line {line} is not UTF-8 text") }
+    })
+}
+
+/// Opens the files of several clients as one history.
+fn open_clients(folder: &Path, files: &[PathBuf]) -> Result<Source, ReadError> {
+    let mut texts = Vec::new();
+    let mut position = Position::default();
+    for file in files {
+        let (bytes, read) = jsonl::open_bytes(file)?;
+        let name = file.strip_prefix(folder).unwrap_or(file).display().to_string();
+        let mut bytes = Peeked::new(bytes);
+        let named = |error| ReadError::Foreign { reason: format!("{name}: {error}") };
+        beginning::look(&mut bytes, Some(Format::Etcd)).map_err(named)?;
+        texts.push((Some(name), text(bytes)?));
+        position = read;
+    }
+    let texts: Vec<_> = texts.iter().map(|(name, text)| (name.clone(), text.as_str())).collect();
+    Ok(Source::imported(Format::Etcd, position, read_etcd_files(&texts)))
 }
 
 impl fmt::Debug for Source {

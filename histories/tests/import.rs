@@ -21,7 +21,8 @@ fn edn_is_read_as_knossos_reads_it() {
          {:process 1, :type :ok, :f :read, :value nil}
          {:process 1, :type :invoke, :f :read, :value nil}
          {:process 1, :type :ok, :f :read, :value 2}]";
-    let events: Vec<Event> = read_edn(text).collect::<Result<_, _>>().expect("well-formed");
+    let events: Vec<Event> =
+        read_edn(text, None).events.into_iter().collect::<Result<_, _>>().expect("well-formed");
     let two = Outcome::Ok(Answer::Got(Some(b"2".to_vec())));
     assert_eq!(outcomes(&events), [Outcome::Fail, Outcome::Fail, two]);
     assert_eq!(events[1].process, Process::Nemesis);
@@ -42,7 +43,11 @@ fn text_log_is_read_as_porcupine_reads_it() {
         INFO  jepsen.util - 0\t:ok\t:read\tnil\n\
         INFO  jepsen.util - 0\t:invoke\t:write\t3\n\
         INFO  jepsen.util - 0\t:info\t:write\t:timed-out\n";
-    let events: Vec<Event> = read_text_log(text).collect::<Result<_, _>>().expect("well-formed");
+    let events: Vec<Event> = read_text_log(text, None)
+        .events
+        .into_iter()
+        .collect::<Result<_, _>>()
+        .expect("well-formed");
     let expected = [Outcome::Ok(Answer::CasFailed), Outcome::Ok(Answer::Got(None)), Outcome::Info];
     assert_eq!(outcomes(&events), expected);
 }
@@ -50,10 +55,10 @@ fn text_log_is_read_as_porcupine_reads_it() {
 #[test]
 fn torn_imports_are_torn() {
     let text = "[{:process 0, :type :invoke, :f :read, :value nil}\n{:process 0, :ty";
-    let last = read_edn(text).last().expect("an end");
+    let last = read_edn(text, None).events.into_iter().last().expect("an end");
     assert!(matches!(last, Err(ReadError::TornTail { line: 2 })), "{last:?}");
     let text = "INFO  jepsen.util - 0\t:invoke\t:read\tnil\nINFO  jepsen.util - 0\t:ok";
-    let last = read_text_log(text).last().expect("an end");
+    let last = read_text_log(text, None).events.into_iter().last().expect("an end");
     assert!(matches!(last, Err(ReadError::TornTail { line: 2 })), "{last:?}");
 }
 
@@ -61,11 +66,11 @@ fn torn_imports_are_torn() {
 fn malformed_imports_are_refused_with_their_line() {
     let text = "{:process 0, :type :invoke, :f :read, :value nil}\n\
         {:process 1, :type :ok, :f :read, :value 1}";
-    let last = read_edn(text).last().expect("an end");
+    let last = read_edn(text, None).events.into_iter().last().expect("an end");
     let reason = MalformedReason::ReturnWithoutInvoke(1);
     assert!(matches!(last, Err(ReadError::Malformed { line: 2, reason: r }) if r == reason));
     let text = "\n{:process 0, :type :invoke, :f :append, :value 1}";
-    let last = read_edn(text).last().expect("an end");
+    let last = read_edn(text, None).events.into_iter().last().expect("an end");
     let reason = MalformedReason::UnknownOperation("append".to_owned());
     assert!(matches!(last, Err(ReadError::Malformed { line: 2, reason: r }) if r == reason));
 }
@@ -86,7 +91,8 @@ fn tipocket_s_registers_are_read_with_their_first_value() {
         line("return", 0, "{\"Unknown\":false,\"Value\":7}"),
     ]
     .concat();
-    let events: Vec<Event> = read_tipocket(&register).collect::<Result<_, _>>().expect("read");
+    let events: Vec<Event> =
+        read_tipocket(&register).events.into_iter().collect::<Result<_, _>>().expect("read");
     let got = Outcome::Ok(Answer::Got(Some(b"7".to_vec())));
     assert_eq!(outcomes(&events), [Outcome::Ok(Answer::Done), Outcome::Info, got]);
     assert!(events.iter().any(|event| event.process == Process::Nemesis));
@@ -98,16 +104,20 @@ fn tipocket_s_registers_are_read_with_their_first_value() {
         line("return", 0, "{\"Ok\":false,\"Exists\":false,\"Value\":0,\"Unknown\":false}"),
     ]
     .concat();
-    let events: Vec<Event> = read_tipocket(&cas).collect::<Result<_, _>>().expect("read");
+    let events: Vec<Event> =
+        read_tipocket(&cas).events.into_iter().collect::<Result<_, _>>().expect("read");
     assert_eq!(outcomes(&events), [Outcome::Ok(Answer::Got(None)), Outcome::Ok(Answer::CasFailed)]);
 
     let unpaired = line("return", 3, "{\"Unknown\":false,\"Value\":1}");
     assert!(matches!(
-        read_tipocket(&unpaired).last(),
+        read_tipocket(&unpaired).events.into_iter().last(),
         Some(Err(ReadError::Malformed { line: 1, .. }))
     ));
     let torn = &cas[..cas.len() - 20];
-    assert!(matches!(read_tipocket(torn).last(), Some(Err(ReadError::TornTail { line: 4 }))));
+    assert!(matches!(
+        read_tipocket(torn).events.into_iter().last(),
+        Some(Err(ReadError::TornTail { line: 4 }))
+    ));
 }
 
 /// One operation of etcd's tests.

@@ -38,7 +38,7 @@ fn record(path: &Path) -> Vec<Event> {
 /// The header's target, and all events, read by line and read fast, which is the same.
 fn read(path: &Path) -> Result<(String, Vec<Event>), ReadError> {
     let by_line: Vec<Event> = jsonl::open(path)?.collect::<Result<_, _>>()?;
-    let opened = source::open(path, None)?;
+    let opened = source::open(path, histories::ReadOptions::default())?;
     let target = opened.header.fields["target"].as_str().unwrap_or_default().to_owned();
     let (length, position) = (opened.position.length(), opened.position.clone());
     let mut fast = 0;

@@ -121,7 +121,8 @@ impl Injection {
         }));
         let whom = self.record.hurt[place..].iter().map(Hurt::to_whom).collect::<Value>();
         let (f, _) = how.steps();
-        self.begin(f, json!({ "region": region.id, "stores": whom, "length_ms": length_ms }));
+        let value = json!({ "region": region.id, "stores": whom, "length_ms": length_ms });
+        let asked = Asked { at_ns: self.begin(f, value), at: Instant::now() };
         let done = match how {
             Down::Stopped => self.field.target.pause(stores.to_vec()).await,
             Down::Killed => self.field.target.kill(stores.to_vec()).await,
@@ -130,7 +131,7 @@ impl Injection {
         for (hurt, seen) in self.record.hurt[place..].iter_mut().zip(done.iter().flatten()) {
             hurt.state = Some(seen.state);
         }
-        self.complete(f, seen(&done));
+        self.complete(f, asked.seen(&done));
         let wanted = how.state();
         match done?.into_iter().find(|seen| seen.state != wanted) {
             None => Ok(()),
@@ -146,12 +147,13 @@ impl Injection {
         let (_, f) = how.steps();
         let whom: Value = stores.iter().map(|store| json!({ "id": store })).collect();
         let value = json!({ "fault": self.record.fault, "stores": whom });
-        self.field.observer.record(What::FaultInvoke { f: f.into(), value });
+        let at_ns = self.field.observer.record(What::FaultInvoke { f: f.into(), value });
+        let asked = Asked { at_ns, at: Instant::now() };
         let done = match how {
             Down::Stopped => self.field.target.resume(stores.to_vec()).await,
             Down::Killed | Down::DiskFailed => self.field.target.start(stores.to_vec()).await,
         };
-        let mut value = seen(&done);
+        let mut value = asked.seen(&done);
         if !self.record.regions.is_empty() {
             value["regions"] = json!(self.record.regions);
         }
@@ -168,8 +170,8 @@ impl Injection {
         if cut_short { Err(Ended::CutShort) } else { Ok(()) }
     }
 
-    /// Tells the history what is about to be done. From the first time on the fault is in force.
-    pub(crate) fn begin(&mut self, f: &str, mut value: Value) {
+    /// Tells the history what is about to be done, and says when that was. From the first time on the fault is in force.
+    pub(crate) fn begin(&mut self, f: &str, mut value: Value) -> u64 {
         value["fault"] = self.record.fault.into();
         value["name"] = self.record.name.into();
         let region = self.before.iter().find(|region| value["region"].as_u64() == Some(region.id));
@@ -183,6 +185,7 @@ impl Injection {
         let at_ns = self.field.observer.record(What::FaultInvoke { f: f.into(), value });
         self.record.begun_ns.get_or_insert(at_ns);
         self.field.in_force(&self.record, &self.before);
+        at_ns
     }
 
     /// Tells the history what was seen of it.
@@ -244,13 +247,33 @@ impl Injection {
     }
 }
 
-/// What was seen of processes, for a history.
-fn seen(done: &Result<Vec<SeenProcess>, TargetError>) -> Value {
-    match done {
-        Ok(seen) => {
-            let of = |seen: &SeenProcess| json!({ "id": seen.store, "pid": seen.pid, "state": seen.state.name() });
-            json!({ "stores": seen.iter().map(of).collect::<Value>() })
+/// When something was asked of processes, by this process's clock and by the run's.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked {
+    /// By this process's clock.
+    pub at: Instant,
+    /// Nanoseconds since the run's start.
+    pub at_ns: u64,
+}
+
+impl Asked {
+    /// What was seen of the processes, for a history. `signalled_ns` is when a signal was sent; the event itself comes
+    /// when it was seen to have acted.
+    pub fn seen(&self, done: &Result<Vec<SeenProcess>, TargetError>) -> Value {
+        match done {
+            Ok(seen) => {
+                let of = |seen: &SeenProcess| {
+                    let mut value =
+                        json!({ "id": seen.store, "pid": seen.pid, "state": seen.state.name() });
+                    if let Some(signalled) = seen.signalled {
+                        let later = signalled.saturating_duration_since(self.at.into_std());
+                        value["signalled_ns"] = (self.at_ns + later.as_nanos() as u64).into();
+                    }
+                    value
+                };
+                json!({ "stores": seen.iter().map(of).collect::<Value>() })
+            }
+            Err(error) => json!({ "error": error.to_string() }),
         }
-        Err(error) => json!({ "error": error.to_string() }),
     }
 }

@@ -8,7 +8,7 @@
 //! A process whose last line is `stopping` may be stopped. It is resumed only if its machine was not booted since, the
 //! PID's start time is the same, and the tester no longer lives.
 
-use crate::process::{ProcessIdentity, ProcessState, boot_id};
+use crate::process::{ProcessIdentity, ProcessState, SignalError, boot_id};
 use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -191,8 +191,15 @@ fn note_healed(path: &Path, whole: u64, resumed: &[ProcessIdentity]) -> Result<(
 
 /// Resumes a process and sees that it runs. Its state at the end: `Running`, or `Gone` if it is no more.
 pub(crate) fn resume(process: &ProcessIdentity) -> Result<ProcessState, String> {
-    let sent = process.signal(Signal::SIGCONT).map_err(|error| format!("SIGCONT: {error}"))?;
-    if !sent {
+    await_resumed(process, process.signal(Signal::SIGCONT))
+}
+
+/// Sees that a process runs to which SIGCONT was sent.
+pub(crate) fn await_resumed(
+    process: &ProcessIdentity,
+    sent: Result<bool, SignalError>,
+) -> Result<ProcessState, String> {
+    if !sent.map_err(|error| format!("SIGCONT: {error}"))? {
         return Ok(ProcessState::Gone);
     }
     match process.await_state(|state| state != ProcessState::Stopped, RESUME_PATIENCE) {

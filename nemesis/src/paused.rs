@@ -8,7 +8,7 @@
 //! Nothing here needs a runtime. Knows nothing of stores.
 
 use crate::{
-    journal::{Journal, JournalError, resume},
+    journal::{Journal, JournalError, await_resumed},
     process::{ProcessIdentity, ProcessState, signal_all},
 };
 use nix::sys::signal::Signal;
@@ -58,6 +58,15 @@ pub enum PauseError {
     },
 }
 
+/// A process that was sent a signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Signalled {
+    /// When the signal was sent: it acts from then on, and is seen to have acted only later.
+    pub at: Instant,
+    /// What the process was seen to do afterwards.
+    pub state: ProcessState,
+}
+
 impl PausedProcesses {
     /// Begins with none stopped and a new journal at `path`.
     pub fn create(path: &Path) -> Result<Self, JournalError> {
@@ -68,7 +77,7 @@ impl PausedProcesses {
 
     /// Stops processes in the same instant, and says what each does afterwards. Blocks until all are seen stopped or
     /// gone, a few seconds at most. If one cannot be signalled, none stays stopped.
-    pub fn pause(&self, processes: &[ProcessIdentity]) -> Result<Vec<ProcessState>, PauseError> {
+    pub fn pause(&self, processes: &[ProcessIdentity]) -> Result<Vec<Signalled>, PauseError> {
         let mut inner = self.lock();
         if inner.closed {
             return Err(PauseError::Closed);
@@ -76,6 +85,7 @@ impl PausedProcesses {
         inner.journal.stopping(processes)?;
         inner.paused.extend(processes.iter().cloned());
         // Nothing between these signals: that is what makes it one instant.
+        let at = Instant::now();
         let sent = signal_all(processes, Signal::SIGSTOP);
         for (process, sent) in processes.iter().zip(sent) {
             if let Err(refusal) = sent {
@@ -87,11 +97,12 @@ impl PausedProcesses {
         let settled = |state| state != ProcessState::Running;
         let deadline = Instant::now() + STOP_PATIENCE;
         let rest = || deadline.saturating_duration_since(Instant::now());
-        Ok(processes.iter().map(|it| it.await_state(settled, rest())).collect())
+        let seen = processes.iter().map(|it| it.await_state(settled, rest()));
+        Ok(seen.map(|state| Signalled { at, state }).collect())
     }
 
     /// Resumes processes in the same instant, and says what each does afterwards.
-    pub fn resume(&self, processes: &[ProcessIdentity]) -> Result<Vec<ProcessState>, PauseError> {
+    pub fn resume(&self, processes: &[ProcessIdentity]) -> Result<Vec<Signalled>, PauseError> {
         let seen = self.lock().resume(processes);
         processes
             .iter()
@@ -135,8 +146,15 @@ impl PausedProcesses {
 }
 
 impl Inner {
-    fn resume(&mut self, processes: &[ProcessIdentity]) -> Vec<Result<ProcessState, String>> {
-        let seen: Vec<_> = processes.iter().map(resume).collect();
+    fn resume(&mut self, processes: &[ProcessIdentity]) -> Vec<Result<Signalled, String>> {
+        let at = Instant::now();
+        let sent = signal_all(processes, Signal::SIGCONT);
+        let seen: Vec<_> = processes
+            .iter()
+            .zip(sent)
+            .map(|(process, sent)| await_resumed(process, sent))
+            .map(|seen| seen.map(|state| Signalled { at, state }))
+            .collect();
         let healed: Vec<_> = processes
             .iter()
             .zip(&seen)

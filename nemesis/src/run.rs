@@ -42,9 +42,10 @@ pub trait Observer: Send + Sync {
     /// [`Disturbance::steps`](crate::Disturbance::steps); `value` names the `fault` (its place in the plan). Beginnings say whom
     /// (`stores` by `id`, `address`, `pid` and `role`, or `region`, `from`, `to`) and how long (`length_ms`), the first one
     /// also who led the region then and could lead it (`leader`, `voters`), and `leaders-stay` if leaders should have been
-    /// moved and cannot be; completions what was seen of it: `stores` with the `state` of their processes, `regions` with their leaders and
-    /// numbers of voters before and after, what a disturbance `touched`, or an `error`. A `transfer-leader` that only
-    /// prepares a fault names it as `for`.
+    /// moved and cannot be. Completions say what was seen of it: `stores` with the `state` of their processes and when the
+    /// signal was sent that led to it (`signalled_ns`; the completion's own time is when that was confirmed), `regions`
+    /// with their leaders and numbers of voters before and after, what a disturbance `touched`, or an `error`. A
+    /// `transfer-leader` that only prepares a fault names it as `for`.
     fn record(&self, what: What) -> u64;
 
     /// How many writes of clients have been acknowledged so far. It never falls.

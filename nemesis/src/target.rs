@@ -6,7 +6,7 @@
 
 use crate::{disturbance::Disturbance, process::ProcessState};
 use serde::Serialize;
-use std::{pin::Pin, sync::Arc};
+use std::{pin::Pin, sync::Arc, time::Instant};
 use thiserror::Error;
 
 /// A store's id, given by PD.
@@ -67,6 +67,9 @@ pub struct SeenProcess {
     pub pid: Option<u32>,
     /// What it does.
     pub state: ProcessState,
+    /// When the signal was sent that made it do so, if that was noted.
+    #[serde(skip)]
+    pub signalled: Option<Instant>,
 }
 
 /// Why a target did not do it.

@@ -1,12 +1,12 @@
 //! Stopping and resuming real processes, on every way out, and healing what a killed tester left stopped.
 
-use nemesis::{PauseError, PausedProcesses, ProcessIdentity, ProcessState, heal};
+use nemesis::{PauseError, PausedProcesses, ProcessIdentity, ProcessState, Signalled, heal};
 use nix::sys::signal::Signal;
 use std::{
     fs,
     path::PathBuf,
     process::{Child, Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// A child that ends with the test, however that ends.
@@ -45,17 +45,24 @@ fn as_if_the_tester_were_killed(path: &PathBuf) {
         .expect("written");
 }
 
+fn states(signalled: Result<Vec<Signalled>, PauseError>) -> Vec<ProcessState> {
+    signalled.expect("signalled").into_iter().map(|it| it.state).collect()
+}
+
 #[test]
 fn two_are_stopped_and_resumed() {
     let (_folder, path) = journal();
     let sleepers = [Sleeper::start(), Sleeper::start()];
     let both: Vec<_> = sleepers.iter().map(Sleeper::identity).collect();
     let paused = PausedProcesses::create(&path).expect("a journal");
-    assert_eq!(paused.pause(&both).expect("stopped"), [ProcessState::Stopped; 2]);
+    assert_eq!(states(paused.pause(&both)), [ProcessState::Stopped; 2]);
     assert!(both.iter().all(|it| it.state() == ProcessState::Stopped));
     let said = fs::read_to_string(&path).expect("a journal");
     assert_eq!(said.matches("stopping").count(), 2, "{said}");
-    assert_eq!(paused.resume(&both).expect("resumed"), [ProcessState::Running; 2]);
+    let (before, resumed) = (Instant::now(), paused.resume(&both).expect("resumed"));
+    // Both were sent the signal at once, before either was seen to run.
+    assert!(resumed.iter().all(|it| it.at == resumed[0].at && it.at >= before));
+    assert!(resumed.iter().all(|it| it.state == ProcessState::Running));
     assert!(paused.paused().is_empty());
     assert_eq!(fs::read_to_string(&path).expect("a journal").matches("resumed").count(), 2);
 }
@@ -77,8 +84,8 @@ fn all_threads_of_a_process_are_seen_stopped() {
     }
     let paused = PausedProcesses::create(&path).expect("a journal");
     let identity = many.identity();
-    let seen = paused.pause(std::slice::from_ref(&identity)).expect("stopped");
-    assert_eq!(seen, [ProcessState::Stopped]);
+    let seen = paused.pause(std::slice::from_ref(&identity));
+    assert_eq!(states(seen), [ProcessState::Stopped]);
     for task in fs::read_dir(&tasks).expect("it is").flatten() {
         let stat = fs::read_to_string(task.path().join("stat")).expect("a thread");
         assert!(stat.contains(") T "), "{stat}");
@@ -112,8 +119,8 @@ fn a_dead_process_is_said_to_be_gone() {
     sleeper.0.wait().expect("reaped");
     let paused = PausedProcesses::create(&path).expect("a journal");
     let one = std::slice::from_ref(&identity);
-    assert_eq!(paused.pause(one).expect("seen"), [ProcessState::Gone]);
-    assert_eq!(paused.resume(one).expect("seen"), [ProcessState::Gone]);
+    assert_eq!(states(paused.pause(one)), [ProcessState::Gone]);
+    assert_eq!(states(paused.resume(one)), [ProcessState::Gone]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The flags of `check`, and what its judge has to know.
 
-use crate::{exit::Exit, judge::Judging};
+use crate::{cli::reading::ReadArgs, exit::Exit, judge::Judging};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -8,12 +8,13 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 #[command(after_help = Exit::table())]
 pub struct CheckArgs {
-    /// Run directories or history files (- = standard input); plain or compressed with zstd
+    /// Run directories, history files (- = standard input; plain or compressed with zstd or gzip), or folders of Jepsen
+    /// (history.edn in it) and etcd's robustness tests (client-*/operations.json)
     #[arg(required = true)]
     pub paths: Vec<PathBuf>,
-    /// The files' format; otherwise told from how they begin
-    #[arg(long, value_enum)]
-    pub format: Option<FormatName>,
+    /// How the histories are read
+    #[command(flatten)]
+    pub reading: ReadArgs,
     /// What the histories are held to
     #[arg(long, value_enum, default_value = "kv")]
     pub model: ModelName,
@@ -42,21 +43,6 @@ pub struct CheckArgs {
     /// So many invalid keys get a counterexample
     #[arg(long, value_name = "N", default_value_t = checker::Options::default().counterexamples_max)]
     pub counterexamples_max: u32,
-}
-
-/// A history's format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum FormatName {
-    /// Our own history.jsonl
-    Jsonl,
-    /// Jepsen's and Knossos' EDN
-    Edn,
-    /// Text logs of Jepsen, Knossos and Porcupine
-    Log,
-    /// Lines of tipocket's register tests
-    Tipocket,
-    /// Operations of etcd's robustness tests (operations.json)
-    Etcd,
 }
 
 /// What a history is held to.
@@ -102,13 +88,7 @@ impl CheckArgs {
                 ModelName::CasRegister => checker::Model::CasRegister,
                 ModelName::Kv => checker::Model::Kv,
             },
-            format: self.format.map(|format| match format {
-                FormatName::Jsonl => histories::Format::Jsonl,
-                FormatName::Edn => histories::Format::Edn,
-                FormatName::Log => histories::Format::Log,
-                FormatName::Tipocket => histories::Format::Tipocket,
-                FormatName::Etcd => histories::Format::Etcd,
-            }),
+            reading: self.reading.options(),
             initial: self.initial.clone().map(String::into_bytes),
         }
     }

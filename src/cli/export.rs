@@ -1,6 +1,6 @@
 //! The flags of `export`.
 
-use crate::exit::Exit;
+use crate::{cli::reading::ReadArgs, exit::Exit};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -8,8 +8,11 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 #[command(after_help = Exit::table())]
 pub struct ExportArgs {
-    /// A run directory or a history file
+    /// A run directory, a history file, or a folder of Jepsen or etcd
     pub history: PathBuf,
+    /// How the history is read
+    #[command(flatten)]
+    pub reading: ReadArgs,
     /// Only this key, to stdout
     #[arg(long, conflicts_with = "out")]
     pub key: Option<String>,

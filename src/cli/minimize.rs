@@ -1,6 +1,6 @@
 //! The flags of `minimize`.
 
-use crate::exit::Exit;
+use crate::{cli::reading::ReadArgs, exit::Exit};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -8,8 +8,11 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 #[command(after_help = Exit::table())]
 pub struct MinimizeArgs {
-    /// A run directory or a history file that is not linearizable
+    /// A run directory, a history file, or a folder of Jepsen or etcd that is not linearizable
     pub history: PathBuf,
+    /// How the history is read
+    #[command(flatten)]
+    pub reading: ReadArgs,
     /// Where the smallest sub-history goes; it must not exist yet
     #[arg(long, short, default_value = "minimal.jsonl")]
     pub output: PathBuf,

@@ -15,6 +15,7 @@ mod heal;
 mod minimize;
 mod nightly;
 mod plan;
+mod reading;
 mod replay;
 mod report;
 mod scenario;

@@ -14,7 +14,7 @@ use crate::{
     observe::{self, ProcessSeen, ProcessWord},
     targets::embedded::{ClusterFile, EmbeddedCluster, ProcessEntry},
 };
-use nemesis::{PausedProcesses, ProcessIdentity, ProcessState};
+use nemesis::{PausedProcesses, ProcessIdentity, ProcessState, Signalled};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 /// The processes of a running cluster.
@@ -229,11 +229,11 @@ fn sentences(done: &str, chosen: &[ProcessEntry]) -> Vec<String> {
 fn seen(
     done: &str,
     chosen: &[ProcessEntry],
-    states: &[ProcessState],
+    states: &[Signalled],
     wanted: ProcessState,
 ) -> Result<Vec<String>, Failure> {
-    match chosen.iter().zip(states).find(|(_, state)| **state != wanted) {
-        Some((entry, state)) => Err(Failure::target_or_disk(format!(
+    match chosen.iter().zip(states).find(|(_, seen)| seen.state != wanted) {
+        Some((entry, Signalled { state, .. })) => Err(Failure::target_or_disk(format!(
             "{} is {} and not {}",
             named(entry),
             state.name(),

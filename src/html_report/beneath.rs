@@ -17,8 +17,9 @@ const SHORT_NS: u64 = 50_000_000;
 pub fn stores_concerned(facts: &Facts, from: u64, to: u64) -> BTreeSet<u64> {
     let known: BTreeSet<u64> = facts.processes.iter().map(|change| change.store).collect();
     let touched = |store: &u64| {
-        stretches(facts, *store).iter().any(|(begin, end, state)| {
-            *state != ProcessWord::Running && *end >= from && *begin <= to
+        stretches(facts, *store).iter().any(|it| {
+            let runs = it.state == ProcessWord::Running && it.is_confirmed;
+            !runs && it.to >= from && it.from <= to
         })
     };
     known.into_iter().filter(touched).collect()
@@ -27,15 +28,21 @@ pub fn stores_concerned(facts: &Facts, from: u64, to: u64) -> BTreeSet<u64> {
 /// What a store's process did. Where the next lane begins.
 pub fn process_lane(svg: &mut String, scale: &Scale, y: f64, facts: &Facts, store: u64) -> f64 {
     let _ = write!(svg, "<text x='8' y='{:.1}' fill='var(--ink)'>store {store}</text>", y + 11.0);
-    for (begin, end, state) in stretches(facts, store) {
+    for stretch in stretches(facts, store) {
+        let (begin, end, word) = (stretch.from, stretch.to, stretch.in_words());
         let (x1, x2) = (scale.x(begin).max(LEFT), scale.x(end).min(WIDTH - RIGHT + 10.0));
         if x2 - x1 < 0.5 {
             continue;
         }
-        let (word, fill, ink) = match state {
-            ProcessWord::Running => ("running", "var(--good-paper)", "var(--good)"),
-            ProcessWord::Stopped => ("stopped", "var(--doubt-paper)", "var(--doubt)"),
-            ProcessWord::Gone => ("killed", "var(--bad-paper)", "var(--bad)"),
+        let (fill, ink) = match stretch.state {
+            ProcessWord::Running => ("var(--good-paper)", "var(--good)"),
+            ProcessWord::Stopped => ("var(--doubt-paper)", "var(--doubt)"),
+            ProcessWord::Gone => ("var(--bad-paper)", "var(--bad)"),
+        };
+        // Between a signal and its confirmation the process may do the one or the other.
+        let (fill, dash) = match stretch.is_confirmed {
+            true => (fill, ""),
+            false => ("none", " stroke-dasharray='3 2'"),
         };
         let told =
             format!("store {store} {word}, {:.3} to {:.3} s", begin as f64 / 1e9, end as f64 / 1e9);
@@ -51,7 +58,7 @@ pub fn process_lane(svg: &mut String, scale: &Scale, y: f64, facts: &Facts, stor
         let _ = write!(
             svg,
             "<g><title>{told}</title><rect x='{x1:.1}' y='{y:.1}' width='{:.1}' height='14' fill='{fill}' \
-             stroke='{ink}' stroke-width='.8'/>{text}</g>",
+             stroke='{ink}' stroke-width='.8'{dash}/>{text}</g>",
             x2 - x1
         );
     }

@@ -71,8 +71,10 @@ pub struct Wanted {
 /// A change of a store's process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProcessChange {
-    /// When it was seen.
+    /// When the signal was sent; in histories that do not hold it, when it was about to be.
     pub at_ns: u64,
+    /// When it was seen to have acted.
+    pub confirmed_ns: u64,
     /// Which store.
     pub store: u64,
     /// What its process does from then on.
@@ -107,6 +109,8 @@ pub struct Facts {
     pub end_ns: u64,
     /// Why the file could not be read to its end.
     pub torn: Option<String>,
+    /// Steps of faults that were begun, by fault and step: when.
+    pub(super) begun: HashMap<(Option<u64>, String), u64>,
     /// What each client has open: kind, when invoked, by which event.
     pub(super) open: HashMap<u64, (&'static str, u64, u64)>,
 }
@@ -130,7 +134,7 @@ impl Facts {
         wanted: &BTreeSet<u64>,
         keys: impl IntoIterator<Item = Vec<u8>>,
     ) -> Result<Self, ReadError> {
-        let source = histories::source::open(path, None)?;
+        let source = histories::source::open(path, histories::ReadOptions::default())?;
         let mut facts = Self { header: source.header.clone(), ..Self::default() };
         facts.keys.extend(keys.into_iter().map(|key| (key, KeyLast::default())));
         let heard = source.hear(|event| {
@@ -181,6 +185,9 @@ impl Facts {
                     self.note_key(client, &operation.to_operation(), answer, event.time_ns);
                 }
             }
+            (Process::Nemesis, WhatRef::FaultInvoke(f, value)) => {
+                self.begun.insert((value["fault"].as_u64(), f.to_owned()), event.time_ns);
+            }
             (Process::Nemesis, WhatRef::FaultComplete(f, value)) => {
                 self.note_processes(f, value, event.time_ns);
             }
@@ -224,7 +231,8 @@ impl Facts {
     }
 
     /// A step of a fault tells what was seen of each process.
-    fn note_processes(&mut self, f: &str, value: &serde_json::Value, at_ns: u64) {
+    fn note_processes(&mut self, f: &str, value: &serde_json::Value, confirmed_ns: u64) {
+        let begun_ns = self.begun.remove(&(value["fault"].as_u64(), f.to_owned()));
         if !matches!(f, "pause" | "resume" | "kill" | "start" | "disk-error") {
             return;
         }
@@ -236,8 +244,10 @@ impl Facts {
                 Some("running") => ProcessWord::Running,
                 _ => continue,
             };
+            let at_ns = store["signalled_ns"].as_u64().or(begun_ns).unwrap_or(confirmed_ns);
+            let at_ns = at_ns.min(confirmed_ns);
             if let Some(store) = id {
-                self.processes.push(ProcessChange { at_ns, store, state });
+                self.processes.push(ProcessChange { at_ns, confirmed_ns, store, state });
             }
         }
     }

@@ -167,15 +167,16 @@ pub fn processes(facts: &Facts, known: &BTreeSet<u64>) -> Option<Value> {
         known.iter().copied().chain(facts.processes.iter().map(|change| change.store)).collect();
     let mut segments = Vec::new();
     for (lane, store) in stores.iter().enumerate() {
-        for (from, to, state) in stretches(facts, *store) {
-            let (label, tone, runs) = match state {
-                ProcessWord::Running => ("", json!(2), true),
-                ProcessWord::Stopped => ("stopped", json!(1), false),
-                ProcessWord::Gone => ("killed", json!("bad"), false),
+        for stretch in stretches(facts, *store) {
+            let (tone, runs) = match stretch.state {
+                ProcessWord::Running => (json!(2), stretch.is_confirmed),
+                ProcessWord::Stopped => (json!(1), false),
+                ProcessWord::Gone => (json!("bad"), false),
             };
+            let label = if runs { "" } else { stretch.in_words() };
             segments.push(
-                json!({ "lane": lane, "from": seconds(from), "to": seconds(to), "tone": tone,
-                "label": label, "hatched": !runs, "faint": runs }),
+                json!({ "lane": lane, "from": seconds(stretch.from), "to": seconds(stretch.to), "tone": tone,
+                "label": label, "hatched": !runs && stretch.is_confirmed, "faint": runs || !stretch.is_confirmed }),
             );
         }
     }
@@ -187,16 +188,65 @@ pub fn processes(facts: &Facts, known: &BTreeSet<u64>) -> Option<Value> {
     })
 }
 
-/// A store's process over the whole run: from, to, state. It ran at first.
-pub fn stretches(facts: &Facts, store: u64) -> Vec<(u64, u64, ProcessWord)> {
-    let (mut from, mut state, mut found) = (0, ProcessWord::Running, Vec::new());
-    for change in facts.processes.iter().filter(|change| change.store == store) {
-        if change.state != state {
-            found.push((from, change.at_ns, state));
-            (from, state) = (change.at_ns, change.state);
+/// A stretch of time of a store's process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stretch {
+    /// When it begins, nanoseconds.
+    pub from: u64,
+    /// When it ends.
+    pub to: u64,
+    /// What the process does, or was told to do.
+    pub state: ProcessWord,
+    /// The process was seen to do so. Between a signal and that it may do the one or the other.
+    pub is_confirmed: bool,
+    /// It was gone before.
+    was_gone: bool,
+}
+
+impl Stretch {
+    /// The stretch in a word.
+    pub fn in_words(&self) -> &'static str {
+        match (self.state, self.is_confirmed) {
+            (ProcessWord::Running, true) => "running",
+            (ProcessWord::Stopped, true) => "stopped",
+            (ProcessWord::Gone, true) => "killed",
+            (ProcessWord::Running, false) if self.was_gone => "starting",
+            (ProcessWord::Running, false) => "resuming",
+            (ProcessWord::Stopped, false) => "stopping",
+            (ProcessWord::Gone, false) => "being killed",
         }
     }
-    found.push((from, facts.end_ns, state));
+}
+
+/// A store's process over the whole run. It ran at first.
+pub fn stretches(facts: &Facts, store: u64) -> Vec<Stretch> {
+    let mut now = Stretch {
+        from: 0,
+        to: facts.end_ns,
+        state: ProcessWord::Running,
+        is_confirmed: true,
+        was_gone: false,
+    };
+    let mut found = Vec::new();
+    let mut next = |now: &mut Stretch, at: u64, state, is_confirmed| {
+        // What was confirmed only after the next signal lasts until that signal.
+        let at = at.max(now.from);
+        found.push(Stretch { to: at, ..*now });
+        let was_gone = if is_confirmed { false } else { now.state == ProcessWord::Gone };
+        *now = Stretch { from: at, to: facts.end_ns, state, is_confirmed, was_gone };
+    };
+    let changes: Vec<_> = facts.processes.iter().filter(|change| change.store == store).collect();
+    for (place, change) in changes.iter().enumerate() {
+        if change.state != now.state {
+            next(&mut now, change.at_ns, change.state, false);
+            let until = changes.get(place + 1).map_or(u64::MAX, |after| after.at_ns);
+            if change.confirmed_ns <= until {
+                next(&mut now, change.confirmed_ns, change.state, true);
+            }
+        }
+    }
+    found.push(now);
+    found.retain(|stretch| stretch.from < stretch.to || stretch.is_confirmed);
     found
 }
 
@@ -266,5 +316,38 @@ mod tests {
         let values = panel["series"][0]["values"].as_array().expect("points");
         assert_eq!(values.len(), 20);
         assert_eq!(values[10][1], json!(0.0));
+    }
+
+    #[test]
+    fn a_process_changes_between_the_signal_and_its_confirmation() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("history.jsonl");
+        let line = |time: u64, kind: &str, f: &str, stores: &str| {
+            format!(
+                r#"{{"index":{},"time":{time},"process":"nemesis","type":"{kind}","f":"{f}","key":null,"value":{{"fault":0,"stores":[{stores}]}}}}"#,
+                time / 10
+            )
+        };
+        let told = |resumed: &str| {
+            let lines = [
+                r#"{"format":"jepsen-tikv history","version":1}"#.to_owned(),
+                line(0, "invoke", "pause", r#"{"id":1}"#),
+                line(10, "info", "pause", r#"{"id":1,"state":"stopped","signalled_ns":3}"#),
+                line(20, "invoke", "resume", r#"{"id":1}"#),
+                line(30, "info", "resume", resumed),
+            ];
+            std::fs::write(&path, lines.join("\n") + "\n").expect("written");
+            let facts = Facts::read(&path, &BTreeSet::new(), []).expect("read");
+            let found = stretches(&facts, 1).into_iter();
+            found.map(|it| (it.from, it.to, it.in_words())).collect::<Vec<_>>()
+        };
+        let first = [(0, 3, "running"), (3, 10, "stopping")];
+        let of_now = told(r#"{"id":1,"state":"running","signalled_ns":24}"#);
+        assert_eq!(of_now[..2], first);
+        assert_eq!(of_now[2..4], [(10, 24, "stopped"), (24, 30, "resuming")]);
+        // Older histories hold only when the signal was about to be sent.
+        let older = told(r#"{"id":1,"state":"running"}"#);
+        assert_eq!(older[2..4], [(10, 20, "stopped"), (20, 30, "resuming")]);
+        assert_eq!(older.last().map(|it| it.2), Some("running"));
     }
 }

@@ -151,11 +151,19 @@ fn stores(facts: &Facts, read: &Wanted) -> String {
     for change in recent {
         let before = facts.processes.iter().filter(|it| it.store == change.store);
         let before = before.take_while(|it| it.at_ns < change.at_ns).last().map(|it| it.state);
-        let what = match (change.state, before) {
-            (ProcessWord::Running, Some(ProcessWord::Gone)) => "had been started again",
-            (ProcessWord::Running, _) => "had been resumed",
-            (ProcessWord::Stopped, _) => "had been stopped, and still was,",
-            (ProcessWord::Gone, _) => "had been killed, and still was gone,",
+        let what = match (change.state, change.confirmed_ns <= end) {
+            (ProcessWord::Running, true) if before == Some(ProcessWord::Gone) => {
+                "had been started again"
+            }
+            (ProcessWord::Running, false) if before == Some(ProcessWord::Gone) => {
+                "was being started again from"
+            }
+            (ProcessWord::Running, true) => "had been resumed",
+            (ProcessWord::Running, false) => "had been sent the signal to resume",
+            (ProcessWord::Stopped, true) => "had been stopped, and still was,",
+            (ProcessWord::Stopped, false) => "had been sent the signal to stop",
+            (ProcessWord::Gone, true) => "had been killed, and still was gone,",
+            (ProcessWord::Gone, false) => "had been sent the signal that kills",
         };
         last.retain(|(other, _)| other.store != change.store);
         last.push((change, what));
@@ -179,7 +187,10 @@ mod tests {
 
     #[test]
     fn the_store_that_was_just_resumed_is_named_first() {
-        let change = |at_ns, store, state| ProcessChange { at_ns, store, state };
+        let change = |at_ns, store, state| {
+            let confirmed_ns = at_ns + 1_000_000;
+            ProcessChange { at_ns, confirmed_ns, store, state }
+        };
         let facts = Facts {
             processes: vec![
                 change(1_000_000_000, 4, ProcessWord::Stopped),
@@ -201,5 +212,36 @@ mod tests {
             " Store 4 had been resumed 0.200 s before that answer (at 5.000 s). Store 5 had been stopped, and \
              still was, 1.200 s before that answer (at 4.000 s)."
         );
+    }
+
+    #[test]
+    fn a_store_that_was_told_to_resume_is_not_said_to_be_stopped() {
+        let change = |at_ms: u64, confirmed_ms: u64, state| ProcessChange {
+            at_ns: at_ms * 1_000_000,
+            confirmed_ns: confirmed_ms * 1_000_000,
+            store: 1,
+            state,
+        };
+        let processes = vec![
+            change(7_000, 7_200, ProcessWord::Stopped),
+            change(9_490, 9_600, ProcessWord::Running),
+        ];
+        let facts = Facts { processes, ..Facts::default() };
+        let told = |answered_ms: u64| {
+            let read = Wanted {
+                client: 12,
+                words: String::new(),
+                value: String::new(),
+                is_read: true,
+                invoked_ns: 6_900_000_000,
+                completed_ns: Some(answered_ms * 1_000_000),
+            };
+            stores(&facts, &read)
+        };
+        assert_eq!(told(6_999), "");
+        assert!(told(7_100).contains("had been sent the signal to stop 0.100 s before"));
+        assert!(told(9_489).contains("had been stopped, and still was, 2.489 s before"));
+        assert!(told(9_500).contains("had been sent the signal to resume 0.010 s before"));
+        assert!(told(9_600).contains("had been resumed 0.110 s before"));
     }
 }

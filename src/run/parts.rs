@@ -202,10 +202,11 @@ impl Parts<'_> {
         let troubles = stage.perform(Purpose::Test, interrupt).await?;
         let seconds = began.elapsed().as_secs_f64();
         let (judgement, judged_seconds) = judged(&run).await?;
-        let history_bytes = histories::source::open(&run.history(), None)
-            .ok()
-            .and_then(|source| source.position.length())
-            .unwrap_or(0);
+        let history_bytes =
+            histories::source::open(&run.history(), histories::ReadOptions::default())
+                .ok()
+                .and_then(|source| source.position.length())
+                .unwrap_or(0);
         let took = (seconds, judged_seconds);
         let part = Part::of(number, plan, &judgement, took, history_bytes);
         self.append(&part)?;

@@ -13,7 +13,7 @@ use crate::{
 };
 use client::RawKv;
 use histories::What;
-use nemesis::{Observer, ProcessState, Region, Store, StoreId, Target, TargetError};
+use nemesis::{Asked, Observer, ProcessState, Region, Store, StoreId, Target, TargetError};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
@@ -158,10 +158,10 @@ impl Scene {
         });
         self.books().down.clone_from(&ids);
         let value = json!({ "region": region.id, "stores": whom.collect::<Value>() });
-        self.begin(fault, "pause", value);
+        let asked = Asked { at_ns: self.begin(fault, "pause", value), at: Instant::now() };
         let pulse = Pulse::feel(Arc::clone(&self.parts.recording));
         let seen = self.parts.target.pause(ids).await;
-        self.complete(fault, "pause", states(&seen));
+        self.complete(fault, "pause", asked.seen(&seen));
         for seen in seen? {
             self.say(format_args!("store {} seen {}", seen.store, seen.state.name()));
             if seen.state != ProcessState::Stopped {
@@ -181,9 +181,9 @@ impl Scene {
             "tester-late-ns": pulse.beat().late.as_nanos() as u64,
         });
         let value = json!({ "stores": whom, "scene": scene });
-        self.begin(fault, "resume", value);
+        let asked = Asked { at_ns: self.begin(fault, "resume", value), at: Instant::now() };
         let seen = self.parts.target.resume(down).await;
-        self.complete(fault, "resume", states(&seen));
+        self.complete(fault, "resume", asked.seen(&seen));
         for seen in seen? {
             self.say(format_args!("store {} seen {}", seen.store, seen.state.name()));
         }
@@ -334,14 +334,15 @@ impl Scene {
         done
     }
 
-    fn begin(&self, fault: u32, f: &str, mut value: Value) {
+    fn begin(&self, fault: u32, f: &str, mut value: Value) -> u64 {
         value["fault"] = fault.into();
         value["name"] = self.config.name.name().into();
-        self.parts.observer.record(What::FaultInvoke { f: f.into(), value });
+        let at_ns = self.parts.observer.record(What::FaultInvoke { f: f.into(), value });
         // What follows is told of a fault that is in force already.
         if matches!(f, "pause" | "max-replicas") {
             self.parts.observer.in_force(&[self.config.name.name()]);
         }
+        at_ns
     }
 
     fn complete(&self, fault: u32, f: &str, mut value: Value) {
@@ -374,17 +375,6 @@ impl Drop for Scene {
                 self.say(format_args!("max-replicas could not be set back to {initial}"));
             }
         }
-    }
-}
-
-/// What was seen of processes, for a history.
-fn states(seen: &Result<Vec<nemesis::SeenProcess>, TargetError>) -> Value {
-    match seen {
-        Ok(seen) => {
-            let of = |seen: &nemesis::SeenProcess| json!({ "id": seen.store, "pid": seen.pid, "state": seen.state.name() });
-            json!({ "stores": seen.iter().map(of).collect::<Value>() })
-        }
-        Err(error) => json!({ "error": error.to_string() }),
     }
 }
 

@@ -45,7 +45,12 @@ impl SimulatedTarget {
         let states = self.simulation.stores();
         let state = |id: StoreId| states.iter().find(|(other, _)| *other == id);
         let state = |id| state(id).map_or(Simulated::Dead, |(_, state)| *state);
-        let seen = |id: &StoreId| SeenProcess { store: *id, pid: None, state: named(state(*id)) };
+        let seen = |id: &StoreId| SeenProcess {
+            store: *id,
+            pid: None,
+            state: named(state(*id)),
+            signalled: None,
+        };
         stores.iter().map(seen).collect()
     }
 }

@@ -1,15 +1,17 @@
 //! A reader of EDN, as much of it as histories use.
 //!
 //! In: text. Out: [`Edn`] values with the lines they begin at. Numbers, symbols and characters are kept as they are
-//! written. Tags (`#inst`, `#jepsen.history.Op`) are skipped, `#_` and `;` drop what they say. Nesting is bounded.
+//! written, but for the suffixes of large integers: `5N` and `5M` are 5. Tags (`#inst`, `#jepsen.history.Op`) are skipped, `#_`
+//! and `;` drop what they say. Nesting is bounded, of brackets, tags and `#_` together.
 
 use std::fmt;
 
 const DEPTH_MAX: usize = 64;
 
 /// One EDN value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Edn {
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) enum Edn {
+    #[default]
     Nil,
     /// A keyword without its colon.
     Keyword(String),
@@ -23,7 +25,7 @@ pub(super) enum Edn {
 
 impl Edn {
     /// The value as bytes of a register; `None` for nil.
-    pub(super) fn bytes(&self) -> Option<Vec<u8>> {
+    pub(crate) fn bytes(&self) -> Option<Vec<u8>> {
         match self {
             Self::Nil => None,
             Self::Text(text) => Some(text.clone().into_bytes()),
@@ -31,8 +33,16 @@ impl Edn {
         }
     }
 
+    /// A keyword's name, or a string or symbol in its place.
+    pub(crate) fn word(&self) -> Option<&str> {
+        match self {
+            Self::Keyword(word) | Self::Text(word) | Self::Symbol(word) => Some(word),
+            Self::Nil | Self::Sequence(_) | Self::Map(_) => None,
+        }
+    }
+
     /// What a map holds under a keyword.
-    pub(super) fn get(&self, keyword: &str) -> Option<&Self> {
+    pub(crate) fn get(&self, keyword: &str) -> Option<&Self> {
         let Self::Map(entries) = self else { return None };
         let is_it =
             |(key, _): &&(Self, Self)| matches!(key, Self::Keyword(name) if name == keyword);
@@ -52,8 +62,10 @@ impl fmt::Display for Edn {
                 write!(f, "[{}]", values.join(" "))
             }
             Self::Map(entries) => {
-                let entries: Vec<String> =
+                // Equal maps are shown alike, whatever order they were written in.
+                let mut entries: Vec<String> =
                     entries.iter().map(|(key, value)| format!("{key} {value}")).collect();
+                entries.sort_unstable();
                 write!(f, "{{{}}}", entries.join(", "))
             }
         }
@@ -62,32 +74,43 @@ impl fmt::Display for Edn {
 
 /// What is wrong with the text.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum EdnError {
+pub(crate) enum EdnError {
     /// It ends in the middle of a value.
     Torn,
+    /// It is nested deeper than anything that a history holds.
+    TooDeep,
     /// It is no EDN.
     Unexpected(String),
 }
 
 /// Reads values one after another.
 #[derive(Debug)]
-pub(super) struct EdnReader<'a> {
+pub(crate) struct EdnReader<'a> {
     rest: &'a str,
     line: u64,
 }
 
 impl<'a> EdnReader<'a> {
-    pub(super) fn new(text: &'a str) -> Self {
+    pub(crate) fn new(text: &'a str) -> Self {
         Self { rest: text, line: 1 }
     }
 
     /// The line of what comes next, counted from 1.
-    pub(super) fn line(&self) -> u64 {
+    pub(crate) fn line(&self) -> u64 {
         self.line
     }
 
+    /// What is not read yet.
+    pub(crate) fn rest(&self) -> &'a str {
+        self.rest
+    }
+
     /// The next character that means something; `None` at the end.
-    pub(super) fn peek(&mut self) -> Result<Option<char>, EdnError> {
+    pub(crate) fn peek(&mut self) -> Result<Option<char>, EdnError> {
+        self.peek_at(0)
+    }
+
+    fn peek_at(&mut self, depth: usize) -> Result<Option<char>, EdnError> {
         loop {
             let space = |c: char| c.is_whitespace() || c == ',';
             let skipped = self.rest.len() - self.rest.trim_start_matches(space).len();
@@ -96,7 +119,7 @@ impl<'a> EdnReader<'a> {
                 self.advance(self.rest.find('\n').unwrap_or(self.rest.len()));
             } else if self.rest.starts_with("#_") {
                 self.advance(2);
-                self.value(0)?;
+                self.value(depth + 1)?;
             } else {
                 return Ok(self.rest.chars().next());
             }
@@ -104,12 +127,12 @@ impl<'a> EdnReader<'a> {
     }
 
     /// Steps over one bracket.
-    pub(super) fn bracket(&mut self) {
+    pub(crate) fn bracket(&mut self) {
         self.advance(1);
     }
 
     /// The next value.
-    pub(super) fn next(&mut self) -> Result<Edn, EdnError> {
+    pub(crate) fn next(&mut self) -> Result<Edn, EdnError> {
         self.value(0)
     }
 
@@ -120,17 +143,21 @@ impl<'a> EdnReader<'a> {
 
     fn value(&mut self, depth: usize) -> Result<Edn, EdnError> {
         if depth > DEPTH_MAX {
-            return Err(EdnError::Unexpected(format!("more than {DEPTH_MAX} brackets deep")));
+            return Err(EdnError::TooDeep);
         }
-        match self.peek()?.ok_or(EdnError::Torn)? {
+        match self.peek_at(depth)?.ok_or(EdnError::Torn)? {
             '[' => self.sequence(']', depth).map(Edn::Sequence),
             '(' => self.sequence(')', depth).map(Edn::Sequence),
             '{' => self.map(depth),
             '"' => self.text(),
             '#' if self.rest.starts_with("#{") => {
                 self.advance(1);
-                self.sequence('}', depth).map(Edn::Sequence)
+                let mut members = self.sequence('}', depth)?;
+                // Equal sets are alike, whatever order they were written in.
+                members.sort_by_cached_key(Edn::to_string);
+                Ok(Edn::Sequence(members))
             }
+            '#' if self.rest.starts_with("##") => Ok(self.token()),
             '#' => {
                 let tag = self.token_length();
                 self.advance(tag);
@@ -147,7 +174,7 @@ impl<'a> EdnReader<'a> {
         self.advance(1);
         let mut values = Vec::new();
         loop {
-            if self.peek()?.ok_or(EdnError::Torn)? == closing {
+            if self.peek_at(depth)?.ok_or(EdnError::Torn)? == closing {
                 self.advance(1);
                 return Ok(values);
             }
@@ -180,6 +207,7 @@ impl<'a> EdnReader<'a> {
                     Some((_, 'n')) => '\n',
                     Some((_, 't')) => '\t',
                     Some((_, 'r')) => '\r',
+                    Some((_, 'u')) => unicode(&mut characters)?,
                     Some((_, other)) => other,
                     None => return Err(EdnError::Torn),
                 }),
@@ -195,14 +223,37 @@ impl<'a> EdnReader<'a> {
     }
 
     fn token(&mut self) -> Edn {
-        let token = &self.rest[..self.token_length().max(1)];
+        // A character may be one that ends other tokens.
+        let character = self.rest.strip_prefix('\\').and_then(|rest| rest.chars().next());
+        let least = 1 + character.map_or(0, char::len_utf8);
+        let token = &self.rest[..self.token_length().max(least)];
         self.advance(token.len());
         match token.strip_prefix(':') {
             Some(name) => Edn::Keyword(name.to_owned()),
             None if token == "nil" => Edn::Nil,
-            None => Edn::Symbol(token.to_owned()),
+            None => Edn::Symbol(plain_number(token).unwrap_or(token).to_owned()),
         }
     }
+}
+
+/// An integer without its plus sign and the suffix of a large one; `None` for anything else.
+fn plain_number(token: &str) -> Option<&str> {
+    let number = token.strip_suffix(['N', 'M']).unwrap_or(token);
+    let number = number.strip_prefix('+').unwrap_or(number);
+    let digits = number.strip_prefix('-').unwrap_or(number);
+    let is_integer = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_integer.then_some(if number == "-0" { "0" } else { number })
+}
+
+/// The character that four hexadecimal digits stand for; half a pair of surrogates stands for itself alone.
+fn unicode(characters: &mut impl Iterator<Item = (usize, char)>) -> Result<char, EdnError> {
+    let digits: String = characters.take(4).map(|(_, digit)| digit).collect();
+    if digits.len() < 4 {
+        return Err(EdnError::Torn);
+    }
+    let code = u32::from_str_radix(&digits, 16)
+        .map_err(|_| EdnError::Unexpected(format!("no character: \\u{digits}")))?;
+    Ok(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER))
 }
 
 #[cfg(test)]
@@ -229,7 +280,27 @@ mod tests {
                 "{wrong}"
             );
         }
-        let deep = "[".repeat(100_000);
-        assert!(matches!(EdnReader::new(&deep).next(), Err(EdnError::Unexpected(_))));
+    }
+
+    #[test]
+    fn nesting_is_bounded_whatever_is_nested() {
+        for opening in ["[", "(", "{", "#{", "#_", "#_[", "#a ", "#_#a [", "{[#_(", "#_ ", "[#_"] {
+            for times in [DEPTH_MAX + 2, 10_000, 1_000_000] {
+                let deep = opening.repeat(times);
+                assert_eq!(EdnReader::new(&deep).next(), Err(EdnError::TooDeep), "{opening}");
+                assert_eq!(EdnReader::new(&format!("[{deep}")).next(), Err(EdnError::TooDeep));
+            }
+        }
+        let dropped = "#_".repeat(DEPTH_MAX - 1) + &"1 ".repeat(DEPTH_MAX - 1) + "2";
+        assert_eq!(EdnReader::new(&dropped).next(), Ok(Edn::Symbol("2".to_owned())));
+    }
+
+    #[test]
+    fn numbers_and_characters_are_read_as_clojure_writes_them() {
+        let text =
+            "[5N 5M +5 -0 -7N 5.0 1/2 N ##Inf \\[ \\newline \"\\u00e9\" 12345678901234567890N]";
+        let value = EdnReader::new(text).next().expect("EDN");
+        let shown = "[5 5 5 0 -7 5.0 1/2 N ##Inf \\[ \\newline \"é\" 12345678901234567890]";
+        assert_eq!(value.to_string(), shown);
     }
 }

@@ -1,26 +1,30 @@
 //! Jepsen histories in EDN: one vector (or list) of maps, or one map after another.
 //!
-//! In: text. Out: events. A map has `:process`, `:type`, `:f`, `:value` and perhaps `:key`; other fields are ignored.
+//! In: text, and what the user says of its values. Out: events. A map has `:process`, `:type`, `:f`, `:value` and perhaps
+//! `:key`, `:error`, `:index` and `:time`; other fields are ignored.
 
 use super::edn::{Edn, EdnError, EdnReader};
-use super::{Importer, RawEvent, Reading};
+use super::raw::{self, RawEvent, Reading};
+use super::{Imported, independent};
 use crate::error::{MalformedReason, ReadError};
-use crate::event::Event;
 
-/// Reads a history in EDN.
-pub fn read_edn(text: &str) -> impl Iterator<Item = Result<Event, ReadError>> {
+/// Reads a history in EDN. `independent` says that values are `[key value]`, or that they are not; otherwise the file
+/// tells.
+pub fn read_edn(text: &str, independent: Option<bool>) -> Imported {
     let reading = Reading { nil_is_absence: false, failed_cas_observes: false };
-    let mut source =
-        Source { reader: EdnReader::new(text), closing: None, begun: false, ended: false };
-    let mut importer = Importer::new(reading);
-    std::iter::from_fn(move || {
-        if source.ended {
-            return None;
+    let mut source = Source { reader: EdnReader::new(text), closing: None, begun: false };
+    let mut raws = Vec::new();
+    let wrong = loop {
+        match source.next() {
+            Ok(Some(raw)) => raws.push(raw),
+            Ok(None) => break None,
+            Err(error) => break Some(error),
         }
-        let event = source.next().transpose()?.and_then(|raw| importer.event(raw));
-        source.ended = event.is_err();
-        Some(event)
-    })
+    };
+    if let Err(error) = independent::settle(&mut raws, independent) {
+        return Imported::refused(error);
+    }
+    raw::imported(raws, reading, wrong)
 }
 
 struct Source<'a> {
@@ -28,7 +32,6 @@ struct Source<'a> {
     /// The bracket that ends the history, if one began it.
     closing: Option<char>,
     begun: bool,
-    ended: bool,
 }
 
 impl Source<'_> {
@@ -56,6 +59,7 @@ impl Source<'_> {
             None => Ok(None),
             Some(bracket) if Some(bracket) == self.closing => {
                 self.reader.bracket();
+                self.closing = None;
                 match self.peek()? {
                     None => Ok(None),
                     Some(_) => Err(malformed(line, "something follows the end of the history")),
@@ -75,24 +79,40 @@ impl Source<'_> {
 }
 
 fn raw_event(line: u64, value: &Edn) -> Result<RawEvent, ReadError> {
-    let word = |name: &str| match value.get(name) {
-        Some(Edn::Keyword(word)) => Ok(word.clone()),
-        _ => Err(malformed(line, &format!("an event wants a keyword as its :{name}: {value}"))),
+    let word = |name: &str| value.get(name).and_then(Edn::word).map(str::to_owned);
+    let number = |name: &str| match value.get(name) {
+        Some(Edn::Symbol(number)) => Some(number.clone()),
+        _ => None,
+    };
+    let process = match value.get("process") {
+        Some(Edn::Symbol(number)) => {
+            let client = number.parse();
+            Some(client.map_err(|_| malformed(line, &format!("{number} is no client's id")))?)
+        }
+        Some(_) => None,
+        None => return Err(malformed(line, &format!("an event wants a :process: {value}"))),
+    };
+    let kind = word("type").ok_or_else(|| {
+        malformed(line, &format!("an event wants a keyword as its :type: {value}"))
+    })?;
+    let f = match word("f") {
+        Some(f) => f,
+        // Only operations must have a name.
+        None if process.is_none() || kind == "info" => String::new(),
+        None => {
+            return Err(malformed(line, &format!("an event wants a keyword as its :f: {value}")));
+        }
     };
     Ok(RawEvent {
         line,
-        client: match value.get("process") {
-            Some(Edn::Symbol(number)) => {
-                let client = number.parse();
-                Some(client.map_err(|_| malformed(line, &format!("{number} is no client's id")))?)
-            }
-            Some(_) => None,
-            None => return Err(malformed(line, &format!("an event wants a :process: {value}"))),
-        },
-        kind: word("type")?,
-        f: word("f")?,
+        process,
+        kind,
+        f,
         key: value.get("key").and_then(Edn::bytes),
-        value: value.get("value").cloned().unwrap_or(Edn::Nil),
+        value: value.get("value").cloned().unwrap_or_default(),
+        has_error: value.get("error").is_some_and(|error| *error != Edn::Nil),
+        index: number("index"),
+        time: number("time"),
     })
 }
 
@@ -103,6 +123,7 @@ fn malformed(line: u64, reason: &str) -> ReadError {
 fn at(line: u64, error: EdnError) -> ReadError {
     match error {
         EdnError::Torn => ReadError::TornTail { line },
+        EdnError::TooDeep => malformed(line, "it is nested deeper than any event of a history"),
         EdnError::Unexpected(reason) => malformed(line, &reason),
     }
 }

@@ -1,4 +1,4 @@
-//! Histories of etcd's robustness tests: `operations.json`, one JSON object after another, an operation each.
+//! Histories of etcd's robustness tests: `operations.json`, JSON objects one behind the other, an operation each.
 //!
 //! In: text; the files of all clients, one after the other. Out: events in the order of their times, and what was left
 //! out, in words. What becomes of what:
@@ -6,65 +6,90 @@
 //! - A `range` of one key is a get, a `range` of several a scan, a `txn` its operations: those of the branch that was taken,
 //!   or of both, each of unknown outcome, if there was no answer. What a transaction promises beyond its single operations
 //!   (that they take effect together, its conditions) is not kept: fewer demands accuse nobody.
+//! - A range of keys only, or of which only the count was asked, says which keys are there, and nothing of their values. etcd's files
+//!   do not keep that flag inside of a transaction: there an empty value is taken for none, unless an empty one was written.
 //! - An operation with an error, or without an answer, has an unknown outcome. One that etcd itself refused
 //!   (`ClientError`) says nothing if it reads, and is unknown if it writes.
-//! - Left out: reads of old revisions, and every key that was ever put under a lease, since it may vanish at any time.
+//! - Left out: reads of old revisions and of a member's own state, counts of several keys, and every key that was ever put under
+//!   a lease, since it may vanish at any time.
 //! - Values longer than etcd's tests keep stand there as a hash; equal hashes are taken for equal values.
 
 use super::etcd_record::{
-    KeyOptions, OperationKind, RangeOptions, RangeResult, Record, ValueOrHash,
+    KeyOptions, OperationKind, RangeOptions, RangeResult, Record, TxnRequest, ValueOrHash,
 };
 use super::timed::{Done, TimedOperation};
+use super::{Imported, Place};
 use crate::error::{MalformedReason, ReadError};
-use crate::event::Event;
+use crate::json_values::json_values;
 use crate::operation::{Answer, Key, Operation};
+use crate::order;
 use std::collections::BTreeSet;
 
 /// The answer of a read of the newest state has this revision or a later one; -1 stands for "not linearizable".
 const REVISION_MIN: i64 = 0;
-
-/// What was read, and what was left out.
-#[derive(Debug)]
-pub struct EtcdHistory {
-    /// The events.
-    pub events: Vec<Result<Event, ReadError>>,
-    /// What was left out, in words; empty = nothing.
-    pub left_out: Vec<String>,
-}
+/// etcd's tests keep a hash of values that are so long.
+const HASHED_BYTES_MIN: usize = 20;
 
 /// Reads operations, one JSON object after another.
-pub fn read_etcd(text: &str) -> EtcdHistory {
+pub fn read_etcd(text: &str) -> Imported {
+    read_etcd_files(&[(None, text)])
+}
+
+/// Reads the operations of several files as one history; each has a name if there is more than one.
+pub(crate) fn read_etcd_files(files: &[(Option<String>, &str)]) -> Imported {
     let mut records = Vec::new();
-    let mut stream = serde_json::Deserializer::from_str(text).into_iter::<Record>();
     let mut wrong = None;
-    while let Some(record) = stream.next() {
-        match record {
-            Ok(record) => records.push(record),
-            Err(error) => {
-                wrong = Some(refusal(text, stream.byte_offset(), &error));
-                break;
-            }
+    for (file, text) in files {
+        let (values, ended) = json_values(text);
+        let read = values.into_iter().try_for_each(|value| {
+            let record: Record = value.parse("not an operation of etcd")?;
+            let malformed = |reason| ReadError::Malformed { line: value.line, reason };
+            checked(&record).map_err(malformed)?;
+            let place = Place { file: file.clone(), line: value.line, ..Place::default() };
+            records.push((record, place));
+            Ok(())
+        });
+        wrong = read.err().or(ended);
+        if wrong.is_some() {
+            break;
         }
     }
     let mut import = Import::of(&records);
-    for record in &records {
-        import.take(record);
+    for (record, place) in &records {
+        import.take(record, place);
     }
-    let mut events: Vec<Result<Event, ReadError>> =
-        super::timed::events(import.operations).into_iter().map(Ok).collect();
-    events.extend(wrong.map(Err));
-    EtcdHistory { events, left_out: import.left_out.in_words() }
+    let mut imported = super::timed::events(import.operations);
+    imported.events.extend(wrong.map(Err));
+    imported.left_out = import.left_out.in_words();
+    imported
 }
 
-fn refusal(text: &str, offset: usize, error: &serde_json::Error) -> ReadError {
-    let before = &text.as_bytes()[..offset.min(text.len())];
-    let line = memchr::memchr_iter(b'\n', before).count() as u64 + 1;
-    if error.is_eof() {
-        return ReadError::TornTail { line };
+/// Refuses what could not be judged.
+fn checked(record: &Record) -> Result<(), MalformedReason> {
+    let shape = |reason: String| Err(MalformedReason::Shape(reason));
+    let time = |time: i64| match u64::try_from(time) {
+        Ok(time) => order::time(time),
+        Err(_) => shape(format!("the time {time} is negative")),
+    };
+    time(record.call)?;
+    if record.answer().is_some() {
+        time(record.finish)?;
+        if record.finish < record.call {
+            let (call, finish) = (record.call, record.finish);
+            return shape(format!(
+                "the operation is answered at {finish}, before its call at {call}"
+            ));
+        }
     }
-    ReadError::Malformed {
-        line,
-        reason: MalformedReason::Shape(format!("not an operation of etcd: {error}")),
+    match record.input.kind.as_str() {
+        "range" if record.input.range.is_some() => Ok(()),
+        "txn" if record.input.txn.as_ref().is_some_and(TxnRequest::names_operations) => Ok(()),
+        "range" | "txn" => shape(format!(
+            "a {} without its operations: it was written by another version of etcd's tests",
+            record.input.kind
+        )),
+        "leaseGrant" | "leaseRevoke" | "defragment" | "compact" => Ok(()),
+        other => Err(MalformedReason::UnknownOperation(other.to_owned())),
     }
 }
 
@@ -72,6 +97,7 @@ fn refusal(text: &str, offset: usize, error: &serde_json::Error) -> ReadError {
 struct LeftOut {
     keys: BTreeSet<String>,
     old_reads: u64,
+    counts: u64,
 }
 
 impl LeftOut {
@@ -83,32 +109,56 @@ impl LeftOut {
         if self.old_reads > 0 {
             words.push(format!("{} reads of old revisions", self.old_reads));
         }
+        if self.counts > 0 {
+            words.push(format!("{} counts of keys", self.counts));
+        }
         words
     }
 }
 
-struct Import {
+/// No record is read yet.
+const NOWHERE: &Place = &Place { file: None, line: 0, index: None, time: None };
+
+struct Import<'a> {
     operations: Vec<TimedOperation>,
     left_out: LeftOut,
+    /// An empty value was written.
+    has_empty: bool,
+    place: &'a Place,
 }
 
-impl Import {
-    fn of(records: &[Record]) -> Self {
-        let puts = records.iter().flat_map(Record::branches).flat_map(|(branch, _)| branch);
-        let leased = puts.filter(|it| it.kind == OperationKind::Put && it.put.lease_id != 0);
+/// A range that was asked for.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    range: &'a RangeOptions,
+    /// Flags of the range are not kept in the file.
+    is_in_txn: bool,
+}
+
+impl<'a> Import<'a> {
+    fn of(records: &[(Record, Place)]) -> Self {
+        let puts = || {
+            let branches = records.iter().flat_map(|(record, _)| record.branches());
+            branches.flat_map(|(branch, _)| branch).filter(|it| it.kind == OperationKind::Put)
+        };
+        let leased = puts().filter(|it| it.put.lease_id != 0);
         let keys = leased.map(|it| it.put.key.clone()).collect();
-        Self { operations: Vec::new(), left_out: LeftOut { keys, old_reads: 0 } }
+        let has_empty = puts().any(|it| bytes(&it.put.value).is_empty());
+        let left_out = LeftOut { keys, ..LeftOut::default() };
+        Self { operations: Vec::new(), left_out, has_empty, place: NOWHERE }
     }
 
-    fn take(&mut self, record: &Record) {
+    fn take(&mut self, record: &Record, place: &'a Place) {
+        self.place = place;
         if let Some(range) = &record.input.range {
             let answer = record.answer().and_then(|output| output.range.as_ref());
             let is_old = range.revision != 0
+                || range.serializable
                 || record.output.as_ref().is_some_and(|it| it.revision < REVISION_MIN);
             if is_old {
                 self.left_out.old_reads += 1;
             } else {
-                self.read(record, &range.options, answer);
+                self.read(record, Asked { range: &range.options, is_in_txn: false }, answer);
             }
         }
         for (branch, results) in record.branches() {
@@ -116,7 +166,8 @@ impl Import {
                 let result = results.and_then(|results| results.get(at));
                 match operation.kind {
                     OperationKind::Range => {
-                        self.read(record, &operation.range, result.map(|it| &it.range));
+                        let asked = Asked { range: &operation.range, is_in_txn: true };
+                        self.read(record, asked, result.map(|it| &it.range));
                     }
                     OperationKind::Put => {
                         let put = &operation.put;
@@ -141,40 +192,62 @@ impl Import {
         }
     }
 
-    fn read(&mut self, record: &Record, range: &RangeOptions, result: Option<&RangeResult>) {
+    fn read(&mut self, record: &Record, asked: Asked<'_>, result: Option<&RangeResult>) {
         // A read without an answer says nothing.
         let Some(result) = result else { return };
-        let pairs = || result.kvs.iter().flatten();
+        let Asked { range, is_in_txn } = asked;
+        let returned = result.kvs.as_deref().unwrap_or_default();
+        let is_cut = result.is_cut(range.limit);
+        let lacks_value = || returned.iter().any(|pair| bytes(&pair.value).is_empty());
+        let may_lack_values = is_in_txn && !self.has_empty;
+        let has_values = !range.keys_only && (!may_lack_values || !lacks_value());
         if range.end.is_empty() {
-            if !self.left_out.keys.contains(&range.start) {
-                let value = pairs().next().map(|pair| bytes(&pair.value));
-                self.push(
-                    record,
-                    Operation::Get { key: key(&range.start) },
-                    Done::Ok(Answer::Got(value)),
-                );
+            if self.left_out.keys.contains(&range.start) {
+                return;
+            }
+            let start = key(&range.start);
+            let is_there = !returned.is_empty() || result.count > 0;
+            let value = returned.first().filter(|_| has_values).map(|pair| bytes(&pair.value));
+            if value.is_some() || !is_there {
+                self.push(record, Operation::Get { key: start }, Done::Ok(Answer::Got(value)));
+            } else {
+                let end = Some([start.as_slice(), &[0]].concat());
+                self.scan(record, start.clone(), end, Answer::ScannedKeys(vec![start]));
             }
             return;
         }
-        // One that met its limit covers what it returned; a single zero byte means that there is no end.
-        let met_limit = range.limit > 0 && pairs().count() as i64 >= range.limit;
-        let end = match pairs().next_back() {
-            Some(last) if met_limit => Some([key(&last.key).as_slice(), &[0]].concat()),
+        // One that was cut covers what it returned; a single zero byte means that there is no end.
+        let end = match returned.last() {
+            Some(last) if is_cut => Some([key(&last.key).as_slice(), &[0]].concat()),
+            // Only their number.
+            None if is_cut => {
+                self.left_out.counts += 1;
+                return;
+            }
             _ if range.end == "\0" => None,
             _ => Some(key(&range.end)),
         };
-        let start = key(&range.start);
+        let kept = returned.iter().filter(|pair| !self.left_out.keys.contains(&pair.key));
+        let answer = if has_values {
+            Answer::Scanned(kept.map(|pair| (key(&pair.key), bytes(&pair.value))).collect())
+        } else {
+            Answer::ScannedKeys(kept.map(|pair| key(&pair.key)).collect())
+        };
+        self.scan(record, key(&range.start), end, answer);
+    }
+
+    fn scan(&mut self, record: &Record, start: Key, end: Option<Key>, answer: Answer) {
+        let key_only = matches!(answer, Answer::ScannedKeys(_));
         let limit = u32::MAX;
-        let kept = pairs().filter(|pair| !self.left_out.keys.contains(&pair.key));
-        let answer = kept.map(|pair| (key(&pair.key), bytes(&pair.value))).collect();
-        let scan = Operation::Scan { start, end, limit, reverse: false, key_only: false };
-        self.push(record, scan, Done::Ok(Answer::Scanned(answer)));
+        let scan = Operation::Scan { start, end, limit, reverse: false, key_only };
+        self.push(record, scan, Done::Ok(answer));
     }
 
     fn push(&mut self, record: &Record, operation: Operation, done: Done) {
         let client = u64::try_from(record.client_id).ok();
         let (call, finish) = (record.call, record.finish);
-        self.operations.push(TimedOperation { client, call, finish, operation, done });
+        let place = self.place.clone();
+        self.operations.push(TimedOperation { client, call, finish, operation, done, place });
     }
 }
 
@@ -182,9 +255,19 @@ fn key(name: &str) -> Key {
     name.as_bytes().to_vec()
 }
 
+/// A value, or its hash if it is long. Within a transaction etcd's tests keep long values whole.
 fn bytes(value: &ValueOrHash) -> Vec<u8> {
+    let hashed = |hash: u32| format!("hash {hash:08x}").into_bytes();
     match value.hash {
+        0 if value.value.len() >= HASHED_BYTES_MIN => hashed(fnv_1a(value.value.as_bytes())),
         0 => value.value.clone().into_bytes(),
-        hash => format!("hash {hash:08x}").into_bytes(),
+        hash => hashed(hash),
     }
+}
+
+/// The hash FNV-1a of 32 bits.
+fn fnv_1a(bytes: &[u8]) -> u32 {
+    const OFFSET: u32 = 0x811c_9dc5;
+    const PRIME: u32 = 0x0100_0193;
+    bytes.iter().fold(OFFSET, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(PRIME))
 }

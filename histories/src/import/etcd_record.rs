@@ -2,13 +2,13 @@
 //!
 //! In: JSON. Out: a [`Record`] for each operation. Knows nothing of what they mean here.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 /// One operation: what was asked, when, and what was answered.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Record {
-    #[serde(rename = "ClientId")]
+    #[serde(rename = "ClientId", alias = "ClientID")]
     pub(super) client_id: i64,
     pub(super) input: Request,
     pub(super) call: i64,
@@ -20,6 +20,8 @@ pub(super) struct Record {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Request {
+    #[serde(rename = "Type")]
+    pub(super) kind: String,
     #[serde(default)]
     pub(super) range: Option<RangeRequest>,
     #[serde(default)]
@@ -33,6 +35,9 @@ pub(super) struct RangeRequest {
     pub(super) options: RangeOptions,
     #[serde(default)]
     pub(super) revision: i64,
+    /// A member answered from its own state, which may be old.
+    #[serde(default)]
+    pub(super) serializable: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -41,15 +46,30 @@ pub(super) struct RangeOptions {
     pub(super) start: String,
     pub(super) end: String,
     pub(super) limit: i64,
+    pub(super) keys_only: bool,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct TxnRequest {
-    #[serde(default)]
-    operations_on_success: Option<Vec<EtcdOperation>>,
-    #[serde(default)]
-    operations_on_failure: Option<Vec<EtcdOperation>>,
+    #[serde(default, deserialize_with = "named")]
+    operations_on_success: Named<Vec<EtcdOperation>>,
+    #[serde(default, deserialize_with = "named")]
+    operations_on_failure: Named<Vec<EtcdOperation>>,
+}
+
+/// A field that may be absent, null, or something.
+type Named<T> = Option<Option<T>>;
+
+fn named<'de, D: Deserializer<'de>, T: Deserialize<'de>>(field: D) -> Result<Named<T>, D::Error> {
+    Deserialize::deserialize(field).map(Some)
+}
+
+impl TxnRequest {
+    /// Returns true if it has a field for its operations, empty or not. Other versions name them otherwise.
+    pub(super) fn names_operations(&self) -> bool {
+        self.operations_on_success.is_some() || self.operations_on_failure.is_some()
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -138,6 +158,17 @@ pub(super) struct OperationResult {
 pub(super) struct RangeResult {
     #[serde(rename = "KVs")]
     pub(super) kvs: Option<Vec<KeyValue>>,
+    /// How many keys there are, returned or not.
+    #[serde(rename = "Count")]
+    pub(super) count: i64,
+}
+
+impl RangeResult {
+    /// Returns true if there may be more keys than were returned.
+    pub(super) fn is_cut(&self, limit: i64) -> bool {
+        let returned = self.kvs.as_ref().map_or(0, Vec::len) as i64;
+        self.count > returned || limit > 0 && returned >= limit
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -162,8 +193,9 @@ impl Record {
     /// The branch of a transaction that was taken, with its results; both without, if nobody knows. None for others.
     pub(super) fn branches(&self) -> Vec<Branch<'_>> {
         let Some(txn) = &self.input.txn else { return Vec::new() };
-        let success = txn.operations_on_success.as_deref().unwrap_or_default();
-        let failure = txn.operations_on_failure.as_deref().unwrap_or_default();
+        let success = txn.operations_on_success.as_ref().and_then(|it| it.as_deref());
+        let failure = txn.operations_on_failure.as_ref().and_then(|it| it.as_deref());
+        let (success, failure) = (success.unwrap_or_default(), failure.unwrap_or_default());
         match self.answer().and_then(|answer| answer.txn.as_ref()) {
             Some(answer) => {
                 let taken = if answer.failure { failure } else { success };

@@ -4,6 +4,7 @@
 //! has one open operation at most, and its times never run backwards. Where an operation does not fit behind the
 //! last one of its client it gets a client of its own, which demands less of the order and so accuses nobody.
 
+use super::{Imported, Place};
 use crate::event::{Event, Outcome, Process, What};
 use crate::operation::{Answer, Operation};
 use std::collections::HashMap;
@@ -28,17 +29,19 @@ pub(super) struct TimedOperation {
     pub(super) finish: i64,
     pub(super) operation: Operation,
     pub(super) done: Done,
+    /// Where it stands.
+    pub(super) place: Place,
 }
 
 /// The events of the operations, in order of time; at the same time beginnings come first, as intervals are closed.
-pub(super) fn events(mut operations: Vec<TimedOperation>) -> Vec<Event> {
+pub(super) fn events(mut operations: Vec<TimedOperation>) -> Imported {
     operations.sort_by_key(|it| (it.call, it.finish));
     let first = operations.first().map_or(0, |it| it.call);
     let mut next = operations.iter().filter_map(|it| it.client).max().map_or(0, |max| max + 1);
     // A client that was left with an unknown outcome is not heard of again.
     let mut free_after: HashMap<u64, Option<i64>, rustc_hash::FxBuildHasher> = HashMap::default();
     let mut halves = Vec::with_capacity(operations.len() * 2);
-    for TimedOperation { client, call, finish, operation, done } in operations {
+    for TimedOperation { client, call, finish, operation, done, place } in operations {
         let finish = finish.max(call);
         let is_free = |client: &u64| match free_after.get(client) {
             None => true,
@@ -50,21 +53,24 @@ pub(super) fn events(mut operations: Vec<TimedOperation>) -> Vec<Event> {
         });
         let after = matches!(done, Done::Ok(_)).then_some(finish);
         free_after.insert(client, after);
-        halves.push((call, false, client, What::Invoke(operation.clone())));
+        halves.push((call, false, client, What::Invoke(operation.clone()), place.clone()));
         if let Done::Ok(answer) = done {
-            halves.push((finish, true, client, What::Complete(operation, Outcome::Ok(answer))));
+            let end = What::Complete(operation, Outcome::Ok(answer));
+            halves.push((finish, true, client, end, place));
         }
     }
     halves.sort_by_key(|(time, is_end, ..)| (*time, *is_end));
-    (0..)
-        .zip(halves)
-        .map(|(index, (time, _, client, what))| Event {
+    let mut imported = Imported::default();
+    for (index, (time, _, client, what, place)) in (0..).zip(halves) {
+        imported.places.push(place);
+        imported.events.push(Ok(Event {
             index,
             time_ns: time.abs_diff(first),
             process: Process::Client(client),
             what,
             error: None,
             attempts: Vec::new(),
-        })
-        .collect()
+        }));
+    }
+    imported
 }

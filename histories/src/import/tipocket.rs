@@ -1,147 +1,167 @@
-//! Histories of tipocket: one JSON object a line, `{"action":…,"proc":…,"time":…,"data":…}`.
+//! Histories of tipocket: JSON objects `{"action":…,"proc":…,"time":…,"data":…}`, usually one a line.
 //!
-//! In: text. Out: events. Its two models of a register are known, and told apart by the shape of `data`:
+//! In: text. Out: events. Its three models of registers are known, and told apart by the shape of `data`:
 //!
 //! | model | `data` of a `call` | `data` of a `return` |
 //! |---|---|---|
 //! | register | `{"Op":false}` reads, `{"Op":true,"Value":n}` writes | `{"Unknown":bool,"Value":n}` |
 //! | CAS register | `{"Op":0}` reads, `{"Op":1,"Arg1":n}` writes, `{"Op":2,"Arg1":from,"Arg2":to}` | `{"Ok":bool,"Exists":bool,"Value":n,"Unknown":bool}` |
+//! | rawkv-linearizability | `{"Op":0,"Key":k}` reads, `{"Op":1,"Key":k,"Val":n}` writes, `{"Op":2,"Key":k}` deletes; 0 is absence | `{"Val":n,"Unknown":bool}` |
 //!
-//! The state that a `dump` before the first call holds, 0 without one, is a register's first value; a CAS register
-//! begins absent. Later dumps say nothing about when they were read, and are left out. Other actions are faults. As with other
-//! imports time is the order of the lines.
+//! The state that a `dump` before the first call holds is the first value, or that of each key (`[{"K":k,"V":n}]`); without one
+//! a register holds 0, the others are absent. Later dumps say nothing about when they were read, and are left out. Other actions are
+//! faults. As with other imports time is the order of the lines.
 
-use super::{Importer, RawEvent, Reading, edn::Edn};
+use super::raw::{self, RawEvent, Reading};
+use super::{Imported, edn::Edn};
 use crate::error::{MalformedReason, ReadError};
-use crate::event::Event;
+use crate::json_values::{JsonValue, json_values};
 use rustc_hash::FxBuildHasher;
 use serde::Deserialize;
 use std::collections::HashMap;
 
-/// The client that puts the first value.
-const SETTER: u64 = u64::MAX >> 1;
+/// The client that puts the first values.
+const SETTER: i128 = (1 << 63) - 1;
 
 #[derive(Debug, Deserialize)]
 struct Line {
     action: String,
     proc: i64,
+    #[serde(default)]
+    time: serde_json::Value,
     data: serde_json::Value,
 }
 
 /// Reads a history of tipocket.
-pub fn read_tipocket(text: &str) -> impl Iterator<Item = Result<Event, ReadError>> {
-    let mut import = Tipocket {
-        importer: Importer::new(Reading { nil_is_absence: true, failed_cas_observes: true }),
-        model: None,
-        first: None,
-        operations: HashMap::default(),
-    };
-    let mut events = Vec::new();
-    for (number, line) in (1..).zip(text.split_inclusive('\n')) {
-        if line.trim().is_empty() {
-            continue;
-        }
-        if let Err(error) = import.line(number, line, &mut events) {
-            events.push(Err(error));
+pub fn read_tipocket(text: &str) -> Imported {
+    let reading = Reading { nil_is_absence: true, failed_cas_observes: true };
+    let mut import = Tipocket::default();
+    let (values, mut wrong) = json_values(text);
+    for value in values {
+        if let Err(error) = import.take(value) {
+            wrong = Some(error);
             break;
         }
     }
-    events.into_iter()
+    raw::imported(import.raws, reading, wrong)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Model {
     Register,
     CasRegister,
+    RawKv,
 }
 
+/// What a request asks.
+#[derive(Debug, Clone)]
+struct Request {
+    model: Model,
+    f: &'static str,
+    key: Option<String>,
+    value: Edn,
+}
+
+#[derive(Debug, Default)]
 struct Tipocket {
-    importer: Importer,
+    raws: Vec<RawEvent>,
     model: Option<Model>,
     /// What a dump before the first call said.
     first: Option<serde_json::Value>,
-    /// What each process has open: `f` and its value.
-    operations: HashMap<i64, (String, Edn), FxBuildHasher>,
+    /// What each process has open.
+    open: HashMap<i64, Request, FxBuildHasher>,
 }
 
 impl Tipocket {
-    fn line(
-        &mut self,
-        number: u64,
-        text: &str,
-        events: &mut Vec<Result<Event, ReadError>>,
-    ) -> Result<(), ReadError> {
-        let wrong = |reason: String| {
-            if text.ends_with('\n') {
-                ReadError::Malformed { line: number, reason: MalformedReason::Shape(reason) }
-            } else {
-                ReadError::TornTail { line: number }
-            }
+    fn take(&mut self, value: JsonValue<'_>) -> Result<(), ReadError> {
+        let number = value.line;
+        let line: Line = value.parse("not a line of tipocket")?;
+        let wrong = |reason: String| ReadError::Malformed {
+            line: number,
+            reason: MalformedReason::Shape(reason),
         };
-        let line: Line = serde_json::from_str(text)
-            .map_err(|error| wrong(format!("not a line of tipocket: {error}")))?;
+        let time = line.time.as_str().map(str::to_owned);
+        let event = |process: i64, kind: &str, request: Request| RawEvent {
+            line: number,
+            process: Some(process.into()),
+            kind: kind.to_owned(),
+            f: request.f.to_owned(),
+            key: request.key.map(String::into_bytes),
+            value: request.value,
+            time: time.clone(),
+            ..RawEvent::default()
+        };
         match line.action.as_str() {
             "call" => {
-                let (model, f, value) = request(&line.data)
+                let request = request(&line.data)
                     .ok_or_else(|| wrong(format!("no request of a register: {}", line.data)))?;
-                if self.model.is_none() {
-                    self.model = Some(model);
-                    self.set_first(number, model, events)?;
+                match self.model {
+                    None => {
+                        self.model = Some(request.model);
+                        self.set_first(number, request.model).map_err(wrong)?;
+                    }
+                    Some(model) if model != request.model => {
+                        return Err(wrong(format!("a request of another model: {}", line.data)));
+                    }
+                    Some(_) => {}
                 }
-                self.operations.insert(line.proc, (f.clone(), value.clone()));
-                events.push(Ok(self.event(number, line.proc, "invoke", f, value)?));
+                self.open.insert(line.proc, request.clone());
+                self.raws.push(event(line.proc, "invoke", request));
             }
             "return" => {
                 // A return without a call: whatever it says, the rules of order refuse it.
-                let nothing = || ("read".to_owned(), Edn::Nil);
-                let (f, value) = self.operations.remove(&line.proc).unwrap_or_else(nothing);
-                let (kind, value) = response(&f, value, &line.data, self.model)
+                let model = self.model.unwrap_or(Model::Register);
+                let nothing = || Request { model, f: "read", key: None, value: Edn::Nil };
+                let mut request = self.open.remove(&line.proc).unwrap_or_else(nothing);
+                let kind = response(&mut request, &line.data)
                     .ok_or_else(|| wrong(format!("no response of a register: {}", line.data)))?;
-                events.push(Ok(self.event(number, line.proc, kind, f, value)?));
+                self.raws.push(event(line.proc, kind, request));
             }
             "dump" if self.model.is_none() => self.first = Some(line.data),
             "dump" => {}
-            fault => events.push(Ok(self.event(number, -1, "info", fault.to_owned(), Edn::Nil)?)),
+            fault => self.raws.push(RawEvent {
+                line: number,
+                kind: "info".to_owned(),
+                f: fault.to_owned(),
+                ..RawEvent::default()
+            }),
         }
         Ok(())
     }
 
-    /// A write of what the register holds at first.
-    fn set_first(
-        &mut self,
-        number: u64,
-        model: Model,
-        events: &mut Vec<Result<Event, ReadError>>,
-    ) -> Result<(), ReadError> {
-        let first = match (self.first.take(), model) {
-            (Some(first), _) => number_of(&first).filter(|first| first != "-1"),
-            (None, Model::Register) => Some("0".to_owned()),
-            (None, Model::CasRegister) => None,
+    /// Writes of what the registers hold at first.
+    fn set_first(&mut self, line: u64, model: Model) -> Result<(), String> {
+        let first = self.first.take();
+        let shape = |first: &serde_json::Value| format!("no first state of a register: {first}");
+        let values: Vec<(Option<String>, String)> = match (first, model) {
+            (None | Some(serde_json::Value::Null), Model::Register) => vec![(None, "0".into())],
+            (None | Some(serde_json::Value::Null), _) => Vec::new(),
+            (Some(first), Model::RawKv) => {
+                let pair = |pair: &serde_json::Value| {
+                    Some((number_of(pair.get("K")?), number_of(pair.get("V")?)?))
+                };
+                let pairs = first.as_array().map(|pairs| pairs.iter().map(pair).collect());
+                pairs.flatten().ok_or_else(|| shape(&first))?
+            }
+            (Some(first), _) => {
+                let first = number_of(&first).ok_or_else(|| shape(&first))?;
+                if first == "-1" { Vec::new() } else { vec![(None, first)] }
+            }
         };
-        let Some(first) = first else { return Ok(()) };
-        for kind in ["invoke", "ok"] {
-            let value = Edn::Symbol(first.clone());
-            events.push(Ok(self.event(
-                number,
-                SETTER.cast_signed(),
-                kind,
-                "write".into(),
-                value,
-            )?));
+        for (key, value) in values {
+            for kind in ["invoke", "ok"] {
+                self.raws.push(RawEvent {
+                    line,
+                    process: Some(SETTER),
+                    kind: kind.to_owned(),
+                    f: "write".to_owned(),
+                    key: key.clone().map(String::into_bytes),
+                    value: Edn::Symbol(value.clone()),
+                    ..RawEvent::default()
+                });
+            }
         }
         Ok(())
-    }
-
-    fn event(
-        &mut self,
-        line: u64,
-        process: i64,
-        kind: &str,
-        f: String,
-        value: Edn,
-    ) -> Result<Event, ReadError> {
-        let client = u64::try_from(process).ok();
-        self.importer.event(RawEvent { line, client, kind: kind.to_owned(), f, key: None, value })
     }
 }
 
@@ -149,41 +169,49 @@ fn number_of(value: &serde_json::Value) -> Option<String> {
     value.as_i64().map(|number| number.to_string())
 }
 
-/// Which model a request belongs to, and what it asks.
-fn request(data: &serde_json::Value) -> Option<(Model, String, Edn)> {
-    let number = |name: &str| number_of(data.get(name)?).map(Edn::Symbol);
+/// A value of rawkv-linearizability.
+fn value_or_absence(number: String) -> Edn {
+    if number == "0" { Edn::Nil } else { Edn::Symbol(number) }
+}
+
+fn request(data: &serde_json::Value) -> Option<Request> {
+    let number = |name: &str| number_of(data.get(name)?);
+    let value = |name: &str| number(name).map(Edn::Symbol);
     let op = data.get("Op")?;
     if let Some(writes) = op.as_bool() {
-        return Some(if writes {
-            (Model::Register, "write".into(), number("Value")?)
-        } else {
-            (Model::Register, "read".into(), Edn::Nil)
-        });
+        let (f, value) = if writes { ("write", value("Value")?) } else { ("read", Edn::Nil) };
+        return Some(Request { model: Model::Register, f, key: None, value });
+    }
+    if data.get("Key").is_some() {
+        let (f, value) = match op.as_i64()? {
+            0 => ("read", Edn::Nil),
+            1 => ("write", value_or_absence(number("Val")?)),
+            2 => ("delete", Edn::Nil),
+            _ => return None,
+        };
+        return Some(Request { model: Model::RawKv, f, key: Some(number("Key")?), value });
     }
     let (f, value) = match op.as_i64()? {
         0 => ("read", Edn::Nil),
-        1 => ("write", number("Arg1")?),
-        2 => ("cas", Edn::Sequence(vec![number("Arg1")?, number("Arg2")?])),
+        1 => ("write", value("Arg1")?),
+        2 => ("cas", Edn::Sequence(vec![value("Arg1")?, value("Arg2")?])),
         _ => return None,
     };
-    Some((Model::CasRegister, f.into(), value))
+    Some(Request { model: Model::CasRegister, f, key: None, value })
 }
 
-/// What a response says of the operation.
-fn response(
-    f: &str,
-    asked: Edn,
-    data: &serde_json::Value,
-    model: Option<Model>,
-) -> Option<(&'static str, Edn)> {
+/// The type of a response to a request, whose value becomes what was read.
+fn response(request: &mut Request, data: &serde_json::Value) -> Option<&'static str> {
     let is = |name: &str| data.get(name).and_then(serde_json::Value::as_bool);
     if is("Unknown")? {
-        return Some(("info", asked));
+        return Some("info");
     }
-    Some(match (f, model) {
-        ("read", Some(Model::CasRegister)) if !is("Exists")? => ("ok", Edn::Nil),
-        ("read", _) => ("ok", Edn::Symbol(number_of(data.get("Value")?)?)),
-        ("cas", _) if !is("Ok")? => ("fail", asked),
-        _ => ("ok", asked),
-    })
+    match (request.f, request.model) {
+        ("read", Model::RawKv) => request.value = value_or_absence(number_of(data.get("Val")?)?),
+        ("read", Model::CasRegister) if !is("Exists")? => request.value = Edn::Nil,
+        ("read", _) => request.value = Edn::Symbol(number_of(data.get("Value")?)?),
+        ("cas", _) if !is("Ok")? => return Some("fail"),
+        _ => {}
+    }
+    Some("ok")
 }

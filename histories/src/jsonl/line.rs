@@ -14,7 +14,7 @@ use crate::error::MalformedReason;
 use crate::event::{Attempt, Event, Outcome, Process, What};
 use crate::jsonl::shapes;
 use crate::operation::Operation;
-use crate::order::Order;
+use crate::order::{self, Order};
 
 /// Why a line gives no event.
 #[derive(Debug)]
@@ -118,6 +118,7 @@ fn to_event(line: Line<'_>, order: &mut Order) -> Result<Event, MalformedReason>
             other => return Err(MalformedReason::UnknownType(other.to_owned())),
         },
         Process::Nemesis => {
+            order::time(line.time)?;
             let f = line.f.into_owned();
             let value = line.value.map_or(Ok(Json::Null), |raw| serde_json::from_str(raw.get()));
             let value = value.map_err(|error| MalformedReason::Shape(error.to_string()))?;

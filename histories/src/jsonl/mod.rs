@@ -35,10 +35,13 @@
 //! | `batch-put`, `batch-delete` | `[[key, value], …]`, keys | the same |
 //! | `scan` | `{"start":k,"end":k or null,"limit":n,"reverse":bool,"key_only":bool}` | `[[key, value], …]`; key-only: `[key, …]` |
 //! | `delete-range` | `{"start":k,"end":k or null}` | null |
-//! | a fault | whom: stores by id, address, PID, role; how long | what was seen of it |
+//! | a fault | whom: stores by id, address, PID, role; how long | what was seen of it; of each store that was signalled `signalled_ns`, when (the event's own `time` is when that was confirmed) |
 //!
 //! A long history is cut into [segments], files that are one history when one is put behind the other: a header with
 //! the field `follows` between two events says that the next segment begins, and nothing else.
+//!
+//! Empty lines are passed over. A history that somebody has laid out anew (`jq .`, an array) is read as well, by
+//! [`source`](crate::source).
 //!
 //! A reader may meet a file whose writer was killed: everything up to the last newline is whole, what follows it
 //! is [`ReadError::TornTail`](crate::ReadError::TornTail).
@@ -51,12 +54,14 @@ pub mod segments;
 mod shapes;
 mod stream;
 mod text;
+mod values;
 mod write;
 
 pub(crate) use open::open_bytes;
 pub use open::{Position, open, text};
 pub use read::Reader;
 pub use text::Text;
+pub(crate) use values::read_values;
 pub use write::Writer;
 
 /// What the header's `format` says.

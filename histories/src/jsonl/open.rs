@@ -1,7 +1,6 @@
-//! Opens a history file by its path: plain, zstd-compressed, in several [`segments`], or standard input (`-`).
+//! Opens a history file by its path: plain, compressed, in several [`segments`], or standard input (`-`).
 //!
-//! In: a path. Out: a [`Reader`], and how far the file is read. Compression is told from the first bytes, not from the
-//! name.
+//! In: a path. Out: a [`Reader`], and how far the file is read.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -9,12 +8,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::compressed::uncompressed;
 use crate::error::ReadError;
 use crate::jsonl::Reader;
 use crate::jsonl::segments::{self, Segments};
+use crate::peeked::Peeked;
 
 const BUFFER_BYTES: usize = 1 << 20;
-const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+/// Nearly every header is shorter.
+const HEADER_BYTES: usize = 16 << 10;
 
 /// How far a file is read; asked for from any thread while another reads.
 #[derive(Debug, Clone, Default)]
@@ -82,32 +84,25 @@ pub(crate) fn open_bytes(path: &Path) -> io::Result<(Box<dyn BufRead + Send>, Po
     // A pipe has no length that says anything, and no segments.
     let is_file = metadata.is_file();
     let position = Position { length: is_file.then_some(metadata.len()), ..Position::default() };
-    let mut source = uncompressed(Counting::new(file, position.clone()))?;
-    let follows = is_file.then(|| segments::follows(first_line(&mut source)));
-    let Some(before) = follows.flatten().filter(|before| *before > 0) else {
-        return Ok((source, position));
+    let mut source = Peeked::new(uncompressed(Counting::new(file, position.clone()))?);
+    let follows = is_file.then(|| segments::follows(first_line(&mut source))).flatten();
+    let Some(before) = follows.filter(|before| *before > 0) else {
+        return Ok((Box::new(source), position));
     };
-    let (segments, position) = Segments::before(path, before, source, position)?;
+    let (segments, position) = Segments::before(path, before, Box::new(source), position)?;
     Ok((Box::new(BufReader::with_capacity(BUFFER_BYTES, segments)), position))
 }
 
-/// The first line of what is read, without taking it; as much as is at hand if it is long or torn.
-fn first_line(source: &mut dyn BufRead) -> &[u8] {
-    // Whoever reads on meets the same error.
-    let beginning = source.fill_buf().unwrap_or_default();
+/// The first line of what is read, without taking it; its beginning if it is longer than any header.
+fn first_line(source: &mut Peeked<Box<dyn BufRead + Send>>) -> &[u8] {
+    for bytes in [HEADER_BYTES, BUFFER_BYTES] {
+        // Whoever reads on meets the same error.
+        let is_all = source.hold(bytes).unwrap_or(true);
+        if is_all || source.held().contains(&b'\n') {
+            break;
+        }
+    }
+    let beginning = source.held();
     let end = memchr::memchr(b'\n', beginning).unwrap_or(beginning.len());
     &beginning[..end]
-}
-
-/// What is read, uncompressed where it is compressed.
-pub(super) fn uncompressed(
-    source: impl Read + Send + 'static,
-) -> io::Result<Box<dyn BufRead + Send>> {
-    let mut source = BufReader::with_capacity(BUFFER_BYTES, source);
-    if source.fill_buf()?.starts_with(&ZSTD_MAGIC) {
-        let decoder = zstd::stream::read::Decoder::with_buffer(source)?;
-        Ok(Box::new(BufReader::with_capacity(BUFFER_BYTES, decoder)))
-    } else {
-        Ok(Box::new(source))
-    }
 }

@@ -34,11 +34,16 @@ pub struct Reader<R> {
 impl<R: BufRead> Reader<R> {
     /// Reads the header.
     pub fn new(source: R) -> Result<Self, ReadError> {
+        Self::behind(source, 0)
+    }
+
+    /// Reads the header, behind so many lines that were skipped.
+    pub(crate) fn behind(source: R, lines: u64) -> Result<Self, ReadError> {
         let mut reader = Self {
             source,
             header: Header::default(),
             line: Vec::new(),
-            line_number: 0,
+            line_number: lines,
             order: Order::new(),
             ended: false,
         };
@@ -93,7 +98,7 @@ impl<R: BufRead> Reader<R> {
             if !self.next_line()? {
                 return Ok(None);
             }
-            if segments::follows(&self.line).is_none() {
+            if !says_nothing(&self.line) {
                 break;
             }
         }
@@ -103,6 +108,11 @@ impl<R: BufRead> Reader<R> {
             .map(Some)
             .map_err(|error| refusal(line, whole, error))
     }
+}
+
+/// Returns true for the lines between events: empty ones, and the header of a further segment.
+pub(super) fn says_nothing(line: &[u8]) -> bool {
+    line.trim_ascii().is_empty() || segments::follows(line).is_some()
 }
 
 /// The error of a line; one that does not end and does not parse was cut off.
@@ -138,7 +148,7 @@ impl<R> fmt::Debug for Reader<R> {
     }
 }
 
-fn parse_header(line: &[u8]) -> Result<Header, ReadError> {
+pub(super) fn parse_header(line: &[u8]) -> Result<Header, ReadError> {
     let foreign = |reason: &str| ReadError::Foreign { reason: reason.to_owned() };
     let Ok(mut fields) = serde_json::from_slice::<Map<String, Json>>(line) else {
         return Err(foreign("the first line is not a JSON object"));

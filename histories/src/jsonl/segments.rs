@@ -14,8 +14,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value as Json};
 
+use crate::compressed::uncompressed;
 use crate::jsonl::FORMAT;
-use crate::jsonl::open::{Counting, Position, uncompressed};
+use crate::jsonl::open::{Counting, Position};
 
 /// The header's field for the number of segments before this one.
 pub(crate) const FOLLOWS: &str = "follows";

@@ -15,8 +15,7 @@ use crate::error::{MalformedReason, ReadError};
 use crate::event::Process;
 use crate::jsonl::line;
 use crate::jsonl::plain_line::{Kind, PlainLine};
-use crate::jsonl::read::{LINE_BYTES_MAX, Reader, refusal};
-use crate::jsonl::segments;
+use crate::jsonl::read::{LINE_BYTES_MAX, Reader, refusal, says_nothing};
 use crate::order::Order;
 
 /// So much is read at once, unless a line is longer.
@@ -182,7 +181,7 @@ impl Batch {
                 }
                 Parsed::Other(start, end) => {
                     let text = &bytes[*start as usize..*end as usize];
-                    if segments::follows(text).is_some() {
+                    if says_nothing(text) {
                         continue;
                     }
                     let whole = text.last() == Some(&b'\n');

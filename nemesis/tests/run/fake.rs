@@ -99,6 +99,7 @@ impl Fake {
             store,
             pid: Some(store as u32 + 100),
             state: if Some(store) == stubborn { ProcessState::Running } else { state },
+            signalled: None,
         };
         Ok(stores.iter().map(seen).collect())
     }

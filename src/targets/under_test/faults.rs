@@ -6,8 +6,8 @@ use super::{ASK_AGAIN, StorePlace, UnderTest, lock};
 use crate::{exit::Failure, targets::cluster_processes::ClusterProcesses};
 use client::pd_http::PdHttpError;
 use nemesis::{
-    Capabilities, PausedProcesses, Pending, ProcessIdentity, ProcessState, Region, RegionId,
-    SeenProcess, Store, StoreId, Target, TargetError,
+    Capabilities, PausedProcesses, Pending, ProcessIdentity, Region, RegionId, SeenProcess,
+    Signalled, Store, StoreId, Target, TargetError,
 };
 use std::sync::Arc;
 use tokio::task::spawn_blocking;
@@ -30,7 +30,7 @@ impl UnderTest {
     async fn signal<E: std::error::Error + Send + 'static>(
         &self,
         stores: Vec<StoreId>,
-        act: impl FnOnce(&PausedProcesses, &[ProcessIdentity]) -> Result<Vec<ProcessState>, E>
+        act: impl FnOnce(&PausedProcesses, &[ProcessIdentity]) -> Result<Vec<Signalled>, E>
         + Send
         + 'static,
     ) -> Result<Vec<SeenProcess>, TargetError> {
@@ -42,8 +42,11 @@ impl UnderTest {
         })
         .await
         .map_err(failed)?;
-        let seen = |((store, process), state): ((StoreId, ProcessIdentity), ProcessState)| {
-            SeenProcess { store, pid: Some(process.pid), state }
+        let seen = |((store, process), it): ((StoreId, ProcessIdentity), Signalled)| SeenProcess {
+            store,
+            pid: Some(process.pid),
+            state: it.state,
+            signalled: Some(it.at),
         };
         Ok(stores.into_iter().zip(processes).zip(states.map_err(failed)?).map(seen).collect())
     }
@@ -112,6 +115,7 @@ impl Target for UnderTest {
                 store,
                 pid: Some(process.pid),
                 state: process.state(),
+                signalled: None,
             };
             Ok(stores.into_iter().zip(before).map(seen).collect())
         })
@@ -126,6 +130,7 @@ impl Target for UnderTest {
                 store,
                 pid: Some(process.pid),
                 state: process.state(),
+                signalled: None,
             };
             Ok(stores.into_iter().zip(processes).map(seen).collect())
         })
