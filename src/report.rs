@@ -29,7 +29,21 @@ fn lines(judgement: &Judgement) -> Vec<String> {
     }
     lines.push(String::new());
     lines.extend(verdict(judgement));
+    lines.extend(notes(judgement));
     lines
+}
+
+/// What a reader should know of a run beside its verdict.
+pub fn notes(judgement: &Judgement) -> Vec<String> {
+    let early = judgement.ended_early.map(|early| early.to_string());
+    let little = judgement.served.filter(|served| served.is_little()).map(|served| {
+        format!(
+            "little was served: for {} % of the time in which clients waited for an answer, less than a third; longer \
+             --nemesis-interval or shorter faults let the cluster recover in between",
+            served.percent()
+        )
+    });
+    early.into_iter().chain(little).collect()
 }
 
 fn operations(judgement: &Judgement) -> String {

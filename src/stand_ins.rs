@@ -16,8 +16,9 @@ use std::{
 };
 
 /// The keys of TiKV's configuration that are known here; another one is taken for a slip.
-const TIKV_KEYS: [&str; 16] = [
+const TIKV_KEYS: [&str; 17] = [
     "memory-usage-limit",
+    "server.graceful-shutdown-timeout",
     "storage.reserve-space",
     "storage.reserve-raft-space",
     "storage.block-cache.capacity",

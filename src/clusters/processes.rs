@@ -58,6 +58,7 @@ impl Processes {
         // If something is being started or killed, there is a next time.
         let Some(mut cluster) = try_lock(&self.cluster) else { return Vec::new() };
         let ended = cluster.ended_by_themselves();
+        let ended: Vec<String> = ended.iter().map(ToString::to_string).collect();
         self.speaker.lines(&ended);
         ended
     }

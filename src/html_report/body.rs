@@ -88,6 +88,9 @@ fn verdict(told: &Told<'_>) -> String {
             write!(html, "<ul>{items}</ul>")
         };
     }
+    for note in report::notes(judgement) {
+        let _ = write!(html, "<p>{}</p>", escaped(&note));
+    }
     if let Some(torn) = &told.facts.torn {
         let _ = write!(
             html,

@@ -4,7 +4,7 @@
 //! and ends when the run is to end. What was hurt is in the books and is healed at the end; if the scene is dropped
 //! instead (a second Ctrl-C, a panic), stores are resumed and the number of replicas is set back at once.
 
-use super::{config::ScenarioConfig, pulse::Pulse};
+use super::{config::ScenarioConfig, findings::QUIET, pulse::Pulse};
 use crate::{
     key_count::{CountedRange, KeyCounts},
     progress::Progress,
@@ -131,6 +131,17 @@ impl Scene {
         let succeeded = self.parts.recording.succeeded() - before;
         self.books().windows.insert(window, (begin_ns, self.parts.recording.now_ns()));
         Ok(succeeded as f64 / begun.elapsed().as_secs_f64())
+    }
+
+    /// Watches the clients for so long while nothing is wrong. The longest time without a success.
+    pub async fn watch_quiet(&self, length: Duration) -> Result<Duration, Ended> {
+        let (recording, observer) = (&self.parts.recording, &self.parts.observer);
+        let (begin_ns, pulse) = (recording.now_ns(), Pulse::feel(Arc::clone(recording)));
+        self.unless_over(tokio::time::sleep(length)).await?;
+        let value = json!({ "window-ns": [begin_ns, recording.now_ns()] });
+        observer.record(What::FaultInvoke { f: QUIET.into(), value: value.clone() });
+        observer.record(What::FaultComplete { f: QUIET.into(), value });
+        Ok(pulse.beat().gap)
     }
 
     /// Stops stores in one instant. What was seen of them is told and recorded.

@@ -67,6 +67,29 @@ async fn an_election_that_ends_just_after_the_fault_is_its_effect() {
     assert_eq!(record.ended_ns, Some(1_400_000_000), "in force until it was resumed");
 }
 
+/// When the second of two pauses begins, due at 2 s, if clients succeed from then on.
+async fn second_begins_s(serves_after_s: u64, overlaps: bool) -> f64 {
+    let mut notes = Notes::new();
+    notes.serves_after = Some(Duration::from_secs(serves_after_s));
+    let notes = Arc::new(notes);
+    let second = PlannedFault { overlaps, ..pause(2_000, Whom::Leader, 300) };
+    let faults = [pause(1_000, Whom::Leader, 300), second];
+    let report = run(&Arc::new(Fake::of_six()), &notes, &faults).await;
+    report.records[1].begun_ns.expect("begun") as f64 / 1e9
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_next_fault_waits_until_clients_are_served_again_unless_it_is_to_overlap() {
+    let begins_s = second_begins_s(0, false).await;
+    assert!((2.0..2.5).contains(&begins_s), "served all the time: {begins_s}");
+    let begins_s = second_begins_s(9, false).await;
+    assert!((9.5..11.0).contains(&begins_s), "{begins_s}");
+    let begins_s = second_begins_s(1_000, false).await;
+    assert!((31.0..33.0).contains(&begins_s), "it is never served: {begins_s}");
+    let begins_s = second_begins_s(1_000, true).await;
+    assert!((begins_s - 2.0).abs() < 0.01, "{begins_s}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_store_that_does_not_stop_is_an_error() {
     let fake = Arc::new(Fake::of_six());
