@@ -120,6 +120,7 @@ fn serve_store(flags: TikvFlags) -> Result<(), String> {
     log_to(flags.log_file.as_deref())?;
     let tick = settings.get("raftstore.raft-base-tick-interval").and_then(toml::Value::as_str);
     let config = StoreConfig {
+        store_id: None,
         pd_endpoint: flags.pd_endpoints.split(',').next().unwrap_or_default().to_owned(),
         addr: flags.addr,
         status_addr: flags.status_addr,
@@ -131,6 +132,7 @@ fn serve_store(flags: TikvFlags) -> Result<(), String> {
         },
         defects: Defects::default(),
         region_max_keys: None,
+        enable_ttl: false,
         // Real stores have leases; these confirm every read, which no client can tell.
         read: cluster::read_mode::ReadMode::default(),
     };

@@ -110,7 +110,7 @@ impl Injection {
         self.compare().await;
         let mut value = json!({ "regions": self.record.regions });
         if let Ok(true) = moved {
-            let effect = format!("region {} moved from store {from} to store {to}", region.id);
+            let effect = format!("region {} moved from store-{from} to store-{to}", region.id);
             value["changed"] = effect.as_str().into();
             self.record.effects.push(effect);
         }
@@ -267,7 +267,7 @@ impl Injection {
         self.hurt(Down::Stopped, &region, &others, length_ms).await?;
         self.heal(Down::Stopped, &first).await?;
         self.record.effects.push(format!(
-            "store {} ran alone with old state after others had acknowledged writes",
+            "store-{} ran alone with old state after others had acknowledged writes",
             first.first().copied().unwrap_or_default()
         ));
         self.hold(length_ms).await

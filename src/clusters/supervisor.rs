@@ -169,6 +169,12 @@ impl Supervisor<'_> {
             shape.replicas,
             shape.profile
         ));
+        if let Some(version) = &self.wish.version {
+            self.speaker.line(format_args!(
+                "Not TiKV {version}: the embedded cluster is this program's own, whatever the version; \
+                 --target binaries and --target playground test real TiKV"
+            ));
+        }
         let earlier = self.earlier();
         let mut tries = 0;
         loop {

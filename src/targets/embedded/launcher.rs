@@ -92,8 +92,9 @@ pub fn start_pd(launcher: &Launcher, slot: &mut Slot) -> Result<(), Failure> {
         profile: shape.profile.clone(),
         max_replicas: shape.replicas,
     };
-    let process =
-        spawner.start(&slot.name, &arguments.to_arguments(), &slot.log).map_err(cannot_start)?;
+    let process = spawner
+        .start(&slot.name, PdArgs::PROGRAM, &arguments.to_arguments(), &slot.log)
+        .map_err(cannot_start)?;
     if let Ready::Pd { client_addr } = process.ready() {
         slot.addr = *client_addr;
     }
@@ -135,17 +136,20 @@ pub fn start_store(
     }
     let arguments = StoreArgs {
         parent_pid: std::process::id(),
+        store_id: u64::from(slot.number),
         pd_endpoint: pd_addr.to_string(),
         addr: slot.addr,
         status_addr: slot.status_addr.unwrap_or_else(|| loopback(0)),
         data_dir: slot.data_dir.clone(),
         profile: shape.profile.clone(),
         region_max_keys: shape.region_max_keys,
+        enable_ttl: shape.enable_ttl,
         read: shape.read.clone(),
         defect: shape.defects_of(slot.number)?,
     };
-    let process =
-        spawner.start(&slot.name, &arguments.to_arguments(), &slot.log).map_err(cannot_start)?;
+    let process = spawner
+        .start(&slot.name, StoreArgs::PROGRAM, &arguments.to_arguments(), &slot.log)
+        .map_err(cannot_start)?;
     if let Ready::Store { addr, status_addr, .. } = process.ready() {
         slot.addr = *addr;
         slot.status_addr = Some(*status_addr);

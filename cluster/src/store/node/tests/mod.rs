@@ -72,6 +72,7 @@ impl Stores {
             seed: 1,
             log_entries_kept: LOG_ENTRIES_KEPT,
             region_max_keys: None,
+            enable_ttl: true,
             waiting_max: 64,
         };
         let mut cluster = Self {
