@@ -52,6 +52,8 @@ pub fn in_the_terminal(wish: &Wish) -> Result<Exit, Failure> {
 
 /// Starts a cluster in its directory, and keeps it until somebody asks for its end.
 pub fn run(wish: &Wish, speaker: &Arc<Speaker>) -> Result<Exit, Failure> {
+    // Whoever looks for `tikv` among the processes shall find stores only.
+    cluster::process::take_name(c"jepsen-cluster").map_err(Failure::software)?;
     let directory = wish.directory()?;
     directory.make()?;
     let tag = directory.tag();

@@ -115,6 +115,15 @@ impl Stores {
         cluster
     }
 
+    /// The same, started again with TTL not enabled.
+    pub fn without_ttl(mut self) -> Self {
+        self.config.enable_ttl = false;
+        let stores: Vec<u64> = self.nodes.keys().copied().collect();
+        stores.into_iter().for_each(|store| self.start(store));
+        self.run_ms(5_000);
+        self
+    }
+
     /// (Re)starts a store on its disk.
     pub fn start(&mut self, store_id: u64) {
         let pairs = self.disks[&store_id].clone();
