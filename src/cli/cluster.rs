@@ -120,19 +120,19 @@ pub struct UpArgs {
 /// How many of what `tiup playground` starts besides PD and TiKV: none.
 #[derive(Debug, Default, Args)]
 pub struct ComponentArgs {
-    /// How many TiDB servers
+    /// How many `TiDB` servers
     #[arg(long, hide = true, value_name = "N")]
     pub db: Option<u32>,
-    /// How many TiFlash servers
+    /// How many `TiFlash` servers
     #[arg(long, hide = true, value_name = "N")]
     pub tiflash: Option<u32>,
-    /// How many TiCDC servers
+    /// How many `TiCDC` servers
     #[arg(long, hide = true, value_name = "N")]
     pub ticdc: Option<u32>,
     /// How many TiKV-CDC servers
     #[arg(long, hide = true, value_name = "N")]
     pub kvcdc: Option<u32>,
-    /// How many TiProxy servers
+    /// How many `TiProxy` servers
     #[arg(long, hide = true, value_name = "N")]
     pub tiproxy: Option<u32>,
     /// How many pumps

@@ -19,6 +19,7 @@ use client::pd_http::{MemberHealth, PdHttp, PdHttpError, Region, Store};
 use nemesis::ProcessState;
 use serde::Serialize;
 use std::{
+    fmt::Write,
     fs,
     net::{SocketAddr, TcpListener},
     time::Duration,
@@ -255,7 +256,11 @@ impl RegionStatus {
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02X}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02X}");
+        text
+    })
 }
 
 impl Instance {

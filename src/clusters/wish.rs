@@ -20,6 +20,7 @@ const DEFAULT_STORES: u32 = 6;
 const DEFAULT_REPLICAS: u32 = 3;
 
 /// What was asked for.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag that was given or not")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wish {
     runs_dir: PathBuf,

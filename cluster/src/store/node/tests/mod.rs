@@ -115,15 +115,6 @@ impl Stores {
         cluster
     }
 
-    /// The same, started again with TTL not enabled.
-    pub fn without_ttl(mut self) -> Self {
-        self.config.enable_ttl = false;
-        let stores: Vec<u64> = self.nodes.keys().copied().collect();
-        stores.into_iter().for_each(|store| self.start(store));
-        self.run_ms(5_000);
-        self
-    }
-
     /// (Re)starts a store on its disk.
     pub fn start(&mut self, store_id: u64) {
         let pairs = self.disks[&store_id].clone();
@@ -141,6 +132,15 @@ impl Stores {
     /// Restarts every store with a limit to the keys of a region.
     pub fn limit_regions(&mut self, keys_max: u64) {
         self.config.region_max_keys = Some(keys_max);
+        for store_id in self.nodes.keys().copied().collect::<Vec<_>>() {
+            self.restart(store_id);
+        }
+        self.run_ms(3_000);
+    }
+
+    /// Restarts every store without TTL.
+    pub fn forbid_ttl(&mut self) {
+        self.config.enable_ttl = false;
         for store_id in self.nodes.keys().copied().collect::<Vec<_>>() {
             self.restart(store_id);
         }

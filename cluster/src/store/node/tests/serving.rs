@@ -112,7 +112,8 @@ fn a_value_with_a_time_to_live_expires_for_reads_and_swaps() {
 
 #[test]
 fn a_time_to_live_is_refused_in_tikvs_words_where_it_is_not_enabled() {
-    let mut stores = Stores::new(1, 1, &[]).without_ttl();
+    let mut stores = Stores::new(1, 1, &[]);
+    stores.forbid_ttl();
     let context = Some(stores.context(1, REGION));
     let (key, value, ttl) = (b"k".to_vec(), b"v".to_vec(), 5);
     let put = kv::RawPutRequest { context: context.clone(), key, value, ttl, ..Default::default() };
