@@ -10,6 +10,7 @@ use crate::{
     exit::{Exit, Failure},
     judge::{self, Judgement},
     reading_progress, report,
+    run::complain,
     run::parts::Kept,
     run_directory::RunDirectory,
 };
@@ -38,16 +39,13 @@ pub fn command(args: &CheckArgs) -> Result<Exit, Failure> {
             })
         });
         match judged {
-            Ok(judgement) => {
-                if let Some(directory) = directory_for(args, path) {
-                    counterexamples::write(&judgement, &directory)?;
-                }
-                judgements.push((path.clone(), judgement));
-            }
+            Ok(judgement) => judgements.push((path.clone(), judgement)),
             Err(failure) if paths.len() > 1 => refused.push((path.clone(), failure)),
             Err(failure) => return Err(failure),
         }
     }
+    let directories = directories(args, judgements.iter().map(|(path, _)| path.as_path()));
+    let judged_here = judgements.len();
     if args.json {
         judgements.append(&mut recorded);
         print_json(&judgements)?;
@@ -59,6 +57,12 @@ pub fn command(args: &CheckArgs) -> Result<Exit, Failure> {
         counterexamples::print(judgement);
     } else {
         print_table(&judgements, &refused);
+    }
+    // The verdict stands whether or not they can be written.
+    for ((_, judgement), directory) in judgements.iter().take(judged_here).zip(directories) {
+        if let Some(directory) = directory {
+            complain(counterexamples::write(judgement, &directory));
+        }
     }
     if let Some((_, failure)) = refused.into_iter().next() {
         return Err(failure);
@@ -99,14 +103,30 @@ fn worst(judgements: &[(PathBuf, Judgement)]) -> Exit {
     order.into_iter().find(|exit| exits.contains(exit)).unwrap_or(Exit::Valid)
 }
 
-/// Where the counterexamples of one of the histories go.
-fn directory_for(args: &CheckArgs, path: &Path) -> Option<PathBuf> {
-    let own = if path.is_dir() {
-        Some(path.to_owned())
-    } else {
-        (args.paths.len() == 1).then(|| PathBuf::from("."))
+/// Where the counterexamples of each history go: the folder that was named, a folder of its own in there if there are
+/// several histories, a run directory itself if none was named. Nothing is written beside a file unasked.
+fn directories<'a>(
+    args: &CheckArgs,
+    paths: impl Iterator<Item = &'a Path>,
+) -> Vec<Option<PathBuf>> {
+    let mut taken = BTreeSet::new();
+    let mut directory = |path: &Path| {
+        let Some(folder) = &args.counterexamples else {
+            return path.is_dir().then(|| path.to_owned());
+        };
+        if let ([only], true) = (args.paths.as_slice(), taken.is_empty())
+            && only == path
+        {
+            return Some(folder.clone());
+        }
+        let stem = path.file_stem().filter(|stem| *stem != "-");
+        let stem = stem.map_or("history".into(), |stem| stem.to_string_lossy().into_owned());
+        let numbered = (2..).map(|number| format!("{stem}-{number}"));
+        let mut names = std::iter::once(stem.clone()).chain(numbered);
+        let name = names.find(|name| taken.insert(name.clone()))?;
+        Some(folder.join(name))
     };
-    args.counterexamples.clone().or(own)
+    paths.map(&mut directory).collect()
 }
 
 fn print_json(judgements: &[(PathBuf, Judgement)]) -> Result<(), Failure> {

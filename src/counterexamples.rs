@@ -1,6 +1,6 @@
 //! Counterexamples of invalid keys as files, and as a person sees them.
 //!
-//! In: a judgement. Out: `counterexample-<key>.jsonl` for each invalid key, itself a history that `check` judges
+//! In: a judgement. Out: `counterexample-<key>.jsonl` for each invalid key that is explained, itself a history that `check` judges
 //! invalid, and lines with its drawing and the anomalies found. What a key's name holds beside letters, digits, `-`, `_` and `.` is `_` in
 //! the file's name, so that no key leads out of the directory.
 
@@ -12,7 +12,7 @@ use std::{
     collections::BTreeSet,
     fs::File,
     io::{self, BufWriter},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 /// So many are drawn; the others are in their files.
@@ -42,24 +42,27 @@ pub fn print(judgement: &Judgement) {
     }
 }
 
-/// Writes all counterexamples into a directory.
-pub fn write(judgement: &Judgement, directory: &Path) -> Result<Vec<PathBuf>, Failure> {
+/// Writes all counterexamples into a directory, which is made if there is something to write.
+pub fn write(judgement: &Judgement, directory: &Path) -> Result<(), Failure> {
     let mut names = BTreeSet::new();
-    let mut written = Vec::new();
     for (number, key) in
         judgement.checked.keys.iter().enumerate().filter(|(_, key)| is_invalid(key))
     {
+        if names.is_empty() {
+            std::fs::create_dir_all(directory).map_err(|error| cannot(directory, &error))?;
+        }
         let mut name = format!("counterexample-{}.jsonl", file_name(&key.key.to_string()));
         if !names.insert(name.clone()) {
             name = format!("counterexample-{}-{number}.jsonl", file_name(&key.key.to_string()));
         }
         let path = directory.join(name);
-        write_one(key, &path).map_err(|error| {
-            Failure::target_or_disk(format!("cannot write {}: {error}", path.display()))
-        })?;
-        written.push(path);
+        write_one(key, &path).map_err(|error| cannot(&path, &error))?;
     }
-    Ok(written)
+    Ok(())
+}
+
+fn cannot(path: &Path, error: &io::Error) -> Failure {
+    Failure::target_or_disk(format!("cannot write counterexamples to {}: {error}", path.display()))
 }
 
 fn is_invalid(key: &KeyVerdict) -> bool {

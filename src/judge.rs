@@ -9,6 +9,7 @@ use crate::{
     key_count::{CountFinder, CountedRange, KeyCounts},
     recovery::{Recovery, RecoveryFinder},
     run::parts::PartsJudged,
+    run_directory::write_whole,
     scenario::{Finding, SceneFinder, Weight},
     traffic::{Counts, Traffic},
 };
@@ -100,6 +101,11 @@ impl Judgement {
             key_counts: KeyCounts::default(),
             checked: Verdict::default(),
         }
+    }
+
+    /// Writes it as a verdict.json.
+    pub fn write(&self, path: &Path) -> Result<(), Failure> {
+        write_whole(path, &serde_json::to_vec_pretty(self).map_err(Failure::software)?)
     }
 
     /// How the program ends after this judgement.
@@ -217,7 +223,7 @@ fn collector(path: &Path, judging: &Judging) -> Collector {
 fn checked(path: &Path, judging: &Judging, collector: Collector) -> Result<Verdict, Failure> {
     let history = collector.finish();
     let verdict = checker::check(&history, &judging.options);
-    let again = history.read_again(&verdict);
+    let again = history.read_again(&verdict, &judging.options);
     drop(history);
     let collect = |mut collector: Collector| {
         let heard = opened(path, judging)?
@@ -227,7 +233,10 @@ fn checked(path: &Path, judging: &Judging, collector: Collector) -> Result<Verdi
     };
     match again {
         None => Ok(verdict),
-        Some(ReadAgain::Keys(keys)) => Ok(verdict.with_keys_of(collect(Collector::of_keys(keys))?)),
+        Some(ReadAgain::Keys(keys)) => {
+            let again = collect(Collector::of_keys(keys))?;
+            Ok(verdict.with_keys_of(again, &judging.options))
+        }
         Some(ReadAgain::Everything) => collect(Collector::new()),
     }
 }

@@ -97,7 +97,7 @@ fn planned(
     beside: run::Beside,
 ) -> Result<Exit, Failure> {
     if plan.config.target == config::TargetConfig::Simulated {
-        return simulate::command(plan, runs_dir);
+        return simulate::command(plan, runs_dir, &beside.judging());
     }
     targets::consent::ask(plan)?;
     run::test(plan, runs_dir, beside)
@@ -158,7 +158,10 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
         cli::Command::Ycsb(args) => ycsb::run(&args),
         cli::Command::Count(args) => count::command(&args),
         cli::Command::Fuzz(args) => fuzz::command(&args.fuzzing()?),
-        cli::Command::Simulate(args) => simulate::command(&args.plan()?, &args.runs_dir()),
+        cli::Command::Simulate(args) => {
+            let judging = args.test.beside()?.judging();
+            simulate::command(&args.plan()?, &args.runs_dir(), &judging)
+        }
         cli::Command::Shrink(args) => shrink::command(&args),
         cli::Command::Doctor(args) => doctor::command(&args),
         cli::Command::Completions(args) => args.run(),

@@ -1,7 +1,8 @@
 //! `minimize`: the smallest part of a history that is still not linearizable, as a history file of its own.
 //!
 //! In: a history. Out: a file that `check` judges invalid and that a person can read, its drawing, and why. Removing any
-//! operation from it makes it linearizable; of several invalid keys the one with the fewest operations is taken.
+//! operation from it makes it linearizable; of several invalid keys (the first hundred) the one with the fewest operations
+//! is taken.
 
 use crate::{
     check,
@@ -9,8 +10,12 @@ use crate::{
     counterexamples,
     exit::{Exit, Failure},
     judge::{self, Judging},
+    run::complain,
 };
 use checker::KeyVerdict;
+
+/// So many invalid keys are looked at.
+const KEYS_MAX: u32 = 100;
 
 /// Minimizes a history. Ends as `check` would: invalid when there is something to show.
 pub fn command(args: &MinimizeArgs) -> Result<Exit, Failure> {
@@ -20,7 +25,9 @@ pub fn command(args: &MinimizeArgs) -> Result<Exit, Failure> {
             args.output.display()
         )));
     }
-    let judgement = judge::judge(&check::history(&args.history)?, &Judging::default())?;
+    let mut judging = Judging::default();
+    judging.options.counterexamples_max = KEYS_MAX;
+    let judgement = judge::judge(&check::history(&args.history)?, &judging)?;
     let size =
         |key: &&KeyVerdict| key.counterexample.as_ref().map_or(usize::MAX, |it| it.events.len());
     let invalid = judgement.checked.keys.iter().filter(|key| key.counterexample.is_some());
@@ -32,14 +39,15 @@ pub fn command(args: &MinimizeArgs) -> Result<Exit, Failure> {
         ));
         return Ok(judgement.exit());
     };
-    counterexamples::write_one(key, &args.output).map_err(|error| {
+    let Some(found) = &key.counterexample else { return Ok(judgement.exit()) };
+    crate::terminal::result(format_args!("key {}: {}", key.key, found.sentence));
+    for line in &found.drawing {
+        crate::terminal::result(format_args!("  {line}"));
+    }
+    let written = counterexamples::write_one(key, &args.output).map_err(|error| {
         Failure::target_or_disk(format!("cannot write {}: {error}", args.output.display()))
-    })?;
-    if let Some(found) = &key.counterexample {
-        crate::terminal::result(format_args!("key {}: {}", key.key, found.sentence));
-        for line in &found.drawing {
-            crate::terminal::result(format_args!("  {line}"));
-        }
+    });
+    if complain(written).is_some() {
         let count = found.operations.len();
         crate::terminal::result(format_args!(
             "{count} operation{} instead of {}: {}",

@@ -11,7 +11,7 @@ use histories::{
     RecorderHandle, What,
 };
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -40,6 +40,8 @@ pub struct Recording {
     completed: AtomicU64,
     succeeded: AtomicU64,
     acknowledged_writes: AtomicU64,
+    /// When the writes that are open were invoked, by the clients that wait for them.
+    open_writes: Mutex<BTreeMap<ClientId, u64>>,
     measurement: Mutex<Measurement>,
     /// What was measured since a live page looked; kept only if there is one.
     since_look: OnceLock<Mutex<Measurement>>,
@@ -67,6 +69,7 @@ impl Recording {
             completed: AtomicU64::new(0),
             succeeded: AtomicU64::new(0),
             acknowledged_writes: AtomicU64::new(0),
+            open_writes: Mutex::default(),
             measurement: Mutex::default(),
             since_look: OnceLock::new(),
             metrics: OnceLock::new(),
@@ -102,6 +105,22 @@ impl Recording {
     /// Writes acknowledged so far.
     pub fn acknowledged_writes(&self) -> u64 {
         self.acknowledged_writes.load(Ordering::Relaxed)
+    }
+
+    /// Writes that have been open for at least so long.
+    pub fn waiting_writes(&self, for_at_least: Duration) -> u64 {
+        let since_ns = self.now_ns().saturating_sub(for_at_least.as_nanos() as u64);
+        let open = self.open_writes.lock().unwrap_or_else(PoisonError::into_inner);
+        open.values().filter(|invoked_ns| **invoked_ns <= since_ns).count() as u64
+    }
+
+    /// Notes that a client's write is open, or is not any more.
+    fn note_open(&self, client: ClientId, invoked_ns: Option<u64>) {
+        let mut open = self.open_writes.lock().unwrap_or_else(PoisonError::into_inner);
+        match invoked_ns {
+            Some(invoked_ns) => _ = open.insert(client, invoked_ns),
+            None => _ = open.remove(&client),
+        }
     }
 
     /// From now on every operation is also counted there.
@@ -203,7 +222,14 @@ impl Client {
             shared.recorder.record(Record::new(invoked_ns, process, invoke));
         }
 
+        let writes = !request.is_read();
+        if writes {
+            shared.note_open(self.id, Some(invoked_ns));
+        }
         let reply = library.execute(&request, timeout).await;
+        if writes {
+            shared.note_open(self.id, None);
+        }
 
         let returned_ns = shared.clock.now_ns();
         let (outcome, error) = match reply.outcome {
@@ -244,7 +270,7 @@ impl Client {
             }
         }
         shared.completed.fetch_add(1, Ordering::Relaxed);
-        if matches!(outcome, Outcome::Ok(_)) && !request.is_read() {
+        if matches!(outcome, Outcome::Ok(_)) && writes {
             shared.acknowledged_writes.fetch_add(1, Ordering::Relaxed);
             shared.note_fresh_key(&operation);
         }

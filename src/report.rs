@@ -96,10 +96,15 @@ pub fn verdict(judgement: &Judgement) -> Vec<String> {
             "INVALID: in the last of {} a promise was broken. Target: {about}.",
             counted_parts(judgement)
         )],
-        Validity::Valid => vec![format!(
-            "VALID: {total} operations on {} keys are linearizable, and every key is accounted for. Target: {about}.",
-            judgement.checked.keys.len()
-        )],
+        Validity::Valid => {
+            let counts = judgement.key_counts;
+            let are_counted = counts.before.is_some() && counts.after.is_some();
+            let counted = if are_counted { ", and every key is accounted for" } else { "" };
+            vec![format!(
+                "VALID: {total} operations on {} keys are linearizable{counted}. Target: {about}.",
+                judgement.checked.keys.len()
+            )]
+        }
         Validity::Unknown if judgement.vacuous => {
             vec![format!("UNKNOWN: the run tested too little to say. Target: {about}.")]
         }
@@ -110,10 +115,13 @@ pub fn verdict(judgement: &Judgement) -> Vec<String> {
         )],
         Validity::Invalid => vec![format!("INVALID: a promise was broken. Target: {about}.")],
     };
-    lines.extend(judgement.reasons.iter().take(LISTED_MAX).map(|reason| format!("  - {reason}")));
-    if judgement.reasons.len() > LISTED_MAX {
-        let more = judgement.reasons.len() - LISTED_MAX;
-        lines.push(format!("  - and {more} more, in verdict.json"));
+    let more_keys = judgement.checked.more_invalid_keys();
+    let mut reasons = judgement.reasons.iter().filter(|reason| Some(*reason) != more_keys.as_ref());
+    lines.extend(reasons.by_ref().take(LISTED_MAX).map(|reason| format!("  - {reason}")));
+    match reasons.count() {
+        0 => {}
+        more => lines.push(format!("  - and {more} more, in verdict.json")),
     }
+    lines.extend(more_keys.map(|more| format!("  - {more}")));
     lines
 }

@@ -15,7 +15,7 @@ use crate::{
     exit::{Exit, Failure},
     heal, html_report,
     interrupt::{Interrupt, Urgency},
-    judge,
+    judge::{self, Judging},
     key_count::CountedRange,
     metrics::{self, Endpoint, Metrics, RunInfo},
     open_files,
@@ -74,6 +74,19 @@ pub struct Beside {
     pub fail_fast: bool,
     /// From so many bytes on a segment of the history is compressed, and the next begun.
     pub history_segment_bytes: Option<u64>,
+    /// So many invalid keys get a counterexample, if not as many as usual.
+    pub counterexamples_max: Option<u32>,
+}
+
+impl Beside {
+    /// How the run is judged.
+    pub fn judging(&self) -> Judging {
+        let mut judging = Judging::default();
+        if let Some(most) = self.counterexamples_max {
+            judging.options.counterexamples_max = most;
+        }
+        judging
+    }
 }
 
 /// Runs a plan and judges it.
@@ -105,28 +118,35 @@ pub fn inside(plan: &Plan, run: &RunDirectory, beside: Beside) -> Result<Exit, F
     drop(tui);
     progress.finish();
     let troubles = carried_out?;
-    conclude(run, &troubles, &plan.repeated_by(&run.plan())?)
+    conclude(run, &troubles, &plan.repeated_by(&run.plan())?, &beside.judging())
 }
 
-/// Judges a run's history, and tells what is judged. `repeat` is the command that repeats the run.
-pub fn conclude(run: &RunDirectory, troubles: &[String], repeat: &str) -> Result<Exit, Failure> {
+/// Judges a run's history, and tells what is judged. `repeat` is the command that repeats the run. The verdict is said
+/// before anything is written, and decides how the program ends, also if a file beside it cannot be written.
+pub fn conclude(
+    run: &RunDirectory,
+    troubles: &[String],
+    repeat: &str,
+    judging: &Judging,
+) -> Result<Exit, Failure> {
     crate::terminal::note(format_args!("judging {}", run.history().display()));
-    let judged = judge::judge(&run.history(), &judge::Judging::default());
-    if judged.is_err() {
-        html_report::write(run, judged.as_ref())?;
-    }
-    let judgement = judged?;
-    let verdict_json = serde_json::to_vec_pretty(&judgement).map_err(Failure::software)?;
-    write_whole(&run.verdict(), &verdict_json)?;
-    report::print(&judgement);
-    counterexamples::print(&judgement);
-    counterexamples::write(&judgement, run.path())?;
-    let html = html_report::write(run, Ok(&judgement))?;
+    let judged = judge::judge(&run.history(), judging);
+    let Ok(judgement) = &judged else {
+        complain(html_report::write(run, judged.as_ref()));
+        return judged.map(|judgement| judgement.exit());
+    };
+    report::print(judgement);
+    counterexamples::print(judgement);
     for trouble in troubles {
         crate::terminal::result(format_args!("  - {trouble}"));
     }
+    complain(judgement.write(&run.verdict()));
+    complain(counterexamples::write(judgement, run.path()));
+    let html = complain(html_report::write(run, Ok(judgement)));
     crate::terminal::result(format_args!("run:    {}", shown(run)));
-    crate::terminal::result(format_args!("report: {}", shown_path(&html)));
+    if let Some(html) = html {
+        crate::terminal::result(format_args!("report: {}", shown_path(&html)));
+    }
     crate::terminal::result(format_args!("check:  jepsen-tikv check {}", shown(run)));
     crate::terminal::result(format_args!("repeat: {repeat}"));
     match (judgement.exit(), troubles.first()) {
@@ -134,6 +154,11 @@ pub fn conclude(run: &RunDirectory, troubles: &[String], repeat: &str) -> Result
         (Exit::Valid, Some(trouble)) => Err(Failure::target_or_disk(trouble)),
         (exit, _) => Ok(exit),
     }
+}
+
+/// Says on stderr that a file beside the verdict could not be written.
+pub fn complain<T>(written: Result<T, Failure>) -> Option<T> {
+    written.map_err(|failure| crate::terminal::failure(format_args!("jepsen-tikv: {failure}"))).ok()
 }
 
 /// A run directory as a person would type it.

@@ -134,6 +134,97 @@ fn a_cluster_that_did_not_recover_is_stuck_for_check_too() {
     assert!(said.contains("region 7"), "{said}");
 }
 
+/// A history of keys whose newer value is not read, each by clients of its own.
+fn stale_keys(keys: usize) -> String {
+    let mut lines = vec![r#"{"format":"jepsen-tikv history","version":1}"#.to_owned()];
+    let steps = [("put", "\"1\"", "\"1\""), ("put", "\"2\"", "\"2\""), ("get", "null", "\"1\"")];
+    for key in 0..keys {
+        for (f, asked, answered) in steps {
+            for (kind, value) in [("invoke", asked), ("ok", answered)] {
+                let at = lines.len() - 1;
+                lines.push(format!(
+                    r#"{{"index":{at},"time":{at},"process":{key},"type":"{kind}","f":"{f}","key":"k{key:06}","value":{value}}}"#
+                ));
+            }
+        }
+    }
+    lines.join("\n") + "\n"
+}
+
+#[test]
+fn many_invalid_keys_are_counted_and_the_first_are_explained() {
+    let dir = tempfile::tempdir().expect("a directory");
+    std::fs::write(dir.path().join("many.jsonl"), stale_keys(1_312)).expect("written");
+    for (flags, files, said_more) in [
+        (&[][..], 10, "  - and 1,302 more invalid keys"),
+        (&["--counterexamples-max", "2"], 2, "  - and 1,310 more invalid keys"),
+        (&["--counterexamples-max", "0"], 0, "  - 1,312 invalid keys"),
+        (&["--counterexamples-max", "1311"], 1_311, "  - and 1 more invalid key"),
+    ] {
+        let folder = format!("of-{files}");
+        let command = [&["check", "many.jsonl", "--counterexamples", &folder], flags].concat();
+        let judged = jepsen_tikv(dir.path(), &command);
+        let said = String::from_utf8_lossy(&judged.stdout).into_owned();
+        assert_eq!(judged.status.code(), Some(1), "{said}");
+        assert!(said.lines().any(|line| line == said_more), "{said}");
+        let entries = std::fs::read_dir(dir.path().join(&folder)).map_or(0, Iterator::count);
+        assert_eq!(entries, files, "{flags:?}");
+    }
+    let json = jepsen_tikv(dir.path(), &["check", "many.jsonl", "--json"]);
+    let json = serde_json::from_slice::<serde_json::Value>(&json.stdout).expect("JSON");
+    let keys = json["checked"]["keys"].as_array().expect("keys");
+    assert!(keys.iter().all(|key| key["validity"] == "invalid" && key["reason"].is_string()));
+    assert_eq!(json["reasons"].as_array().map(Vec::len), Some(11));
+    let findings = json["checked"]["findings"].as_array().expect("findings");
+    assert_eq!((findings.len(), &findings[0]["kind"]), (1_000, &"stale-read".into()));
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_hides_no_verdict() {
+    let dir = tempfile::tempdir().expect("a directory");
+    std::fs::write(dir.path().join("stale.jsonl"), stale_keys(1)).expect("written");
+    std::fs::write(dir.path().join("a-file"), "").expect("written");
+    for also in [&[][..], &["--json"], &["stale.jsonl"]] {
+        let command = [&["check", "stale.jsonl", "--counterexamples", "a-file"], also].concat();
+        let judged = jepsen_tikv(dir.path(), &command);
+        let said = String::from_utf8_lossy(&judged.stdout).to_lowercase();
+        let complained = String::from_utf8_lossy(&judged.stderr).into_owned();
+        assert_eq!(judged.status.code(), Some(1), "{complained}");
+        assert!(said.contains("invalid"), "{said}");
+        assert!(complained.contains("cannot write counterexamples to a-file"), "{complained}");
+    }
+}
+
+#[test]
+fn the_counterexamples_of_several_histories_do_not_meet() {
+    let dir = tempfile::tempdir().expect("a directory");
+    std::fs::create_dir(dir.path().join("b")).expect("made");
+    for name in ["one.jsonl", "two.jsonl", "b/one.jsonl"] {
+        std::fs::write(dir.path().join(name), stale_keys(1)).expect("written");
+    }
+    let command =
+        ["check", "one.jsonl", "two.jsonl", "b/one.jsonl", "--counterexamples", "found/here"];
+    assert_eq!(jepsen_tikv(dir.path(), &command).status.code(), Some(1));
+    for folder in ["one", "two", "one-2"] {
+        let file = format!("found/here/{folder}/counterexample-k000000.jsonl");
+        assert!(dir.path().join(&file).is_file(), "{file}");
+    }
+}
+
+#[test]
+fn keys_are_said_to_be_accounted_for_only_where_they_were_counted() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let history = [
+        r#"{"format":"jepsen-tikv history","version":1}"#,
+        r#"{"index":0,"time":1,"process":0,"type":"invoke","f":"put","key":"a","value":"1"}"#,
+        r#"{"index":1,"time":2,"process":0,"type":"ok","f":"put","key":"a","value":"1"}"#,
+    ];
+    std::fs::write(dir.path().join("one.jsonl"), history.join("\n") + "\n").expect("written");
+    let judged = jepsen_tikv(dir.path(), &["check", "one.jsonl"]);
+    let said = String::from_utf8_lossy(&judged.stdout).into_owned();
+    assert!(said.contains("are linearizable. Target"), "{said}");
+}
+
 #[test]
 fn an_invalid_history_leaves_a_counterexample_that_is_judged_invalid_too() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -148,6 +239,10 @@ fn an_invalid_history_leaves_a_counterexample_that_is_judged_invalid_too() {
     let said = String::from_utf8_lossy(&judged.stdout).into_owned();
     assert_eq!(judged.status.code(), Some(1), "{said}");
     assert!(said.contains("├ get → \"1\" ┤"), "{said}");
+    let written = || std::fs::read_dir(dir.path()).expect("a folder").count();
+    assert_eq!(written(), 1, "nothing is written unasked");
+    let judged = jepsen_tikv(dir.path(), &["check", "--counterexamples", ".", "stale.edn"]);
+    assert_eq!((judged.status.code(), written()), (Some(1), 2));
     let again = jepsen_tikv(dir.path(), &["check", "counterexample-register.jsonl"]);
     assert_eq!(again.status.code(), Some(1));
     let table = jepsen_tikv(dir.path(), &["check", "stale.edn", "counterexample-register.jsonl"]);

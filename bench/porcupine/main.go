@@ -1,6 +1,6 @@
 // Judges one of our histories with Porcupine: the yardstick of bench/src/table.rs.
 //
-// In: a history file of single-key operations (get, put, delete, cas). Out: one line of JSON: the verdict, the seconds
+// In: a history file of single-key operations (get, put, delete, cas), and how many seconds it may take. Out: one line of JSON: the verdict, the seconds
 // that judging took once the history was in memory, and the peak of memory. Every key is a register of its own. A read
 // of unknown outcome is left out, a write of unknown outcome returns after everything else, as Porcupine wants it.
 package main
@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -27,10 +28,10 @@ type line struct {
 }
 
 type cas struct {
-	Expected *string `json:"expected"`
-	New      string  `json:"new"`
-	Swapped  bool    `json:"swapped"`
-	Previous *string `json:"previous"`
+	Expected *string         `json:"expected"`
+	New      string          `json:"new"`
+	Swapped  bool            `json:"swapped"`
+	Previous json.RawMessage `json:"previous"`
 }
 
 type input struct {
@@ -43,6 +44,7 @@ type input struct {
 type output struct {
 	unknown bool
 	swapped bool
+	said    bool
 	value   *string
 }
 
@@ -68,6 +70,13 @@ var model = porcupine.Model{
 		return partitions
 	},
 	Init: func() any { return "" },
+	Hash: func(state any) uint64 {
+		hash := uint64(14695981039346656037)
+		for _, b := range []byte(state.(string)) {
+			hash = (hash ^ uint64(b)) * 1099511628211
+		}
+		return hash
+	},
 	Step: func(now, in, out any) (bool, any) {
 		s, i, o := now.(string), in.(input), out.(output)
 		switch i.f {
@@ -85,7 +94,7 @@ var model = porcupine.Model{
 			}
 			return true, s
 		}
-		if s != state(o.value) || fits != o.swapped {
+		if fits != o.swapped || o.said && s != state(o.value) {
 			return false, s
 		}
 		if fits {
@@ -102,12 +111,17 @@ func main() {
 	}
 	history := read(file)
 	begun, before := time.Now(), usage()
-	valid := porcupine.CheckOperations(model, history)
-	seconds, after := time.Since(begun).Seconds(), usage()
-	verdict := "invalid"
-	if valid {
-		verdict = "valid"
+	limit := time.Duration(0) // none
+	if len(os.Args) > 2 {
+		seconds, err := strconv.Atoi(os.Args[2])
+		must(err)
+		limit = time.Duration(seconds) * time.Second
 	}
+	result := porcupine.CheckOperationsTimeout(model, history, limit)
+	seconds, after := time.Since(begun).Seconds(), usage()
+	verdict := map[porcupine.CheckResult]string{
+		porcupine.Ok: "valid", porcupine.Illegal: "invalid", porcupine.Unknown: "unknown",
+	}[result]
 	fmt.Printf("{\"verdict\":%q,\"seconds\":[%g],\"processor_seconds\":[%g],\"peak_bytes\":%d}\n",
 		verdict, seconds, processor(after)-processor(before), after.Maxrss*1024)
 }
@@ -186,7 +200,10 @@ func answered(l line) output {
 	case "cas":
 		var c cas
 		must(json.Unmarshal(l.Value, &c))
-		o.swapped, o.value = c.Swapped, c.Previous
+		o.swapped, o.said = c.Swapped, c.Previous != nil
+		if o.said {
+			must(json.Unmarshal(c.Previous, &o.value))
+		}
 	}
 	return o
 }

@@ -7,6 +7,7 @@ mod child;
 mod engine;
 mod files;
 mod generate;
+mod simulated;
 mod table;
 mod yardstick;
 
@@ -79,6 +80,12 @@ enum Command {
         #[command(flatten)]
         shape: generate::Shape,
     },
+    /// Small registers whose values repeat and many of whose answers are lost, beside Porcupine
+    Simulated {
+        /// Which histories
+        #[command(flatten)]
+        shapes: simulated::Shapes,
+    },
     /// One measurement, in the process that `engines` starts for it
     #[command(hide = true)]
     Engine {
@@ -106,6 +113,7 @@ fn main() -> Result<(), AnyError> {
         Command::Growth { program, sizes, directory, repetitions, shape } => {
             files::growth(&beside(program)?, &directory, &shape, &sizes, repetitions)
         }
+        Command::Simulated { shapes } => simulated::print(&shapes),
         Command::Engine { file, engine, repetitions } => {
             let engine = match engine.as_str() {
                 "porcupine" => Engine::Porcupine,

@@ -132,7 +132,7 @@ fn ratio(ours: &Ended, other: Option<&Ended>) -> String {
 }
 
 /// Builds the program in bench/porcupine; the reason if that cannot be done.
-fn build_porcupine(directory: &Path) -> Result<PathBuf, String> {
+pub fn build_porcupine(directory: &Path) -> Result<PathBuf, String> {
     let program = directory.join("porcupine");
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/porcupine");
     let mut build = Command::new("go");

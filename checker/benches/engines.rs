@@ -7,7 +7,7 @@
 
 use std::hint::black_box;
 
-use checker::{Budget, Collector, Engine, History, Options, Validity, check};
+use checker::{Collector, Engine, History, Options, Validity, check};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use histories::{Answer, Event, Operation, Outcome, Process, What};
 
@@ -78,7 +78,7 @@ fn engines(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group(name);
         group.throughput(Throughput::Elements(operations)).sample_size(10);
         for engine in engines {
-            let options = Options { engine: *engine, budget: Budget::default() };
+            let options = Options { engine: *engine, ..Options::default() };
             group.bench_with_input(
                 BenchmarkId::from_parameter(format!("{engine:?}")),
                 &history,

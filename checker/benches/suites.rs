@@ -10,7 +10,7 @@
 use std::hint::black_box;
 use std::path::PathBuf;
 
-use checker::{Budget, Collector, Engine, History, Options, Validity, check};
+use checker::{Collector, Engine, History, Options, Validity, check};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 
 fn histories(suite: &str, initial: Option<&str>) -> Vec<History> {
@@ -48,7 +48,7 @@ fn suites(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group(format!("{suite}, {} files", histories.len()));
         group.sample_size(10);
         for engine in [Engine::Auto, Engine::Search, Engine::Porcupine] {
-            let options = Options { engine, budget: Budget::default() };
+            let options = Options { engine, ..Options::default() };
             group.bench_function(BenchmarkId::from_parameter(format!("{engine:?}")), |bench| {
                 bench.iter(|| {
                     let verdicts = histories.iter().map(|it| check(black_box(it), &options));

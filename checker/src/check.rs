@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use crate::counterexample;
 use crate::engine::{self, Decision, Judgement};
-use crate::findings::{self, Finding};
+use crate::findings;
 use crate::history::{History, KeyHistory};
 use crate::key_count::key_counts;
 use crate::options::Options;
@@ -16,13 +16,24 @@ use crate::verdict::{Contradiction, KeyCount, KeyVerdict, Validity, Verdict};
 
 /// Judges a history.
 pub fn check(history: &History, options: &Options) -> Verdict {
-    let keys: Vec<KeyVerdict> =
-        history.keys.par_iter().map(|key| judge_key(history, key, options)).collect();
-    let findings = history.keys.par_iter().zip(&keys).flat_map_iter(|(key, verdict)| {
-        let is_invalid = verdict.validity == Validity::Invalid;
-        if is_invalid { findings::findings(history, key) } else { Vec::new() }
+    let mut keys: Vec<KeyVerdict> =
+        history.keys.par_iter().map(|key| judge_key(key, options)).collect();
+    let invalid: Vec<(&KeyHistory, &mut KeyVerdict)> = history
+        .keys
+        .iter()
+        .zip(&mut keys)
+        .filter(|(_, verdict)| verdict.validity == Validity::Invalid)
+        .take(options.named_max())
+        .collect();
+    let explained = invalid.into_par_iter().enumerate().flat_map_iter(|(place, (key, verdict))| {
+        if place < options.counterexamples_max as usize {
+            let found = counterexample::find(history, key, &options.budget);
+            verdict.reason = Some(found.sentence.clone());
+            verdict.counterexample = Some(found);
+        }
+        findings::findings(history, key)
     });
-    let findings = findings.collect();
+    let findings = explained.collect();
     let counted = history.counted.iter().cloned().chain(key_counts(history));
     let verdict = Verdict {
         operations: history.operations,
@@ -46,26 +57,26 @@ pub enum ReadAgain {
 
 impl History {
     /// What has to be read again; nothing if the verdict stands as it is.
-    pub fn read_again(&self, verdict: &Verdict) -> Option<ReadAgain> {
+    pub fn read_again(&self, verdict: &Verdict, options: &Options) -> Option<ReadAgain> {
         if self.is_late {
             return Some(ReadAgain::Everything);
         }
         let keys = self.keys.iter().zip(&verdict.keys);
-        let again = keys.filter(|(key, verdict)| {
-            let is_partial = key.settled.altered || self.ranges_until > 0;
-            verdict.validity == Validity::Invalid && is_partial
-        });
+        let invalid = keys.filter(|(_, verdict)| verdict.validity == Validity::Invalid);
+        let again = invalid
+            .take(options.named_max())
+            .filter(|(key, _)| key.settled.altered || self.ranges_until > 0);
         let again: Vec<Key> = again.map(|(key, _)| key.key.clone()).collect();
         (!again.is_empty()).then_some(ReadAgain::Keys(again))
     }
 }
 
 impl Verdict {
-    /// The same, with what a second reading said of some of its keys.
+    /// Takes over what a second reading said of some of the keys.
     #[must_use]
-    pub fn with_keys_of(mut self, again: Self) -> Self {
-        let is_again = |finding: &Finding| again.keys.iter().any(|key| key.key == finding.key);
-        self.findings.retain(|finding| !is_again(finding));
+    pub fn with_keys_of(mut self, again: Self, options: &Options) -> Self {
+        let place = |key: &Text| again.keys.binary_search_by(|other| other.key.0.cmp(&key.0));
+        self.findings.retain(|finding| place(&finding.key).is_err());
         self.findings.extend(again.findings);
         // Those of a key stay in their order, the keys are in that of their bytes.
         self.findings.sort_by(|a, b| a.key.0.cmp(&b.key.0));
@@ -74,7 +85,24 @@ impl Verdict {
                 self.keys[place] = key;
             }
         }
+        // The second reading knew fewer invalid keys, so that others were among the first of them.
+        let invalid = self.keys.iter_mut().filter(|key| key.validity == Validity::Invalid);
+        for key in invalid.skip(options.counterexamples_max as usize) {
+            key.counterexample = None;
+            key.reason = Some(NOT_EXPLAINED.to_owned());
+        }
         self.concluded()
+    }
+
+    /// Says how many invalid keys there are beside those with a counterexample, if there are any.
+    pub fn more_invalid_keys(&self) -> Option<String> {
+        let invalid = self.keys.iter().filter(|key| key.validity == Validity::Invalid);
+        let (told, more): (Vec<_>, Vec<_>) = invalid.partition(|key| key.is_explained());
+        let and = if told.is_empty() { "" } else { "and " };
+        let more_word = if told.is_empty() { "" } else { "more " };
+        let keys = if more.len() == 1 { "key" } else { "keys" };
+        let count = grouped(more.len());
+        (!more.is_empty()).then(|| format!("{and}{count} {more_word}invalid {keys}"))
     }
 
     /// With the validity and the reasons that follow from its parts.
@@ -82,10 +110,12 @@ impl Verdict {
         let mut reasons = Vec::new();
         for wanted in [Validity::Invalid, Validity::Unknown] {
             let keys = self.keys.iter().filter(|key| key.validity == wanted);
-            reasons.extend(keys.map(|key| {
+            let told = keys.filter(|key| wanted != Validity::Invalid || key.is_explained());
+            reasons.extend(told.map(|key| {
                 format!("key {}: {}", key.key, key.reason.as_deref().unwrap_or("no reason given"))
             }));
             if wanted == Validity::Invalid {
+                reasons.extend(self.more_invalid_keys());
                 reasons.extend(self.contradictions.iter().map(Contradiction::reason));
                 reasons.extend(self.key_counts.iter().filter_map(KeyCount::reason));
             }
@@ -104,16 +134,16 @@ impl Verdict {
     }
 }
 
-fn judge_key(history: &History, key: &KeyHistory, options: &Options) -> KeyVerdict {
+/// The reason of an invalid key without a counterexample.
+const NOT_EXPLAINED: &str = "no order of its operations explains all their answers";
+
+fn judge_key(key: &KeyHistory, options: &Options) -> KeyVerdict {
     let Judgement { decision, decided_by, explored, searched } =
         engine::judge(&key.calls, options.engine, &options.budget);
-    let (validity, reason, counterexample) = match decision {
-        Decision::Linearizable => (Validity::Valid, None, None),
-        Decision::NotLinearizable => {
-            let found = counterexample::find(history, key, &options.budget);
-            (Validity::Invalid, Some(found.sentence.clone()), Some(found))
-        }
-        Decision::Unknown(reason) => (Validity::Unknown, Some(reason), None),
+    let (validity, reason) = match decision {
+        Decision::Linearizable => (Validity::Valid, None),
+        Decision::NotLinearizable => (Validity::Invalid, Some(NOT_EXPLAINED.to_owned())),
+        Decision::Unknown(reason) => (Validity::Unknown, Some(reason)),
     };
     KeyVerdict {
         key: Text(key.key.clone()),
@@ -123,8 +153,22 @@ fn judge_key(history: &History, key: &KeyHistory, options: &Options) -> KeyVerdi
         calls: key.calls.len() as u64 + key.settled.calls,
         searched,
         reason,
-        counterexample,
+        counterexample: None,
     }
+}
+
+impl KeyVerdict {
+    fn is_explained(&self) -> bool {
+        self.counterexample.is_some()
+    }
+}
+
+/// A number with a comma before every three digits.
+fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let groups = digits.as_bytes().rchunks(3).rev();
+    let groups = groups.map(|group| String::from_utf8_lossy(group).into_owned());
+    groups.collect::<Vec<_>>().join(",")
 }
 
 impl Contradiction {

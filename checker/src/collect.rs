@@ -209,6 +209,7 @@ impl Collector {
         if number == next {
             self.open.push(Open::default());
             self.history.clients.push(client);
+            self.history.last_client = self.history.last_client.max(Some(client));
         }
         number
     }

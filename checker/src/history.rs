@@ -23,6 +23,8 @@ pub struct History {
     pub(crate) contradictions: Vec<Contradiction>,
     pub(crate) operations: Operations,
     pub(crate) clients: Vec<ClientId>,
+    /// The largest of their ids.
+    pub(crate) last_client: Option<ClientId>,
     pub(crate) faults: Faults,
     /// What contradicts itself, as it was: by the key's number and the event that invoked it.
     pub(crate) impossible: BTreeMap<(u32, u32), (Operation, Answer)>,

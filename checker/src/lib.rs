@@ -45,7 +45,7 @@ mod verdict;
 pub use check::{ReadAgain, check};
 pub use collect::Collector;
 pub use counterexample::{Counterexample, Explained};
-pub use findings::{Finding, FindingKind};
+pub use findings::{CallKind, Content, Finding, FindingKind, OlderState, Participant, Role};
 pub use history::History;
 pub use options::{Budget, Engine, Model, Options};
 pub use verdict::{

@@ -64,10 +64,29 @@ impl Default for Budget {
 }
 
 /// Everything that the caller chooses.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Options {
     /// How keys are decided.
     pub engine: Engine,
     /// What a key may cost.
     pub budget: Budget,
+    /// So many invalid keys get a counterexample, the first in the order of their bytes.
+    pub counterexamples_max: u32,
+}
+
+/// So many invalid keys get findings at least: enough to see what kinds there are.
+const NAMED_MIN: usize = 1_000;
+
+impl Options {
+    /// So many invalid keys get findings, the first in the order of their bytes.
+    pub(crate) fn named_max(&self) -> usize {
+        NAMED_MIN.max(self.counterexamples_max as usize)
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { engine: Engine::default(), budget: Budget::default(), counterexamples_max: 10 }
+    }
 }

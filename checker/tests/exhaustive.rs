@@ -9,7 +9,7 @@
 
 use std::collections::BTreeSet;
 
-use checker::{Budget, Collector, Engine, Options, ReadAgain, Validity, Verdict, check};
+use checker::{Collector, Options, ReadAgain, Validity, Verdict, check};
 use histories::{Answer, Event, Operation, Outcome, Process, What};
 use proptest::prelude::*;
 
@@ -336,9 +336,9 @@ fn judged(mut collector: Collector, made: &[Made]) -> (Verdict, Option<ReadAgain
         collector.push(event).expect("well-formed");
     }
     let history = collector.finish();
-    let options = Options { engine: Engine::Auto, budget: Budget::default() };
+    let options = Options::default();
     let verdict = check(&history, &options);
-    let again = history.read_again(&verdict);
+    let again = history.read_again(&verdict, &options);
     (verdict, again)
 }
 
@@ -348,7 +348,8 @@ fn settled(made: &[Made]) -> Verdict {
     match again {
         None => verdict,
         Some(ReadAgain::Keys(keys)) => {
-            verdict.with_keys_of(judged(Collector::of_keys(keys), made).0)
+            let again = judged(Collector::of_keys(keys), made).0;
+            verdict.with_keys_of(again, &Options::default())
         }
         Some(ReadAgain::Everything) => judged(Collector::new(), made).0,
     }

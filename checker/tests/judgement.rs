@@ -6,7 +6,7 @@ use checker::{Budget, Collector, Engine, Options, Validity, Verdict, check};
 
 /// A history of event lines without `index` and `time`: they count up.
 fn verdict(lines: &[&str], engine: Engine) -> Verdict {
-    check(&history(lines), &Options { engine, budget: Budget::default() })
+    check(&history(lines), &Options { engine, ..Options::default() })
 }
 
 fn history(lines: &[&str]) -> checker::History {
@@ -119,7 +119,7 @@ fn spent_budget_is_unknown_and_says_so() {
         collector.push(event.expect("well-formed")).expect("well-formed");
     }
     let budget = Budget { configurations: 0, bytes: 0 };
-    let options = Options { engine: Engine::Porcupine, budget };
+    let options = Options { engine: Engine::Porcupine, budget, ..Options::default() };
     let verdict = check(&collector.finish(), &options);
     assert_eq!(verdict.validity, Validity::Unknown);
     assert!(verdict.reasons[0].contains("budget"), "{:?}", verdict.reasons);
@@ -158,7 +158,10 @@ fn key_that_costs_too_much_is_unknown_and_the_others_are_judged() {
         (Budget { bytes: 1_000, ..default }, "more than 1000 bytes"),
     ] {
         for engine in [Engine::Auto, Engine::Search] {
-            let verdict = check(&hard_key_beside_a_bad_one(), &Options { engine, budget });
+            let verdict = check(
+                &hard_key_beside_a_bad_one(),
+                &Options { engine, budget, ..Options::default() },
+            );
             let [a, b] = verdict.keys.as_slice() else { panic!("two keys") };
             assert_eq!(a.validity, Validity::Unknown);
             assert!(a.reason.as_ref().is_some_and(|it| it.contains(reason)), "{:?}", a.reason);

@@ -127,7 +127,7 @@ fn a_read_of_what_failed_names_the_write_however_it_was_written() {
         let failed = operation(0, [1, 2], write, "fail", write);
         let judged = verdict(&[failed, get(1, [3, 4], "a", r#""1""#)]);
         let kinds: Vec<FindingKind> = judged.findings.iter().map(|it| it.kind).collect();
-        assert_eq!(kinds, [FindingKind::FailedWriteObserved], "{write}");
+        assert_eq!(kinds, [FindingKind::Dirty], "{write}");
         assert_eq!(judged.findings[0].operations, [0, 2]);
     }
 }
@@ -167,7 +167,7 @@ fn a_read_just_as_the_value_is_replaced_is_not_stale() {
     ];
     let judged = verdict(&later);
     assert_eq!(judged.findings[0].stale_by_ns, Some(1));
-    assert_eq!(judged.findings[0].kind, FindingKind::LostWrite);
+    assert_eq!(judged.findings[0].kind, FindingKind::StaleRead);
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn a_client_that_reads_backwards_is_told_of_only_if_it_read_one_after_the_other(
     let reads = |first: [u64; 2], second: [u64; 2], client: u32| {
         let reads = [get(5, first, "a", r#""2""#), get(client, second, "a", r#""1""#)];
         let judged = verdict(&[puts.as_slice(), &reads].concat());
-        judged.findings.iter().any(|it| it.kind == FindingKind::BackwardsForOneClient)
+        judged.findings.iter().any(|it| it.kind == FindingKind::NonMonotonicRead)
     };
     assert!(reads([20, 30], [40, 50], 5));
     assert!(!reads([20, 30], [40, 50], 6), "two clients");
@@ -239,7 +239,7 @@ fn a_key_that_a_scan_names_after_its_removal_points_at_the_last_removal() {
         scan(3, [10, 20], 9, r#"["a"]"#),
     ]);
     let [finding] = judged.findings.as_slice() else { panic!("{:?}", judged.findings) };
-    assert_eq!((finding.kind, &finding.operations[..]), (FindingKind::Resurrected, &[4, 6][..]));
+    assert_eq!((finding.kind, &finding.operations[..]), (FindingKind::StaleRead, &[4, 6][..]));
     assert!(finding.sentence.contains("client 2"), "{}", finding.sentence);
 }
 

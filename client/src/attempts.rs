@@ -14,7 +14,7 @@ pub struct Attempt {
     pub begun: Instant,
     /// When it ended.
     pub ended: Instant,
-    /// What went wrong; `None` = nothing.
+    /// The error; `None` if the attempt succeeded.
     pub error: Option<String>,
 }
 
@@ -57,7 +57,7 @@ impl AttemptLog {
         entry.open = false;
     }
 
-    /// Whether anything may have left this process.
+    /// Returns true if a request may have left this process.
     pub(crate) fn any(&self) -> bool {
         !self.lock().is_empty()
     }

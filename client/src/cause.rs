@@ -148,8 +148,8 @@ impl Cause {
     }
 }
 
-/// Whether the operating system refused a connection. It does so only while connecting, so whatever was to be sent
-/// on that connection was not.
+/// Returns true if the operating system refused a connection. It refuses only while connecting, so nothing was sent
+/// on that connection.
 fn is_connection_refused(error: &(dyn StdError + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {

@@ -8,7 +8,7 @@ use crate::cause::{Cause, RegionErrorKind};
 use crate::request::{ClientError, Outcome};
 use tonic::Code;
 
-/// What an operation that ended with an error did.
+/// The effect of an operation that ended with an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
     /// It certainly took no effect, and never will.
@@ -17,7 +17,7 @@ pub enum Fate {
     Unknown,
 }
 
-/// What was sent before the error was seen.
+/// The requests that were sent before the error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sent {
     /// Nothing that could change anything.

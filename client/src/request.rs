@@ -1,4 +1,4 @@
-//! What a client is asked and what it answers: the trait [`RawKv`] and its types.
+//! The requests and answers of a client: the trait [`RawKv`] and its types.
 //!
 //! Pure data. A request's shape is that of an operation in a history, so that whoever records can map one to the
 //! other without thought; this crate does not know histories all the same.
@@ -13,7 +13,7 @@ pub trait RawKv: Send + Sync {
     fn execute<'a>(&'a self, request: &'a Request, timeout: Duration) -> BoxFuture<'a, Reply>;
 }
 
-/// What is asked. Batches are not atomic, and a scan over several regions is not one snapshot.
+/// One request. Batches are not atomic, and a scan over several regions is not one snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Request {
     /// Reads one key.
@@ -39,9 +39,9 @@ pub enum Request {
     Cas {
         /// The key compared and written.
         key: Vec<u8>,
-        /// What must be there; `None` = absent.
+        /// The value that the key must have; `None` = absent.
         expected: Option<Vec<u8>>,
-        /// What is there afterwards, if it was as expected.
+        /// The value that replaces it.
         new: Vec<u8>,
     },
     /// Reads several keys.
@@ -81,7 +81,7 @@ pub enum Request {
     },
 }
 
-/// What a request that took effect was answered. The variant always fits the request's.
+/// The answer to a request that took effect. The variant always fits the request's.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Response {
     /// To a get: the value, or absence.
@@ -90,9 +90,9 @@ pub enum Response {
     Done,
     /// To a CAS: whether it swapped, and what was there before it.
     Cas {
-        /// Whether the new value was written.
+        /// True if the new value was written.
         swapped: bool,
-        /// What was there before; `None` = absent.
+        /// The value before; `None` = absent.
         previous: Option<Vec<u8>>,
     },
     /// To a batch-get: every key asked, in the order asked, with its value or absence.
@@ -103,23 +103,23 @@ pub enum Response {
     ScannedKeys(Vec<Vec<u8>>),
 }
 
-/// How a request ended, and what was tried for it.
+/// The outcome of a request, and the attempts made for it.
 #[derive(Debug, Clone)]
 pub struct Reply {
-    /// How it ended.
+    /// The outcome.
     pub outcome: Outcome,
     /// Every RPC to a store, where the client sees them; otherwise one for the whole call.
     pub attempts: Vec<Attempt>,
 }
 
-/// How a request ended.
+/// The outcome of a request.
 #[derive(Debug, Clone)]
 pub enum Outcome {
     /// It took effect and was answered.
     Ok(Response),
     /// It certainly took no effect.
     NotApplied(ClientError),
-    /// Whether it took effect, or will, is unknown.
+    /// It may have taken effect, or may yet.
     Unknown(ClientError),
 }
 
@@ -140,7 +140,7 @@ impl ClientError {
 }
 
 impl Request {
-    /// Whether the request cannot change anything.
+    /// Returns true if the request cannot change anything.
     pub fn is_read(&self) -> bool {
         match self {
             Self::Get { .. } | Self::BatchGet { .. } | Self::Scan { .. } => true,
@@ -153,7 +153,7 @@ impl Request {
         }
     }
 
-    /// Whether the request may need more than one RPC.
+    /// Returns true if the request may need more than one RPC.
     pub(crate) fn may_span_regions(&self) -> bool {
         match self {
             Self::Get { .. } | Self::Put { .. } | Self::Delete { .. } | Self::Cas { .. } => false,

@@ -1,7 +1,7 @@
 //! The crate tikv-client behind our trait, driven so that its answers can be trusted.
 //!
-//! What of 0.4.0 makes that necessary, and what is done: it sends writes again after errors that leave their outcome
-//! open, so writes go without backoff, once; after a region error its cache then stays as it was, so a read with
+//! Version 0.4.0 makes this necessary: it sends writes again after errors that leave their outcome open, so writes go
+//! without backoff, once; after a region error its cache then stays as it was, so a read with
 //! backoff follows and corrects it. Its scans are wrong over several regions: they go through the direct client, and
 //! so do batch deletes in atomic mode, which it refuses. A connection that it could not make, or a PD that hangs, may
 //! stick for ever: then a fresh client takes its place. Its requests run on tasks of their own and go on when a call
@@ -27,7 +27,7 @@ const MISSED_DEADLINES_MAX: u32 = 3;
 /// The read that corrects the region cache: it asks often, so that it sees a new leader soon.
 const REPAIR_BACKOFF: Backoff = Backoff::no_jitter_backoff(2, 100, 30);
 
-/// How the crate is driven.
+/// Options of the crate's client.
 #[derive(Debug, Clone)]
 pub struct TikvClientOptions {
     /// Make all writes in TiKV's atomic mode, as CAS demands.

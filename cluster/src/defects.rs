@@ -14,13 +14,13 @@ pub enum Defect {
     LongLease,
     /// Any peer answers reads from its own copy.
     FollowerRead,
-    /// A write is acknowledged as soon as the leader has it in its log.
+    /// A put is acknowledged as soon as the leader has it in its log.
     AckBeforeCommit,
     /// Log and votes are promised to others up to a second before they are on disk.
     AckBeforeFsync,
     /// A restarted store applies old entries of its log again.
     ApplyTwice,
-    /// A leader that is deposed acknowledges the writes that its successor overwrites.
+    /// A leader that is deposed acknowledges the puts that its successor overwrites.
     LostOnLeaderChange,
     /// A leader that removes a peer takes two others out of its quorum as well.
     TornMembership,
@@ -36,7 +36,7 @@ pub enum Defect {
     ScanSkipsBoundary,
     /// A compare-and-swap that fails writes all the same.
     FailedCasWrites,
-    /// A compare-and-swap compares before the log instead of in it.
+    /// A compare-and-swap that finds its value when it is proposed is not compared again when it is applied.
     CasRace,
     /// Some puts are refused as "not leader" after they were proposed.
     PutReportsFailureButApplies,
@@ -100,7 +100,7 @@ impl Defect {
             }
             Self::FollowerRead => "any peer answers reads from its own copy, however old that is",
             Self::AckBeforeCommit => {
-                "a write is acknowledged when the leader has proposed it, before any other store has it"
+                "a put is acknowledged when the leader has proposed it, before any other store has it"
             }
             Self::AckBeforeFsync => {
                 "log and votes count as written up to a second before they are, so a kill forgets what others rely on"
@@ -134,7 +134,7 @@ impl Defect {
                 "a compare-and-swap compares when it is proposed, so that two of them can win over one value"
             }
             Self::PutReportsFailureButApplies => {
-                "every twentieth put is answered with \"not leader\" after it was proposed, and takes effect"
+                "a put at every twentieth place of the log is answered with \"not leader\" after it was proposed, and takes effect"
             }
         }
     }

@@ -78,6 +78,16 @@ pub enum Action {
         /// How long the first is left alone with its old state.
         length_ms: u64,
     },
+    /// Kill the followers until the leader has writes that nobody else has; stop it, start the others, wait for another
+    /// leader, and resume the first.
+    KillFollowers {
+        /// How long the leader is left without followers, at least.
+        alone_ms: u64,
+        /// How long to wait for another leader, at most.
+        election_wait_ms_max: u64,
+        /// How long the first stays stopped when another one leads.
+        length_ms: u64,
+    },
     /// Kill the followers, later the leader, and start all again.
     KillLeaderLast {
         /// How long the leader is left without followers.
@@ -178,6 +188,9 @@ impl Action {
             Self::PauseOverlap { election_wait_ms_max, serve_ms, .. } => {
                 election_wait_ms_max / 4 + serve_ms
             }
+            Self::KillFollowers { alone_ms, election_wait_ms_max, .. } => {
+                alone_ms + election_wait_ms_max / 4
+            }
             _ => 0,
         };
         self.length_ms().map_or(CLUSTER_REACTS_MS, |length_ms| waits_ms + *length_ms)
@@ -188,6 +201,7 @@ impl Action {
     pub fn no_longer_than(mut self, most_ms: u64) -> Self {
         match &mut self {
             Self::PauseOverlap { serve_ms: wait_ms, .. }
+            | Self::KillFollowers { alone_ms: wait_ms, .. }
             | Self::KillLeaderLast { alone_ms: wait_ms, .. } => *wait_ms = most_ms.min(*wait_ms),
             _ => {}
         }
@@ -212,6 +226,7 @@ impl Action {
             | Self::Kill { length_ms, .. }
             | Self::KillLeaderLast { length_ms, .. }
             | Self::PauseOverlap { length_ms, .. }
+            | Self::KillFollowers { length_ms, .. }
             | Self::Partition { length_ms, .. }
             | Self::DelayMessages { length_ms, .. }
             | Self::LoseMessages { length_ms, .. }

@@ -21,8 +21,6 @@ const SPLIT_PATIENCE: Duration = Duration::from_secs(10);
 const REPLICAS_PATIENCE: Duration = Duration::from_mins(1);
 /// How long one replica may take to move.
 const MOVE_PATIENCE: Duration = Duration::from_secs(10);
-/// How many writes, for each region of the workload, show that a new leader serves.
-const WRITES_PER_REGION: u64 = 4;
 
 impl Injection {
     pub(crate) async fn act(&mut self, action: Action) -> Result<(), Ended> {
@@ -35,6 +33,9 @@ impl Injection {
             Action::MaxReplicas { to } => self.max_replicas(to).await,
             Action::KillLeaderLast { alone_ms, length_ms } => {
                 self.kill_leader_last(alone_ms, length_ms).await
+            }
+            Action::KillFollowers { alone_ms, election_wait_ms_max, length_ms } => {
+                self.kill_followers(alone_ms, election_wait_ms_max, length_ms).await
             }
             Action::PauseOverlap { election_wait_ms_max, serve_ms, length_ms } => {
                 self.pause_overlap(election_wait_ms_max, serve_ms, length_ms).await
@@ -86,7 +87,8 @@ impl Injection {
         let value = json!({ "region": region.id, "from": region.leader, "to": to });
         self.begin("transfer-leader", value);
         let moved = match self.field.target.transfer_leader(region.id, to).await {
-            Ok(()) => self.await_leader(region.id, to).await,
+            // One that did not move in time had no effect, which the comparison will say.
+            Ok(()) => self.await_leader(region.id, to).await.map(|_| ()),
             Err(error) => Err(error.into()),
         };
         self.compare().await;
@@ -110,6 +112,9 @@ impl Injection {
         self.compare().await;
         let mut value = json!({ "regions": self.record.regions });
         if let Ok(true) = moved {
+            if let Some(leader) = region.leader {
+                self.field.note_changed(region.id, leader);
+            }
             let effect = format!("region {} moved from store-{from} to store-{to}", region.id);
             value["changed"] = effect.as_str().into();
             self.record.effects.push(effect);
@@ -134,16 +139,15 @@ impl Injection {
         Ok(field.until(MOVE_PATIENCE, there).await?.is_some())
     }
 
-    async fn await_leader(&self, region: RegionId, to: StoreId) -> Result<(), Ended> {
+    /// Waits until that store leads the region. False if it did not in time.
+    pub(crate) async fn await_leader(&self, region: RegionId, to: StoreId) -> Result<bool, Ended> {
         let field = &self.field;
         let there = || async move {
             let regions = field.target.regions().await.ok()?;
             let now = regions.iter().find(|it| it.id == region)?;
             (now.leader == Some(to)).then_some(())
         };
-        // One that did not move in time had no effect, which the comparison will say.
-        field.until(TRANSFER_PATIENCE, there).await?;
-        Ok(())
+        Ok(field.until(TRANSFER_PATIENCE, there).await?.is_some())
     }
 
     async fn split(&mut self) -> Result<(), Ended> {
@@ -219,79 +223,5 @@ impl Injection {
             Err(Ended::Error(format!("not every region had {to} voters after {seconds} s")))
         };
         field.until(REPLICAS_PATIENCE, settled).await?.unwrap_or_else(late)
-    }
-
-    /// A region's followers are killed; its leader goes on for a while, with a log that nobody else has; then it is
-    /// killed as well. All are started again in one go, so that any of them may be elected.
-    async fn kill_leader_last(&mut self, alone_ms: u64, length_ms: u64) -> Result<(), Ended> {
-        let pick = |field: &Field, regions: &[Region], random: &mut _| {
-            field.take(Down::Killed, |down| {
-                let (region, leader) = choose(Whom::Leader, regions, down, random)?;
-                let mut followers = region.voters.clone();
-                followers.retain(|store| !leader.contains(store) && !down.contains(store));
-                (!followers.is_empty()).then_some(((region, leader), followers))
-            })
-        };
-        let ((region, leader), followers) = self.find(pick).await?;
-        self.taken.extend(followers.iter().map(|store| (*store, Down::Killed)));
-        self.hurt(Down::Killed, &region, &followers, alone_ms + length_ms).await?;
-        self.hold(alone_ms).await?;
-        // Another fault of a mix may have it by now.
-        let last = self.field.take(Down::Killed, |down| {
-            let free = leader.iter().copied().filter(|store| !down.contains(store));
-            Some(((), free.collect()))
-        });
-        let last = last.map_or_else(Vec::new, |((), last)| last);
-        self.taken.extend(last.iter().map(|store| (*store, Down::Killed)));
-        self.hurt(Down::Killed, &region, &last, length_ms).await?;
-        self.hold(length_ms).await
-    }
-
-    /// A leader is stopped and another one elected; then the others are stopped and the first runs again, alone.
-    async fn pause_overlap(
-        &mut self,
-        wait_ms_max: u64,
-        serve_ms: u64,
-        length_ms: u64,
-    ) -> Result<(), Ended> {
-        let (region, first) = self.take(Down::Stopped, Whom::Leader).await?;
-        self.hurt(Down::Stopped, &region, &first, wait_ms_max).await?;
-        let voters = self.await_other_leader(&region, Duration::from_millis(wait_ms_max)).await?;
-        self.hold(serve_ms).await?;
-        let others = self.field.take(Down::Stopped, |down| {
-            let others: Vec<_> = voters.into_iter().filter(|it| !down.contains(it)).collect();
-            Some(((), others))
-        });
-        let others = others.map_or_else(Vec::new, |((), others)| others);
-        self.taken.extend(others.iter().map(|store| (*store, Down::Stopped)));
-        self.hurt(Down::Stopped, &region, &others, length_ms).await?;
-        self.heal(Down::Stopped, &first).await?;
-        self.record.effects.push(format!(
-            "store-{} ran alone with old state after others had acknowledged writes",
-            first.first().copied().unwrap_or_default()
-        ));
-        self.hold(length_ms).await
-    }
-
-    /// Waits until another store leads the region and writes were acknowledged since that was known. Its voters then.
-    async fn await_other_leader(
-        &self,
-        old: &Region,
-        patience: Duration,
-    ) -> Result<Vec<StoreId>, Ended> {
-        let field = &self.field;
-        let none = || Ended::Error("no other leader acknowledged writes in time".into());
-        let elected = || async move {
-            let regions = field.target.regions().await.ok()?;
-            let writes = WRITES_PER_REGION * regions.len() as u64;
-            let now = regions.into_iter().find(|region| region.id == old.id)?;
-            (now.leader.is_some() && now.leader != old.leader).then_some((now.voters, writes))
-        };
-        let (voters, writes) = field.until(patience, elected).await?.ok_or_else(none)?;
-        let enough = field.observer.acknowledged_writes() + writes;
-        let written =
-            || async move { (field.observer.acknowledged_writes() >= enough).then_some(()) };
-        field.until(patience, written).await?.ok_or_else(none)?;
-        Ok(voters)
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     record::FaultRecord,
     run::Observer,
     select::majority_runs,
-    target::{Region, StoreId, Target, TargetError},
+    target::{Region, RegionId, StoreId, Target, TargetError},
 };
 use histories::What;
 use serde_json::{Value, json};
@@ -71,6 +71,16 @@ struct Books {
     disturbed: BTreeMap<usize, Disturbance>,
     in_force: BTreeMap<usize, InForce>,
     replicas: Option<Replicas>,
+    leaders_hurt: LeadersHurt,
+}
+
+/// What choreographies have done to leaders so far, for the choice of the next one.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct LeadersHurt {
+    /// How often each store was hurt as a leader.
+    pub times: BTreeMap<StoreId, u32>,
+    /// A region whose membership has changed since, and who led it then.
+    pub changed: Option<(RegionId, StoreId)>,
 }
 
 struct InForce {
@@ -178,6 +188,23 @@ impl Field {
     fn tell(&self, books: &Books) {
         let names: Vec<_> = books.in_force.values().map(|fault| fault.name).collect();
         self.observer.in_force(&names);
+    }
+
+    /// Notes that a choreography has hurt a store as a leader.
+    pub(crate) fn note_led(&self, leader: StoreId) {
+        let mut books = self.books();
+        *books.leaders_hurt.times.entry(leader).or_default() += 1;
+        books.leaders_hurt.changed = None;
+    }
+
+    /// Notes that a region's membership was changed by its leader.
+    pub(crate) fn note_changed(&self, region: RegionId, leader: StoreId) {
+        self.books().leaders_hurt.changed = Some((region, leader));
+    }
+
+    /// What choreographies have done to leaders so far.
+    pub(crate) fn leaders_hurt(&self) -> LeadersHurt {
+        self.books().leaders_hurt.clone()
     }
 
     /// Notes what a fault is about to disturb.

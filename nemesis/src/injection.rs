@@ -32,6 +32,7 @@ pub(crate) async fn inject(field: Arc<Field>, fault: usize, planned: PlannedFaul
         taken: Vec::new(),
         disturbance: None,
         before: Vec::new(),
+        leaders_stay: false,
         field,
     };
     let carried_out = injection.act(planned.what).await;
@@ -48,6 +49,8 @@ pub(crate) struct Injection {
     pub(crate) disturbance: Option<Disturbance>,
     /// The workload's regions when it began.
     pub(crate) before: Vec<Region>,
+    /// It would move leaders, and the target cannot.
+    pub(crate) leaders_stay: bool,
 }
 
 /// Why a fault ended before its time.
@@ -169,6 +172,14 @@ impl Injection {
     pub(crate) fn begin(&mut self, f: &str, mut value: Value) {
         value["fault"] = self.record.fault.into();
         value["name"] = self.record.name.into();
+        let region = self.before.iter().find(|region| value["region"].as_u64() == Some(region.id));
+        if let Some(region) = region.filter(|_| self.record.begun_ns.is_none()) {
+            value["leader"] = region.leader.into();
+            value["voters"] = region.voters.clone().into();
+            if self.leaders_stay {
+                value["leaders-stay"] = true.into();
+            }
+        }
         let at_ns = self.field.observer.record(What::FaultInvoke { f: f.into(), value });
         self.record.begun_ns.get_or_insert(at_ns);
         self.field.in_force(&self.record, &self.before);

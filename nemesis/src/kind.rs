@@ -41,6 +41,9 @@ pub enum FaultKind {
     /// Kills a region's followers and, after a while in which its leader took writes into a log that nobody else has,
     /// the leader too; then starts all again in one go.
     KillLeaderLast,
+    /// Kills a region's followers until its leader has writes that nobody else has, then stops the leader and starts the
+    /// others; once another one leads, resumes the first.
+    KillFollowers,
     /// Cuts one voter of a region off from the other stores and PD.
     PartitionOne,
     /// Cuts the leader of a region off from the other stores and PD.
@@ -91,7 +94,7 @@ pub struct Possible {
 
 impl FaultKind {
     /// Every kind. Those that only a simulation offers are last, so that plans for others are what they were.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::PauseOne,
         Self::PauseTwo,
         Self::PauseTwoAny,
@@ -105,6 +108,7 @@ impl FaultKind {
         Self::Split,
         Self::PauseOverlap,
         Self::KillLeaderLast,
+        Self::KillFollowers,
         Self::PartitionOne,
         Self::PartitionLeader,
         Self::PartitionHalves,
@@ -136,6 +140,7 @@ impl FaultKind {
             Self::Split => "split",
             Self::PauseOverlap => "pause-overlap",
             Self::KillLeaderLast => "kill-leader-last",
+            Self::KillFollowers => "kill-followers",
             Self::PartitionOne => "partition-one",
             Self::PartitionLeader => "partition-leader",
             Self::PartitionHalves => "partition-halves",
@@ -157,6 +162,11 @@ impl FaultKind {
         self >= Self::PartitionOne
     }
 
+    /// Returns true if it moves leadership by itself, so that each store that can lead is hurt as a leader.
+    pub fn is_choreography(self) -> bool {
+        matches!(self, Self::PauseOverlap | Self::KillLeaderLast | Self::KillFollowers)
+    }
+
     /// How many of so many voters of a region it takes out at once.
     pub(crate) fn voters_taken(self, voters: u32) -> u32 {
         match self {
@@ -169,7 +179,7 @@ impl FaultKind {
             | Self::DiskError => 1,
             Self::PauseTwo | Self::PauseTwoAny | Self::KillTwo => 2,
             Self::PauseOverlap => voters.saturating_sub(1),
-            Self::KillAll | Self::KillLeaderLast => voters,
+            Self::KillAll | Self::KillLeaderLast | Self::KillFollowers => voters,
             // The others take nobody out: one side of any partition in two has a majority of a region's voters.
             _ => 0,
         }
@@ -183,7 +193,7 @@ impl FaultKind {
             | Self::KillLeaderLast
             | Self::TransferLeader
             | Self::MoveReplica => 2,
-            Self::PauseTwo | Self::PauseOverlap => 3,
+            Self::PauseTwo | Self::PauseOverlap | Self::KillFollowers => 3,
             _ => 1,
         }
     }
@@ -215,9 +225,12 @@ impl FaultKind {
             Self::Replicas => {
                 (!possible.max_replicas).then_some("be told how many replicas there shall be")
             }
-            Self::KillOne | Self::KillTwo | Self::KillAll | Self::KillLeaderLast => {
-                (!possible.kill).then_some("kill stores and start them again")
-            }
+            Self::KillFollowers if !possible.pause => Some("stop and resume stores"),
+            Self::KillOne
+            | Self::KillTwo
+            | Self::KillAll
+            | Self::KillLeaderLast
+            | Self::KillFollowers => (!possible.kill).then_some("kill stores and start them again"),
             _ => (!possible.pause).then_some("stop and resume stores"),
         };
         if let Some(what) = missing {

@@ -8,6 +8,7 @@
 
 mod action;
 mod actions;
+mod choreographies;
 mod disturb;
 mod disturbance;
 mod faults;

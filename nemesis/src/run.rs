@@ -31,13 +31,18 @@ pub trait Observer: Send + Sync {
     /// Every event is a pair of beginning and completion. `f` is `pause`, `resume`, `kill`, `start`,
     /// `transfer-leader`, `move-replica`, `split`, `max-replicas`, `disk-error`, or one of
     /// [`Disturbance::steps`](crate::Disturbance::steps); `value` names the `fault` (its place in the plan). Beginnings say whom
-    /// (`stores` by `id`, `address`, `pid` and `role`, or `region`, `from`, `to`) and how long (`length_ms`),
-    /// completions what was seen of it: `stores` with the `state` of their processes, `regions` with their leaders and
-    /// numbers of voters before and after, what a disturbance `touched`, or an `error`.
+    /// (`stores` by `id`, `address`, `pid` and `role`, or `region`, `from`, `to`) and how long (`length_ms`), the first one
+    /// also who led the region then and could lead it (`leader`, `voters`), and `leaders-stay` if leaders should have been
+    /// moved and cannot be; completions what was seen of it: `stores` with the `state` of their processes, `regions` with their leaders and
+    /// numbers of voters before and after, what a disturbance `touched`, or an `error`. A `transfer-leader` that only
+    /// prepares a fault names it as `for`.
     fn record(&self, what: What) -> u64;
 
     /// How many writes of clients have been acknowledged so far. It never falls.
     fn acknowledged_writes(&self) -> u64;
+
+    /// How many writes of clients have been open for at least so long.
+    fn waiting_writes(&self, for_at_least: Duration) -> u64;
 
     /// These faults are in force from now on; for progress lines.
     fn in_force(&self, names: &[&'static str]) {

@@ -17,6 +17,8 @@ use rand_chacha::ChaCha8Rng;
 
 /// Between two beginnings, at least: bounds the schedule's length also for an interval of zero.
 const STEP_MS_MIN: u64 = 100;
+/// A leader without followers steps down after an election timeout, so it is stopped before.
+const ALONE_MS_MAX: u64 = 500;
 /// How wrong a wall clock may be.
 const WALL_OFFSET_MS: i64 = 3_600_000;
 
@@ -158,6 +160,11 @@ impl Dealer<'_> {
             FaultKind::KillLeaderLast => {
                 Action::KillLeaderLast { alone_ms: config.pause_ms_max / 2, length_ms }
             }
+            FaultKind::KillFollowers => Action::KillFollowers {
+                alone_ms: config.pause_ms_min.min(ALONE_MS_MAX),
+                election_wait_ms_max: (config.pause_ms_max * 2).max(10_000),
+                length_ms,
+            },
             FaultKind::PauseOverlap => Action::PauseOverlap {
                 election_wait_ms_max: (config.pause_ms_max * 2).max(10_000),
                 serve_ms: config.pause_ms_max / 2,

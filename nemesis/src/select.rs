@@ -6,6 +6,7 @@
 use crate::{
     action::Whom,
     disturbance::Place,
+    field::LeadersHurt,
     target::{Region, StoreId},
 };
 use rand::{RngExt, seq::SliceRandom};
@@ -60,6 +61,38 @@ pub(crate) fn choose_new_leader(
         others.shuffle(random);
         Some((region.clone(), *others.first()?))
     })
+}
+
+/// Draws a region and the store that shall lead it when it is hurt: the leader that has just changed the region's
+/// membership, otherwise one that was hurt least often as a leader, and of those rather one that leads already.
+pub(crate) fn choose_next_leader(
+    regions: &[Region],
+    down: &BTreeSet<StoreId>,
+    hurt: &LeadersHurt,
+    can_move: bool,
+    random: &mut impl RngExt,
+) -> Option<(Region, StoreId)> {
+    let mut order: Vec<&Region> = regions.iter().collect();
+    order.shuffle(random);
+    let mut choices: Vec<(&Region, StoreId)> = Vec::new();
+    for region in order {
+        let Some(leader) = region.leader.filter(|leader| !down.contains(leader)) else { continue };
+        if hurt.changed == Some((region.id, leader)) {
+            return Some((region.clone(), leader));
+        }
+        choices.push((region, leader));
+        if can_move {
+            let mut others = region.voters.clone();
+            others.retain(|store| *store != leader && !down.contains(store));
+            others.shuffle(random);
+            choices.extend(others.into_iter().map(|store| (region, store)));
+        }
+    }
+    let times = |store: &StoreId| hurt.times.get(store).copied().unwrap_or_default();
+    let first = choices
+        .into_iter()
+        .min_by_key(|(region, store)| (times(store), region.leader != Some(*store)));
+    first.map(|(region, store)| (region.clone(), store))
 }
 
 /// Draws a region, a follower's store that shall lose its replica, and a store that shall get it.

@@ -20,6 +20,8 @@ pub enum AnomalyClass {
     FailedWriteObserved,
     /// A value was read that another one had replaced: stale, resurrected, or over a write that is lost.
     OldValue,
+    /// A CAS replaced a value that was no longer there.
+    LostUpdate,
     /// A scan lacks keys that were certainly there.
     MissingKey,
     /// A scan returned keys that were certainly not there.
@@ -140,6 +142,7 @@ impl AnomalyClass {
             Self::PhantomValue => "phantom value",
             Self::FailedWriteObserved => "failed write observed",
             Self::OldValue => "old value",
+            Self::LostUpdate => "lost update",
             Self::MissingKey => "missing key",
             Self::UnexpectedKey => "unexpected key",
             Self::NoOrder => "no order",
@@ -152,12 +155,13 @@ impl AnomalyClass {
 
 fn class(finding: FindingKind) -> AnomalyClass {
     match finding {
-        FindingKind::PhantomValue => AnomalyClass::PhantomValue,
-        FindingKind::FailedWriteObserved => AnomalyClass::FailedWriteObserved,
+        FindingKind::Phantom => AnomalyClass::PhantomValue,
+        FindingKind::Dirty => AnomalyClass::FailedWriteObserved,
+        FindingKind::LostUpdate => AnomalyClass::LostUpdate,
         FindingKind::LostWrite
         | FindingKind::Resurrected
         | FindingKind::StaleRead
-        | FindingKind::BackwardsForOneClient => AnomalyClass::OldValue,
+        | FindingKind::NonMonotonicRead => AnomalyClass::OldValue,
     }
 }
 

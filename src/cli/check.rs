@@ -35,9 +35,13 @@ pub struct CheckArgs {
     /// Threads that read and judge [default: one for each core]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
-    /// Where counterexamples go [default: the run directory; the current one if a single file is judged]
-    #[arg(long)]
+    /// The folder where counterexamples go; of several histories each gets a folder in it [default: the run directory;
+    /// nowhere for a file]
+    #[arg(long, value_name = "FOLDER")]
     pub counterexamples: Option<PathBuf>,
+    /// So many invalid keys get a counterexample
+    #[arg(long, value_name = "N", default_value_t = checker::Options::default().counterexamples_max)]
+    pub counterexamples_max: u32,
 }
 
 /// A history's format.
@@ -91,6 +95,7 @@ impl CheckArgs {
                     EngineName::Porcupine => checker::Engine::Porcupine,
                 },
                 budget: checker::Budget { configurations: self.budget, bytes: self.budget_bytes },
+                counterexamples_max: self.counterexamples_max,
             },
             model: match self.model {
                 ModelName::Register => checker::Model::Register,

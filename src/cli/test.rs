@@ -100,6 +100,9 @@ pub struct TestArgs {
     /// Compress the history in segments of so many MiB while the run goes; 0 keeps it in one plain file
     #[arg(long, value_name = "MIB", default_value_t = HISTORY_SEGMENT_MIB)]
     pub history_segment: u64,
+    /// So many invalid keys get a counterexample
+    #[arg(long, value_name = "N", default_value_t = checker::Options::default().counterexamples_max)]
+    pub counterexamples_max: u32,
     /// How it is watched
     #[command(flatten)]
     pub watching: WatchingArgs,
@@ -126,7 +129,12 @@ impl TestArgs {
         let history_segment_bytes = Some(self.history_segment)
             .filter(|mib| *mib > 0)
             .map(|mib| mib.saturating_mul(1 << 20));
-        Ok(Beside { fail_fast: self.fail_fast, history_segment_bytes, ..self.watching.beside()? })
+        Ok(Beside {
+            fail_fast: self.fail_fast,
+            history_segment_bytes,
+            counterexamples_max: Some(self.counterexamples_max),
+            ..self.watching.beside()?
+        })
     }
 
     /// The checked configuration, with a seed drawn if none was given.

@@ -23,7 +23,7 @@ use proptest::{
 };
 
 /// What a seed means: seeds of another generator are other plans.
-pub const GENERATOR: u32 = 4;
+pub const GENERATOR: u32 = 5;
 
 /// The plan that a seed gives in a space.
 pub fn plan(seed: u64, space: &Space) -> Result<Plan, Failure> {
@@ -193,7 +193,7 @@ fn faults(space: &Space) -> impl Strategy<Value = NemesisConfig> + use<> {
 /// single steps reach only by luck, so they weigh most; those that real clusters can suffer too more than the rest.
 fn weight(kind: FaultKind) -> usize {
     match kind {
-        FaultKind::PauseOverlap | FaultKind::KillLeaderLast => 8,
+        kind if kind.is_choreography() => 8,
         kind if kind.needs_simulation() => 1,
         _ => 2,
     }

@@ -16,6 +16,7 @@ use crate::{
     counterexamples,
     exit::{Exit, Failure},
     heal,
+    judge::Judging,
     plan::Plan,
     report,
     run::{conclude, shown},
@@ -159,7 +160,8 @@ impl Tally {
 fn tell_in_full(plan: &Plan, attempt: &Attempt) -> Result<(), Failure> {
     let run = &attempt.run;
     if plan.config.target == TargetConfig::Simulated {
-        conclude(run, &attempt.troubles, &plan.repeated_by(&run.plan())?)?;
+        let repeat = plan.repeated_by(&run.plan())?;
+        conclude(run, &attempt.troubles, &repeat, &Judging::default())?;
     } else if let Ok(judgement) = &attempt.judged {
         report::print(judgement);
         counterexamples::print(judgement);

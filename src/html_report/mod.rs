@@ -23,7 +23,8 @@ use crate::{
     judge::{self, Judgement},
     pages::Page,
     plan::Plan,
-    run::parts,
+    report,
+    run::{complain, parts},
     run_directory::{RunDirectory, write_whole},
 };
 use facts::Facts;
@@ -48,7 +49,18 @@ pub fn command(args: &cli::ReportArgs) -> Result<Exit, Failure> {
             )
         })?;
     let judged = judged(&run);
-    let path = write(&run, judged.as_ref())?;
+    let path = match (write(&run, judged.as_ref()), &judged) {
+        (Ok(path), _) => path,
+        (Err(failure), Ok(judgement)) => {
+            // The page cannot be had, the verdict can.
+            report::verdict(judgement).into_iter().for_each(crate::terminal::result);
+            return Err(failure);
+        }
+        (written, Err(_)) => {
+            complain(written);
+            return judged.map(|_| Exit::Valid);
+        }
+    };
     crate::terminal::result(path.display());
     if args.open {
         open(&path)?;

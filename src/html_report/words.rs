@@ -9,7 +9,7 @@ use super::{
     facts::{Facts, ProcessChange, Wanted},
 };
 use crate::{judge::Judgement, observe::ProcessWord};
-use checker::{Counterexample, Finding, FindingKind};
+use checker::{Counterexample, Finding, FindingKind, OlderState};
 use std::fmt::Write;
 
 /// A store that was touched so long before is told of.
@@ -38,10 +38,7 @@ pub fn clash<'a>(
 ) -> Clash<'a> {
     let is_drawn = |it: &&Finding| it.operations.iter().all(|op| found.operations.contains(op));
     if let Some(finding) = finding.filter(is_drawn) {
-        let kind = match finding.kind {
-            FindingKind::LostWrite => "stale read, or a lost write".to_owned(),
-            kind => kind.to_string(),
-        };
+        let kind = finding.kind.to_string();
         return Clash { kind, operations: finding.operations.clone(), finding: Some(finding) };
     }
     let wanted = |index: &u64| facts.wanted.get(index);
@@ -96,10 +93,21 @@ pub fn paragraph(
 /// A read of a value that had been replaced.
 fn stale(facts: &Facts, clash: &Clash<'_>, read: &Wanted) -> Option<String> {
     let fate = match clash.finding.map(|finding| finding.kind) {
-        Some(FindingKind::StaleRead) => " was read again afterwards, so the write had taken effect",
-        Some(FindingKind::LostWrite) => " was never read by anybody, so it may be lost",
-        Some(FindingKind::Resurrected) => {
-            " had been read before and was not afterwards: the old value came back"
+        Some(FindingKind::StaleRead | FindingKind::LostWrite | FindingKind::Resurrected) => {
+            let seen = clash.finding.and_then(|finding| finding.older_state);
+            match seen.unwrap_or_default() {
+                OlderState { newer_seen_afterwards: true, .. } => {
+                    " was seen again afterwards, so the write had taken effect"
+                }
+                OlderState { newer_seen_before: true, stayed: true, .. } => {
+                    " had been seen before and was gone from then on: the old value came back"
+                }
+                OlderState { newer_seen_before: true, .. } => {
+                    " had been seen before, so the write had taken effect"
+                }
+                OlderState { stayed: true, .. } => " was never seen, and the old value stayed",
+                _ => " was there by then",
+            }
         }
         None => " was there by then",
         _ => return None,

@@ -11,7 +11,7 @@ use super::{
     words,
 };
 use crate::pages::escaped;
-use checker::{Counterexample, Finding, FindingKind, KeyCount, KeyVerdict, Validity};
+use checker::{Counterexample, Finding, KeyCount, KeyVerdict, Validity};
 use std::fmt::Write;
 
 /// So many invalid keys are drawn, and so many wrong scans are told.
@@ -31,17 +31,22 @@ pub fn html(told: &Told<'_>) -> String {
 
 fn counterexamples(told: &Told<'_>) -> String {
     let keys = told.judgement.checked.keys.iter();
-    let mut keys: Vec<&KeyVerdict> = keys.filter(|key| key.validity == Validity::Invalid).collect();
+    let invalid = keys.clone().filter(|key| key.validity == Validity::Invalid).count();
+    let mut keys: Vec<&KeyVerdict> = keys.filter(|key| key.counterexample.is_some()).collect();
     // First what needs no second look: the newer value was seen before and after.
-    keys.sort_by_key(|key| finding(told, key).map(|it| it.kind) != Some(FindingKind::StaleRead));
+    keys.sort_by_cached_key(|key| {
+        let older = finding(told, key).and_then(|it| it.older_state).unwrap_or_default();
+        !(older.newer_seen_before && older.newer_seen_afterwards)
+    });
     let mut html = String::new();
     for key in keys.iter().take(SHOWN_MAX) {
         if let Some(found) = &key.counterexample {
             html += &counterexample(told, key, found, html.is_empty());
         }
     }
-    if keys.len() > SHOWN_MAX {
-        let more = keys.len() - SHOWN_MAX;
+    let shown = keys.len().min(SHOWN_MAX);
+    if invalid > shown {
+        let more = invalid - shown;
         // Writing into a string cannot fail, here and below.
         let _ = writeln!(html, "<p>{more} more keys are invalid; they are in verdict.json.</p>");
     }

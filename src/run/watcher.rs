@@ -93,6 +93,10 @@ impl Observer for RunObserver {
         self.recording.acknowledged_writes()
     }
 
+    fn waiting_writes(&self, for_at_least: Duration) -> u64 {
+        self.recording.waiting_writes(for_at_least)
+    }
+
     fn in_force(&self, names: &[&'static str]) {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         self.progress.faults(&names);

@@ -228,6 +228,8 @@ mod tests {
             key: histories::jsonl::Text(b"k".to_vec()),
             invoke_ns: 1,
             stale_by_ns: None,
+            older_state: None,
+            participants: Vec::new(),
             sentence: "what was seen".into(),
             operations: Vec::new(),
             faults: vec![during.to_owned()],
@@ -247,7 +249,7 @@ mod tests {
         let stale = Some(FindingKind::StaleRead);
         assert_eq!(outcome(Validity::Invalid, stale, 30), Outcome::Caught);
         assert_eq!(outcome(Validity::Invalid, stale, 61), Outcome::Late);
-        let phantom = Some(FindingKind::PhantomValue);
+        let phantom = Some(FindingKind::Phantom);
         assert_eq!(outcome(Validity::Invalid, phantom, 30), Outcome::WrongEvidence);
         assert_eq!(outcome(Validity::Valid, None, 30), Outcome::Escaped);
         assert_eq!(outcome(Validity::Unknown, None, 30), Outcome::Escaped);

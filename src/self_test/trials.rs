@@ -135,7 +135,7 @@ pub fn of(defect: Defect) -> Trial {
         Defect::ScanSkipsBoundary => (REGIONS, &[Evidence::MissingKey], true),
         Defect::FailedCasWrites | Defect::CasRace => (REGISTER, &[Evidence::NoOrder], true),
         Defect::PutReportsFailureButApplies => {
-            (REGIONS, &[Evidence::Finding(FindingKind::FailedWriteObserved)], false)
+            (REGIONS, &[Evidence::Finding(FindingKind::Dirty)], false)
         }
     };
     Trial { defect, plan, evidence, quick }

@@ -18,6 +18,7 @@ use crate::{
     counterexamples,
     exit::{Exit, Failure},
     heal,
+    judge::Judging,
     plan::{self, Plan},
     replay,
     run::{conclude, shown, shown_path},
@@ -240,7 +241,8 @@ fn smaller(trial: &mut Trial<'_>, best: &mut Plan, part: Part, file: &Path) -> R
 /// The smallest plan once more, in virtual time, as a run like any other.
 fn told_in_full(plan: &Plan, attempts: &Attempts, runs_dir: &Path) -> Result<(), Failure> {
     let attempt = attempts.make(plan, runs_dir)?;
-    conclude(&attempt.run, &attempt.troubles, &plan.repeated_by(&attempt.run.plan())?)?;
+    let repeat = plan.repeated_by(&attempt.run.plan())?;
+    conclude(&attempt.run, &attempt.troubles, &repeat, &Judging::default())?;
     if attempt.validity() != Validity::Invalid {
         return Err(Failure::new(
             Exit::Unknown,

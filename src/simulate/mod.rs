@@ -14,6 +14,7 @@ use crate::{
     config::defects_named,
     exit::{Exit, Failure},
     interrupt::{Interrupt, Listener, Urgency},
+    judge::Judging,
     plan::{self, Plan},
     run,
     run_directory::{RunDirectory, write_whole},
@@ -31,7 +32,7 @@ use std::{path::Path, task::Poll};
 const LOG_ENTRIES_KEPT: u64 = 64;
 
 /// Carries a plan out in virtual time and judges it. An interrupt ends it early: what there is is judged.
-pub fn command(plan: &Plan, runs_dir: &Path) -> Result<Exit, Failure> {
+pub fn command(plan: &Plan, runs_dir: &Path, judging: &Judging) -> Result<Exit, Failure> {
     let run = RunDirectory::create(runs_dir, &format!("simulated-{}", plan.config.name))?;
     write_whole(&run.plan(), &plan.to_json()?)?;
     crate::terminal::result(format_args!(
@@ -41,7 +42,7 @@ pub fn command(plan: &Plan, runs_dir: &Path) -> Result<Exit, Failure> {
     ));
     let listener = Listener::start()?;
     let unhealed = record(plan, &run.history(), &listener.interrupt())?;
-    run::conclude(&run, &unhealed, &plan.repeated_by(&run.plan())?)
+    run::conclude(&run, &unhealed, &plan.repeated_by(&run.plan())?, judging)
 }
 
 /// Carries a plan out in virtual time and writes its history. What could not be healed, in sentences.

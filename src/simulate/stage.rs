@@ -260,4 +260,8 @@ impl Observer for SimulationObserver {
     fn acknowledged_writes(&self) -> u64 {
         self.0.acknowledged_writes()
     }
+
+    fn waiting_writes(&self, for_at_least: Duration) -> u64 {
+        self.0.waiting_writes(for_at_least)
+    }
 }

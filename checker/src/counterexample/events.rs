@@ -24,7 +24,7 @@ pub(super) fn events(
     // A first value stands before everything, so there everything is one nanosecond later.
     let has_initial = calls.iter().any(|call| call.finish == 0);
     let time_ns = |time: u64| if has_initial { time } else { time - 1 };
-    let mut clients = Clients::new(history);
+    let mut clients = Clients::new(calls, history);
     let mut events = Vec::new();
     for call in calls.iter().filter(|call| !is_expiry(call)) {
         let (operation, answer) = operation(call, calls, history, key, names);
@@ -104,15 +104,16 @@ fn operation(
 /// Gives each call a client that is free for it.
 struct Clients {
     free_from: BTreeMap<ClientId, u64>,
+    /// The clients of the calls, and those that stand in.
     taken: BTreeSet<ClientId>,
     next: ClientId,
 }
 
 impl Clients {
-    fn new(history: &History) -> Self {
-        let taken: BTreeSet<ClientId> = history.clients.iter().copied().collect();
-        let next = taken.last().map_or(0, |last| last.saturating_add(1));
-        Self { free_from: BTreeMap::new(), taken, next }
+    fn new(calls: &[Call], history: &History) -> Self {
+        let own = calls.iter().filter_map(|call| history.clients.get(call.client as usize));
+        let next = history.last_client.map_or(0, |last| last.saturating_add(1));
+        Self { free_from: BTreeMap::new(), taken: own.copied().collect(), next }
     }
 
     fn of(&mut self, call: &Call, history: &History) -> ClientId {

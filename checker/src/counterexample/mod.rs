@@ -101,8 +101,13 @@ impl<'a> Names<'a> {
         sentence::long(call, self)
     }
 
+    /// A value's bytes; empty for absence.
+    pub(crate) fn bytes(&self, value: u32) -> &'a [u8] {
+        self.values[value as usize]
+    }
+
     /// A value as a person reads it.
-    fn value(&self, value: u32) -> String {
+    pub(crate) fn value(&self, value: u32) -> String {
         match value {
             crate::call::ABSENT => "nothing".to_owned(),
             value => {

@@ -8,7 +8,7 @@
 
 use std::ops::Range;
 
-use super::search::{self, Meter, Spent, States, UnknownCalls};
+use super::search::{self, Meter, States, Swept, UnknownCalls, Width};
 use super::{Decision, Judgement, unique};
 use crate::call::{ABSENT, ANYTHING, Call, NEVER, NOTHING, ValueId};
 use crate::options::Budget;
@@ -44,30 +44,60 @@ struct Judging {
 }
 
 impl Judging {
+    /// Searches with the most promising configurations first, and begins again with more of them behind the last
+    /// stretch of which all are known.
     fn judge(&mut self, calls: &[Call]) -> Decision {
-        let mut states = search::at_first();
-        for stretch in stretches(calls) {
+        let stretches = stretches(calls);
+        let mut known = (0, search::at_first());
+        let mut width = Width::FIRST;
+        loop {
+            match self.judge_from(calls, &stretches, &mut known, width) {
+                Ok(Some(decision)) => return decision,
+                Ok(None) => width = width.wider(),
+                Err(reason) => return Decision::Unknown(reason),
+            }
+        }
+    }
+
+    /// `None` if that did not decide it. `known` are the states before a stretch, if they are all.
+    fn judge_from(
+        &mut self,
+        calls: &[Call],
+        stretches: &[Range<usize>],
+        known: &mut (usize, States),
+        width: Width,
+    ) -> Result<Option<Decision>, String> {
+        let mut is_all = true;
+        let mut states = known.1.clone();
+        for (number, stretch) in stretches.iter().enumerate().skip(known.0) {
             let is_last = stretch.end == calls.len();
-            let calls = &calls[stretch];
+            let calls = &calls[stretch.clone()];
             let checked = if calls.len() > self.at_once_max {
                 self.check(calls, &states, is_last)
             } else {
                 None
             };
-            states = match checked.map_or_else(|| self.search(calls, states), Ok) {
-                Ok(states) => states,
-                Err(reason) => return Decision::Unknown(reason),
+            states = match checked {
+                Some(states) => states,
+                None => {
+                    let swept = self.search(calls, states, width)?;
+                    is_all &= swept.is_all;
+                    swept.states
+                }
             };
             if states.is_empty() {
-                return Decision::NotLinearizable;
+                return Ok(is_all.then_some(Decision::NotLinearizable));
+            }
+            if is_all {
+                *known = (number + 1, states.clone());
             }
         }
-        Decision::Linearizable
+        Ok(Some(Decision::Linearizable))
     }
 
-    fn search(&mut self, calls: &[Call], states: States) -> Result<States, String> {
+    fn search(&mut self, calls: &[Call], states: States, width: Width) -> Result<Swept, String> {
         let before = self.meter.explored();
-        let reached = search::sweep(calls, states, &self.unknown, &mut self.meter);
+        let reached = search::sweep(calls, states, &self.unknown, &mut self.meter, width);
         let ns = |time: u64| time.saturating_sub(1);
         let stretch = Stretch {
             from_ns: ns(calls[0].invoke),
@@ -105,14 +135,14 @@ impl Judging {
                     continue;
                 }
                 if is_last {
-                    return Some(vec![(*state, vec![Spent::new()])]);
+                    return Some(vec![(*state, vec![search::nothing()])]);
                 }
                 for last in last_states(calls, *state) {
                     let read = Call { invoke: NEVER - 1, finish: NEVER - 1, ..read(last) };
                     let ended: Vec<Call> = begun.iter().copied().chain([read]).collect();
                     let known = reached.iter().any(|(state, _)| *state == last);
                     if !known && self.is_linearizable(&ended)? {
-                        reached.push((last, vec![Spent::new()]));
+                        reached.push((last, vec![search::nothing()]));
                     }
                 }
             }

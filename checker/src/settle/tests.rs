@@ -156,10 +156,10 @@ proptest! {
         prop_assert_eq!(settled.validity, whole.validity);
         let calls = |verdict: &crate::Verdict| verdict.keys.iter().map(|key| key.calls).sum::<u64>();
         prop_assert_eq!(calls(&settled), calls(&whole));
-        let settled = match history.read_again(&settled) {
+        let settled = match history.read_again(&settled, &options) {
             Some(ReadAgain::Keys(keys)) => {
                 let again = check(&collected(Collector::of_keys(keys), &events), &options);
-                settled.with_keys_of(again)
+                settled.with_keys_of(again, &options)
             }
             Some(ReadAgain::Everything) => panic!("nothing is late here"),
             None => settled,
@@ -248,7 +248,7 @@ fn what_comes_too_late_for_settling_is_said() {
         let mut events = events(shape);
         let read_again = |events: &[Event]| {
             let history = collected(Collector::settling(10), events);
-            history.read_again(&check(&history, &Options::default()))
+            history.read_again(&check(&history, &Options::default()), &Options::default())
         };
         assert_eq!(read_again(&events), None);
         // A client of its own, whose operation is recorded long after it took place.

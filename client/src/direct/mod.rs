@@ -29,16 +29,16 @@ use std::time::Duration;
 /// The largest answer that is taken, bytes: a page of large values.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 
-/// How the direct client behaves.
+/// Options of the direct client.
 #[derive(Debug, Clone)]
 pub struct DirectOptions {
     /// Make all writes in TiKV's atomic mode, as CAS demands.
     pub atomic: bool,
-    /// How long PD may take to answer one question.
+    /// The time limit for one answer of PD.
     pub pd_timeout: Duration,
-    /// How long a connection to a store may take to be made.
+    /// The time limit for connecting to a store.
     pub connect_timeout: Duration,
-    /// What carries its calls.
+    /// The transport that carries the calls.
     pub connector: Arc<dyn Connector>,
 }
 
@@ -74,7 +74,7 @@ pub struct DirectClient {
     options: DirectOptions,
 }
 
-/// What an RPC that was answered said of the region, if anything.
+/// The refusal in an answered RPC.
 enum Refusal {
     /// The store refused for a reason of routing.
     Region(Box<errorpb::Error>),
@@ -265,7 +265,7 @@ fn grpc_line(status: &tonic::Status) -> String {
 }
 
 impl Refusal {
-    /// What the usual two error fields of an answer say.
+    /// Reads a refusal from an answer's two error fields; `None` if both are empty.
     fn of(region_error: &mut Option<errorpb::Error>, message: &mut String) -> Option<Self> {
         if let Some(error) = region_error.take() {
             return Some(Self::Region(Box::new(error)));
@@ -273,7 +273,7 @@ impl Refusal {
         (!message.is_empty()).then(|| Self::Message(std::mem::take(message)))
     }
 
-    /// The same for answers that are pairs, each of which may be an error.
+    /// Reads a refusal from an answer of pairs, each of which may hold an error.
     fn of_pairs(
         region_error: &mut Option<errorpb::Error>,
         pairs: &[proto::kvrpcpb::KvPair],

@@ -28,7 +28,7 @@ impl Route {
         key >= self.start() && self.end().is_none_or(|end| key < end)
     }
 
-    /// Whether the keys right below `end` (`None` = the highest there are) are in the region.
+    /// Returns true if the region holds the keys right below `end` (`None` = the highest keys).
     pub(crate) fn reaches_up_to(&self, end: Option<&[u8]>) -> bool {
         match (end, self.end()) {
             (Some(end), bound) => end > self.start() && bound.is_none_or(|bound| end <= bound),

@@ -18,7 +18,7 @@ const WAIT_MS_MAX: u64 = 200;
 /// Higher than any key that exists; a reverse scan without an upper bound begins here.
 pub(super) const BEYOND_ALL_KEYS: [u8; 64] = [0xff; 64];
 
-/// What is scanned. Bounds and order are those of [`crate::Request::Scan`].
+/// The range to scan. Bounds and order are those of [`crate::Request::Scan`].
 #[derive(Debug)]
 pub(super) struct Scan<'a> {
     pub(super) start: &'a [u8],

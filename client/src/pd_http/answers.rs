@@ -16,9 +16,9 @@ pub struct Store {
     pub status_address: String,
     /// PD's word: `Up`, `Disconnected`, `Down`, `Offline`, `Tombstone`.
     pub state: String,
-    /// How many regions it leads.
+    /// The number of regions that the store leads.
     pub leaders: u64,
-    /// How many regions it has a peer of.
+    /// The number of regions of which the store has a peer.
     pub regions: u64,
 }
 
@@ -31,7 +31,7 @@ pub struct Region {
     pub start_key: Vec<u8>,
     /// The upper bound, exclusive; `None` = no bound.
     pub end_key: Option<Vec<u8>>,
-    /// How often its membership and its bounds changed.
+    /// The versions of the region's membership and bounds.
     pub epoch: Epoch,
     /// Its replicas.
     pub peers: Vec<Peer>,
@@ -104,7 +104,7 @@ pub struct MemberHealth {
     pub name: String,
     /// Its id.
     pub member_id: u64,
-    /// Whether it is well.
+    /// True if the member is healthy.
     #[serde(default)]
     pub health: bool,
 }
@@ -120,19 +120,19 @@ pub struct PlacementRule {
     pub id: String,
     /// `voter`, `leader`, `follower` or `learner`.
     pub role: String,
-    /// How many replicas.
+    /// The number of replicas.
     pub count: u64,
 }
 
 impl PlacementRule {
-    /// Whether it is the one that PD makes of `max-replicas`.
+    /// Returns true if this is the rule that PD derives from `max-replicas`.
     pub fn is_default(&self) -> bool {
         (self.group_id.as_str(), self.id.as_str()) == ("pd", "default")
     }
 }
 
 impl Region {
-    /// Whether the region holds keys of `[start, end)` (`None` = no bound).
+    /// Returns true if the region holds keys of `[start, end)` (`None` = no bound).
     pub fn overlaps(&self, start: &[u8], end: Option<&[u8]>) -> bool {
         end.is_none_or(|end| &self.start_key[..] < end)
             && self.end_key.as_deref().is_none_or(|bound| start < bound)

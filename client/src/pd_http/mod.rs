@@ -30,7 +30,7 @@ pub enum PdHttpError {
     /// No answer, or none in time.
     #[error("PD does not answer at {url}: {reason}")]
     Unreachable {
-        /// What was asked for.
+        /// The requested URL.
         url: String,
         /// The transport's words.
         reason: String,
@@ -38,7 +38,7 @@ pub enum PdHttpError {
     /// PD refused.
     #[error("PD refused {url} with HTTP {status}: {message}")]
     Refused {
-        /// What was asked for.
+        /// The requested URL.
         url: String,
         /// The HTTP status.
         status: u16,
@@ -48,9 +48,9 @@ pub enum PdHttpError {
     /// PD's answer is not what it should be.
     #[error("PD's answer to {url} cannot be read: {reason}")]
     Unreadable {
-        /// What was asked for.
+        /// The requested URL.
         url: String,
-        /// What is wrong with it.
+        /// The defect of the answer.
         reason: String,
     },
 }
@@ -142,7 +142,7 @@ impl PdHttp {
         self.one_region(&format!("region/key/{}", percent_encoded(key))).await
     }
 
-    /// How many replicas PD wants a region to have.
+    /// Returns the number of replicas that PD wants for each region (`max-replicas`).
     pub async fn max_replicas(&self) -> Result<u64, PdHttpError> {
         let answer: ReplicationAnswer = self.get("config/replicate").await?;
         Ok(answer.max_replicas)
@@ -285,7 +285,7 @@ impl PdHttp {
 }
 
 impl PdHttpError {
-    /// Whether another member may know better: this one does not answer, or has no leader to ask.
+    /// Returns true if another member may answer: this one is unreachable or has no leader.
     fn is_of_the_member(&self) -> bool {
         match self {
             Self::Unreachable { .. } => true,

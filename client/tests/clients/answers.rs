@@ -1,4 +1,4 @@
-//! What the clients answer when all is well, over region bounds, limits and splits.
+//! Answers of the clients on a healthy cluster, over region bounds, limits and splits.
 
 use super::fake::FakeCluster;
 use super::{PATIENCE, both, bytes, direct, get, not_applied, ok, put};

@@ -1,4 +1,4 @@
-//! What the clients say of mishaps: certainly not applied, or unknown, and how they recover.
+//! Outcomes of failed requests (certainly not applied, or unknown), and recovery from them.
 
 use super::fake::{self, FakeCluster, Step};
 use super::{PATIENCE, SHORT, both, bytes, direct, get, not_applied, ok, put, tikv, unknown};

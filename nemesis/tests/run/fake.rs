@@ -35,6 +35,8 @@ pub struct Cluster {
     pub broken: Option<&'static str>,
     /// The stops of this store are not obeyed.
     pub unstoppable: Option<StoreId>,
+    /// Leaders cannot be moved on request.
+    pub cannot_schedule: bool,
     leader_lost: Option<Instant>,
     election_runs: bool,
     replicas_told: Option<Instant>,
@@ -57,6 +59,7 @@ impl Fake {
             calls: Vec::new(),
             broken: None,
             unstoppable: None,
+            cannot_schedule: false,
             leader_lost: None,
             election_runs: false,
             replicas_told: None,
@@ -151,7 +154,7 @@ impl Target for Fake {
         Capabilities {
             pause: true,
             kill: true,
-            schedule: true,
+            schedule: !self.now().cannot_schedule,
             max_replicas: true,
             simulated: true,
         }
@@ -273,11 +276,18 @@ impl Target for Fake {
 pub struct Notes {
     start: Instant,
     pub events: Mutex<Vec<What>>,
+    /// Nobody writes.
+    silent: bool,
 }
 
 impl Notes {
     pub fn new() -> Self {
-        Self { start: Instant::now(), events: Mutex::default() }
+        Self { start: Instant::now(), events: Mutex::default(), silent: false }
+    }
+
+    /// A run in which nobody writes.
+    pub fn silent() -> Self {
+        Self { silent: true, ..Self::new() }
     }
 
     /// The events, shortly: `pause`, `pause.` for its completion.
@@ -299,6 +309,10 @@ impl Observer for Notes {
     }
 
     fn acknowledged_writes(&self) -> u64 {
-        self.start.elapsed().as_millis() as u64
+        if self.silent { 0 } else { self.start.elapsed().as_millis() as u64 }
+    }
+
+    fn waiting_writes(&self, _: Duration) -> u64 {
+        if self.silent { 0 } else { 3 }
     }
 }

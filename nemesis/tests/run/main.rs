@@ -149,9 +149,89 @@ async fn an_overlap_without_another_leader_ends_with_the_first_stop() {
     let what =
         Action::PauseOverlap { election_wait_ms_max: 1_000, serve_ms: 500, length_ms: 2_000 };
     let record = run_one(&fake, planned(0, FaultKind::PauseOverlap, what)).await;
-    assert_eq!(fake.calls(), ["pause [1]", "resume [1]"]);
+    let tries = ["pause [1]", "resume [1]"].repeat(3);
+    assert_eq!(fake.calls(), tries, "it begins again until another leader serves");
     assert_eq!(record.error.as_deref(), Some("no other leader acknowledged writes in time"));
     assert!(!record.confirmed());
+}
+
+/// Overlaps as many as there are voters, and whom each of them stopped first.
+async fn first_stopped_by_overlaps(fake: &Arc<Fake>, notes: &Arc<Notes>) -> Vec<String> {
+    let what =
+        Action::PauseOverlap { election_wait_ms_max: 10_000, serve_ms: 500, length_ms: 1_000 };
+    let faults = [0, 10_000, 20_000].map(|at| planned(at, FaultKind::PauseOverlap, what));
+    let report = run(fake, notes, &faults).await;
+    assert!(report.records.iter().all(FaultRecord::confirmed), "{report:?}");
+    let calls = fake.calls();
+    let is_one = |call: &&String| call.starts_with("pause") && !call.contains(',');
+    calls.iter().filter(is_one).cloned().collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn choreographies_move_leadership_until_every_voter_was_hurt_as_a_leader() {
+    let (fake, notes) = (Arc::new(Fake::of_six()), Arc::new(Notes::new()));
+    let mut first = first_stopped_by_overlaps(&fake, &notes).await;
+    first.sort_unstable();
+    assert_eq!(first, ["pause [1]", "pause [2]", "pause [3]"]);
+    let events = notes.events.lock().expect("events");
+    let begun = |event: &What| match event {
+        What::FaultInvoke { value, .. } if value["name"].is_string() => {
+            (value["leader"].as_u64(), value["voters"].as_array().map(Vec::len))
+        }
+        _ => (None, None),
+    };
+    let told: Vec<_> = events.iter().map(begun).filter(|told| told.1.is_some()).collect();
+    assert_eq!(told.len(), 3, "once for each fault: {events:?}");
+    assert!(told.iter().all(|(leader, voters)| leader.is_some() && *voters == Some(3)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_leaders_cannot_be_moved_the_choreography_says_so() {
+    let (fake, notes) = (Arc::new(Fake::of_six()), Arc::new(Notes::new()));
+    fake.now().cannot_schedule = true;
+    first_stopped_by_overlaps(&fake, &notes).await;
+    assert!(!fake.calls().iter().any(|call| call.starts_with("transfer-leader")));
+    let events = notes.events.lock().expect("events");
+    let What::FaultInvoke { value, .. } = &events[0] else { panic!("{events:?}") };
+    assert_eq!(value["leaders-stay"], true);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_has_just_changed_its_region_is_hurt_before_leadership_moves() {
+    let fake = Arc::new(Fake::of_six());
+    let what =
+        Action::PauseOverlap { election_wait_ms_max: 10_000, serve_ms: 500, length_ms: 1_000 };
+    let overlap = |at| planned(at, FaultKind::PauseOverlap, what);
+    let moved = planned(10_000, FaultKind::MoveReplica, Action::MoveReplica);
+    run(&fake, &Arc::new(Notes::new()), &[overlap(0), moved, overlap(20_000)]).await;
+    let calls = fake.calls();
+    let at = calls.iter().position(|call| call.starts_with("move-replica")).expect("moved");
+    assert!(calls[at + 1].starts_with("pause ["), "no move of the leader before: {calls:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_with_writes_that_nobody_else_has_is_stopped_until_another_one_leads() {
+    let fake = Arc::new(Fake::of_six());
+    let what =
+        Action::KillFollowers { alone_ms: 500, election_wait_ms_max: 10_000, length_ms: 300 };
+    let record = run_one(&fake, planned(0, FaultKind::KillFollowers, what)).await;
+    assert_eq!(fake.calls(), ["kill [2, 3]", "pause [1]", "start [2, 3]", "resume [1]"]);
+    assert_eq!(record.error, None);
+    assert!(record.confirmed() && !record.majority_left, "{record:?}");
+    assert!(record.effects[0].starts_with("store-1 had "), "{record:?}");
+    assert_ne!(fake.now().leader, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_such_writes_it_begins_again_and_ends_with_the_reason() {
+    let (fake, notes) = (Arc::new(Fake::of_six()), Arc::new(Notes::silent()));
+    let what =
+        Action::KillFollowers { alone_ms: 500, election_wait_ms_max: 10_000, length_ms: 300 };
+    let report = run(&fake, &notes, &[planned(0, FaultKind::KillFollowers, what)]).await;
+    let tries = ["kill [2, 3]", "start [2, 3]"].repeat(3);
+    assert_eq!(fake.calls(), tries);
+    let error = report.records[0].error.as_deref();
+    assert_eq!(error, Some("no write came to a leader without followers in time"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,15 +3,15 @@
 //! In: judgements. Out: lines of `parts.jsonl`, lines on stdout, how the program ends. Decides nothing but the worst.
 
 use super::{
-    super::{conclude, shown},
+    super::{complain, conclude, shown},
     merged::Merged,
 };
 use crate::{
     exit::{Exit, Failure},
     html_report,
-    judge::Judgement,
+    judge::{Judgement, Judging},
     plan::Plan,
-    run_directory::{RunDirectory, write_whole},
+    run_directory::RunDirectory,
 };
 use checker::Validity;
 use serde::Serialize;
@@ -112,12 +112,15 @@ impl Tally {
     /// Writes and says what came of all parts, and how the program ends.
     pub fn tell(mut self, run: &RunDirectory) -> Result<Exit, Failure> {
         let merged = std::mem::take(&mut self.merged).judgement();
-        let verdict = serde_json::to_vec_pretty(&merged).map_err(Failure::software)?;
-        write_whole(&run.verdict(), &verdict)?;
-        html_report::write(run, Ok(&merged))?;
+        let write = || {
+            complain(merged.write(&run.verdict()));
+            complain(html_report::write(run, Ok(&merged)));
+        };
         if let Some((part, troubles)) = self.invalid {
             let repeat = format!("jepsen-tikv replay {}", shown(&part));
-            return conclude(&part, &troubles, &repeat);
+            let exit = conclude(&part, &troubles, &repeat, &Judging::default());
+            write();
+            return exit;
         }
         let (valid, unknown) = (self.valid, self.unknown.len());
         let about = format!("{} operations. Target: {}.", self.operations, self.target);
@@ -138,6 +141,7 @@ impl Tally {
         for trouble in &self.troubles {
             crate::terminal::result(format_args!("  - {trouble}"));
         }
+        write();
         crate::terminal::result(format_args!("run:    {}", shown(run)));
         match (exit, self.troubles.first()) {
             (Exit::Valid, Some(trouble)) => Err(Failure::target_or_disk(trouble)),

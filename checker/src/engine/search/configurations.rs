@@ -1,189 +1,158 @@
-//! Configurations: a state, which open calls have taken effect, and which calls of unknown outcome were spent.
+//! Configurations: a state, what the open calls still owe and can still do, and what was spent to get there.
 //!
-//! In: configurations as a sweep reaches them. Out: sets of them in which none dominates another. A slot is a bit
-//! of a configuration; an open call has one for as long as it is open.
+//! In: configurations as a sweep reaches them. Out: sets of them in which none dominates another.
 
 use std::hash::BuildHasherDefault;
 
 use hashbrown::HashMap;
 use rustc_hash::FxHasher;
 
-use super::unknown::{Spent, is_part_of};
+use super::slots::{Open, Slots};
+use super::unknown::{Spent, UnknownCalls};
 use super::{Meter, States};
-use crate::call::{Call, ValueId};
+use crate::call::ValueId;
 
 /// What a configuration costs in memory beside its bits and what it has spent.
 const CONFIGURATION_BYTES: u64 = 64;
 
-/// Which of the open calls have taken effect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Done<const WORDS: usize>([u64; WORDS]);
-
-impl<const WORDS: usize> Done<WORDS> {
-    const NOTHING: Self = Self([0; WORDS]);
-
-    fn has(&self, slot: usize) -> bool {
-        self.0[slot / 64] >> (slot % 64) & 1 == 1
-    }
-
-    pub(super) fn with(mut self, slot: usize) -> Self {
-        self.0[slot / 64] |= 1 << (slot % 64);
-        self
-    }
-
-    fn without(mut self, slot: usize) -> Self {
-        self.0[slot / 64] &= !(1 << (slot % 64));
-        self
-    }
+/// Where a linearization can stand at one moment.
+#[derive(Debug, Clone)]
+pub(super) struct Configuration<const WORDS: usize> {
+    pub(super) state: ValueId,
+    /// Open calls that must still take effect.
+    pub(super) owed: Slots<WORDS>,
+    /// Open writes that can still be used, owed or not.
+    pub(super) usable: Slots<WORDS>,
+    pub(super) spent: Spent,
+    /// How many writes, and how many swaps, of unknown outcome are spent.
+    pub(super) writes_spent: u32,
+    pub(super) swaps_spent: u32,
 }
 
-/// The open calls of known outcome.
-pub(super) struct Open<const WORDS: usize> {
-    /// With their slots and numbers.
-    calls: Vec<(usize, u32, Call)>,
-    taken: Done<WORDS>,
-}
-
-impl<const WORDS: usize> Open<WORDS> {
-    pub(super) fn new() -> Self {
-        Self { calls: Vec::new(), taken: Done::NOTHING }
+impl<const WORDS: usize> Configuration<WORDS> {
+    pub(super) fn bytes(&self) -> u64 {
+        CONFIGURATION_BYTES + 16 * WORDS as u64 + 8 * self.spent.len() as u64
     }
 
-    pub(super) fn add(&mut self, number: u32, call: Call) {
-        let free = (0..64 * WORDS).find(|slot| !self.taken.has(*slot));
-        let slot = free.expect("there are as many slots as calls overlap");
-        self.taken = self.taken.with(slot);
-        self.calls.push((slot, number, call));
+    /// How little there is to expect of it. What is cheaper is tried first.
+    pub(super) fn cost(&self) -> u32 {
+        3 * self.writes_spent + 2 * self.swaps_spent + self.owed.count()
     }
 
-    pub(super) fn slot(&self, number: u32) -> usize {
-        let mut calls = self.calls.iter();
-        let found = calls.find(|(_, other, _)| *other == number);
-        found.expect("a call that returns is open").0
+    fn may_dominate(&self, other: &Self) -> bool {
+        self.writes_spent <= other.writes_spent
+            && self.writes_spent + self.swaps_spent <= other.writes_spent + other.swaps_spent
+            && self.owed.is_part_of(&other.owed)
+            && other.usable.is_part_of(&self.usable)
     }
 
-    pub(super) fn remove(&mut self, number: u32) {
-        self.taken = self.taken.without(self.slot(number));
-        self.calls.retain(|(_, other, _)| *other != number);
-    }
-
-    /// Those that have not taken effect, with their slots.
-    pub(super) fn undone(&self, done: &Done<WORDS>) -> impl Iterator<Item = (usize, &Call)> {
-        let undone = self.calls.iter().filter(|(slot, ..)| !done.has(*slot));
-        undone.map(|(slot, _, call)| (*slot, call))
-    }
-
-    /// Lets every open read that the state satisfies take effect.
-    fn with_reads(&self, state: ValueId, mut done: Done<WORDS>) -> Done<WORDS> {
-        for (slot, _, call) in &self.calls {
-            if call.is_read() && call.step(state).is_some() {
-                done = done.with(*slot);
-            }
-        }
-        done
+    /// Returns true if whatever can follow the other can follow this one, when their states are the same.
+    fn dominates(&self, other: &Self, unknown: &UnknownCalls) -> bool {
+        self.may_dominate(other) && unknown.costs_no_more(&self.spent, &other.spent)
     }
 }
 
 /// A set of configurations in which none dominates another.
-pub(super) struct Frontier<const WORDS: usize> {
-    sets: HashMap<(ValueId, Done<WORDS>), Vec<Spent>, BuildHasherDefault<FxHasher>>,
+pub(super) struct Set<'a, const WORDS: usize> {
+    unknown: &'a UnknownCalls,
+    /// A swap is owed or not: neither is better.
+    swaps: Slots<WORDS>,
+    places: HashMap<(ValueId, Slots<WORDS>), Vec<u32>, BuildHasherDefault<FxHasher>>,
+    /// In the order in which they came; `None` if a later one dominates it.
+    all: Vec<Option<Configuration<WORDS>>>,
+    alive: usize,
 }
 
-impl<const WORDS: usize> Frontier<WORDS> {
-    fn new() -> Self {
-        Self { sets: HashMap::default() }
+impl<'a, const WORDS: usize> Set<'a, WORDS> {
+    pub(super) fn new(open: &Open<WORDS>, unknown: &'a UnknownCalls) -> Self {
+        let (places, all) = (HashMap::default(), Vec::new());
+        Self { unknown, swaps: *open.swaps(), places, all, alive: 0 }
     }
 
-    /// While no call is open.
-    pub(super) fn beginning(states: States) -> Self {
-        let sets = states.into_iter().map(|(state, spent)| ((state, Done::NOTHING), spent));
-        Self { sets: sets.collect() }
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.alive
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.sets.is_empty()
+    /// One of them, unless another has come that dominates it.
+    pub(super) fn get(&self, place: u32) -> Option<&Configuration<WORDS>> {
+        self.all[place as usize].as_ref()
     }
 
-    /// The configurations, by state and bits.
-    pub(super) fn in_order(self) -> impl Iterator<Item = (ValueId, Done<WORDS>, Spent)> {
-        let mut sets: Vec<_> = self.sets.into_iter().collect();
-        sets.sort_unstable_by_key(|(configuration, _)| *configuration);
-        sets.into_iter().flat_map(|((state, done), spents)| {
-            spents.into_iter().map(move |spent| (state, done, spent))
-        })
-    }
-
-    /// The states, when no call is open any more.
-    pub(super) fn states(self) -> States {
-        let states = self.sets.into_iter().map(|((state, _), spents)| (state, spents));
-        let mut states: States = states.collect();
-        states.sort_unstable();
-        states
-    }
-
-    /// Adds a configuration unless one that dominates it is there; says whether it was added.
-    fn insert(&mut self, state: ValueId, done: Done<WORDS>, spent: &Spent) -> bool {
-        let known = self.sets.entry((state, done)).or_default();
-        if known.iter().any(|other| is_part_of(other, spent)) {
-            return false;
-        }
-        known.retain(|other| !is_part_of(spent, other));
-        known.push(spent.clone());
-        true
-    }
-}
-
-/// The configurations that can be reached until one call has returned.
-pub(super) struct Reached<'a, const WORDS: usize> {
-    open: &'a Open<WORDS>,
-    /// Where that call is.
-    slot: usize,
-    meter: &'a mut Meter,
-    /// Those in which it has taken effect, without its bit.
-    completed: Frontier<WORDS>,
-    /// Those in which it has not.
-    seen: Frontier<WORDS>,
-    /// Those of the latter that were not continued yet.
-    waiting: Vec<(ValueId, Done<WORDS>, Spent)>,
-    held_bytes: u64,
-}
-
-impl<'a, const WORDS: usize> Reached<'a, WORDS> {
-    pub(super) fn new(open: &'a Open<WORDS>, slot: usize, meter: &'a mut Meter) -> Self {
-        let (completed, seen) = (Frontier::new(), Frontier::new());
-        Self { open, slot, meter, completed, seen, waiting: Vec::new(), held_bytes: 0 }
-    }
-
-    pub(super) fn add(
-        &mut self,
-        state: ValueId,
-        done: Done<WORDS>,
-        spent: Spent,
-    ) -> Result<(), String> {
-        let done = self.open.with_reads(state, done);
-        let bytes = CONFIGURATION_BYTES + 8 * WORDS as u64 + 4 * spent.len() as u64;
-        let is_new = if done.has(self.slot) {
-            self.completed.insert(state, done.without(self.slot), &spent)
-        } else {
-            let is_new = self.seen.insert(state, done, &spent);
-            if is_new {
-                self.waiting.push((state, done, spent));
-            }
-            is_new
+    /// Adds a configuration unless one that dominates it is there; says where it is.
+    pub(super) fn insert(&mut self, new: Configuration<WORDS>, meter: &mut Meter) -> Option<u32> {
+        let Self { unknown, all, .. } = self;
+        let places = self.places.entry((new.state, new.owed.both(&self.swaps))).or_default();
+        let there = |place: &u32, all: &[Option<Configuration<WORDS>>]| {
+            let other = all[*place as usize].as_ref();
+            other.is_some_and(|other| other.dominates(&new, unknown))
         };
-        if is_new {
-            self.held_bytes += bytes;
-            self.meter.explore(self.held_bytes)?;
+        meter.compare(places.len() as u64);
+        if places.iter().any(|place| there(place, all)) {
+            return None;
         }
-        Ok(())
+        places.retain(|place| {
+            let other = &mut all[*place as usize];
+            let is_worse = other.as_ref().is_some_and(|other| new.dominates(other, unknown));
+            if is_worse {
+                *other = None;
+                self.alive -= 1;
+            }
+            !is_worse
+        });
+        let place = all.len() as u32;
+        places.push(place);
+        all.push(Some(new));
+        self.alive += 1;
+        Some(place)
     }
 
-    /// One that was not continued yet.
-    pub(super) fn next(&mut self) -> Option<(ValueId, Done<WORDS>, Spent)> {
-        self.waiting.pop()
+    /// All of them.
+    pub(super) fn into_all(self) -> Vec<Configuration<WORDS>> {
+        self.all.into_iter().flatten().collect()
     }
+}
 
-    pub(super) fn completed(self) -> Frontier<WORDS> {
-        self.completed
+/// The configurations in which a stretch begins.
+pub(super) fn beginning<const WORDS: usize>(
+    states: States,
+    unknown: &UnknownCalls,
+) -> Vec<Configuration<WORDS>> {
+    let begin = |state, spent: Spent| {
+        let (writes_spent, swaps_spent) = unknown.count(&spent);
+        let none = Slots::NONE;
+        Configuration { state, owed: none, usable: none, spent, writes_spent, swaps_spent }
+    };
+    let all = states.into_iter().flat_map(|(state, spents)| {
+        spents.into_iter().map(move |spent| begin(state, spent)).collect::<Vec<_>>()
+    });
+    all.collect()
+}
+
+/// The states, when no call is open any more.
+pub(super) fn states<const WORDS: usize>(mut all: Vec<Configuration<WORDS>>) -> States {
+    all.sort_unstable_by(|a, b| (a.state, &a.spent).cmp(&(b.state, &b.spent)));
+    let same = |a: &Configuration<WORDS>, b: &Configuration<WORDS>| a.state == b.state;
+    let state = |of: &[Configuration<WORDS>]| {
+        (of[0].state, of.iter().map(|one| one.spent.clone()).collect())
+    };
+    all.chunk_by(same).map(state).collect()
+}
+
+/// The most promising of each state, so many in all.
+pub(super) fn best<const WORDS: usize>(
+    mut all: Vec<Configuration<WORDS>>,
+    width: usize,
+) -> Vec<Configuration<WORDS>> {
+    all.sort_by_key(|one| (one.state, one.cost()));
+    let mut ranked = Vec::with_capacity(all.len());
+    let (mut state, mut rank) = (None, 0_u32);
+    for one in all {
+        rank = if state == Some(one.state) { rank + 1 } else { 0 };
+        state = Some(one.state);
+        ranked.push((rank, one.cost(), one));
     }
+    ranked.sort_by_key(|(rank, cost, _)| (*rank, *cost));
+    ranked.truncate(width);
+    ranked.into_iter().map(|(.., one)| one).collect()
 }

@@ -25,15 +25,17 @@
 
 mod configurations;
 mod meter;
+mod reach;
+mod slots;
 mod unknown;
 
-use crate::call::{ABSENT, ANYTHING, Call, ValueId};
+use crate::call::{ABSENT, Call, ValueId};
 use crate::engine::{Decision, Judgement};
 use crate::options::Budget;
 use crate::verdict::DecidedBy;
-use configurations::{Frontier, Open, Reached};
 pub(crate) use meter::Meter;
-pub(crate) use unknown::{Spent, UnknownCalls};
+use slots::{Open, Placed, is_put};
+pub(crate) use unknown::{Spent, UnknownCalls, nothing};
 
 /// So many calls of known outcome may be open at the same time.
 const OVERLAP_MAX: usize = 1024;
@@ -43,17 +45,21 @@ pub(crate) type States = Vec<(ValueId, Vec<Spent>)>;
 
 /// The state in which every key begins.
 pub(crate) fn at_first() -> States {
-    vec![(ABSENT, vec![Spent::new()])]
+    vec![(ABSENT, vec![unknown::nothing()])]
 }
 
 /// Decides one key, all of it by search.
 pub(crate) fn judge(calls: &[Call], budget: &Budget) -> Judgement {
     let unknown = UnknownCalls::of(calls);
     let mut meter = Meter::new(budget);
-    let decision = match sweep(calls, at_first(), &unknown, &mut meter) {
-        Ok(states) if states.is_empty() => Decision::NotLinearizable,
-        Ok(_) => Decision::Linearizable,
-        Err(reason) => Decision::Unknown(reason),
+    let mut width = Width::FIRST;
+    let decision = loop {
+        match sweep(calls, at_first(), &unknown, &mut meter, width) {
+            Ok(swept) if !swept.states.is_empty() => break Decision::Linearizable,
+            Ok(swept) if swept.is_all => break Decision::NotLinearizable,
+            Ok(_) => width = width.wider(),
+            Err(reason) => break Decision::Unknown(reason),
+        }
     };
     Judgement::new(decision, DecidedBy::Search, meter.explored())
 }
@@ -65,12 +71,13 @@ pub(crate) fn sweep(
     begin: States,
     unknown: &UnknownCalls,
     meter: &mut Meter,
-) -> Result<States, String> {
+    width: Width,
+) -> Result<Swept, String> {
     let moments = moments(calls);
     match overlap_max(&moments) {
-        0..=64 => Sweep::<1>::run(calls, &moments, begin, unknown, meter),
-        65..=256 => Sweep::<4>::run(calls, &moments, begin, unknown, meter),
-        257..=OVERLAP_MAX => Sweep::<16>::run(calls, &moments, begin, unknown, meter),
+        0..=64 => run::<1>(calls, &moments, begin, unknown, meter, width),
+        65..=256 => run::<4>(calls, &moments, begin, unknown, meter, width),
+        257..=OVERLAP_MAX => run::<16>(calls, &moments, begin, unknown, meter, width),
         overlap => {
             Err(format!("{overlap} calls overlap, more than a search can hold ({OVERLAP_MAX})"))
         }
@@ -112,65 +119,83 @@ fn overlap_max(moments: &[Moment]) -> usize {
     most
 }
 
-struct Sweep<'a, const WORDS: usize> {
-    calls: &'a [Call],
-    unknown: &'a UnknownCalls,
-    open: Open<WORDS>,
+/// How many configurations are kept at once; none if all are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Width(Option<usize>);
+
+impl Width {
+    /// The first to try.
+    pub(crate) const FIRST: Self = Self(Some(16));
+    const GROWTH: usize = 16;
+    const LAST: usize = 16 * 16;
+
+    /// The next to try.
+    pub(crate) fn wider(self) -> Self {
+        Self(self.0.filter(|width| *width < Self::LAST).map(|width| width * Self::GROWTH))
+    }
+
+    fn kept(self) -> usize {
+        self.0.unwrap_or(usize::MAX)
+    }
+
+    fn completed(self) -> usize {
+        self.0.map_or(usize::MAX, |width| 2 * width)
+    }
+
+    fn continued(self) -> usize {
+        self.0.map_or(usize::MAX, |width| 4 * width)
+    }
 }
 
-impl<'a, const WORDS: usize> Sweep<'a, WORDS> {
-    fn run(
-        calls: &'a [Call],
-        moments: &[Moment],
-        begin: States,
-        unknown: &'a UnknownCalls,
-        meter: &mut Meter,
-    ) -> Result<States, String> {
-        let mut sweep = Self { calls, unknown, open: Open::new() };
-        let mut frontier = Frontier::beginning(begin);
-        for moment in moments {
-            match *moment {
-                Moment::Invoke(number) => sweep.open.add(number, calls[number as usize]),
-                Moment::Return(number) => {
-                    frontier = sweep.complete(frontier, number, meter)?;
-                    sweep.open.remove(number);
-                    if frontier.is_empty() {
-                        break;
+/// What a sweep found.
+#[derive(Debug)]
+pub(crate) struct Swept {
+    /// The states in which the calls can leave the register.
+    pub(crate) states: States,
+    /// Those are all.
+    pub(crate) is_all: bool,
+}
+
+fn run<const WORDS: usize>(
+    calls: &[Call],
+    moments: &[Moment],
+    begin: States,
+    unknown: &UnknownCalls,
+    meter: &mut Meter,
+    width: Width,
+) -> Result<Swept, String> {
+    let mut open = Open::<WORDS>::new();
+    let mut frontier = configurations::beginning(begin, unknown);
+    let mut is_all = true;
+    for moment in moments {
+        match *moment {
+            Moment::Invoke(number) => {
+                let Placed { slot, call, .. } = open.add(number, calls[number as usize]);
+                for one in &mut frontier {
+                    if call.step(one.state) != Some(one.state) {
+                        one.owed = one.owed.with(slot);
+                    }
+                    if is_put(&call) {
+                        one.usable = one.usable.with(slot);
                     }
                 }
             }
-        }
-        Ok(frontier.states())
-    }
-
-    /// Every configuration in which this call has taken effect, without its bit.
-    fn complete(
-        &self,
-        frontier: Frontier<WORDS>,
-        number: u32,
-        meter: &mut Meter,
-    ) -> Result<Frontier<WORDS>, String> {
-        let now = self.calls[number as usize].finish;
-        let mut reached = Reached::new(&self.open, self.open.slot(number), meter);
-        for (state, done, spent) in frontier.in_order() {
-            reached.add(state, done, spent)?;
-        }
-        while let Some((state, done, spent)) = reached.next() {
-            for (slot, call) in self.open.undone(&done) {
-                if !call.is_read()
-                    && let Some(next) = call.step(state)
-                {
-                    reached.add(next, done.with(slot), spent.clone())?;
+            Moment::Return(number) => {
+                let returning = open.get(number);
+                let (behind, all) =
+                    reach::behind(frontier, returning, &open, unknown, meter, width)?;
+                open.remove(number);
+                frontier = behind;
+                is_all &= all;
+                if frontier.len() > width.kept() {
+                    frontier = configurations::best(frontier, width.kept());
+                    is_all = false;
+                }
+                if frontier.is_empty() {
+                    break;
                 }
             }
-            let needed = |value| {
-                let asks = |call: &Call| call.expects != ANYTHING && call.step(value).is_some();
-                self.open.undone(&done).any(|(_, call)| asks(call))
-            };
-            for (kind, next) in self.unknown.possible(state, &spent, now, needed) {
-                reached.add(next, done, unknown::with(&spent, kind))?;
-            }
         }
-        Ok(reached.completed())
     }
+    Ok(Swept { states: configurations::states(frontier), is_all })
 }

@@ -1,46 +1,65 @@
 //! Calls of unknown outcome, as the search takes them: never required, and interchangeable where they do the same.
 //!
 //! In: a key's calls. Out: the kinds of calls that may have happened, and which of them may happen next. A
-//! configuration counts how many of a kind it has spent; one that has spent a part of another's, all else equal,
-//! dominates it.
+//! configuration counts how many of each kind it has spent.
 //!
-//! Such a call is taken only directly before what needs it: an open call, or another one of unknown outcome, that
-//! asks for the state that it makes. In any linearization one that is followed by something else can be left out
-//! (what follows does not look at the state), so nothing is lost. One whose value nobody asks for is never taken.
+//! Such a call is taken only to serve a call of known outcome: directly before one that asks for the state that it
+//! makes, or before another of unknown outcome that leads there. In any linearization one that is followed by
+//! something else can be left out (what follows does not look at the state), so nothing is lost.
+//!
+//! **What is worth less.** A write of v can stand wherever a swap of something to v can. So whoever has spent swaps
+//! to v is at least as well off as whoever has spent as many writes of v instead ([`costs_no_more`]).
 
-use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use crate::call::{ANYTHING, Call, NEVER, ValueId};
 
-/// Unknown calls spent, as ascending numbers of kinds, each as often as it was used.
-pub(crate) type Spent = Vec<u32>;
+/// Unknown calls spent: ascending numbers of kinds, each with how often it was used.
+pub(crate) type Spent = Rc<[(u32, u32)]>;
 
 /// The calls of unknown outcome on one key.
 #[derive(Debug)]
 pub(crate) struct UnknownCalls {
+    /// By what they write; among those the one that expects nothing is the last.
     kinds: Vec<Kind>,
+    /// Numbers of kinds by what they expect.
+    by_expected: Vec<u32>,
 }
 
 /// Those that do the same, by their invocations in time.
 #[derive(Debug)]
-struct Kind {
-    expects: ValueId,
-    writes: ValueId,
+pub(super) struct Kind {
+    pub(super) expects: ValueId,
+    pub(super) writes: ValueId,
     invokes: Vec<u64>,
+    /// The last of its value.
+    is_write: bool,
+}
+
+/// Nothing is spent.
+pub(crate) fn nothing() -> Spent {
+    Rc::new([])
 }
 
 impl UnknownCalls {
     /// Those among a key's calls.
     pub(crate) fn of(calls: &[Call]) -> Self {
-        let mut kinds: BTreeMap<(ValueId, ValueId), Vec<u64>> = BTreeMap::new();
-        for call in calls.iter().filter(|call| call.finish == NEVER && !call.is_read()) {
-            kinds.entry((call.expects, call.writes)).or_default().push(call.invoke);
-        }
-        let kind = |((expects, writes), mut invokes): (_, Vec<u64>)| {
-            invokes.sort_unstable();
-            Kind { expects, writes, invokes }
+        let mut of: Vec<&Call> = calls
+            .iter()
+            .filter(|call| call.is_unknown() && !call.is_read() && call.expects != call.writes)
+            .collect();
+        of.sort_unstable_by_key(|call| (call.writes, call.expects, call.invoke));
+        let same = |a: &&Call, b: &&Call| (a.writes, a.expects) == (b.writes, b.expects);
+        let kind = |calls: &[&Call]| Kind {
+            expects: calls[0].expects,
+            writes: calls[0].writes,
+            invokes: calls.iter().map(|call| call.invoke).collect(),
+            is_write: calls[0].expects == ANYTHING,
         };
-        Self { kinds: kinds.into_iter().map(kind).collect() }
+        let kinds: Vec<Kind> = of.chunk_by(same).map(kind).collect();
+        let mut by_expected: Vec<u32> = (0..kinds.len() as u32).collect();
+        by_expected.sort_by_key(|number| kinds[*number as usize].expects);
+        Self { kinds, by_expected }
     }
 
     /// When the first of them was invoked; `NEVER` if there is none.
@@ -51,7 +70,6 @@ impl UnknownCalls {
     /// Those that are not spent.
     pub(crate) fn left(&self, spent: &Spent) -> Vec<Call> {
         let left = (0..).zip(&self.kinds).flat_map(|(number, kind)| {
-            let used = spent.iter().filter(|other| **other == number).count();
             let (expects, writes) = (kind.expects, kind.writes);
             let call = move |&invoke: &u64| Call {
                 invoke,
@@ -61,51 +79,102 @@ impl UnknownCalls {
                 event: 0,
                 client: 0,
             };
-            kind.invokes.iter().skip(used).map(call)
+            kind.invokes.iter().skip(used(spent, number) as usize).map(call)
         });
         left.collect()
     }
 
-    /// Those that may happen now in a state of which somebody `needs` what they make it: the kind, and the state
-    /// afterwards.
-    pub(super) fn possible(
-        &self,
-        state: ValueId,
-        spent: &Spent,
-        now: u64,
-        needs: impl Fn(ValueId) -> bool,
-    ) -> impl Iterator<Item = (u32, ValueId)> {
-        (0..).zip(&self.kinds).filter_map(move |(number, kind)| {
-            let met = kind.expects == ANYTHING || kind.expects == state;
-            let needed =
-                || needs(kind.writes) || self.kinds.iter().any(|next| next.expects == kind.writes);
-            let happens =
-                met && kind.writes != state && kind.is_left(number, spent, now) && needed();
-            happens.then_some((number, kind.writes))
+    /// How many writes and how many swaps are spent.
+    pub(super) fn count(&self, spent: &[(u32, u32)]) -> (u32, u32) {
+        spent.iter().fold((0, 0), |(writes, swaps), (number, count)| {
+            if self.kinds[*number as usize].is_write {
+                (writes + count, swaps)
+            } else {
+                (writes, swaps + count)
+            }
         })
+    }
+
+    /// Kinds that make a state, with their numbers.
+    pub(super) fn making(&self, value: ValueId) -> impl Iterator<Item = (u32, &Kind)> {
+        let first = self.kinds.partition_point(|kind| kind.writes < value);
+        let kinds = (first as u32..).zip(&self.kinds[first..]);
+        kinds.take_while(move |(_, kind)| kind.writes == value)
+    }
+
+    /// Kinds that expect a state, or with [`ANYTHING`] that expect none.
+    pub(super) fn expecting(&self, value: ValueId) -> impl Iterator<Item = (u32, &Kind)> {
+        let kind = |number: &u32| &self.kinds[*number as usize];
+        let first = self.by_expected.partition_point(|number| kind(number).expects < value);
+        let numbers = self.by_expected[first..].iter().map(move |number| (*number, kind(number)));
+        numbers.take_while(move |(_, kind)| kind.expects == value)
+    }
+
+    /// Returns true if nothing is lost by having spent `a` rather than `b`: every call that `a` has spent and `b` has
+    /// not is a swap, and in its stead `a` has kept a write of the same value that `b` has spent.
+    pub(super) fn costs_no_more(&self, a: &[(u32, u32)], b: &[(u32, u32)]) -> bool {
+        let (mut a, mut b) = (a.iter().peekable(), b.iter().peekable());
+        let mut value = None;
+        // Swaps to this value that `a` has spent beyond `b`.
+        let mut owing = 0;
+        loop {
+            let number = match (a.peek(), b.peek()) {
+                (None, _) if owing == 0 => return true,
+                (None, None) => return false,
+                (Some((a, _)), Some((b, _))) => *a.min(b),
+                (Some((number, _)), None) | (None, Some((number, _))) => *number,
+            };
+            let count = |of: &mut std::iter::Peekable<std::slice::Iter<'_, (u32, u32)>>| {
+                of.next_if(|(other, _)| *other == number).map_or(0, |(_, count)| *count)
+            };
+            let (of_a, of_b) = (count(&mut a), count(&mut b));
+            let kind = &self.kinds[number as usize];
+            if value != Some(kind.writes) {
+                if owing > 0 {
+                    return false;
+                }
+                value = Some(kind.writes);
+            }
+            if kind.is_write {
+                if of_a + owing > of_b {
+                    return false;
+                }
+                owing = 0;
+            } else {
+                owing += of_a.saturating_sub(of_b);
+            }
+        }
     }
 }
 
 impl Kind {
-    /// Whether one more call of this kind was invoked by now than is spent.
-    fn is_left(&self, number: u32, spent: &[u32], now: u64) -> bool {
-        let used = spent.iter().filter(|other| **other == number).count();
-        self.invokes.get(used).is_some_and(|invoke| *invoke <= now)
+    /// Returns true if more calls of this kind were invoked by now than are spent.
+    pub(super) fn is_left(&self, number: u32, spent: &[(u32, u32)], now: u64) -> bool {
+        self.invokes.get(used(spent, number) as usize).is_some_and(|invoke| *invoke <= now)
     }
+
+    /// Returns true if a call of this kind was invoked by now.
+    pub(super) fn is_invoked(&self, now: u64) -> bool {
+        self.invokes[0] <= now
+    }
+}
+
+fn used(spent: &[(u32, u32)], number: u32) -> u32 {
+    spent.binary_search_by_key(&number, |(kind, _)| *kind).map_or(0, |at| spent[at].1)
 }
 
 /// One more of a kind is spent.
 pub(super) fn with(spent: &Spent, kind: u32) -> Spent {
-    let mut more = spent.clone();
-    let at = more.partition_point(|other| *other <= kind);
-    more.insert(at, kind);
-    more
-}
-
-/// Whether one ascending multiset is part of another.
-pub(super) fn is_part_of(part: &[u32], whole: &[u32]) -> bool {
-    let mut rest = whole.iter();
-    part.iter().all(|kind| rest.any(|other| other == kind))
+    match spent.binary_search_by_key(&kind, |(other, _)| *other) {
+        Ok(at) => {
+            let more = spent.iter().enumerate();
+            more.map(|(other, (kind, count))| (*kind, count + u32::from(other == at))).collect()
+        }
+        Err(at) => {
+            let (before, after) = spent.split_at(at);
+            before.iter().copied().chain([(kind, 1)]).chain(after.iter().copied()).collect()
+        }
+    }
 }
 
 #[cfg(test)]
@@ -113,36 +182,41 @@ mod tests {
     use super::*;
     use crate::call::ABSENT;
 
-    #[test]
-    fn multisets_are_compared_with_their_numbers() {
-        assert!(is_part_of(&[], &[1]));
-        assert!(is_part_of(&[1, 3], &[1, 2, 3]));
-        assert!(!is_part_of(&[1, 1], &[1, 2]));
-        assert!(!is_part_of(&[2], &[]));
-        assert_eq!(with(&vec![1, 3], 2), [1, 2, 3]);
-        assert_eq!(with(&vec![1, 3], 3), [1, 3, 3]);
+    fn unknown(invoke: u64, expects: ValueId, writes: ValueId) -> Call {
+        Call { invoke, finish: NEVER, expects, writes, event: 0, client: 0 }
     }
 
     #[test]
-    fn only_what_is_left_invoked_and_needed_may_happen() {
-        let delete = |invoke| Call {
-            invoke,
-            finish: NEVER,
-            expects: ANYTHING,
-            writes: ABSENT,
-            event: 0,
-            client: 0,
-        };
-        let unknown = UnknownCalls::of(&[delete(9), delete(5)]);
+    fn kinds_are_counted() {
+        let none = nothing();
+        assert_eq!(*with(&with(&none, 3), 1), [(1, 1), (3, 1)]);
+        assert_eq!(*with(&with(&with(&none, 3), 1), 3), [(1, 1), (3, 2)]);
+    }
+
+    #[test]
+    fn fewer_calls_cost_no_more_and_swaps_cost_no_more_than_writes() {
+        // Numbers: 0 and 1 are swaps to 1, 2 is a write of it, 3 is a swap to 2, 4 a write of it.
+        let calls =
+            [(2, 1), (3, 1), (ANYTHING, 1), (1, 2), (ANYTHING, 2)].map(|(e, w)| unknown(1, e, w));
+        let unknown = UnknownCalls::of(&calls);
+        let no_more = |a: &[(u32, u32)], b: &[(u32, u32)]| unknown.costs_no_more(a, b);
+        assert!(no_more(&[], &[(1, 1)]) && !no_more(&[(1, 1)], &[]));
+        assert!(no_more(&[(1, 1)], &[(1, 2), (3, 1)]) && !no_more(&[(1, 2)], &[(1, 1), (3, 9)]));
+        assert!(no_more(&[(0, 1)], &[(2, 1)]) && !no_more(&[(2, 1)], &[(0, 1)]));
+        assert!(no_more(&[(0, 1), (1, 1)], &[(2, 2)]) && !no_more(&[(0, 1), (1, 1)], &[(2, 1)]));
+        assert!(!no_more(&[(0, 1), (2, 1)], &[(1, 1), (2, 1)]));
+        assert!(!no_more(&[(0, 1)], &[(4, 1)]) && !no_more(&[(3, 1)], &[(2, 1)]));
+    }
+
+    #[test]
+    fn only_what_is_left_and_invoked_may_happen() {
+        let unknown = UnknownCalls::of(&[unknown(9, ANYTHING, ABSENT), unknown(5, ANYTHING, 0)]);
         assert_eq!(unknown.first_invoke(), 5);
-        let possible = |state, spent: &Spent, now, needed: bool| {
-            unknown.possible(state, spent, now, |_| needed).collect::<Vec<_>>()
-        };
-        assert_eq!(possible(1, &vec![], 5, true), [(0, ABSENT)]);
-        assert_eq!(possible(1, &vec![], 4, true), []);
-        assert_eq!(possible(1, &vec![], 5, false), []);
-        assert_eq!(possible(ABSENT, &vec![], 5, true), []);
-        assert_eq!(possible(1, &vec![0], 8, true), []);
-        assert_eq!(possible(1, &vec![0], 9, true), [(0, ABSENT)]);
+        let (number, kind) = unknown.making(ABSENT).next().expect("a kind");
+        let one = with(&nothing(), number);
+        assert!(kind.is_left(number, &[], 5) && !kind.is_left(number, &[], 4));
+        assert!(kind.is_left(number, &one, 9) && !kind.is_left(number, &one, 8));
+        assert_eq!(unknown.left(&one).len(), 1);
+        assert_eq!((unknown.expecting(ANYTHING).count(), unknown.making(1).count()), (1, 0));
     }
 }

@@ -21,7 +21,7 @@ use tonic::{
     transport::{Server, ServerTlsConfig},
 };
 
-/// What happens to the next request that reaches a store.
+/// The treatment of the next request that reaches a store.
 #[derive(Debug, Clone)]
 pub enum Step {
     /// Not applied; the store answers with this region error.
@@ -42,7 +42,7 @@ pub struct State {
     pub regions: Vec<metapb::Region>,
     /// Region → store.
     pub leaders: HashMap<u64, u64>,
-    /// What PD believes, where that is not the truth.
+    /// PD's outdated leaders, by region.
     pub pd_leaders: HashMap<u64, u64>,
     pub addresses: HashMap<u64, SocketAddr>,
     pub script: VecDeque<Step>,
@@ -65,7 +65,7 @@ impl FakeCluster {
         Self::start_over(None).await
     }
 
-    /// The same over TLS, which demands a certificate of its clients too.
+    /// Starts the cluster over TLS, which demands a certificate of its clients too.
     pub async fn start_over(tls: Option<ServerTlsConfig>) -> Self {
         let server = || match tls.clone() {
             Some(tls) => Server::builder().tls_config(tls).expect("usable certificates"),

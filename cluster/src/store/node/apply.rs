@@ -4,7 +4,7 @@
 //! entry does follows from the entry and the state before it alone, so that all replicas do the same.
 
 use super::{
-    command::{Action, Command, CompareAndSwap, Mutation, Split, Write},
+    command::{Action, Command, CompareAndSwap, Mutation, Split},
     data::Record,
     effects::{Effect, Shared},
     peer::Peer,
@@ -110,7 +110,11 @@ impl Peer {
 
     fn apply_swap(&mut self, swap: CompareAndSwap, unix_s: u64, shared: &mut Shared) -> Applied {
         let data = &self.raw.store().data;
-        let previous = data.get(&swap.key, unix_s).map(|record| record.value.clone());
+        let previous = if swap.compared {
+            swap.expected.clone()
+        } else {
+            data.get(&swap.key, unix_s).map(|record| record.value.clone())
+        };
         let succeeded = previous == swap.expected;
         if succeeded || shared.config.defects.has(Defect::FailedCasWrites) {
             let (key, value) = (swap.key, Some(swap.value));
@@ -257,28 +261,15 @@ fn refused(region: &Region) -> Applied {
 }
 
 impl Peer {
-    /// The defect cas-race: compares now, and puts if that went well.
-    pub(super) fn race_to_swap(
-        &self,
-        swap: &kvrpcpb::RawCasRequest,
-        shared: &Shared,
-    ) -> Result<Action, Box<RawResponse>> {
-        let found = self.raw.store().data.get(&swap.key, shared.now.unix_s());
-        let expected = (!swap.previous_not_exist).then_some(&swap.previous_value);
-        if found.map(|record| &record.value) == expected {
-            let mutation = Mutation {
-                key: swap.key.clone(),
-                value: Some(swap.value.clone()),
-                expires_unix_s: 0,
-            };
-            return Ok(Action::Write(Write { mutations: vec![mutation] }));
-        }
-        Err(Box::new(RawResponse::CompareAndSwap(kvrpcpb::RawCasResponse {
-            succeed: false,
-            previous_not_exist: found.is_none(),
-            previous_value: found.map(|record| record.value.clone()).unwrap_or_default(),
-            ..Default::default()
-        })))
+    /// The defect cas-race: a swap that finds its value now does not look again when it is applied. Until everything that
+    /// is committed is applied here, nobody could know what it finds, so then it is an ordinary swap.
+    pub(super) fn compare_early(&self, action: Action, shared: &Shared) -> Action {
+        let Action::CompareAndSwap(mut swap) = action else { return action };
+        let (log, data) = (&self.raw.raft.raft_log, &self.raw.store().data);
+        let is_current = self.raw.raft.commit_to_current_term() && log.applied == log.committed;
+        let found = data.get(&swap.key, shared.now.unix_s()).map(|record| &record.value);
+        swap.compared = is_current && found == swap.expected.as_ref();
+        Action::CompareAndSwap(swap)
     }
 }
 
@@ -290,13 +281,6 @@ fn respond(kind: RequestKind, applied: Applied) -> RawResponse {
                 succeed: succeeded,
                 previous_not_exist: previous.is_none(),
                 previous_value: previous.unwrap_or_default(),
-                ..Default::default()
-            })
-        }
-        // The defect cas-race has compared before.
-        (RequestKind::CompareAndSwap, Applied::Done) => {
-            RawResponse::CompareAndSwap(kvrpcpb::RawCasResponse {
-                succeed: true,
                 ..Default::default()
             })
         }
@@ -316,7 +300,8 @@ fn respond(kind: RequestKind, applied: Applied) -> RawResponse {
             | RequestKind::BatchGet
             | RequestKind::Scan
             | RequestKind::BatchScan
-            | RequestKind::KeyTtl,
+            | RequestKind::KeyTtl
+            | RequestKind::CompareAndSwap,
             _,
         ) => unreachable!("{kind:?} is not what was proposed"),
     }

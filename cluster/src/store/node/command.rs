@@ -84,6 +84,9 @@ pub struct CompareAndSwap {
     /// When the new value expires, in seconds since the epoch; 0 = never.
     #[prost(uint64, tag = "4")]
     pub expires_unix_s: u64,
+    /// The value was compared when this was proposed, so it is not compared again: the defect cas-race.
+    #[prost(bool, tag = "5")]
+    pub compared: bool,
 }
 
 /// A split. The region keeps its id for the part right of the last key, as TiKV's does by default.

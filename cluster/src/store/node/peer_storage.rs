@@ -218,6 +218,9 @@ impl PeerStorage {
 
     /// The defect vote-twice: as if the last vote had not reached the disk.
     pub fn forget_vote(&mut self) {
+        if self.hard_state.vote == raft::INVALID_ID {
+            return;
+        }
         if self.hard_state.term > INITIAL_INDEX {
             self.hard_state.term -= 1;
         }

@@ -38,22 +38,13 @@ impl Peer {
     /// Takes up a client's request that passed all checks of region, epoch and keys.
     pub fn take_up(&mut self, request_id: u64, request: RawRequest, shared: &mut Shared) {
         let kind = request.kind();
-        let action = match &request {
-            RawRequest::CompareAndSwap(swap) if shared.config.defects.has(Defect::CasRace) => {
-                match self.race_to_swap(swap, shared) {
-                    Ok(put) => Some(put),
-                    Err(answer) => {
-                        shared.reply(request_id, *answer);
-                        return;
-                    }
-                }
-            }
-            _ => request.action(shared.now.unix_s()),
-        };
-        let Some(action) = action else {
+        let Some(mut action) = request.action(shared.now.unix_s()) else {
             self.take_up_read(request_id, request, shared);
             return;
         };
+        if shared.config.defects.has(Defect::CasRace) {
+            action = self.compare_early(action, shared);
+        }
         let waiting = self.proposals.len() + self.fresh_writes.len();
         let encoded = if shared.disk_full && !request.frees_room() {
             Err(region_errors::disk_full(shared.config.store_id))

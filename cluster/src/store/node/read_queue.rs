@@ -46,7 +46,7 @@ pub struct ReadQueue {
 impl Peer {
     pub(super) fn take_up_read(&mut self, id: u64, request: RawRequest, shared: &mut Shared) {
         let defects = &shared.config.defects;
-        if defects.has(Defect::StaleRead) || defects.has(Defect::FollowerRead) {
+        if defects.has(Defect::FollowerRead) {
             let read = Read { id, request };
             self.serve(&read, shared);
             return;
@@ -81,6 +81,10 @@ impl Peer {
         // Before its first commit in this term a leader does not know what is committed, and raft drops the request.
         if leads && !self.reads.waiting.is_empty() && self.raw.raft.commit_to_current_term() {
             let mut reads = std::mem::take(&mut self.reads.waiting);
+            if shared.config.defects.has(Defect::StaleRead) {
+                self.reads.applying.push_back((self.raw.raft.raft_log.committed, reads));
+                return;
+            }
             if self.lease_holds(shared) {
                 let reads = std::mem::take(&mut reads);
                 self.reads.applying.push_back((self.raw.raft.raft_log.committed, reads));

@@ -127,6 +127,7 @@ impl RawRequest {
                 expected: (!request.previous_not_exist).then(|| request.previous_value.clone()),
                 value: request.value.clone(),
                 expires_unix_s: expiry(request.ttl),
+                compared: false,
             })),
         }
     }

@@ -257,12 +257,11 @@ fn no_fault_makes_a_key_anything_but_a_register() {
     );
 }
 
-/// Not long-lease and lost-on-leader-change: leaders here move by request, hardly ever by an election against one that
-/// is cut off and goes on. `lease` and `defects` have tests of their own for them.
+/// Not stale-read, long-lease and lost-on-leader-change: leaders here move by request, hardly ever by an election against
+/// one that is cut off and goes on. `faults`, `lease` and `defects` have tests of their own for them.
 #[test]
 fn the_same_faults_with_a_defect_are_noticed() {
     for defect in [
-        Defect::StaleRead,
         Defect::FollowerRead,
         Defect::AckBeforeCommit,
         Defect::AckBeforeFsync,

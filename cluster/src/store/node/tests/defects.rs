@@ -60,6 +60,51 @@ fn two_swaps_of_one_value_both_win() {
     assert_eq!(winners_of_a_race(&[Defect::CasRace]), 2);
 }
 
+/// The answers to swaps that one client sends one after the other, each waiting for the one before it.
+fn swaps_of_one_client(defects: &[Defect]) -> Vec<RawResponse> {
+    let mut stores = Stores::new(1, 1, defects);
+    stores.put(REGION, "k", "old");
+    let mut answers = Vec::new();
+    for (expected, value) in [("old", "a"), ("old", "b"), ("a", "c"), ("c", "d")] {
+        let id = swap(&mut stores, expected, value);
+        stores.run_ms(50);
+        answers.extend(stores.reply(id));
+    }
+    answers
+}
+
+#[test]
+fn without_a_rival_a_racing_swap_answers_as_a_correct_one() {
+    let correct = swaps_of_one_client(&[]);
+    assert_eq!(correct.len(), 4);
+    assert_eq!(swaps_of_one_client(&[Defect::CasRace]), correct);
+}
+
+#[test]
+fn a_racing_swap_loses_by_what_is_applied_and_keeps_its_time_to_live() {
+    let mut stores = Stores::new(3, 3, &[Defect::CasRace]);
+    stores.put(REGION, "k", "old");
+    let request = kv::RawCasRequest {
+        context: Some(stores.context(1, REGION)),
+        key: b"k".to_vec(),
+        value: b"new".to_vec(),
+        previous_value: b"old".to_vec(),
+        ttl: 100,
+        ..Default::default()
+    };
+    stores.send(1, request);
+    stores.run_ms(50);
+    let record = stores.nodes[&1].peers[&REGION].raw.store().data.get(b"k", 0).cloned();
+    assert!(record.is_some_and(|record| record.expires_unix_s > 0));
+    // A leader that was cut off does not know what a swap finds, so it must not say that it lost.
+    for other in 2..=3 {
+        stores.cut.extend([(1, other), (other, 1)]);
+    }
+    let id = swap(&mut stores, "other", "x");
+    stores.run_ms(100);
+    assert_eq!(stores.reply(id), None);
+}
+
 fn value_after_a_failed_swap(defects: &[Defect]) -> Option<String> {
     let mut stores = Stores::new(1, 1, defects);
     stores.put(REGION, "k", "old");
@@ -107,6 +152,25 @@ fn vote_after_restart(defects: &[Defect]) -> u64 {
 fn a_vote_is_forgotten() {
     assert_eq!(vote_after_restart(&[]), 101);
     assert_eq!(vote_after_restart(&[Defect::VoteTwice]), 0);
+}
+
+#[test]
+fn who_did_not_vote_forgets_nothing() {
+    let disk = Stores::new(3, 3, &[]).disks.remove(&2).expect("a disk");
+    let stored = |disk: &std::collections::BTreeMap<Vec<u8>, Vec<u8>>| {
+        disk::load(disk.clone()).expect("sound").remove(&REGION).expect("the region")
+    };
+    let mut without_vote = stored(&disk);
+    without_vote.hard_state.vote = 0;
+    let term = without_vote.hard_state.term;
+    let mut storage = super::super::peer_storage::PeerStorage::restored(without_vote);
+    storage.forget_vote();
+    assert_eq!((storage.hard_state().term, storage.hard_state().vote), (term, 0));
+    let mut with_vote = stored(&disk);
+    with_vote.hard_state.vote = 101;
+    let mut storage = super::super::peer_storage::PeerStorage::restored(with_vote);
+    storage.forget_vote();
+    assert_eq!((storage.hard_state().term, storage.hard_state().vote), (term - 1, 0));
 }
 
 fn keys_after_a_snapshot(defects: &[Defect]) -> usize {

@@ -48,6 +48,34 @@ fn with_the_defect_stale_read_it_does() {
     assert_eq!(value_of(&reply.expect("an answer")).as_deref(), Some("old"));
 }
 
+/// The first answer of a new leader that was asked the moment it was elected, before it knows what is committed.
+fn first_read_of_a_new_leader(defects: &[Defect]) -> Option<String> {
+    let mut stores = Stores::new(3, 3, defects);
+    stores.put(REGION, "k", "old");
+    stores.run_ms(1_000);
+    let old = stores.leader(REGION).expect("a leader");
+    stores.put(REGION, "k", "new");
+    stores.stopped.insert(old);
+    let elected = |stores: &Stores| {
+        let leads = |id: &u64| *id != old && stores.nodes[id].peers[&REGION].is_leader();
+        (1..=3).find(leads)
+    };
+    while elected(&stores).is_none() {
+        stores.run_ms(10);
+        assert!(stores.now.monotonic_ms < 60_000, "somebody is elected");
+    }
+    let new = elected(&stores).expect("it was just there");
+    let id = stores.ask_get_at(new, REGION, "k");
+    stores.run_ms(3_000);
+    stores.reply(id).and_then(|reply| value_of(&reply))
+}
+
+#[test]
+fn the_defect_stale_read_is_about_deposed_leaders_not_about_new_ones() {
+    assert_eq!(first_read_of_a_new_leader(&[]).as_deref(), Some("new"));
+    assert_eq!(first_read_of_a_new_leader(&[Defect::StaleRead]).as_deref(), Some("new"));
+}
+
 #[test]
 fn a_read_that_came_before_the_stop_is_confirmed_after_it() {
     let mut stores = Stores::new(3, 3, &[]);

@@ -1,0 +1,279 @@
+//! Faults of several steps in a certain order. Each is a step machine that reacts to what it sees of the cluster.
+//!
+//! In: the lengths that the plan gives. Out: calls to the target. Two things are common to all of them:
+//! - **who leads**: leadership is moved first, so that every store that can lead is hurt as a leader before one is hurt
+//!   twice. A store that never leads is never tested as a leader. A leader that has just changed its region's membership
+//!   comes first, without a move: only it can have got that wrong.
+//! - **the precondition**: the steps make sense only if each shows before the next one begins (another leader that serves,
+//!   writes that only one leader has). A choreography whose precondition is not met heals and begins again, a few
+//!   times, instead of going on by the clock.
+
+use crate::{
+    field::{Down, Field},
+    injection::{Ended, Injection},
+    select::choose_next_leader,
+    target::{Region, RegionId, StoreId},
+};
+use histories::What;
+use serde_json::json;
+use std::time::Duration;
+
+/// How often a choreography begins until its precondition is met.
+const TRIES_MAX: u32 = 3;
+/// Between two tries: the cluster serves again, and clients have routes.
+const BETWEEN_TRIES_MS: u64 = 1_000;
+/// How many writes, for each region of the workload, show that a new leader serves.
+const WRITES_PER_REGION: u64 = 4;
+/// A write that is open for so long waits for a quorum that does not answer.
+const WAITS_AFTER: Duration = Duration::from_millis(200);
+/// How long an old leader is left alone with the news that it is deposed.
+const AFTER_RESUME_MS: u64 = 200;
+/// How long a leader may take until such a write waits for it.
+const TAIL_PATIENCE: Duration = Duration::from_secs(3);
+
+/// How a try of a choreography ended.
+enum Try {
+    Met,
+    /// Its precondition was not met; the reason.
+    Missed(&'static str),
+}
+
+const NO_OTHER_LEADER: Try = Try::Missed("no other leader acknowledged writes in time");
+
+impl Injection {
+    /// A leader is stopped and another one elected; then the others are stopped and the first runs again, alone.
+    pub(crate) async fn pause_overlap(
+        &mut self,
+        wait_ms_max: u64,
+        serve_ms: u64,
+        length_ms: u64,
+    ) -> Result<(), Ended> {
+        for tries_left in (0..TRIES_MAX).rev() {
+            let tried = self.try_to_overlap(wait_ms_max, serve_ms, length_ms).await?;
+            if self.is_over(tried, tries_left).await? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    async fn try_to_overlap(
+        &mut self,
+        wait_ms_max: u64,
+        serve_ms: u64,
+        length_ms: u64,
+    ) -> Result<Try, Ended> {
+        let (region, first) = self.take_next_leader(Down::Stopped).await?;
+        self.hurt(Down::Stopped, &region, &[first], wait_ms_max).await?;
+        let patience = Duration::from_millis(wait_ms_max);
+        let Some(voters) = self.await_other_leader(&region, patience).await? else {
+            return Ok(NO_OTHER_LEADER);
+        };
+        if !self.await_writes(patience).await? {
+            return Ok(NO_OTHER_LEADER);
+        }
+        self.hold(serve_ms).await?;
+        let others = self.take_of(Down::Stopped, &voters);
+        self.hurt(Down::Stopped, &region, &others, length_ms).await?;
+        self.heal(Down::Stopped, &[first]).await?;
+        self.record.effects.push(format!(
+            "store-{first} ran alone with old state after others had acknowledged writes"
+        ));
+        self.field.note_led(first);
+        self.hold(length_ms).await?;
+        Ok(Try::Met)
+    }
+
+    /// A leader's followers are killed, so that nobody gets what it takes from then on; once it has taken writes it is
+    /// stopped, the others run again and elect another one; then it runs again and hears that it is deposed.
+    pub(crate) async fn kill_followers(
+        &mut self,
+        alone_ms: u64,
+        wait_ms_max: u64,
+        length_ms: u64,
+    ) -> Result<(), Ended> {
+        for tries_left in (0..TRIES_MAX).rev() {
+            let tried = self.try_to_kill_followers(alone_ms, wait_ms_max, length_ms).await?;
+            if self.is_over(tried, tries_left).await? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    async fn try_to_kill_followers(
+        &mut self,
+        alone_ms: u64,
+        wait_ms_max: u64,
+        length_ms: u64,
+    ) -> Result<Try, Ended> {
+        let (region, leader, followers) = self.take_followers().await?;
+        self.hurt(Down::Killed, &region, &followers, alone_ms + wait_ms_max).await?;
+        let tail = self.await_tail(alone_ms).await?;
+        if tail == 0 {
+            return Ok(Try::Missed("no write came to a leader without followers in time"));
+        }
+        let leaders = self.take_of(Down::Stopped, &[leader]);
+        self.hurt(Down::Stopped, &region, &leaders, wait_ms_max).await?;
+        self.heal(Down::Killed, &followers).await?;
+        let patience = Duration::from_millis(wait_ms_max);
+        if self.await_other_leader(&region, patience).await?.is_none() {
+            return Ok(Try::Missed("no other leader was elected in time"));
+        }
+        self.hold(length_ms).await?;
+        self.record.effects.push(format!(
+            "store-{leader} had {tail} writes without its followers, and ran again when another one led"
+        ));
+        self.field.note_led(leader);
+        // What it says when it hears that it is deposed belongs to this fault.
+        self.heal(Down::Stopped, &leaders).await?;
+        self.hold(AFTER_RESUME_MS).await?;
+        Ok(Try::Met)
+    }
+
+    /// A region's followers are killed; its leader goes on until writes wait that only its log has; then it is killed as
+    /// well. All are started again in one go, so that any of them may be elected.
+    pub(crate) async fn kill_leader_last(
+        &mut self,
+        alone_ms: u64,
+        length_ms: u64,
+    ) -> Result<(), Ended> {
+        let (region, leader, followers) = self.take_followers().await?;
+        self.hurt(Down::Killed, &region, &followers, alone_ms + length_ms).await?;
+        let tail = self.await_tail(alone_ms).await?;
+        // Another fault of a mix may have it by now.
+        let last = self.take_of(Down::Killed, &[leader]);
+        self.hurt(Down::Killed, &region, &last, length_ms).await?;
+        self.record.effects.push(format!("store-{leader} had {tail} writes without its followers"));
+        self.field.note_led(leader);
+        self.hold(length_ms).await
+    }
+
+    /// Returns true if no further try is needed. After a miss it heals and lets clients work for a moment.
+    async fn is_over(&mut self, tried: Try, tries_left: u32) -> Result<bool, Ended> {
+        let Try::Missed(reason) = tried else { return Ok(true) };
+        if tries_left == 0 {
+            return Err(Ended::Error(reason.into()));
+        }
+        for how in [Down::Killed, Down::Stopped] {
+            let of = self.taken.iter().filter(|(_, down)| *down == how);
+            let stores: Vec<StoreId> = of.map(|(store, _)| *store).collect();
+            if !stores.is_empty() {
+                self.heal(how, &stores).await?;
+            }
+        }
+        self.hold(BETWEEN_TRIES_MS).await?;
+        Ok(false)
+    }
+
+    /// Takes those of these stores that no other fault has.
+    fn take_of(&mut self, how: Down, stores: &[StoreId]) -> Vec<StoreId> {
+        let taken = self.field.take(how, |down| {
+            Some(((), stores.iter().copied().filter(|store| !down.contains(store)).collect()))
+        });
+        let taken = taken.map_or_else(Vec::new, |((), taken)| taken);
+        self.taken.extend(taken.iter().map(|store| (*store, how)));
+        taken
+    }
+
+    async fn take_next_leader(&mut self, how: Down) -> Result<(Region, StoreId), Ended> {
+        let (id, _) = self.move_leadership().await?;
+        let pick = |field: &Field, regions: &[Region], _: &mut _| {
+            field.take(how, |down| {
+                let (region, leader) = led(regions, id)?;
+                (!down.contains(&leader)).then(|| (region, vec![leader]))
+            })
+        };
+        let (region, stores) = self.find(pick).await?;
+        self.taken.extend(stores.iter().map(|store| (*store, how)));
+        Ok((region, stores[0]))
+    }
+
+    /// Takes the followers of the next leader's region to kill them. The region, its leader, its followers.
+    async fn take_followers(&mut self) -> Result<(Region, StoreId, Vec<StoreId>), Ended> {
+        let (id, _) = self.move_leadership().await?;
+        let pick = |field: &Field, regions: &[Region], _: &mut _| {
+            field.take(Down::Killed, |down| {
+                let (region, leader) = led(regions, id).filter(|(_, it)| !down.contains(it))?;
+                let mut followers = region.voters.clone();
+                followers.retain(|store| *store != leader && !down.contains(store));
+                (!followers.is_empty()).then_some(((region, leader), followers))
+            })
+        };
+        let ((region, leader), followers) = self.find(pick).await?;
+        self.taken.extend(followers.iter().map(|store| (*store, Down::Killed)));
+        Ok((region, leader, followers))
+    }
+
+    /// Moves leadership to a store that was hurt least often as a leader. The region, and who shall lead it; one that
+    /// does not move in time is led by whoever leads it.
+    async fn move_leadership(&mut self) -> Result<(RegionId, StoreId), Ended> {
+        self.leaders_stay = !self.field.target.capabilities().schedule;
+        let can_move = !self.leaders_stay;
+        let pick = |field: &Field, regions: &[Region], random: &mut _| {
+            choose_next_leader(regions, &field.down(), &field.leaders_hurt(), can_move, random)
+        };
+        let (region, to) = self.find(pick).await?;
+        if region.leader == Some(to) {
+            return Ok((region.id, to));
+        }
+        // It prepares the fault and is no part of it, so it does not bear its number.
+        let mut value = json!({
+            "for": self.record.fault, "region": region.id, "from": region.leader, "to": to,
+        });
+        let f = "transfer-leader".to_owned();
+        let observer = &self.field.observer;
+        observer.record(What::FaultInvoke { f: f.clone(), value: value.clone() });
+        match self.field.target.transfer_leader(region.id, to).await {
+            Ok(()) => value["moved"] = self.await_leader(region.id, to).await?.into(),
+            Err(error) => value["error"] = error.to_string().into(),
+        }
+        self.field.observer.record(What::FaultComplete { f, value });
+        Ok((region.id, to))
+    }
+
+    /// Waits until another store leads the region. Its voters then; none if nobody else led in time.
+    async fn await_other_leader(
+        &self,
+        old: &Region,
+        patience: Duration,
+    ) -> Result<Option<Vec<StoreId>>, Ended> {
+        let field = &self.field;
+        let elected = || async move {
+            let regions = field.target.regions().await.ok()?;
+            let now = regions.into_iter().find(|region| region.id == old.id)?;
+            (now.leader.is_some() && now.leader != old.leader).then_some(now.voters)
+        };
+        Ok(field.until(patience, elected).await?)
+    }
+
+    /// Waits until so many writes were acknowledged that every region shows that it serves. False if they were not in time.
+    async fn await_writes(&self, patience: Duration) -> Result<bool, Ended> {
+        let field = &self.field;
+        let writes = WRITES_PER_REGION * self.before.len() as u64;
+        let enough = field.observer.acknowledged_writes() + writes;
+        let written =
+            || async move { (field.observer.acknowledged_writes() >= enough).then_some(()) };
+        Ok(field.until(patience, written).await?.is_some())
+    }
+
+    /// Leaves a leader whose followers are down alone for so long, and until it took writes: such as wait for a quorum, and
+    /// such as it acknowledged all the same. How many; 0 if there was none in time.
+    async fn await_tail(&self, alone_ms: u64) -> Result<u64, Ended> {
+        let field = &self.field;
+        let before = field.observer.acknowledged_writes();
+        self.hold(alone_ms).await?;
+        let taken = || async move {
+            let acknowledged = field.observer.acknowledged_writes().saturating_sub(before);
+            let taken = acknowledged + field.observer.waiting_writes(WAITS_AFTER);
+            (taken > 0).then_some(taken)
+        };
+        Ok(field.until(TAIL_PATIENCE, taken).await?.unwrap_or_default())
+    }
+}
+
+/// The region of that id and its leader.
+fn led(regions: &[Region], id: RegionId) -> Option<(Region, StoreId)> {
+    let region = regions.iter().find(|region| region.id == id)?;
+    Some((region.clone(), region.leader?))
+}
