@@ -55,9 +55,9 @@ fn operations(judgement: &Judgement) -> String {
 
 fn fault(fault: &FaultJudged) -> String {
     let seen = &fault.seen;
-    let stores = match seen.stores.iter().map(u64::to_string).collect::<Vec<_>>().join(", ") {
+    let stores = match seen.store_names().join(", ") {
         none if none.is_empty() => String::new(),
-        stores => format!(" of store {stores}"),
+        stores => format!(" of {stores}"),
     };
     let effect = match (seen.confirmed, seen.effects_shown().as_slice()) {
         (false, _) => "not confirmed".into(),

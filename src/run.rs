@@ -276,6 +276,9 @@ async fn count(
     let metrics = Arc::new(Metrics::new(info).map_err(Failure::software)?);
     let endpoint = metrics::serve(Arc::clone(&metrics), addr).await?;
     progress.address(&format!("metrics: {}", endpoint.url()));
+    if let Some(warning) = endpoint.warning() {
+        progress.line(&warning);
+    }
     Ok(Some((metrics, endpoint)))
 }
 

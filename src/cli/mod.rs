@@ -35,7 +35,8 @@ mod ycsb;
 
 pub use check::CheckArgs;
 pub use cluster::{
-    ChosenArgs, CleanArgs, ClusterArgs, ClusterCommand, DownArgs, StatusArgs, UpArgs,
+    ChosenArgs, CleanArgs, ClusterArgs, ClusterCommand, ConfigArgs, ConfigCommand, DownArgs,
+    StatusArgs, UpArgs,
 };
 pub use count::CountArgs;
 pub use doctor::DoctorArgs;

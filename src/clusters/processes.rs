@@ -215,10 +215,9 @@ fn running(chosen: &[ProcessEntry], why: &str) -> Result<Vec<ProcessIdentity>, F
 }
 
 fn named(entry: &ProcessEntry) -> String {
-    let id = entry.store_id.map_or_else(String::new, |id| format!("store {id}, "));
     let pid =
         entry.process.as_ref().map_or_else(String::new, |process| format!(", PID {}", process.pid));
-    format!("{} ({id}{}{pid})", entry.name, entry.addr)
+    format!("{} ({}{pid})", entry.name, entry.addr)
 }
 
 fn sentences(done: &str, chosen: &[ProcessEntry]) -> Vec<String> {

@@ -122,7 +122,7 @@ impl SceneFinder {
             WhatRef::FaultComplete("leader-moved", value) => {
                 for change in value["regions"].as_array().into_iter().flatten() {
                     let said = format!(
-                        "the leader of region {} moved from store {} to store {}",
+                        "the leader of region {} moved from store-{} to store-{}",
                         change["region"], change["leader_before"], change["leader_after"]
                     );
                     self.moves.push((at_ns, said));
@@ -330,7 +330,7 @@ fn stores(value: &Value) -> impl Iterator<Item = &Value> {
 
 fn named(store: &Value) -> String {
     let role = store["role"].as_str().unwrap_or("store");
-    format!("store {} ({role})", store["id"])
+    format!("store-{} ({role})", store["id"])
 }
 
 /// Two moments, nanoseconds.

@@ -163,10 +163,10 @@ impl Scene {
         let seen = self.parts.target.pause(ids).await;
         self.complete(fault, "pause", asked.seen(&seen));
         for seen in seen? {
-            self.say(format_args!("store {} seen {}", seen.store, seen.state.name()));
+            self.say(format_args!("store-{} seen {}", seen.store, seen.state.name()));
             if seen.state != ProcessState::Stopped {
                 let state = seen.state.name();
-                return Err(Ended::Failed(format!("store {} is {state}, not stopped", seen.store)));
+                return Err(Ended::Failed(format!("store-{} is {state}, not stopped", seen.store)));
             }
         }
         Ok(pulse)
@@ -185,7 +185,7 @@ impl Scene {
         let seen = self.parts.target.resume(down).await;
         self.complete(fault, "resume", asked.seen(&seen));
         for seen in seen? {
-            self.say(format_args!("store {} seen {}", seen.store, seen.state.name()));
+            self.say(format_args!("store-{} seen {}", seen.store, seen.state.name()));
         }
         self.books().down.clear();
         self.parts.observer.in_force(&[]);
@@ -223,7 +223,7 @@ impl Scene {
     fn note_move(&self, fault: u32, old: &Region, new: &Region, after: Duration) {
         let leader = |region: &Region| region.leader.unwrap_or_default();
         self.say(format_args!(
-            "PD: region {} is led by store {} instead of store {} after {:.1} s",
+            "PD: region {} is led by store-{} instead of store-{} after {:.1} s",
             old.id,
             leader(new),
             leader(old),
@@ -295,7 +295,7 @@ impl Scene {
             let resume = || self.parts.target.resume(vec![store]);
             match self.tried("resume", json!({ "stores": [{ "id": store }] }), resume).await {
                 Ok(_) => self.books().down.retain(|it| *it != store),
-                Err(error) => unhealed.push(format!("store {store} could not be resumed: {error}")),
+                Err(error) => unhealed.push(format!("store-{store} could not be resumed: {error}")),
             }
         }
         let replicas = self.books().replicas;

@@ -103,7 +103,7 @@ fn choose(stores: &[Store], regions: &[Region]) -> Result<(Region, Vec<Store>), 
 }
 
 fn told(store: &Store) -> String {
-    format!("store {} at {}, process {}", store.id, store.address, pid(store))
+    format!("store-{} at {}, process {}", store.id, store.address, pid(store))
 }
 
 fn pid(store: &Store) -> String {

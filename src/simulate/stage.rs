@@ -177,7 +177,7 @@ impl Stage<'_> {
         regions.iter().find_map(missing).or_else(|| {
             let conditions = self.simulation.store_conditions();
             let down = conditions.iter().find(|(_, condition)| *condition != "Up")?;
-            Some(format!("store {} is {}", down.0, down.1))
+            Some(format!("store-{} is {}", down.0, down.1))
         })
     }
 

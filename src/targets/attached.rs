@@ -51,7 +51,7 @@ impl AttachedCluster {
         let mut unknown = Vec::new();
         let mut place = |(store, process): (Store, Result<ProcessIdentity, String>)| {
             let process = process.map_err(|reason| {
-                unknown.push(format!("store {} at {}: {reason}", store.id, store.address));
+                unknown.push(format!("store-{} at {}: {reason}", store.id, store.address));
             });
             (store.id, StorePlace { address: store.address, process: process.ok() })
         };
@@ -155,7 +155,7 @@ impl ClusterProcesses for AttachedCluster {
             };
             if process.state() == ProcessState::Gone && self.told.insert(*id) {
                 ended.push(EndedProcess {
-                    name: format!("store {id}"),
+                    name: format!("store-{id}"),
                     store: Some(*id),
                     status: format!("{process} is gone"),
                     log: None,

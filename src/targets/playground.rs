@@ -75,7 +75,10 @@ impl Playground {
         let (pd, kv) = (folder.join("pd.toml"), folder.join("tikv.toml"));
         write_whole(&pd, configuration_files::pd(shape.replicas).as_bytes())?;
         let size = config.region_split_size.as_deref();
-        write_whole(&kv, configuration_files::tikv(&shape.profile, size).as_bytes())?;
+        write_whole(
+            &kv,
+            configuration_files::tikv(&shape.profile, size, shape.enable_ttl).as_bytes(),
+        )?;
         let tag = format!("jepsen-tikv-{}", std::process::id());
         let output = run_path.join("logs").join("tiup.log");
         let mut command = Command::new(std::env::current_exe().map_err(Failure::software)?);

@@ -13,9 +13,13 @@ use nix::{
     unistd::Pid,
 };
 use std::{
+    ffi::{CStr, OsStr},
     fs::{File, OpenOptions},
     io::{BufRead, BufReader},
-    os::unix::process::{CommandExt, ExitStatusExt},
+    os::unix::{
+        ffi::OsStrExt,
+        process::{CommandExt, ExitStatusExt},
+    },
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::mpsc,
@@ -101,16 +105,18 @@ impl Spawner {
         Ok(Self { requests })
     }
 
-    /// Starts this binary with these arguments, and waits until it says that it serves.
+    /// Starts this binary with these arguments as a process called `program`, and waits until it says that it serves.
     pub fn start(
         &self,
         name: &str,
+        program: &CStr,
         arguments: &[String],
         log: &Path,
     ) -> Result<Process, StartError> {
         let refused = |error| StartError::Refused { name: name.to_owned(), error };
         let log_file = OpenOptions::new().create(true).append(true).open(log).map_err(refused)?;
         let mut command = Command::new(std::env::current_exe().map_err(refused)?);
+        command.arg0(OsStr::from_bytes(program.to_bytes()));
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log_file);
         // A terminal sends Ctrl-C to the whole group: it is for the tester, which ends these in order.
         command.process_group(0);

@@ -39,7 +39,7 @@ async fn a_long_stop_moves_the_leader_and_a_short_one_does_not() {
             .await;
     let [short, long] = report.records.try_into().expect("two records");
     assert_eq!(short.effect_in_words(), "no effect on the cluster");
-    assert_eq!(long.effect_in_words(), "leader of region 2 moved from store 1 to store 2");
+    assert_eq!(long.effect_in_words(), "leader of region 2 moved from store-1 to store-2");
     assert!(short.confirmed() && long.confirmed() && long.majority_left);
     assert_eq!(short.begun_ns, Some(1_000_000_000));
     assert_eq!(long.ended_ns, Some(8_000_000_000));
@@ -62,7 +62,7 @@ async fn a_long_stop_moves_the_leader_and_a_short_one_does_not() {
 async fn an_election_that_ends_just_after_the_fault_is_its_effect() {
     let fake = Arc::new(Fake::of_six());
     let record = run_one(&fake, pause(0, Whom::Leader, 1_400)).await;
-    assert_eq!(record.effect_in_words(), "leader of region 2 moved from store 1 to store 2");
+    assert_eq!(record.effect_in_words(), "leader of region 2 moved from store-1 to store-2");
     assert_eq!(record.regions[0].leader_after, Some(2));
     assert_eq!(record.ended_ns, Some(1_400_000_000), "in force until it was resumed");
 }
@@ -95,7 +95,7 @@ async fn a_store_that_does_not_stop_is_an_error() {
     let fake = Arc::new(Fake::of_six());
     fake.now().unstoppable = Some(1);
     let record = run_one(&fake, pause(0, Whom::Leader, 500)).await;
-    assert_eq!(record.error.as_deref(), Some("store 1 is running, not stopped, after pause"));
+    assert_eq!(record.error.as_deref(), Some("store-1 is running, not stopped, after pause"));
     assert!(!record.confirmed());
     assert_eq!(fake.calls(), ["pause [1]", "resume [1]"]);
 }
@@ -162,7 +162,7 @@ async fn an_overlap_leaves_the_first_leader_alone_with_old_state() {
     let record = run_one(&fake, planned(0, FaultKind::PauseOverlap, what)).await;
     assert_eq!(fake.calls(), ["pause [1]", "pause [2, 3]", "resume [1]", "resume [2, 3]"]);
     assert_eq!(record.error, None);
-    assert!(record.effects[0].contains("store 1 ran alone with old state"));
+    assert!(record.effects[0].contains("store-1 ran alone with old state"));
     assert!(!record.majority_left);
 }
 
@@ -241,7 +241,7 @@ async fn a_leader_with_writes_that_nobody_else_has_is_stopped_until_another_one_
     assert_eq!(fake.calls(), ["kill [2, 3]", "pause [1]", "start [2, 3]", "resume [1]"]);
     assert_eq!(record.error, None);
     assert!(record.confirmed() && !record.majority_left, "{record:?}");
-    assert!(record.effects[0].starts_with("store 1 had "), "{record:?}");
+    assert!(record.effects[0].starts_with("store-1 had "), "{record:?}");
     assert_ne!(fake.now().leader, 1);
 }
 
@@ -263,7 +263,7 @@ async fn a_leader_is_moved_on_request() {
     let record =
         run_one(&fake, planned(0, FaultKind::TransferLeader, Action::TransferLeader)).await;
     assert_ne!(fake.now().leader, 1);
-    assert!(record.confirmed() && record.effect_in_words().contains("moved from store 1"));
+    assert!(record.confirmed() && record.effect_in_words().contains("moved from store-1"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -343,7 +343,7 @@ async fn what_cannot_be_healed_is_said() {
     let (fake, notes) = (Arc::new(Fake::of_six()), Arc::new(Notes::new()));
     fake.now().broken = Some("resume");
     let report = run(&fake, &notes, &[pause(0, Whom::Leader, 5)]).await;
-    assert_eq!(report.unhealed, ["store 1 could not be healed: resume is broken"]);
+    assert_eq!(report.unhealed, ["store-1 could not be healed: resume is broken"]);
     assert_eq!(report.records[0].error.as_deref(), Some("resume is broken"));
 }
 

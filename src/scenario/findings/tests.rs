@@ -157,8 +157,8 @@ fn one_store_as_it_should_be() {
     let findings = judged(&config(ScenarioName::OneStore, true), one_store(10, 11));
     let said = said(&findings);
     assert_eq!(worst(&findings), Weight::Good, "{said}");
-    assert!(said.contains("store 4 (leader) seen stopped, resumed after 4.0 s"), "{said}");
-    assert!(said.contains("region 2 moved from store 4 to store 1, 1.5 s after"), "{said}");
+    assert!(said.contains("store-4 (leader) seen stopped, resumed after 4.0 s"), "{said}");
+    assert!(said.contains("region 2 moved from store-4 to store-1, 1.5 s after"), "{said}");
     assert!(said.contains("without a success while it was stopped: 2.0 s"), "{said}");
     assert!(said.contains("99 operations a second before, 90 with"), "{said}");
 }

@@ -112,7 +112,8 @@ pub fn start_pd(launcher: &Launcher, slot: &mut Slot) -> Result<(), Failure> {
         profile: shape.profile.clone(),
         max_replicas: shape.replicas,
     };
-    let started = spawner.start(&slot.name, &arguments.to_arguments(), &slot.log);
+    let arguments = arguments.to_arguments();
+    let started = spawner.start(&slot.name, PdArgs::PROGRAM, &arguments, &slot.log);
     if let Ready::Pd { client_addr } = *slot.take(started)? {
         slot.addr = client_addr;
     }
@@ -152,16 +153,19 @@ pub fn start_store(
     }
     let arguments = StoreArgs {
         parent_pid: std::process::id(),
+        store_id: u64::from(slot.number),
         pd_endpoint: pd_addr.to_string(),
         addr: slot.addr,
         status_addr: slot.status_addr.unwrap_or_else(|| loopback(0)),
         data_dir: slot.data_dir.clone(),
         profile: shape.profile.clone(),
         region_max_keys: shape.region_max_keys,
+        enable_ttl: shape.enable_ttl,
         read: shape.read.clone(),
         defect: shape.defects_of(slot.number)?,
     };
-    let started = spawner.start(&slot.name, &arguments.to_arguments(), &slot.log);
+    let arguments = arguments.to_arguments();
+    let started = spawner.start(&slot.name, StoreArgs::PROGRAM, &arguments, &slot.log);
     if let Ready::Store { addr, status_addr, .. } = *slot.take(started)? {
         (slot.addr, slot.status_addr) = (addr, Some(status_addr));
     }

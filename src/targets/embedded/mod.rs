@@ -153,8 +153,10 @@ impl EmbeddedCluster {
         start_store(launcher, pd_addr, first)?;
         serves(&first.entry(store_id(first)));
         start_side_by_side(launcher, pd_addr, others.iter_mut(), serves)?;
-        for slot in slots {
+        for mut slot in slots {
             if let Some(id) = store_id(&slot) {
+                // A store has one name everywhere, after the id that PD knows it by; real PD gives its own ids.
+                slot.name = format!("store-{id}");
                 self.stores.insert(id, slot);
             }
         }
@@ -162,7 +164,9 @@ impl EmbeddedCluster {
     }
 
     fn new_slot(&self, index: usize, (addr, status_addr): (SocketAddr, SocketAddr)) -> Slot {
-        let name = format!("store-{}", index + 1);
+        // The id, and with it the name, of a real store is known once it runs.
+        let kind = if self.launcher.foreign.is_some() { "tikv" } else { "store" };
+        let name = format!("{kind}-{}", index + 1);
         let ((addr, port), (status_addr, status_port)) = (held(addr), held(status_addr));
         Slot {
             addr,
