@@ -10,7 +10,6 @@ use crate::{
     config::TargetConfig,
     exit::{Exit, Failure},
     heal, html_report, interrupt,
-    judge::Judgement,
     plan::Plan,
     run::shown,
     run_directory::RunDirectory,

@@ -296,15 +296,15 @@ mod tests {
     fn as_many_names_of_faults_as_faults_are_drawn_in_bounded_lanes() {
         let mut judgement = Judgement::of_nothing("");
         judgement.faults = (0..200_000_u64)
-            .map(|fault| crate::judge::FaultJudged {
-                seen: crate::faults_seen::FaultSeen {
-                    fault,
-                    name: format!("fault-{fault}"),
-                    ..Default::default()
-                },
-                ok_during: 0,
-                longest_gap_ns: 0,
-                first_success_after_ns: None,
+            .map(|fault| {
+                let mut seen = crate::faults_seen::FaultSeen::default();
+                (seen.fault, seen.name) = (fault, format!("fault-{fault}"));
+                crate::judge::FaultJudged {
+                    seen,
+                    ok_during: 0,
+                    longest_gap_ns: 0,
+                    first_success_after_ns: None,
+                }
             })
             .collect();
         let panel = faults(&judgement).expect("a panel");

@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn a_store_that_is_asked_to_end_does_not_wait_for_its_leaders() {
         for profile in ["fast", "tikv"] {
-            let text = tikv(profile, None);
+            let text = tikv(profile, None, false);
             let timeout = parsed(&text)["server"]["graceful-shutdown-timeout"].clone();
             assert_eq!(timeout.as_str(), Some("1s"));
         }
