@@ -220,6 +220,9 @@ fn a_scan_skips_bounds_only_where_each_missing_key_is_the_last_before_one() {
     assert!(with_missing(&["b", "d"], Vec::new()));
     assert!(!with_missing(&["a"], Vec::new()) && !with_missing(&["b", "e"], Vec::new()));
     let got_nothing = nothing_found(older((13, 14), (CallKind::Put, 2, 3)));
+    let mut by_the_scan = got_nothing.clone();
+    by_the_scan.participants[0].operation = 1;
+    assert!(with_missing(&["b"], vec![by_the_scan]), "what the scan itself did not return");
     assert!(!with_missing(&["b"], vec![got_nothing]), "the key is gone, not skipped");
 }
 
