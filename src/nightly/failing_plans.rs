@@ -85,7 +85,7 @@ impl FailingPlans {
             std::fs::create_dir_all(&self.path)?;
             plain_file::write(&kept, &plain_file::read(plan, PLAN_BYTES_MAX)?)
         };
-        copy().map(|_| ()).map_err(|error| {
+        copy().map_err(|error| {
             Failure::target_or_disk(format!("cannot keep a plan as {}: {error}", kept.display()))
         })
     }

@@ -183,7 +183,7 @@ fn numbers_are_bounded(plan: &Plan) -> Result<(), String> {
         return refuse(format!("scenario.{name}"), &value);
     }
     for (place, fault) in plan.schedule.iter().enumerate() {
-        if let Some((name, value)) = beyond(serde_json::to_value(&fault.what))? {
+        if let Some((name, value)) = beyond(serde_json::to_value(fault.what))? {
             return refuse(format!("schedule[{place}].what.{name}"), &value);
         }
         match fault.what {
