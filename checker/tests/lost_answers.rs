@@ -17,7 +17,7 @@ fn history(shape: &Shape) -> History {
 }
 
 fn judged(history: &History, engine: Engine) -> Verdict {
-    check(history, &Options { engine, budget: FEW })
+    check(history, &Options { engine, budget: FEW, ..Options::default() })
 }
 
 /// How many histories of each verdict there are, of these sizes.
