@@ -51,6 +51,8 @@ pub fn watch(
             let begun_ns = clock.now_ns();
             let mut sample = sampler.look().await;
             sample.run_ns = Some(begun_ns);
+            // Nothing that is drawn from the file needs bounds, and they would be most of it.
+            sample.regions.iter_mut().for_each(|region| region.range.clear());
             let Ok(mut line) = serde_json::to_vec(&sample) else { continue };
             line.push(b'\n');
             if let Err(error) = file.write_all(&line) {

@@ -57,6 +57,9 @@ pub struct ClusterShape {
     /// A region with more keys is split.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region_max_keys: Option<u64>,
+    /// Values may have a time to live; TiKV refuses it by default.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub enable_ttl: bool,
     /// How fast time passes: `fast` or `tikv`.
     pub profile: String,
     /// PD's port; 0 = pick one.

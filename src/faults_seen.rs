@@ -47,6 +47,11 @@ pub struct FaultSeen {
 }
 
 impl FaultSeen {
+    /// The names of the stores that it struck.
+    pub fn store_names(&self) -> Vec<String> {
+        self.stores.iter().map(|store| format!("store-{store}")).collect()
+    }
+
     /// What it changed, for a person: of hundreds of leaders that moved only the first few.
     pub fn effects_shown(&self) -> Vec<String> {
         let mut shown: Vec<String> = self.effects.iter().take(EFFECTS_SHOWN_MAX).cloned().collect();
@@ -192,7 +197,7 @@ fn changes(change: &Value) -> Vec<String> {
     let (before, after) = (&change["leader_before"], &change["leader_after"]);
     if before != after {
         let place = |store: &Value| match store.as_u64() {
-            Some(store) => format!("store {store}"),
+            Some(store) => format!("store-{store}"),
             None => "nowhere".into(),
         };
         changes.push(format!(
@@ -251,7 +256,7 @@ mod tests {
         assert_eq!((fault.last_resume_ns, fault.ran_alone_ns), (Some(90), None));
         assert!(fault.confirmed);
         assert_eq!(fault.name, "pause-leader");
-        assert_eq!(fault.effects, ["leader of region 15 moved from store 1 to store 2"]);
+        assert_eq!(fault.effects, ["leader of region 15 moved from store-1 to store-2"]);
     }
 
     #[test]
@@ -303,12 +308,12 @@ mod tests {
                 6,
                 complete(
                     "move-replica",
-                    json!({ "fault": 2, "changed": "region 3 moved from store 1 to store 4" }),
+                    json!({ "fault": 2, "changed": "region 3 moved from store-1 to store-4" }),
                 ),
             ),
         ]);
         assert!(faults[0].confirmed);
-        assert_eq!(faults[0].effects, ["region 3 moved from store 1 to store 4"]);
+        assert_eq!(faults[0].effects, ["region 3 moved from store-1 to store-4"]);
         let nothing = (6, complete("move-replica", json!({ "fault": 2 })));
         assert!(!seen(vec![(5, invoke("move-replica", begun)), nothing])[0].confirmed);
     }

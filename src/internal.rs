@@ -7,7 +7,9 @@
 use crate::exit::{Exit, Failure};
 use clap::Args;
 use cluster::{pd::PdConfig, profile::Profile, read_mode::ReadMode, store::StoreConfig};
-use std::{net::SocketAddr, os::unix::process::CommandExt, path::PathBuf};
+use std::{
+    ffi::CStr, net::SocketAddr, os::unix::process::CommandExt, path::PathBuf, time::SystemTime,
+};
 
 /// The flags of `internal-pd`.
 #[derive(Debug, Clone, Args)]
@@ -38,6 +40,9 @@ pub struct StoreArgs {
     /// The process that must live for this one to live.
     #[arg(long)]
     pub parent_pid: u32,
+    /// Its id, if its directory is new.
+    #[arg(long)]
+    pub store_id: u64,
     /// PD's address.
     #[arg(long)]
     pub pd_endpoint: String,
@@ -56,6 +61,9 @@ pub struct StoreArgs {
     /// A region with more keys is split.
     #[arg(long)]
     pub region_max_keys: Option<u64>,
+    /// Values may have a time to live.
+    #[arg(long)]
+    pub enable_ttl: bool,
     /// How it makes sure that it still leads before it answers a read.
     #[arg(long)]
     pub read: String,
@@ -103,6 +111,9 @@ impl ExecArgs {
 }
 
 impl PdArgs {
+    /// The program that it stands for: what `ps`, `lsof` and `pgrep` call the process.
+    pub const PROGRAM: &CStr = c"pd-server";
+
     /// The arguments that parse to this.
     pub fn to_arguments(&self) -> Vec<String> {
         vec![
@@ -118,7 +129,7 @@ impl PdArgs {
 
     /// Serves until told to end.
     pub fn run(self) -> Result<Exit, Failure> {
-        begin(self.parent_pid)?;
+        begin(self.parent_pid, Self::PROGRAM)?;
         let config = PdConfig {
             name: self.name,
             data_dir: self.data_dir,
@@ -131,11 +142,15 @@ impl PdArgs {
 }
 
 impl StoreArgs {
+    /// The program that it stands for: what `ps`, `lsof` and `pgrep` call the process.
+    pub const PROGRAM: &CStr = c"tikv-server";
+
     /// The arguments that parse to this.
     pub fn to_arguments(&self) -> Vec<String> {
         let mut arguments = vec![
             "internal-store".into(),
             format!("--parent-pid={}", self.parent_pid),
+            format!("--store-id={}", self.store_id),
             format!("--pd-endpoint={}", self.pd_endpoint),
             format!("--addr={}", self.addr),
             format!("--status-addr={}", self.status_addr),
@@ -144,20 +159,23 @@ impl StoreArgs {
             format!("--read={}", self.read),
         ];
         arguments.extend(self.region_max_keys.map(|keys| format!("--region-max-keys={keys}")));
+        arguments.extend(self.enable_ttl.then(|| "--enable-ttl".to_owned()));
         arguments.extend(self.defect.iter().map(|name| format!("--defect={name}")));
         arguments
     }
 
     /// Serves until told to end.
     pub fn run(self) -> Result<Exit, Failure> {
-        begin(self.parent_pid)?;
+        begin(self.parent_pid, Self::PROGRAM)?;
         let config = StoreConfig {
+            store_id: Some(self.store_id),
             pd_endpoint: self.pd_endpoint,
             addr: self.addr,
             status_addr: self.status_addr,
             data_dir: self.data_dir,
             profile: profile(&self.profile)?,
             region_max_keys: self.region_max_keys,
+            enable_ttl: self.enable_ttl,
             read: read_mode(&self.read)?,
             defects: crate::config::defects_named(&self.defect)?,
         };
@@ -175,9 +193,16 @@ fn read_mode(name: &str) -> Result<ReadMode, Failure> {
         .ok_or_else(|| Failure::usage(format!("there is no way to read {name:?}")))
 }
 
-/// What comes before everything else: never outlive the tester, and log to stderr.
-fn begin(parent_pid: u32) -> Result<(), Failure> {
+/// What comes before everything else: never outlive the tester, bear the program's name, and log to stderr.
+fn begin(parent_pid: u32, program: &CStr) -> Result<(), Failure> {
     cluster::process::die_with_parent(parent_pid).map_err(Failure::software)?;
+    cluster::process::take_name(program).map_err(Failure::software)?;
+    // The storage engine and the HTTP servers abort on such a clock.
+    if SystemTime::now() < SystemTime::UNIX_EPOCH {
+        return Err(Failure::target_or_disk(
+            "this machine's clock says a time before 1970: set it, and start again",
+        ));
+    }
     tracing_subscriber::fmt()
         .with_env_filter(
             tracing_subscriber::EnvFilter::try_from_env("JEPSEN_TIKV_LOG")

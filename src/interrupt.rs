@@ -92,3 +92,28 @@ impl Listener {
         self.interrupt.clone()
     }
 }
+
+/// What was done until somebody asked for an end: so many of so many of something, and what came of
+/// them.
+pub fn said(done: u64, of: Option<u64>, what: &str, outcomes: &[(u64, &str)]) -> String {
+    let of = of.map_or_else(String::new, |of| format!(" of {of}"));
+    let some = outcomes.iter().filter(|(count, _)| *count > 0);
+    let some: Vec<String> = some.map(|(count, outcome)| format!("{count} {outcome}")).collect();
+    let colon = if some.is_empty() { "" } else { ": " };
+    format!("interrupted after {done}{of} {what}{colon}{}", some.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::said;
+
+    #[test]
+    fn it_is_said_what_was_done() {
+        let outcomes = [(2, "valid"), (0, "unknown"), (1, "failed")];
+        assert_eq!(
+            said(3, Some(10), "plans", &outcomes),
+            "interrupted after 3 of 10 plans: 2 valid, 1 failed"
+        );
+        assert_eq!(said(0, None, "plans", &[(0, "valid")]), "interrupted after 0 plans");
+    }
+}

@@ -4,6 +4,8 @@
 //! which is `verdict.json`. A malformed history is a failure, not a judgement.
 
 use crate::{
+    ended_early::{EarlyFinder, EndedEarly},
+    ended_processes::{EndedByItself, EndedFinder},
     exit::{Exit, Failure},
     faults_seen::{FaultFinder, FaultSeen},
     key_count::{CountFinder, CountedRange, KeyCounts},
@@ -12,7 +14,7 @@ use crate::{
     run::parts::PartsJudged,
     run_directory::write_whole,
     scenario::{Finding, SceneFinder, Weight},
-    traffic::{Counts, Traffic},
+    traffic::{Counts, Served, Traffic},
 };
 use checker::{Collector, Engine, Model, Options, ReadAgain, Validity, Verdict};
 use histories::{
@@ -64,6 +66,15 @@ pub struct Judgement {
     /// Whether the cluster recovered, if that was asked.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub recovery: Option<Recovery>,
+    /// The processes of the cluster that ended though no fault killed them.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub ended_by_themselves: Vec<EndedByItself>,
+    /// The run ended before its time.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub ended_early: Option<EndedEarly>,
+    /// For how much of the time clients were served.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub served: Option<Served>,
     /// How many keys there were at the end.
     pub key_counts: KeyCounts,
     /// Where the operations of counterexamples stand in the file, if it was imported.
@@ -119,6 +130,9 @@ impl Judgement {
             split_at: Vec::new(),
             experiment: Vec::new(),
             recovery: None,
+            ended_by_themselves: Vec::new(),
+            ended_early: None,
+            served: None,
             key_counts: KeyCounts::default(),
             places: Places::new(),
             checked: Verdict::default(),
@@ -193,6 +207,7 @@ pub fn judge_watched(
     let mut faults = FaultFinder::default();
     let mut leaders = LeadersUnderFaults::default();
     let mut recovery = RecoveryFinder::default();
+    let (mut ended, mut early) = (EndedFinder::default(), EarlyFinder::default());
     let mut scene = SceneFinder::of(&header);
     // A scenario is short, and asks for moments of its own.
     let mut traffic = if scene.is_some() { Traffic::default() } else { Traffic::summed_up() };
@@ -210,6 +225,8 @@ pub fn judge_watched(
         faults.hear(event);
         leaders.observe(event);
         recovery.hear(event);
+        ended.hear(event);
+        early.hear(event);
         if let Some(scene) = &mut scene {
             scene.hear(event);
         }
@@ -224,13 +241,9 @@ pub fn judge_watched(
     let faults = faults.finish().into_iter().map(|seen| judged(seen, &traffic)).collect();
     let counts = counts.map(|counts| counts.counts());
     let experiment = scene.map_or_else(Vec::new, |scene| scene.finish(&traffic));
-    let recovery = recovery.finish();
-    let mut judgement = conclude(
-        &header,
-        &traffic,
-        Found { faults, leaders, experiment, recovery, counts },
-        checked,
-    );
+    let (recovery, ended, early) = (recovery.finish(), ended.finish(), early.finish());
+    let found = Found { faults, leaders, experiment, recovery, ended, early, counts };
+    let mut judgement = conclude(&header, &traffic, found, checked);
     judgement.places = places_of(&judgement.checked, &all_places);
     Ok(judgement)
 }
@@ -320,11 +333,13 @@ struct Found {
     leaders: LeadersUnderFaults,
     experiment: Vec<Finding>,
     recovery: Option<Recovery>,
+    ended: Vec<EndedByItself>,
+    early: Option<EndedEarly>,
     counts: Option<KeyCounts>,
 }
 
 fn conclude(header: &Header, traffic: &Traffic, found: Found, checked: Verdict) -> Judgement {
-    let Found { faults, leaders, experiment, recovery, counts } = found;
+    let Found { faults, leaders, experiment, recovery, ended, early, counts } = found;
     let mut reasons = checked.reasons.clone();
     let vacuous = vacuous(header, traffic, &faults, counts);
     let mut validity = checked.validity;
@@ -342,6 +357,10 @@ fn conclude(header: &Header, traffic: &Traffic, found: Found, checked: Verdict) 
         validity = validity.merge(Validity::Invalid);
     }
     reasons.extend(stuck);
+    if !ended.is_empty() {
+        validity = validity.merge(Validity::Unknown);
+    }
+    reasons.extend(ended.iter().map(EndedByItself::reason));
     if !vacuous.is_empty() {
         validity = validity.merge(Validity::Unknown);
     }
@@ -360,6 +379,10 @@ fn conclude(header: &Header, traffic: &Traffic, found: Found, checked: Verdict) 
         split_at: header.fields.get("split-at").map(split_at).unwrap_or_default(),
         experiment,
         recovery,
+        ended_by_themselves: ended,
+        ended_early: early,
+        // Of other programs' histories nobody knows for what they waited.
+        served: header.fields.contains_key("concurrency").then(|| traffic.served()).flatten(),
         key_counts: counts.unwrap_or_default(),
         places: Places::new(),
         checked,

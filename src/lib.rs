@@ -17,6 +17,8 @@ mod counterexamples;
 mod doctor;
 #[doc(hidden)]
 pub mod doors;
+mod ended_early;
+mod ended_processes;
 mod exit;
 mod export;
 mod faults_seen;
@@ -115,7 +117,7 @@ fn test(args: &cli::TestArgs) -> Result<Exit, Failure> {
     run::parts::prepare(&mut config, part_ms)?;
     let plan = plan::Plan::draw(surveyed(config)?)?;
     targets::consent::ask(&plan)?;
-    run::parts::test(&plan, part_ms, &args.runs_dir)
+    run::parts::test(&plan, part_ms, &args.runs_dir, args.free())
 }
 
 fn dispatch(command: cli::Command) -> Result<Exit, Failure> {

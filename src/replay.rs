@@ -9,7 +9,8 @@ use crate::{
     cli::ReplayArgs,
     config::TargetConfig,
     exit::{Exit, Failure},
-    heal, html_report,
+    heal, html_report, interrupt,
+    judge::Judgement,
     plan::Plan,
     run::shown,
     run_directory::RunDirectory,
@@ -51,11 +52,12 @@ pub fn command(args: &ReplayArgs, times: u32) -> Result<Exit, Failure> {
     for line in rate.in_words(original.as_ref()) {
         crate::terminal::result(line);
     }
-    if attempts.are_interrupted() && rate.failed.is_empty() {
-        return Err(Failure::new(
-            Exit::Interrupted,
-            "interrupted; what was not carried out is not said",
-        ));
+    if attempts.are_interrupted() {
+        let said = rate.interrupted(times);
+        if rate.failed.is_empty() {
+            return Err(Failure::new(Exit::Interrupted, said));
+        }
+        crate::terminal::note(said);
     }
     Ok(rate.exit())
 }
@@ -109,6 +111,13 @@ impl Rate {
             self.histories.insert(hash);
         }
         Ok(())
+    }
+
+    fn interrupted(&self, times: u32) -> String {
+        let [valid, unknown, failed] =
+            [self.valid, self.unknown, self.failed.len() as u32].map(u64::from);
+        let outcomes = [(valid, "valid"), (unknown, "unknown"), (failed, "failed")];
+        interrupt::said(valid + unknown + failed, Some(times.into()), "times", &outcomes)
     }
 
     /// Invalid if any failed; valid if any was valid.

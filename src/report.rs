@@ -29,7 +29,21 @@ fn lines(judgement: &Judgement) -> Vec<String> {
     }
     lines.push(String::new());
     lines.extend(verdict(judgement));
+    lines.extend(notes(judgement));
     lines
+}
+
+/// What a reader should know of a run beside its verdict.
+pub fn notes(judgement: &Judgement) -> Vec<String> {
+    let early = judgement.ended_early.map(|early| early.to_string());
+    let little = judgement.served.filter(|served| served.is_little()).map(|served| {
+        format!(
+            "little was served: for {} % of the time in which clients waited for an answer, less than a third; longer \
+             --nemesis-interval or shorter faults let the cluster recover in between",
+            served.percent()
+        )
+    });
+    early.into_iter().chain(little).collect()
 }
 
 fn operations(judgement: &Judgement) -> String {
@@ -41,9 +55,9 @@ fn operations(judgement: &Judgement) -> String {
 
 fn fault(fault: &FaultJudged) -> String {
     let seen = &fault.seen;
-    let stores = match seen.stores.iter().map(u64::to_string).collect::<Vec<_>>().join(", ") {
+    let stores = match seen.store_names().join(", ") {
         none if none.is_empty() => String::new(),
-        stores => format!(" of store {stores}"),
+        stores => format!(" of {stores}"),
     };
     let effect = match (seen.confirmed, seen.effects_shown().as_slice()) {
         (false, _) => "not confirmed".into(),

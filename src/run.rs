@@ -6,6 +6,7 @@
 
 mod fail_fast;
 mod looking;
+mod pace;
 pub mod parts;
 mod stage;
 mod watcher;
@@ -28,6 +29,7 @@ use crate::{
     workload::Workload,
 };
 use histories::{Header, jsonl::Text};
+pub use pace::Free;
 use stage::Stage;
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
@@ -52,7 +54,7 @@ pub fn recording_cost(plan: &Plan, runs_dir: &Path) -> Result<Exit, Failure> {
     let progress = Progress::new();
     let runtime = tokio::runtime::Runtime::new().map_err(Failure::software)?;
     let asked = Asked { purpose: Purpose::RecordingCost, beside: Beside::default(), seen: None };
-    let measured = carry_out(plan, asked, "", &run, &progress);
+    let measured = carry_out(plan, asked, &run, &progress);
     let lines = runtime.block_on(measured)?;
     progress.finish();
     for line in lines {
@@ -74,6 +76,8 @@ pub struct Beside {
     pub fail_fast: bool,
     /// From so many bytes on a segment of the history is compressed, and the next begun.
     pub history_segment_bytes: Option<u64>,
+    /// What the target's measure may change in the plan: the user chose none.
+    pub free: Free,
     /// So many invalid keys get a counterexample, if not as many as usual.
     pub counterexamples_max: Option<u32>,
 }
@@ -110,15 +114,16 @@ pub fn inside(plan: &Plan, run: &RunDirectory, beside: Beside) -> Result<Exit, F
 
     let progress = if beside.tui { Progress::on_screen() } else { Progress::new() };
     let runtime = tokio::runtime::Runtime::new().map_err(Failure::software)?;
-    let hash = plan::hash(&plan.to_json()?);
     let tui = beside.tui.then(|| Tui::start(&plan.config.name, &progress)).transpose()?;
     let asked = Asked { purpose: Purpose::Test, beside, seen: tui.as_ref().map(Tui::seen) };
-    let carried_out = runtime.block_on(carry_out(plan, asked, &hash, run, &progress));
+    let carried_out = runtime.block_on(carry_out(plan, asked, run, &progress));
     runtime.shutdown_timeout(Duration::from_secs(5));
     drop(tui);
     progress.finish();
     let troubles = carried_out.map_err(|failure| explained(failure, run))?;
-    conclude(run, &troubles, &plan.repeated_by(&run.plan())?, &beside.judging())
+    // The target's measure may have changed it.
+    let repeat = Plan::read(&run.plan())?.repeated_by(&run.plan())?;
+    conclude(run, &troubles, &repeat, &beside.judging())
 }
 
 /// A failure, or what is behind it: somebody removed the run directory, or its disk is full.
@@ -213,37 +218,48 @@ struct Asked {
 async fn carry_out(
     plan: &Plan,
     asked: Asked,
-    plan_hash: &str,
     run: &RunDirectory,
     progress: &Progress,
 ) -> Result<Vec<String>, Failure> {
     let interrupt = Interrupt::listen().map_err(Failure::software)?;
     let counted = count(plan, asked.beside, progress).await?;
     let workload = Workload::new(&plan.config.workload, plan.config.seed);
-    progress.phase("starting the cluster", None);
+    progress.phase(plan.config.target.beginning(), None);
     let target = tokio::select! {
         target = UnderTest::start(&plan.config, run, workload.range()) => target?,
         () = interrupt.at_least(Urgency::Early) => return Err(interrupted()),
     };
     let target = Arc::new(target);
-    let target_of_stage = Arc::clone(&target);
-    let staged = Stage {
-        plan,
-        plan_hash,
-        run,
-        progress,
-        workload,
-        target: target_of_stage,
-        beside: asked.beside,
-        metrics: counted.as_ref().map(|(metrics, _)| Arc::clone(metrics)),
-        seen: asked.seen,
+    let staged = async {
+        let free = asked.beside.free;
+        let paced = tokio::select! {
+            paced = pace::paced(plan, free, &target, progress) => paced?,
+            () = interrupt.at_least(Urgency::Early) => return Err(interrupted()),
+        };
+        if let Some(paced) = &paced {
+            write_whole(&run.plan(), &paced.to_json()?)?;
+        }
+        let plan = paced.as_ref().unwrap_or(plan);
+        let stage = Stage {
+            plan,
+            plan_hash: &plan::hash(&plan.to_json()?),
+            run,
+            progress,
+            workload,
+            target: Arc::clone(&target),
+            beside: asked.beside,
+            metrics: counted.as_ref().map(|(metrics, _)| Arc::clone(metrics)),
+            seen: asked.seen,
+        };
+        stage.perform(asked.purpose, &interrupt).await
     };
     let result = tokio::select! {
-        result = staged.perform(asked.purpose, &interrupt) => result,
+        result = staged => result,
         () = interrupt.at_least(Urgency::Now) => Err(interrupted()),
     };
-    let mut troubles = target.ended_by_themselves();
-    progress.phase("stopping the cluster", None);
+    // Those that ended before stand in the history.
+    let mut troubles: Vec<String> = target.newly_ended().iter().map(ToString::to_string).collect();
+    progress.phase(plan.config.target.ending(), None);
     target.stop().await;
     troubles.extend(result?);
     Ok(troubles)
@@ -260,6 +276,9 @@ async fn count(
     let metrics = Arc::new(Metrics::new(info).map_err(Failure::software)?);
     let endpoint = metrics::serve(Arc::clone(&metrics), addr).await?;
     progress.address(&format!("metrics: {}", endpoint.url()));
+    if let Some(warning) = endpoint.warning() {
+        progress.line(&warning);
+    }
     Ok(Some((metrics, endpoint)))
 }
 

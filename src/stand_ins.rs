@@ -16,8 +16,10 @@ use std::{
 };
 
 /// The keys of TiKV's configuration that are known here; another one is taken for a slip.
-const TIKV_KEYS: [&str; 16] = [
+const TIKV_KEYS: [&str; 18] = [
     "memory-usage-limit",
+    "server.graceful-shutdown-timeout",
+    "storage.enable-ttl",
     "storage.reserve-space",
     "storage.reserve-raft-space",
     "storage.block-cache.capacity",
@@ -80,9 +82,14 @@ struct TikvFlags {
     log_file: Option<PathBuf>,
 }
 
-/// Serves, if this binary was called by one of those names; `None` = it was not.
+/// Serves, if this binary was called by one of those names; `None` = it was not. A process of the embedded cluster bears
+/// such a name too, but is told what it is by a hidden command.
 pub fn run() -> Option<ExitCode> {
-    let program = std::env::args_os().next()?;
+    let mut arguments = std::env::args_os();
+    let program = arguments.next()?;
+    if arguments.next().is_some_and(|first| first == "internal-pd" || first == "internal-store") {
+        return None;
+    }
     let ended = match Path::new(&program).file_name().and_then(OsStr::to_str)? {
         "pd-server" => PdFlags::try_parse().map_err(|it| it.to_string()).and_then(serve_pd),
         "tikv-server" => TikvFlags::try_parse().map_err(|it| it.to_string()).and_then(serve_store),
@@ -120,6 +127,7 @@ fn serve_store(flags: TikvFlags) -> Result<(), String> {
     log_to(flags.log_file.as_deref())?;
     let tick = settings.get("raftstore.raft-base-tick-interval").and_then(toml::Value::as_str);
     let config = StoreConfig {
+        store_id: None,
         pd_endpoint: flags.pd_endpoints.split(',').next().unwrap_or_default().to_owned(),
         addr: flags.addr,
         status_addr: flags.status_addr,
@@ -131,6 +139,7 @@ fn serve_store(flags: TikvFlags) -> Result<(), String> {
         },
         defects: Defects::default(),
         region_max_keys: None,
+        enable_ttl: settings.get("storage.enable-ttl").and_then(toml::Value::as_bool) == Some(true),
         // Real stores have leases; these confirm every read, which no client can tell.
         read: cluster::read_mode::ReadMode::default(),
     };

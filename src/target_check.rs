@@ -252,7 +252,7 @@ async fn led(target: &UnderTest) -> Result<(Region, StoreId), String> {
 async fn regions(target: &UnderTest) -> Result<Tried, String> {
     let (region, leader) = led(target).await?;
     let voters = region.voters.len();
-    Ok(Tried::Works(format!("region {} has {voters} voters, led by store {leader}", region.id)))
+    Ok(Tried::Works(format!("region {} has {voters} voters, led by store-{leader}", region.id)))
 }
 
 async fn split(config: &Config, target: &UnderTest) -> Result<Tried, String> {
@@ -278,8 +278,8 @@ async fn transfer(target: &UnderTest) -> Result<Tried, String> {
     target.transfer_leader(region.id, to).await.map_err(|error| error.to_string())?;
     until(|| async { led(target).await.is_ok_and(|(now, by)| now.id != region.id || by == to) })
         .await
-        .ok_or_else(|| format!("PD agreed, but store {to} does not lead region {}", region.id))?;
-    Ok(Tried::Works(format!("region {}: from store {leader} to store {to}", region.id)))
+        .ok_or_else(|| format!("PD agreed, but store-{to} does not lead region {}", region.id))?;
+    Ok(Tried::Works(format!("region {}: from store-{leader} to store-{to}", region.id)))
 }
 
 async fn replicas(config: &Config, target: &UnderTest, stores: usize) -> Result<Tried, String> {
@@ -327,9 +327,9 @@ async fn pause(config: &Config, target: &UnderTest) -> Result<Tried, String> {
             if stopped.state == ProcessState::Stopped && runs.state == ProcessState::Running =>
         {
             let pid = runs.pid.unwrap_or_default();
-            Ok(Tried::Works(format!("store {store}: process {pid} seen stopped, then running")))
+            Ok(Tried::Works(format!("store-{store}: process {pid} seen stopped, then running")))
         }
-        seen => Err(format!("store {store}: seen {seen:?}")),
+        seen => Err(format!("store-{store}: seen {seen:?}")),
     }
 }
 
@@ -348,9 +348,9 @@ async fn kill(target: &UnderTest) -> Result<Tried, String> {
         ([gone], [runs])
             if gone.state == ProcessState::Gone && runs.state == ProcessState::Running =>
         {
-            Ok(Tried::Works(format!("store {store}: killed, started on its old data, whole again")))
+            Ok(Tried::Works(format!("store-{store}: killed, started on its old data, whole again")))
         }
-        seen => Err(format!("store {store}: seen {seen:?}")),
+        seen => Err(format!("store-{store}: seen {seen:?}")),
     }
 }
 

@@ -7,7 +7,7 @@ use nix::{
 };
 use serde_json::Value;
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read, Write},
     net::TcpListener,
     path::Path,
     process::{Child, Command, Output, Stdio},
@@ -443,4 +443,88 @@ fn http(address: &str, request: &str) -> String {
     let (head, body) = answer.split_once("\r\n\r\n").expect("an answer");
     assert!(head.contains(" 200 "), "{head}");
     body.to_owned()
+}
+
+/// What an HTTP server answers to these bytes, to the end of the connection.
+fn answer(address: &str, request: &str) -> String {
+    let mut stream = std::net::TcpStream::connect(address).expect("it listens");
+    stream.write_all(request.as_bytes()).expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    answer
+}
+
+#[test]
+fn a_playground_users_words_and_processes_are_what_they_are_used_to() {
+    let runs = Runs::new();
+    let typed = "v8.5.4 --mode tikv-slim --db 0 --tiflash 0 --pd 1 --host 127.0.0.1 --tag slim";
+    let said = runs.up(&typed.split(' ').collect::<Vec<_>>());
+    assert!(said.contains("Not TiKV v8.5.4"), "{said}");
+
+    // Processes bear the names of TiKV's programs, stores one name that is PD's id.
+    let status = runs.status("slim");
+    let comm = |pid: &Value| {
+        let comm = std::fs::read_to_string(format!("/proc/{pid}/comm")).expect("it runs");
+        comm.trim_end().to_owned()
+    };
+    assert_eq!(comm(of(&status, "pd1", "pid")), "pd-server");
+    for id in 1..=3 {
+        let name = format!("store-{id}");
+        assert_eq!(comm(of(&status, &name, "pid")), "tikv-server");
+        assert_eq!(of(&status, &name, "store_id"), id, "{status}");
+    }
+    assert!(!comm(&status["supervisor_pid"]).contains("tikv"));
+
+    // Regions say where the data is.
+    let regions = status["regions"].as_array().expect("a list");
+    assert_eq!(regions.len(), 5, "{status}");
+    for region in regions {
+        let leader = region["leader"].as_str().unwrap_or_default();
+        let replicas = region["replicas"].as_array().expect("a list");
+        assert!(replicas.iter().any(|it| it == leader) && region["keys"].is_u64(), "{region}");
+    }
+    let table = runs.ok(&["status"]);
+    assert!(table.contains("REGION  LEADER") && table.contains("(first) .. "), "{table}");
+
+    // pd-ctl's words without pd-ctl.
+    assert_eq!(runs.ok(&["config", "set", "max-replicas", "1", "--tag", "slim"]), "Success!\n");
+    let shown: Value =
+        serde_json::from_str(&runs.ok(&["config", "show", "--tag", "slim"])).expect("JSON");
+    assert_eq!(shown["replication"]["max-replicas"], 1);
+    assert!(shown["schedule"]["leader-schedule-limit"].is_number(), "{shown}");
+    let said = runs.refused(&["config", "set", "no-such-thing", "1", "--tag", "slim"], USAGE);
+    assert!(said.contains("no-such-thing"), "{said}");
+
+    // A web page of somebody else cannot do the same through a browser.
+    let pd = status["pd"].as_str().expect("an address");
+    let status_port = of(&status, "store-1", "status_address").as_str().expect("an address");
+    let post = |headers: &str| {
+        let body = r#"{"max-replicas":2}"#;
+        format!(
+            "POST /pd/api/v1/config HTTP/1.1\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    for foreign in [
+        "Host: evil.example\r\n".to_owned(),
+        format!("Host: {pd}\r\nOrigin: http://evil.example\r\n"),
+        format!("Host: {pd}\r\nOrigin: null\r\n"),
+        format!("Host: {pd}\r\nOrigin: http://127.0.0.1.evil.example\r\n"),
+    ] {
+        let refused = answer(pd, &post(&foreign));
+        assert!(refused.starts_with("HTTP/1.1 403"), "{foreign}: {refused}");
+        let get = format!("GET /status HTTP/1.1\r\n{foreign}Connection: close\r\n\r\n");
+        let refused = answer(status_port, &get);
+        assert!(refused.starts_with("HTTP/1.1 403"), "{foreign}: {refused}");
+    }
+    let replicas = || {
+        let shown = runs.ok(&["config", "show", "replication", "--tag", "slim"]);
+        serde_json::from_str::<Value>(&shown).expect("JSON")["max-replicas"].clone()
+    };
+    assert_eq!(replicas(), 1, "nothing of it was done");
+    for ours in ["Host: localhost:1\r\n", "Host: 127.0.0.1\r\nOrigin: http://localhost:3000\r\n"] {
+        let done = answer(pd, &post(ours));
+        assert!(done.starts_with("HTTP/1.1 200"), "{ours}: {done}");
+    }
+    assert_eq!(replicas(), 2);
 }

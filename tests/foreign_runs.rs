@@ -161,8 +161,8 @@ impl Trap {
                 &json!({"stopping": far}),
                 &gone,
             ];
-            let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
-            fs::write(run.join("nemesis.journal"), text).expect("written");
+            let lines: Vec<String> = lines.iter().map(ToString::to_string).collect();
+            fs::write(run.join("nemesis.journal"), lines.join("\n") + "\n").expect("written");
             let record = json!({"format": "jepsen-tikv record", "version": 1, "uid": 0,
                 "machine": machine, "tester": dead, "directory": run, "keeps": false,
                 "started": [{"name": "x", "process": a}], "attached": null});

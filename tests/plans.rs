@@ -109,12 +109,10 @@ fn a_simulated_run_fails_again_every_time_and_shrinks_to_next_to_nothing() {
 #[test]
 fn a_race_shrinks_to_the_two_clients_that_it_needs() {
     let dir = tempfile::tempdir().expect("a directory");
-    draw(dir.path(), "plan.json", "--stores 3 --concurrency 8 --time 4 --defect cas-race");
-    edited(&dir.path().join("plan.json"), |plan| {
-        plan["config"]["workload"]["keys"] = json!(1);
-        plan["config"]["workload"]["rate"] = json!(400);
-        plan["schedule"] = json!([]);
-    });
+    let flags = "plan draw --workload register --keys 1 --rate 400 --seed 1 --nemesis none --stores 3 \
+                 --operations get=1,cas=4 --concurrency 6 --idle-clients 0 --time 3 --defect cas-race";
+    let drawn = said(dir.path(), &flags.split_whitespace().collect::<Vec<_>>(), 0);
+    std::fs::write(dir.path().join("plan.json"), drawn).expect("written");
     said(dir.path(), &["simulate", "plan.json"], 1);
     let verdict = std::fs::read(dir.path().join("runs/latest/verdict.json")).expect("written");
     let verdict: Value = serde_json::from_slice(&verdict).expect("JSON");
@@ -126,15 +124,19 @@ fn a_race_shrinks_to_the_two_clients_that_it_needs() {
     assert_ne!(race["participants"][0]["client"], race["participants"][1]["client"], "{race}");
 
     let run = std::fs::canonicalize(dir.path().join("runs/latest")).expect("a run");
-    let shrunk = said(dir.path(), &["shrink", &run.display().to_string()], 1);
-    assert!(shrunk.contains("no faults, 2 clients (0 idle), 1 store"), "{shrunk}");
+    let run = run.display().to_string();
+    let shrunk = said(dir.path(), &["shrink", &run, "--attempts-per-step", "2"], 1);
+    assert!(shrunk.contains("no faults, 2 clients (0 idle), "), "{shrunk}");
+    let smallest = std::fs::read(format!("{run}-shrink/smallest-plan.json")).expect("a plan");
+    let smallest: Value = serde_json::from_slice(&smallest).expect("JSON");
+    assert_eq!(smallest["config"]["workload"]["concurrency"], 2);
 }
 
 #[test]
 fn an_interrupted_shrink_goes_on_where_it_was_and_ends_with_the_same_plan() {
     const SHRINK: [&str; 5] = ["shrink", "plan.json", "--simulate", "--attempts-per-step", "2"];
     let dir = tempfile::tempdir().expect("a directory");
-    let flags = "--stores 3 --concurrency 6 --time 4 --defect cas-race";
+    let flags = "--stores 3 --concurrency 6 --time 4 --defect failed-cas-writes";
     for name in ["one", "other"] {
         std::fs::create_dir(dir.path().join(name)).expect("made");
         draw(&dir.path().join(name), "plan.json", flags);
@@ -195,8 +197,8 @@ fn real_processes_are_fuzzed_replayed_and_shrunk() {
                    operations = [\"get\", \"cas\"]\nfaults = [\"transfer-leader\"]\n";
     std::fs::write(dir.path().join("profile.toml"), profile).expect("written");
     let arguments =
-        ["fuzz", "--runs", "3", "--seed", "1", "--profile", "profile.toml", "--defect", "cas-race"];
-    let found = said(dir.path(), &arguments, 1);
+        "fuzz --runs 3 --seed 1 --profile profile.toml --defect failed-cas-writes".split(' ');
+    let found = said(dir.path(), &arguments.collect::<Vec<_>>(), 1);
     assert!(found.contains("embedded cluster"), "{found}");
     let run = std::fs::canonicalize(dir.path().join("runs/latest")).expect("a run");
     assert!(run.join("verdict.json").is_file() && run.join("report.html").is_file());

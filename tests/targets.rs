@@ -118,6 +118,17 @@ fn a_foreign_cluster_is_hurt_only_with_leave_and_left_as_it_was() {
     let hurt = test(&other);
     assert!(matches!(code(&hurt), 0 | 2), "{}", said(&hurt));
     assert!(said(&hurt).contains("deleted the keys under \"other/\""), "{}", said(&hurt));
+    // It was started by somebody else, and is stopped by nobody here.
+    for (phase, is_said) in [
+        ("attaching to the cluster", true),
+        ("detaching from the cluster", true),
+        ("starting the cluster", false),
+        ("stopping the cluster", false),
+    ] {
+        assert_eq!(said(&hurt).contains(phase), is_said, "{phase}: {}", said(&hurt));
+    }
+    // Its own pace decides how far apart faults are, as far as the user did not.
+    assert!(said(&hurt).contains("to move a leader: about "), "{}", said(&hurt));
     // The keys are gone: the same prefix is free again.
     let again = test(&["--prefix", "other/", "--nemesis", "none", "--time", "1"]);
     assert!(matches!(code(&again), 0 | 2), "{}", said(&again));

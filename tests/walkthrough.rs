@@ -1,7 +1,8 @@
 //! Executes docs/walkthrough.md: every command of its `console` blocks, in order, and compares what it shows.
 //!
 //! A line `$ jepsen-tikv …` is run as it stands, in an empty directory, with this build's binary; `$ echo $?` after it
-//! shows its exit code. The lines below it must appear in its output in this order; `…` stands for anything. What would
+//! shows its exit code. The line with `lsof` goes to a shell as it stands, but for the port, should another program have
+//! taken 20180 before: whatever listens there must not be stopped. The lines below it must appear in its output in this order; `…` stands for anything. What would
 //! take minutes is shortened by [`SHORTER`], and nothing else is changed. Ports need no care: a taken one gives way to
 //! the next, and later commands find the cluster by its directory.
 
@@ -83,6 +84,22 @@ fn run(directory: &Path, command: &str) -> Output {
         .expect("the binary runs")
 }
 
+/// Carries out the original's own line; where there is no lsof, the same is done by name, and said.
+fn stop_by_hand(directory: &Path, line: &str) -> Output {
+    let status = run(directory, "jepsen-tikv cluster status --json");
+    let status: serde_json::Value = serde_json::from_slice(&status.stdout).expect("JSON");
+    let instances = status["instances"].as_array().expect("a list");
+    let first = instances.iter().find(|it| it["name"] == "store-1").expect("the first store");
+    let port = first["status_address"].as_str().and_then(|it| it.rsplit(':').next());
+    let line = line.replace("20180", port.expect("a port"));
+    if Command::new("lsof").arg("-v").output().is_err() {
+        eprintln!("skipped: there is no lsof for {line}");
+        return run(directory, "jepsen-tikv cluster pause store-1");
+    }
+    println!("$ {line}");
+    Command::new("sh").args(["-c", &line]).current_dir(directory).output().expect("a shell")
+}
+
 /// Ends the cluster whatever happens.
 struct Down<'a>(&'a Path);
 
@@ -103,6 +120,10 @@ fn every_command_of_the_walk_through_shows_what_it_says() {
     for Step { command, shows } in steps {
         let (output, code) = if command == "echo $?" {
             (format!("{}\n", last_code.expect("a command before it")), last_code)
+        } else if command.starts_with("kill -STOP $(lsof ") {
+            let output = stop_by_hand(directory.path(), &command);
+            assert!(output.status.success(), "{output:?}");
+            (String::from_utf8_lossy(&output.stdout).into_owned(), output.status.code())
         } else {
             let shorter =
                 SHORTER.iter().fold(command, |command, (long, short)| command.replace(long, short));

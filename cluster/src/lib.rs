@@ -5,6 +5,7 @@
 //! the drivers beside it bring those. This crate knows nothing of clients, histories or faults.
 
 pub mod defects;
+pub mod foreign_requests;
 pub mod pd;
 pub mod process;
 pub mod profile;

@@ -1,4 +1,5 @@
-//! What every process of the embedded cluster does about its parent: say when it serves, and never outlive it.
+//! What every process of the embedded cluster does about its parent: say when it serves, and never outlive it; and its
+//! name.
 //!
 //! A process prints one line of JSON, a [`Ready`], on its standard output once it serves; the parent reads the
 //! addresses that were picked from it. It asks the kernel for SIGKILL at its parent's death, which also ends a
@@ -45,4 +46,9 @@ pub fn die_with_parent(parent_pid: u32) -> std::io::Result<()> {
         return Err(std::io::Error::other("the parent process is gone"));
     }
     Ok(())
+}
+
+/// Gives this process a name for `ps`, `lsof` and `pgrep`, which otherwise show its executable's.
+pub fn take_name(name: &std::ffi::CStr) -> std::io::Result<()> {
+    Ok(prctl::set_name(name)?)
 }

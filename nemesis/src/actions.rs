@@ -115,7 +115,7 @@ impl Injection {
             if let Some(leader) = region.leader {
                 self.field.note_changed(region.id, leader);
             }
-            let effect = format!("region {} moved from store {from} to store {to}", region.id);
+            let effect = format!("region {} moved from store-{from} to store-{to}", region.id);
             value["changed"] = effect.as_str().into();
             self.record.effects.push(effect);
         }

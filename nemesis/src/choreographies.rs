@@ -77,7 +77,7 @@ impl Injection {
         self.hurt(Down::Stopped, &region, &others, length_ms).await?;
         self.heal(Down::Stopped, &[first]).await?;
         self.record.effects.push(format!(
-            "store {first} ran alone with old state after others had acknowledged writes"
+            "store-{first} ran alone with old state after others had acknowledged writes"
         ));
         self.field.note_led(first);
         self.hold(length_ms).await?;
@@ -122,7 +122,7 @@ impl Injection {
         }
         self.hold(length_ms).await?;
         self.record.effects.push(format!(
-            "store {leader} had {tail} writes without its followers, and ran again when another one led"
+            "store-{leader} had {tail} writes without its followers, and ran again when another one led"
         ));
         self.field.note_led(leader);
         // What it says when it hears that it is deposed belongs to this fault.
@@ -144,7 +144,7 @@ impl Injection {
         // Another fault of a mix may have it by now.
         let last = self.take_of(Down::Killed, &[leader]);
         self.hurt(Down::Killed, &region, &last, length_ms).await?;
-        self.record.effects.push(format!("store {leader} had {tail} writes without its followers"));
+        self.record.effects.push(format!("store-{leader} had {tail} writes without its followers"));
         self.field.note_led(leader);
         self.hold(length_ms).await
     }

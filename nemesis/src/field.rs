@@ -263,7 +263,7 @@ impl Field {
                 match healed {
                     Ok(()) => self.give_back(&[store]),
                     Err(error) => {
-                        unhealed.push(format!("store {store} could not be healed: {error}"));
+                        unhealed.push(format!("store-{store} could not be healed: {error}"));
                     }
                 }
             }

@@ -137,7 +137,7 @@ impl Injection {
             None => Ok(()),
             Some(SeenProcess { store, state, .. }) => {
                 let (state, wanted) = (state.name(), wanted.name());
-                Err(Ended::Error(format!("store {store} is {state}, not {wanted}, after {f}")))
+                Err(Ended::Error(format!("store-{store} is {state}, not {wanted}, after {f}")))
             }
         }
     }

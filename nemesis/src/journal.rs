@@ -30,6 +30,8 @@ use std::{
 use thiserror::Error;
 
 const FORMAT: &str = "jepsen-tikv journal";
+/// Two lines for each fault, a few hundred bytes for each process; a week of faults is less.
+const BYTES_MAX: u64 = 256 << 20;
 const VERSION: u32 = 2;
 const RESUME_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -150,8 +152,8 @@ struct Said {
 }
 
 fn read(path: &Path) -> Result<Said, JournalError> {
-    let text =
-        std::fs::read(path).map_err(|source| JournalError::Io { path: path.to_owned(), source })?;
+    let text = histories::plain_file::read(path, BYTES_MAX)
+        .map_err(|source| JournalError::Io { path: path.to_owned(), source })?;
     let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
     let mut said = Said {
         header: None,

@@ -168,7 +168,7 @@ impl FaultRecord {
 
 fn moved(region: RegionId, from: Option<StoreId>, to: Option<StoreId>) -> String {
     let place = |store: Option<StoreId>| {
-        store.map_or_else(|| "nowhere".into(), |store| format!("store {store}"))
+        store.map_or_else(|| "nowhere".into(), |store| format!("store-{store}"))
     };
     format!("leader of region {region} moved from {} to {}", place(from), place(to))
 }

@@ -8,7 +8,7 @@
 
 use crate::{
     action::{Action, PlannedFault},
-    field::Field,
+    field::{CutShort, Field, POLL},
     injection::inject,
     record::FaultRecord,
     target::{ResumeOnDrop, Target},
@@ -23,6 +23,15 @@ use tokio::{
 
 /// Between a fault that took longer than planned and the next one: load without a fault.
 const BREATH: Duration = Duration::from_millis(500);
+/// Clients must have succeeded for so long again before the next fault begins.
+const SERVED_FOR: Duration = Duration::from_millis(500);
+/// From then on a time without a success interrupts that.
+const STALLED: Duration = Duration::from_secs(1);
+/// How long that is waited for: a cluster that does not serve again gets the other faults too.
+const SERVED_WITHIN: Duration = Duration::from_secs(30);
+
+/// Why a fault was not begun.
+const ENDED: &str = "the run ended before it was due";
 
 /// The run that a nemesis is part of.
 pub trait Observer: Send + Sync {
@@ -41,6 +50,12 @@ pub trait Observer: Send + Sync {
 
     /// How many writes of clients have been acknowledged so far. It never falls.
     fn acknowledged_writes(&self) -> u64;
+
+    /// How many operations of clients have succeeded so far. It never falls. `None` = nobody
+    /// counts, and nobody waits for it.
+    fn successes(&self) -> Option<u64> {
+        None
+    }
 
     /// How many writes of clients have been open for at least so long.
     fn waiting_writes(&self, for_at_least: Duration) -> u64;
@@ -106,21 +121,27 @@ impl Faults {
     async fn carry_out(&mut self, schedule: &[PlannedFault]) -> String {
         let mut origin = Instant::now();
         for (fault, planned) in schedule.iter().enumerate() {
+            let mut breath = BREATH;
             if !planned.overlaps {
                 self.finish_all().await;
+                match self.await_service().await {
+                    Ok(true) => breath = Duration::ZERO,
+                    Ok(false) => {}
+                    Err(CutShort) => return ENDED.into(),
+                }
             }
             let begin = Duration::from_millis(planned.begin_ms);
             if !planned.overlaps {
                 // One that took longer than planned moves all later ones; the gaps between them stay.
                 let late = Instant::now().saturating_duration_since(origin + begin);
                 if !late.is_zero() {
-                    origin += late + BREATH;
+                    origin += late + breath;
                 }
             }
             tokio::select! {
             biased;
                 () = tokio::time::sleep_until(origin + begin) => {}
-                () = self.field.stopped() => return "the run ended before it was due".into(),
+                () = self.field.stopped() => return ENDED.into(),
             }
             let task = self.tasks.spawn(inject(Arc::clone(&self.field), fault, *planned));
             self.places.insert(task.id(), (fault, planned.kind.name()));
@@ -133,6 +154,31 @@ impl Faults {
             }
         }
         String::new()
+    }
+
+    /// Waits until clients have succeeded again for a while after a fault, or no longer than that
+    /// may take. True if they have.
+    async fn await_service(&self) -> Result<bool, CutShort> {
+        let count = || self.field.observer.successes();
+        let (Some(mut last), false) = (count(), self.records.is_empty()) else { return Ok(false) };
+        let begun = Instant::now();
+        // When successes began again, and when the last one was seen.
+        let (mut since, mut seen) = (None, begun);
+        while begun.elapsed() < SERVED_WITHIN {
+            if self.field.hold(POLL).await {
+                return Err(CutShort);
+            }
+            let (now, successes) = (Instant::now(), count().unwrap_or_default());
+            if successes != last {
+                (last, seen) = (successes, now);
+                if now - *since.get_or_insert(now) >= SERVED_FOR {
+                    return Ok(true);
+                }
+            } else if now - seen > STALLED {
+                since = None;
+            }
+        }
+        Ok(false)
     }
 
     async fn finish_all(&mut self) {

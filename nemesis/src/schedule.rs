@@ -4,7 +4,8 @@
 //! What follows is the shape of every schedule:
 //! - only enabled kinds occur, and each occurs once before any occurs twice (a shuffled deck, dealt again and again);
 //! - the first fault begins early and the last ends before the run does, so that load is seen before and after;
-//! - faults follow one another with a gap, only in `mix` do they overlap;
+//! - faults follow one another with a gap; in `mix` every other one, by chance, begins while the
+//!   one before it is in force;
 //! - `replicas` in a combination is raised first, waited for, and lowered last.
 
 use crate::{
@@ -85,20 +86,20 @@ impl Dealer<'_> {
             begin_ms += (self.config.interval_ms / 2).min(config.duration_ms / 10);
         }
         let share_ms = self.share_ms(begin_ms, end_ms_max);
+        let mut overlaps = false;
         loop {
             let first = planned.len() == usize::from(raised);
             let next = self.next(begin_ms, end_ms_max, first, share_ms);
             let Some(fault) = next else { break };
             let expected_ms = fault.what.expected_ms();
-            planned.push(fault);
+            planned.push(PlannedFault { overlaps, ..fault });
             if planned.len() > FAULTS_MAX {
                 break;
             }
-            // In a mix every other fault begins while the one before it is in force.
-            let overlapping = config.faults.overlap && self.random.random_bool(0.5);
+            overlaps = config.faults.overlap && self.random.random_bool(0.5);
             let gap_ms = self.between(config.interval_ms / 2, config.interval_ms * 3 / 2);
             let gap_ms = share_ms.map_or(gap_ms, |share_ms| gap_ms.min(share_ms / 4));
-            let step_ms = if overlapping { gap_ms / 3 } else { expected_ms + gap_ms };
+            let step_ms = if overlaps { gap_ms / 3 } else { expected_ms + gap_ms };
             begin_ms += step_ms.max(STEP_MS_MIN);
         }
         if raised || self.replicas_raised {
@@ -148,12 +149,11 @@ impl Dealer<'_> {
         if let Action::MaxReplicas { to } = what {
             self.replicas_raised = to != self.config.replicas;
         }
-        let overlaps = self.config.faults.overlap;
         Some(PlannedFault {
             begin_ms,
             kind,
             what,
-            overlaps,
+            overlaps: false,
             required: false,
             draw: self.random.random(),
         })

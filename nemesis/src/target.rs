@@ -79,7 +79,7 @@ pub enum TargetError {
     #[error("this target cannot {0}")]
     Unsupported(&'static str),
     /// It has no such store.
-    #[error("there is no store {0}")]
+    #[error("there is no store-{0}")]
     NoSuchStore(StoreId),
     /// It tried, and failed.
     #[error("{0}")]

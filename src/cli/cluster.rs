@@ -1,7 +1,7 @@
 //! The flags of `cluster` and its subcommands, named as those of `tiup playground` where it has them.
 
 use super::shape::{ProfileName, ReadName};
-use crate::exit::Exit;
+use crate::{exit::Exit, pd_endpoints::PdArgs};
 use clap::{Args, Subcommand};
 use std::{net::IpAddr, path::PathBuf};
 
@@ -29,6 +29,8 @@ pub enum ClusterCommand {
     Pause(ChosenArgs),
     /// Let paused stores run again (SIGCONT)
     Resume(ChosenArgs),
+    /// Show or change PD's settings, in pd-ctl's words
+    Config(ConfigArgs),
     /// End a cluster: resume what is paused, end every process, and wait for it
     Down(DownArgs),
     /// Remove the data of clusters that have ended
@@ -53,6 +55,15 @@ pub struct PlaceArgs {
 #[derive(Debug, Args)]
 #[command(after_help = Exit::table())]
 pub struct UpArgs {
+    /// A version of TiKV, which the embedded cluster has not: taken and passed over
+    #[arg(value_name = "VERSION")]
+    pub version: Option<String>,
+    /// The playground's mode; the embedded cluster is `tikv-slim`
+    #[arg(long, hide = true)]
+    pub mode: Option<String>,
+    /// Components of the playground that this cluster does not have: 0 of them.
+    #[command(flatten)]
+    pub components: ComponentArgs,
     /// How many stores [default: 6, or as many as the tag's data has]
     #[arg(long, alias = "stores")]
     pub kv: Option<u32>,
@@ -89,6 +100,9 @@ pub struct UpArgs {
     /// Let a region with more keys than this be split, again and again
     #[arg(long, value_name = "N")]
     pub region_max_keys: Option<u64>,
+    /// Let values have a time to live (TiKV's storage.enable-ttl), which is refused otherwise
+    #[arg(long)]
+    pub enable_ttl: bool,
     /// How fast time passes [default: fast]
     #[arg(long, value_enum)]
     pub profile: Option<ProfileName>,
@@ -101,6 +115,48 @@ pub struct UpArgs {
     /// Where run directories go; the cluster is in its folder `clusters`
     #[arg(long, default_value = "runs")]
     pub runs_dir: PathBuf,
+}
+
+/// How many of what `tiup playground` starts besides PD and TiKV: none.
+#[derive(Debug, Default, Args)]
+pub struct ComponentArgs {
+    /// How many `TiDB` servers
+    #[arg(long, hide = true, value_name = "N")]
+    pub db: Option<u32>,
+    /// How many `TiFlash` servers
+    #[arg(long, hide = true, value_name = "N")]
+    pub tiflash: Option<u32>,
+    /// How many `TiCDC` servers
+    #[arg(long, hide = true, value_name = "N")]
+    pub ticdc: Option<u32>,
+    /// How many TiKV-CDC servers
+    #[arg(long, hide = true, value_name = "N")]
+    pub kvcdc: Option<u32>,
+    /// How many `TiProxy` servers
+    #[arg(long, hide = true, value_name = "N")]
+    pub tiproxy: Option<u32>,
+    /// How many pumps
+    #[arg(long, hide = true, value_name = "N")]
+    pub pump: Option<u32>,
+    /// How many drainers
+    #[arg(long, hide = true, value_name = "N")]
+    pub drainer: Option<u32>,
+}
+
+impl ComponentArgs {
+    /// The flags that were given, with how many are asked for.
+    pub fn asked(&self) -> impl Iterator<Item = (&'static str, u32)> {
+        let all = [
+            ("--db", self.db),
+            ("--tiflash", self.tiflash),
+            ("--ticdc", self.ticdc),
+            ("--kvcdc", self.kvcdc),
+            ("--tiproxy", self.tiproxy),
+            ("--pump", self.pump),
+            ("--drainer", self.drainer),
+        ];
+        all.into_iter().filter_map(|(flag, count)| Some((flag, count?)))
+    }
 }
 
 /// The flags of `cluster status`.
@@ -134,6 +190,40 @@ pub struct ChosenArgs {
     /// Which cluster.
     #[command(flatten)]
     pub place: PlaceArgs,
+}
+
+/// The flags of `cluster config`.
+#[derive(Debug, Args)]
+#[command(after_help = Exit::table())]
+pub struct ConfigArgs {
+    /// What to do with PD's settings
+    #[command(subcommand)]
+    pub command: ConfigCommand,
+}
+
+/// What to do with PD's settings.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Print the settings as JSON: those of replication and scheduling, or a section
+    Show {
+        /// `all`, `replication` or `schedule`
+        #[arg(value_parser = ["all", "replication", "schedule"])]
+        section: Option<String>,
+        /// Whose.
+        #[command(flatten)]
+        pd: PdArgs,
+    },
+    /// Change a setting, e.g. max-replicas 5
+    Set {
+        /// Its name, e.g. max-replicas
+        name: String,
+        /// Its new value
+        #[arg(allow_hyphen_values = true)]
+        value: String,
+        /// Whose.
+        #[command(flatten)]
+        pd: PdArgs,
+    },
 }
 
 /// The flags of `cluster down`.

@@ -35,7 +35,8 @@ mod ycsb;
 
 pub use check::CheckArgs;
 pub use cluster::{
-    ChosenArgs, CleanArgs, ClusterArgs, ClusterCommand, DownArgs, StatusArgs, UpArgs,
+    ChosenArgs, CleanArgs, ClusterArgs, ClusterCommand, ConfigArgs, ConfigCommand, DownArgs,
+    StatusArgs, UpArgs,
 };
 pub use count::CountArgs;
 pub use doctor::DoctorArgs;
@@ -244,17 +245,10 @@ pub fn parse_from<T: Into<OsString> + Clone>(
     parse_with(Cli::command(), arguments)
 }
 
-/// A text of the parser's, which has lines of its own, without those that an argument or a variable brought.
-fn shown_on_its_lines(text: String, arguments: &[OsString]) -> String {
+/// Returns true if nothing that the parser's text may quote would be obeyed by a terminal, or begin a line.
+fn are_harmless(arguments: &[OsString]) -> bool {
     let given = arguments.iter().map(|it| it.to_string_lossy().into_owned());
-    let given = given.chain(defaults::of_environment());
-    given.filter(|it| escaped(it) != *it).fold(text, |text, given| {
-        let value = given.split_once('=').map_or("", |(_, value)| value).to_owned();
-        let parts: Vec<String> =
-            value.split(',').chain(given.split(',')).map(str::to_owned).collect();
-        let all = [vec![given, value], parts].concat().into_iter().filter(|it| !it.is_empty());
-        all.fold(text, |text, part| text.replace(&part, &escaped(&part)))
-    })
+    given.chain(defaults::of_environment()).all(|it| escaped(&it) == it)
 }
 
 fn parse_with<T: Into<OsString> + Clone>(
@@ -264,9 +258,9 @@ fn parse_with<T: Into<OsString> + Clone>(
     let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
     let refused = |error: clap::Error| {
         if error.use_stderr() {
-            let text = shown_on_its_lines(error.to_string(), &arguments);
+            let text = error.to_string();
             Failure {
-                has_lines: true,
+                has_lines: are_harmless(&arguments),
                 ..Failure::usage(text.trim_start_matches("error: ").trim_end())
             }
         } else {

@@ -25,7 +25,8 @@ pub struct ScenarioArgs {
     /// two-stores: stop the stores without waiting for the new replicas, a race on purpose
     #[arg(long)]
     pub no_wait: bool,
-    /// two-stores: the longest time without a success that is allowed (seconds, or with a unit)
+    /// two-stores: the longest time without a success that is allowed (seconds, or with a unit);
+    /// beyond it, it is broken if it is far longer than without a fault
     #[arg(long, default_value = "1", value_parser = parse_ms)]
     pub gap_max: u64,
     /// one-store: percent of the operations a second that must come back

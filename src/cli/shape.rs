@@ -57,6 +57,9 @@ pub struct ShapeArgs {
     /// Let a region with more keys than this be split, again and again
     #[arg(long, value_name = "N")]
     pub region_max_keys: Option<u64>,
+    /// Let values have a time to live (TiKV's storage.enable-ttl), which is refused otherwise
+    #[arg(long)]
+    pub enable_ttl: bool,
     /// How fast time passes
     #[arg(long, value_enum, default_value = "fast")]
     pub profile: ProfileName,
@@ -82,6 +85,7 @@ impl ShapeArgs {
             replicas: self.replicas,
             regions: self.regions,
             region_max_keys: self.region_max_keys,
+            enable_ttl: self.enable_ttl,
             profile: self.profile.name().to_owned(),
             pd_port: self.pd_port,
             store_port: self.store_port,

@@ -12,7 +12,7 @@ use crate::{
         WorkloadConfig, WorkloadName, parse_weight,
     },
     exit::{Exit, Failure},
-    run::{Beside, HISTORY_SEGMENT_MIB},
+    run::{Beside, Free, HISTORY_SEGMENT_MIB},
 };
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
@@ -39,13 +39,15 @@ pub struct TestArgs {
     /// Seed of everything drawn by chance [default: drawn, and printed]
     #[arg(long)]
     pub seed: Option<u64>,
-    /// About how long from one fault to the next (seconds, or with a unit) [default: by the profile]
+    /// About how long from one fault to the next (seconds, or with a unit) [default: by the
+    /// profile, and by what is measured of a real cluster]
     #[arg(long, value_parser = parse_ms, help_heading = "Faults")]
     pub nemesis_interval: Option<u64>,
     /// Shortest pause, milliseconds [default: below the profile's lease]
     #[arg(long, help_heading = "Faults")]
     pub pause_ms_min: Option<u64>,
-    /// Longest pause, milliseconds [default: above the profile's election timeout]
+    /// Longest pause, milliseconds [default: above the profile's election timeout, and above what
+    /// is measured of a real cluster]
     #[arg(long, help_heading = "Faults")]
     pub pause_ms_max: Option<u64>,
     /// What the clients do
@@ -133,8 +135,14 @@ impl TestArgs {
             fail_fast: self.fail_fast,
             history_segment_bytes,
             counterexamples_max: Some(self.counterexamples_max),
+            free: self.free(),
             ..self.watching.beside()?
         })
+    }
+
+    /// What the target's measure may decide.
+    pub fn free(&self) -> Free {
+        Free { interval: self.nemesis_interval.is_none(), pause_max: self.pause_ms_max.is_none() }
     }
 
     /// The checked configuration, with a seed drawn if none was given.

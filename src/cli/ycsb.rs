@@ -17,8 +17,14 @@ pub struct YcsbArgs {
     /// The database, for hands that type `go-ycsb load tikv`
     #[arg(value_parser = ["tikv"], hide_possible_values = true)]
     pub db: Option<String>,
-    /// A property file in Java's format, or workloada to workloadf; several: the later wins
-    #[arg(short = 'P', long = "property_file", value_name = "FILE", alias = "property-file")]
+    /// A property file in Java's format, or workloada to workloadf; several, also FILE,FILE: the later wins
+    #[arg(
+        short = 'P',
+        long = "property_file",
+        value_name = "FILE",
+        alias = "property-file",
+        value_delimiter = ','
+    )]
     pub property_files: Vec<String>,
     /// A property, `name=value`, with go-ycsb's names and defaults; wins over files
     #[arg(short = 'p', long = "prop", value_name = "NAME=VALUE")]

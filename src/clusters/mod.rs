@@ -9,6 +9,7 @@
 mod announcement;
 mod choice;
 mod clean;
+mod config;
 mod control;
 mod detach;
 mod directory;
@@ -42,6 +43,7 @@ pub fn command(command: &ClusterCommand) -> Result<Exit, Failure> {
         ClusterCommand::Start(args) => processes::ask(control::Act::Start, args),
         ClusterCommand::Pause(args) => processes::ask(control::Act::Pause, args),
         ClusterCommand::Resume(args) => processes::ask(control::Act::Resume, args),
+        ClusterCommand::Config(args) => config::command(args),
         ClusterCommand::Down(args) => down::command(args),
         ClusterCommand::Clean(args) => clean::command(args),
         ClusterCommand::Stop(_) => Err(Failure::usage(

@@ -58,6 +58,7 @@ impl Processes {
         // If something is being started or killed, there is a next time.
         let Some(mut cluster) = try_lock(&self.cluster) else { return Vec::new() };
         let ended = cluster.ended_by_themselves();
+        let ended: Vec<String> = ended.iter().map(ToString::to_string).collect();
         self.speaker.lines(&ended);
         ended
     }
@@ -214,10 +215,9 @@ fn running(chosen: &[ProcessEntry], why: &str) -> Result<Vec<ProcessIdentity>, F
 }
 
 fn named(entry: &ProcessEntry) -> String {
-    let id = entry.store_id.map_or_else(String::new, |id| format!("store {id}, "));
     let pid =
         entry.process.as_ref().map_or_else(String::new, |process| format!(", PID {}", process.pid));
-    format!("{} ({id}{}{pid})", entry.name, entry.addr)
+    format!("{} ({}{pid})", entry.name, entry.addr)
 }
 
 fn sentences(done: &str, chosen: &[ProcessEntry]) -> Vec<String> {

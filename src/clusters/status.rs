@@ -9,15 +9,17 @@ use super::{
 };
 use crate::{
     exit::Failure,
+    observe,
     targets::{
         embedded::{ClusterFile, ProcessEntry},
         listening,
     },
 };
-use client::pd_http::{MemberHealth, PdHttp, PdHttpError, Store};
+use client::pd_http::{MemberHealth, PdHttp, PdHttpError, Region, Store};
 use nemesis::ProcessState;
 use serde::Serialize;
 use std::{
+    fmt::Write,
     net::{SocketAddr, TcpListener},
     time::Duration,
 };
@@ -46,6 +48,27 @@ pub struct ClusterStatus {
     pub pd_error: Option<String>,
     /// PD and the stores.
     pub instances: Vec<Instance>,
+    /// The regions by lower bound, as PD has them.
+    pub regions: Vec<RegionStatus>,
+}
+
+/// A region.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RegionStatus {
+    /// Its id.
+    pub id: u64,
+    /// Its bounds, readable.
+    pub range: String,
+    /// The lower bound, inclusive, in hexadecimal.
+    pub start_key: String,
+    /// The upper bound, exclusive, in hexadecimal; empty = no bound.
+    pub end_key: String,
+    /// The name of the store that leads it.
+    pub leader: Option<String>,
+    /// The names of the stores that have a replica.
+    pub replicas: Vec<String>,
+    /// About how many keys it has.
+    pub keys: u64,
 }
 
 /// PD or a store.
@@ -132,6 +155,7 @@ impl ClusterStatus {
             dashboard: None,
             pd_error: None,
             instances: Vec::new(),
+            regions: Vec::new(),
         }
     }
 
@@ -201,7 +225,7 @@ impl ClusterStatus {
         for store in view.stores {
             let known = self.instances.iter().position(|it| it.store_id == Some(store.id));
             let index = known.unwrap_or_else(|| {
-                let name = format!("store {}", store.id);
+                let name = format!("store-{}", store.id);
                 let mut instance = Instance::foreign(name, "tikv", Some(store.address.clone()));
                 instance.store_id = Some(store.id);
                 instance.status_address = Some(store.status_address.clone());
@@ -213,7 +237,32 @@ impl ClusterStatus {
             instance.regions = Some(store.regions);
             instance.pd_state = Some(store.state);
         }
+        self.regions = view.regions.iter().map(RegionStatus::of).collect();
     }
+}
+
+impl RegionStatus {
+    fn of(region: &Region) -> Self {
+        let name = |store: u64| format!("store-{store}");
+        let end = region.end_key.as_deref();
+        Self {
+            id: region.id,
+            range: observe::range(&region.start_key, end),
+            start_key: hexadecimal(&region.start_key),
+            end_key: hexadecimal(end.unwrap_or_default()),
+            leader: region.leader_store().map(name),
+            replicas: region.peers.iter().map(|peer| name(peer.store_id)).collect(),
+            keys: region.keys,
+        }
+    }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02X}");
+        text
+    })
 }
 
 impl Instance {
@@ -275,12 +324,13 @@ impl Instance {
 struct PdView {
     members: Vec<MemberHealth>,
     stores: Vec<Store>,
+    regions: Vec<Region>,
 }
 
 impl PdView {
     async fn ask(endpoint: &str) -> Result<Self, PdHttpError> {
         let pd = PdHttp::new(endpoint, PD_PATIENCE)?;
-        let (members, stores) = tokio::join!(pd.health(), pd.stores());
-        Ok(Self { members: members?, stores: stores? })
+        let (members, stores, regions) = tokio::join!(pd.health(), pd.stores(), pd.regions());
+        Ok(Self { members: members?, stores: stores?, regions: regions? })
     }
 }

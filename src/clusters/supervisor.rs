@@ -53,6 +53,8 @@ pub fn in_the_terminal(wish: &Wish) -> Result<Exit, Failure> {
 
 /// Starts a cluster in its directory, and keeps it until somebody asks for its end.
 pub fn run(wish: &Wish, speaker: &Arc<Speaker>) -> Result<Exit, Failure> {
+    // Whoever looks for `tikv` among the processes shall find stores only.
+    cluster::process::take_name(c"jepsen-cluster").map_err(Failure::software)?;
     let directory = wish.directory()?;
     directory.make()?;
     let tag = directory.tag();
@@ -163,6 +165,12 @@ impl Supervisor<'_> {
             shape.replicas,
             shape.profile
         ));
+        if let Some(version) = &self.wish.version {
+            self.speaker.line(format_args!(
+                "Not TiKV {version}: the embedded cluster is this program's own, whatever the version; \
+                 --target binaries and --target playground test real TiKV"
+            ));
+        }
         let earlier = self.earlier();
         let mut tries = 0;
         loop {

@@ -1,27 +1,40 @@
-//! A cluster's status as a table for people. Pure: a status in, lines out.
+//! A cluster's status as tables for people: its processes, and its regions. Pure: a status in, lines out.
 
-use super::status::{ClusterStatus, Instance};
+use super::status::{ClusterStatus, Instance, RegionStatus};
 
-const HEADINGS: [&str; 9] =
-    ["NAME", "ID", "ADDRESS", "STATUS", "PID", "PROCESS", "LEADERS", "REGIONS", "PD SAYS"];
-/// Columns of numbers, to the right. With TiKV's ports and all stores Up a line fits a terminal of 80 columns.
-const RIGHT: [bool; 9] = [false, true, false, true, true, false, true, true, false];
+/// Columns of numbers are to the right. With TiKV's ports and all stores Up a line fits a terminal of 80 columns.
+const INSTANCES: [(&str, bool); 8] = [
+    ("NAME", false),
+    ("ADDRESS", false),
+    ("STATUS", true),
+    ("PID", true),
+    ("PROCESS", false),
+    ("LEADERS", true),
+    ("REGIONS", true),
+    ("PD SAYS", false),
+];
+const REGIONS: [(&str, bool); 5] =
+    [("REGION", true), ("LEADER", false), ("KEYS", true), ("REPLICAS", false), ("RANGE", false)];
+/// More regions are only counted.
+const REGIONS_MAX: usize = 30;
 
-/// The lines of the table, those about the whole cluster first.
+/// The lines of the tables, those about the whole cluster first.
 pub fn lines(status: &ClusterStatus) -> Vec<String> {
     let mut lines = about(status);
     if let Some(error) = &status.pd_error {
         lines.push(format!("PD says nothing: {error}"));
     }
     lines.push(String::new());
-    let rows: Vec<[String; 9]> = status.instances.iter().map(row).collect();
-    let width = |column: usize| {
-        let cells = rows.iter().map(|row| row[column].chars().count());
-        cells.chain([HEADINGS[column].len()]).max().unwrap_or(0)
-    };
-    let widths: [usize; 9] = std::array::from_fn(width);
-    lines.push(line(HEADINGS.map(str::to_owned), widths));
-    lines.extend(rows.into_iter().map(|row| line(row, widths)));
+    lines.extend(table(INSTANCES, status.instances.iter().map(instance).collect()));
+    if !status.regions.is_empty() {
+        lines.push(String::new());
+        let shown = status.regions.iter().take(REGIONS_MAX);
+        lines.extend(table(REGIONS, shown.map(region).collect()));
+    }
+    match status.regions.len().saturating_sub(REGIONS_MAX) {
+        0 => {}
+        more => lines.push(format!("and {more} more regions; --json has all of them")),
+    }
     lines
 }
 
@@ -38,7 +51,7 @@ fn about(status: &ClusterStatus) -> Vec<String> {
     lines
 }
 
-fn row(instance: &Instance) -> [String; 9] {
+fn instance(instance: &Instance) -> [String; 8] {
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".into());
     let number = |number: Option<u64>| or_dash(number.map(|number| number.to_string()));
     let port = instance.status_address.as_ref().and_then(|address| address.rsplit(':').next());
@@ -48,7 +61,6 @@ fn row(instance: &Instance) -> [String; 9] {
     };
     [
         instance.name.clone(),
-        number(instance.store_id),
         instance.address.clone(),
         or_dash(port.map(str::to_owned)),
         number(instance.pid.map(u64::from)),
@@ -59,11 +71,28 @@ fn row(instance: &Instance) -> [String; 9] {
     ]
 }
 
-fn line(cells: [String; 9], widths: [usize; 9]) -> String {
-    let cells = cells.into_iter().zip(widths).zip(RIGHT).map(|((cell, width), right)| {
-        if right { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
-    });
-    cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+fn region(region: &RegionStatus) -> [String; 5] {
+    [
+        region.id.to_string(),
+        region.leader.clone().unwrap_or_else(|| "none".into()),
+        region.keys.to_string(),
+        region.replicas.join(" "),
+        region.range.clone(),
+    ]
+}
+
+fn table<const N: usize>(columns: [(&str, bool); N], rows: Vec<[String; N]>) -> Vec<String> {
+    let headings = columns.map(|(heading, _)| heading.to_owned());
+    let rows: Vec<[String; N]> = std::iter::once(headings).chain(rows).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
+    let widths: [usize; N] = std::array::from_fn(|column| width(column).unwrap_or(0));
+    let line = |cells: &[String; N]| {
+        let cells = cells.iter().zip(widths).zip(columns).map(|((cell, width), (_, right))| {
+            if right { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
+        });
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
 }
 
 #[cfg(test)]
@@ -87,9 +116,20 @@ mod tests {
         }
     }
 
-    #[test]
-    fn columns_line_up_and_absent_cells_are_dashes() {
-        let status = ClusterStatus {
+    fn region(id: u64, leader: Option<&str>, keys: u64, range: &str) -> RegionStatus {
+        RegionStatus {
+            id,
+            range: range.into(),
+            start_key: String::new(),
+            end_key: String::new(),
+            leader: leader.map(str::to_owned),
+            replicas: vec!["store-1".into(), "store-4".into()],
+            keys,
+        }
+    }
+
+    fn status() -> ClusterStatus {
+        ClusterStatus {
             format: "",
             version: 1,
             tag: Some("walk".into()),
@@ -103,15 +143,39 @@ mod tests {
                 store(4, InstanceState::Killed, Some("killed")),
                 store(5, InstanceState::Ended, Some("signal: 11")),
             ],
-        };
+            regions: vec![
+                region(102, Some("store-1"), 0, "(first) .. r"),
+                region(110, None, 10_000, "r .. (last)"),
+            ],
+        }
+    }
+
+    #[test]
+    fn columns_line_up_and_absent_cells_are_dashes() {
         let expected = "\
 cluster walk: up (supervisor: PID 5)
 PD: 127.0.0.1:2379
 
-NAME     ID  ADDRESS          STATUS  PID  PROCESS             LEADERS  REGIONS  PD SAYS
-store-1   1  127.0.0.1:20161   20181    7  running                   2       11  Up
-store-4   4  127.0.0.1:20164   20184    -  killed                    2       11  Up
-store-5   5  127.0.0.1:20165   20185    -  ended (signal: 11)        2       11  Up";
-        assert_eq!(lines(&status).join("\n"), expected);
+NAME     ADDRESS          STATUS  PID  PROCESS             LEADERS  REGIONS  PD SAYS
+store-1  127.0.0.1:20161   20181    7  running                   2       11  Up
+store-4  127.0.0.1:20164   20184    -  killed                    2       11  Up
+store-5  127.0.0.1:20165   20185    -  ended (signal: 11)        2       11  Up
+
+REGION  LEADER    KEYS  REPLICAS         RANGE
+   102  store-1      0  store-1 store-4  (first) .. r
+   110  none     10000  store-1 store-4  r .. (last)";
+        assert_eq!(lines(&status()).join("\n"), expected);
+    }
+
+    #[test]
+    fn of_very_many_regions_the_first_are_shown_and_the_rest_is_counted() {
+        let mut status = status();
+        status.regions = (0..40).map(|id| region(id, None, 0, "")).collect();
+        let lines = lines(&status);
+        assert_eq!(lines.iter().filter(|line| line.contains("none")).count(), REGIONS_MAX);
+        assert_eq!(
+            lines.last().map(String::as_str),
+            Some("and 10 more regions; --json has all of them")
+        );
     }
 }

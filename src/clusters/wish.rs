@@ -20,6 +20,7 @@ const DEFAULT_STORES: u32 = 6;
 const DEFAULT_REPLICAS: u32 = 3;
 
 /// What was asked for.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag that was given or not")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wish {
     runs_dir: PathBuf,
@@ -32,12 +33,15 @@ pub struct Wish {
     pub host: IpAddr,
     /// The ports to begin with.
     pub ports: Wanted,
+    /// The version that was asked for, which is passed over.
+    pub version: Option<String>,
     /// Whether a dashboard is served.
     pub monitor: bool,
     kv: Option<u32>,
     replicas: Option<u32>,
     regions: Option<u32>,
     region_max_keys: Option<u64>,
+    enable_ttl: bool,
     profile: Option<String>,
     read: Option<String>,
     defects: Vec<String>,
@@ -50,6 +54,23 @@ impl Wish {
             return Err(Failure::usage(format!(
                 "--pd {}: the embedded cluster has exactly one PD; leave --pd out",
                 args.pd
+            )));
+        }
+        for (flag, count) in args.components.asked() {
+            if count != 0 {
+                return Err(Failure::usage(format!(
+                    "{flag} {count}: the embedded cluster is PD and TiKV only; leave {flag} out, or give 0"
+                )));
+            }
+        }
+        if let Some(mode) = args.mode.as_deref().filter(|mode| *mode != "tikv-slim") {
+            return Err(Failure::usage(format!(
+                "--mode {mode}: the embedded cluster is PD and TiKV only; leave --mode out, or give tikv-slim"
+            )));
+        }
+        if let Some(version) = args.version.as_deref().filter(|version| !is_version(version)) {
+            return Err(Failure::usage(format!(
+                "{version:?} is neither a flag nor a version such as v8.5.4"
             )));
         }
         if args.host.is_unspecified() {
@@ -85,11 +106,13 @@ impl Wish {
             keep_data: args.tag.is_some(),
             host: args.host,
             ports,
+            version: args.version.clone(),
             monitor: !args.without_monitor,
             kv: args.kv,
             replicas: args.replicas,
             regions: args.regions,
             region_max_keys: args.region_max_keys,
+            enable_ttl: args.enable_ttl,
             profile: args.profile.map(|profile| ProfileName::name(profile).to_owned()),
             read: args.read.map(|read| ReadName::name(read).to_owned()),
             defects: args.defect.clone(),
@@ -147,6 +170,7 @@ impl Wish {
         let shape = ClusterShape {
             stores,
             region_max_keys: self.region_max_keys.or(earlier.region_max_keys),
+            enable_ttl: self.enable_ttl || earlier.enable_ttl,
             profile: self.profile.clone().unwrap_or_else(|| earlier.profile.clone()),
             read: self.read.clone().unwrap_or_else(|| earlier.read.clone()),
             defects: self.defects.clone(),
@@ -162,6 +186,7 @@ impl Wish {
             replicas: self.replicas.unwrap_or_else(|| DEFAULT_REPLICAS.min(stores)),
             regions: self.regions.unwrap_or(1),
             region_max_keys: self.region_max_keys,
+            enable_ttl: self.enable_ttl,
             profile: self.profile.clone().unwrap_or_else(|| "fast".into()),
             pd_port: 0,
             store_port: 0,
@@ -169,6 +194,15 @@ impl Wish {
             defects: self.defects.clone(),
         })
     }
+}
+
+/// Returns true for what `tiup playground` takes as a version: `v8.5.4`, `8.5`, `v9.0.0-beta.2`, `nightly`.
+fn is_version(text: &str) -> bool {
+    let number = text.strip_prefix('v').unwrap_or(text);
+    text == "nightly"
+        || text == "latest"
+        || number.starts_with(|first: char| first.is_ascii_digit())
+            && number.chars().all(|it| it.is_ascii_alphanumeric() || ".-+".contains(it))
 }
 
 /// The shape, if it can be started; the flag for its stores is called `--kv` here.
@@ -200,6 +234,12 @@ mod tests {
         for (flags, named) in [
             (vec!["--pd", "3"], "--pd 3"),
             (vec!["--pd", "0"], "--pd 0"),
+            (vec!["--db", "1"], "--db 1"),
+            (vec!["--tiflash", "2", "--db", "0"], "--tiflash 2"),
+            (vec!["--ticdc", "1"], "--ticdc 1"),
+            (vec!["--mode", "tidb"], "--mode tidb"),
+            (vec!["walk"], "walk"),
+            (vec!["version"], "version"),
             (vec!["--kv", "0"], "--kv is 0"),
             (vec!["--kv", "101"], "--kv 101"),
             (vec!["--kv", "2", "--replicas", "3"], "--replicas 3 is more than --kv 2"),
@@ -214,6 +254,27 @@ mod tests {
             assert_eq!(failure.exit, crate::exit::Exit::Usage);
             assert!(failure.sentence.contains(named), "{named}: {failure}");
         }
+    }
+
+    #[test]
+    fn a_playgrounds_command_line_is_taken_as_it_is_typed() {
+        let typed =
+            "v8.5.4 --mode tikv-slim --tag walk --db 0 --tiflash 0 --kv 6 --pd 1 --host 127.0.0.1";
+        let asked = wish(&typed.split(' ').collect::<Vec<_>>()).expect("usable");
+        assert_eq!(asked.shape(None).expect("usable").stores, 6);
+        assert_eq!((asked.tag.as_str(), asked.version.as_deref()), ("walk", Some("v8.5.4")));
+        for version in ["nightly", "8.5", "v9.0.0-beta.2", "v8.5.0-alpha-nightly"] {
+            assert!(wish(&[version]).is_ok(), "{version}");
+        }
+    }
+
+    #[test]
+    fn ttl_is_off_until_asked_for_and_stays_on() {
+        let plain = wish(&[]).and_then(|wish| wish.shape(None)).expect("usable");
+        let with = wish(&["--enable-ttl"]).and_then(|wish| wish.shape(None)).expect("usable");
+        assert!(!plain.enable_ttl && with.enable_ttl);
+        let again = wish(&[]).and_then(|wish| wish.shape(Some(&with))).expect("usable");
+        assert!(again.enable_ttl, "its data has values with a time to live");
     }
 
     #[test]

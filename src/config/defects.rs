@@ -28,7 +28,7 @@ impl Spec {
         let defect = Defect::from_name(name).ok_or_else(|| {
             Failure::usage(format!("there is no defect {name:?}; the known ones are: {}", known()))
         })?;
-        let number = |number: &str| match number.parse::<u32>() {
+        let number = |number: &str| match number.trim_start_matches("store-").parse::<u32>() {
             Ok(number) if (1..=stores).contains(&number) => Ok(number),
             _ => Err(Failure::usage(format!(
                 "--defect {text}: {number:?} is no store; write their numbers, 1 to {stores}, as in {name}@1+3"

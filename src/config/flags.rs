@@ -58,6 +58,7 @@ impl Config {
         flag("nemesis-interval", seconds(nemesis.interval_ms), seconds(other.interval_ms));
         flag("pause-ms-min", nemesis.pause_ms_min.to_string(), other.pause_ms_min.to_string());
         flag("pause-ms-max", nemesis.pause_ms_max.to_string(), other.pause_ms_max.to_string());
+        flags.extend(self.cluster.enable_ttl.then(|| "--enable-ttl".to_owned()));
         flags.extend(self.target.flags());
         flags
     }

@@ -133,6 +133,22 @@ impl AttachConfig {
 }
 
 impl TargetConfig {
+    /// Who makes it ready is told so.
+    pub fn beginning(&self) -> &'static str {
+        match self {
+            Self::Attach(_) => "attaching to the cluster",
+            _ => "starting the cluster",
+        }
+    }
+
+    /// Who has done with it is told so.
+    pub fn ending(&self) -> &'static str {
+        match self {
+            Self::Attach(_) => "detaching from the cluster",
+            _ => "stopping the cluster",
+        }
+    }
+
     /// Its name on the command line.
     pub fn name(&self) -> &'static str {
         match self {

@@ -15,7 +15,7 @@ use crate::{
     config::TargetConfig,
     counterexamples,
     exit::{Exit, Failure},
-    heal,
+    heal, interrupt,
     judge::Judging,
     plan::Plan,
     report,
@@ -114,8 +114,12 @@ pub fn command(fuzzing: &Fuzzing) -> Result<Exit, Failure> {
         }
     }
     let exit = tell(&tally, started.elapsed());
-    if attempts.are_interrupted() && tally.failed.is_empty() {
-        return Err(Failure::new(Exit::Interrupted, "interrupted; what was not run is not said"));
+    if attempts.are_interrupted() {
+        let said = tally.interrupted(fuzzing.runs_max);
+        if tally.failed.is_empty() {
+            return Err(Failure::new(Exit::Interrupted, said));
+        }
+        crate::terminal::note(said);
     }
     Ok(exit)
 }
@@ -130,6 +134,13 @@ impl Fuzzing {
 }
 
 impl Tally {
+    fn interrupted(&self, runs_max: u64) -> String {
+        let failed = self.failed.len() as u64;
+        let outcomes = [(self.valid, "valid"), (self.unknown, "unknown"), (failed, "failed")];
+        let of = Some(runs_max).filter(|runs_max| *runs_max < u64::MAX);
+        interrupt::said(self.valid + self.unknown + failed, of, "plans", &outcomes)
+    }
+
     fn count(&mut self, seed: u64, plan: &Plan, attempt: &Attempt) -> Result<(), Failure> {
         self.worked += Duration::from_millis(plan.config.time_ms);
         match attempt.validity() {

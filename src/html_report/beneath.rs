@@ -27,7 +27,7 @@ pub fn stores_concerned(facts: &Facts, from: u64, to: u64) -> BTreeSet<u64> {
 
 /// What a store's process did. Where the next lane begins.
 pub fn process_lane(svg: &mut String, scale: &Scale, y: f64, facts: &Facts, store: u64) -> f64 {
-    let _ = write!(svg, "<text x='8' y='{:.1}' fill='var(--ink)'>store {store}</text>", y + 11.0);
+    let _ = write!(svg, "<text x='8' y='{:.1}' fill='var(--ink)'>store-{store}</text>", y + 11.0);
     for stretch in stretches(facts, store) {
         let (begin, end, word) = (stretch.from, stretch.to, stretch.in_words());
         let (x1, x2) = (scale.x(begin).max(LEFT), scale.x(end).min(WIDTH - RIGHT + 10.0));
@@ -43,7 +43,7 @@ pub fn process_lane(svg: &mut String, scale: &Scale, y: f64, facts: &Facts, stor
         let (fill, dash) =
             if stretch.is_confirmed { (fill, "") } else { ("none", " stroke-dasharray='3 2'") };
         let told =
-            format!("store {store} {word}, {:.3} to {:.3} s", begin as f64 / 1e9, end as f64 / 1e9);
+            format!("store-{store} {word}, {:.3} to {:.3} s", begin as f64 / 1e9, end as f64 / 1e9);
         let text = if x2 - x1 > 52.0 {
             format!(
                 "<text x='{:.1}' y='{:.1}' fill='{ink}' font-size='11'>{word}</text>",

@@ -88,6 +88,9 @@ fn verdict(told: &Told<'_>) -> String {
             write!(html, "<ul>{items}</ul>")
         };
     }
+    for note in report::notes(judgement) {
+        let _ = write!(html, "<p>{}</p>", escaped(&note));
+    }
     if let Some(torn) = &told.facts.torn {
         let _ = write!(
             html,
@@ -171,7 +174,7 @@ fn faults(faults: &[FaultJudged]) -> String {
     );
     for fault in faults.iter().take(ROWS_MAX) {
         let seen = &fault.seen;
-        let stores = seen.stores.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
+        let stores = seen.store_names().join(", ");
         let mut effects = seen.effects_shown();
         if !seen.confirmed {
             effects.insert(0, "not confirmed".to_owned());

@@ -66,7 +66,7 @@ fn leader_per_region(samples: &[Sample], regions: &BTreeSet<u64>) -> Value {
             if let Some((from, leader)) = open {
                 let (tone, label) = match leader {
                     Some(store) => {
-                        (json!(stores.iter().position(|it| *it == store)), format!("store {store}"))
+                        (json!(stores.iter().position(|it| *it == store)), format!("store-{store}"))
                     }
                     None => (json!("dim"), "no leader".to_owned()),
                 };
@@ -111,7 +111,7 @@ fn per_store(
         .into_iter()
         .enumerate()
         .map(|(tone, (store, values))| {
-            json!({ "name": format!("store {store}"), "kind": "step", "tone": tone, "values": values })
+            json!({ "name": format!("store-{store}"), "kind": "step", "tone": tone, "values": values })
         })
         .collect();
     json!({ "id": id, "title": title, "whole": true, "height": 110, "series": series })

@@ -46,17 +46,15 @@ pub fn bands(judgement: &Judgement) -> Vec<Value> {
 }
 
 fn label(fault: &crate::judge::FaultJudged) -> String {
-    let stores: Vec<String> = fault.seen.stores.iter().map(u64::to_string).collect();
-    let of =
-        if stores.is_empty() { String::new() } else { format!(" of store {}", stores.join(", ")) };
+    let stores = fault.seen.store_names();
+    let of = if stores.is_empty() { String::new() } else { format!(" of {}", stores.join(", ")) };
     format!("{}{of}, gap {:.0} ms", fault.seen.name, fault.longest_gap_ns as f64 / 1e6)
 }
 
 /// The gap, then whom: the lane has the fault's name.
 fn gap_first(fault: &crate::judge::FaultJudged) -> String {
-    let stores: Vec<String> = fault.seen.stores.iter().map(u64::to_string).collect();
-    let of =
-        if stores.is_empty() { String::new() } else { format!(", store {}", stores.join(" ")) };
+    let stores = fault.seen.store_names();
+    let of = if stores.is_empty() { String::new() } else { format!(", {}", stores.join(" ")) };
     format!("{:.1} s gap{of}", fault.longest_gap_ns as f64 / 1e9)
 }
 
@@ -186,7 +184,7 @@ pub fn processes(facts: &Facts, known: &BTreeSet<u64>) -> Option<Value> {
             );
         }
     }
-    let lanes: Vec<String> = stores.iter().map(|store| format!("store {store}")).collect();
+    let lanes: Vec<String> = stores.iter().map(|store| format!("store-{store}")).collect();
     (!lanes.is_empty()).then(|| {
         json!({ "id": "processes", "title": "Store processes", "lanes": lanes, "segments": segments, "bands": false,
             "legend": [{ "name": "running", "tone": 2, "kind": "lane" }, { "name": "stopped", "tone": 1, "kind": "lane" },
@@ -292,6 +290,26 @@ mod tests {
         for (end_s, width) in [(3.0, 0.1), (60.0, 0.2), (600.0, 2.0), (7200.0, 50.0)] {
             assert!((bucket_s(end_s) - width).abs() < 1e-9, "{end_s}: {}", bucket_s(end_s));
         }
+    }
+
+    #[test]
+    fn as_many_names_of_faults_as_faults_are_drawn_in_bounded_lanes() {
+        let mut judgement = Judgement::of_nothing("");
+        judgement.faults = (0..200_000_u64)
+            .map(|fault| crate::judge::FaultJudged {
+                seen: crate::faults_seen::FaultSeen {
+                    fault,
+                    name: format!("fault-{fault}"),
+                    ..Default::default()
+                },
+                ok_during: 0,
+                longest_gap_ns: 0,
+                first_success_after_ns: None,
+            })
+            .collect();
+        let panel = faults(&judgement).expect("a panel");
+        assert_eq!(panel["lanes"].as_array().map(Vec::len), Some(LANES_MAX));
+        assert_eq!(panel["segments"].as_array().map(Vec::len), Some(LANES_MAX));
     }
 
     #[test]

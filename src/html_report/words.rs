@@ -173,7 +173,7 @@ fn stores(facts: &Facts, read: &Wanted) -> String {
     let sentences = last.iter().map(|(change, what)| {
         let before_s = (end - change.at_ns) as f64 / 1e9;
         format!(
-            " Store {} {what} {before_s:.3} s before that answer (at {}).",
+            " store-{} {what} {before_s:.3} s before that answer (at {}).",
             change.store,
             s(change.at_ns)
         )

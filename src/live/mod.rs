@@ -28,7 +28,7 @@ use crate::{
     observe::{Processes, Sampler},
     pages::serving,
 };
-use std::{net::SocketAddr, sync::Arc};
+use std::{convert::Infallible, net::SocketAddr, sync::Arc};
 use tokio::task::JoinHandle;
 
 /// Whom a live page is about.
@@ -81,7 +81,7 @@ impl Drop for Watched {
 #[derive(Debug)]
 pub struct Live {
     addr: SocketAddr,
-    task: JoinHandle<()>,
+    task: JoinHandle<Infallible>,
     _watched: Watched,
 }
 
@@ -109,11 +109,7 @@ pub async fn show(watched: Watched, addr: SocketAddr) -> Result<Live, Failure> {
     let listener = serving::listen("the live page", addr).await?;
     let addr = listener.local_addr().map_err(Failure::target_or_disk)?;
     let pages = routes::pages(&watched.title, &watched.pd, watched.past());
-    let task = tokio::spawn(async move {
-        if let Err(error) = axum::serve(listener, pages).await {
-            tracing::warn!(%error, "the live page is no longer served");
-        }
-    });
+    let task = tokio::spawn(serving::serve(listener, pages));
     Ok(Live { addr, task, _watched: watched })
 }
 

@@ -1,7 +1,7 @@
 //! Where Prometheus finds the tester's metrics.
 //!
-//! In: an address, which may be one that others reach: there is nothing to change and no secret in them. Out:
-//! `/metrics`.
+//! In: an address, which may be one that others reach: there is nothing to change and no secret in them, but it is said.
+//! Out: `/metrics`, under the address and not under foreign names.
 
 use super::Metrics;
 use crate::{exit::Failure, pages::serving};
@@ -11,17 +11,27 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use std::{net::SocketAddr, sync::Arc};
+use std::{convert::Infallible, net::SocketAddr, sync::Arc};
 use tokio::task::JoinHandle;
 
 /// The metrics, served until this is dropped.
 #[derive(Debug)]
 pub struct Endpoint {
     addr: SocketAddr,
-    task: JoinHandle<()>,
+    task: JoinHandle<Infallible>,
 }
 
 impl Endpoint {
+    /// The warning that others can read the metrics; `None` where only this machine can.
+    pub fn warning(&self) -> Option<String> {
+        let addr = self.addr;
+        (!addr.ip().is_loopback()).then(|| {
+            format!(
+                "note: everybody who reaches {addr} can read the tester's metrics; there is no password"
+            )
+        })
+    }
+
     /// What Prometheus asks for.
     pub fn url(&self) -> String {
         format!("http://{}/metrics", self.addr)
@@ -39,11 +49,7 @@ pub async fn serve(metrics: Arc<Metrics>, addr: SocketAddr) -> Result<Endpoint, 
     let listener = serving::listen("the tester's metrics", addr).await?;
     let addr = listener.local_addr().map_err(Failure::target_or_disk)?;
     let router = Router::new().route("/metrics", get(move || std::future::ready(answer(&metrics))));
-    let task = tokio::spawn(async move {
-        if let Err(error) = axum::serve(listener, router).await {
-            tracing::warn!(%error, "the metrics are no longer served");
-        }
-    });
+    let task = tokio::spawn(serving::serve(listener, serving::guarded(router, addr)));
     Ok(Endpoint { addr, task })
 }
 

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     exit::{Exit, Failure},
+    interrupt,
     plan::Plan,
     run_directory::write_whole,
 };
@@ -193,9 +194,15 @@ impl Night {
         }
         crate::terminal::result(format_args!("night: {}", shown(path)));
         if is_interrupted {
+            let of = |outcome: Outcome| {
+                let rows = summary.rows.iter().filter(|row| row.outcome == outcome);
+                (rows.count() as u64, outcome.word())
+            };
+            let outcomes = Outcome::ALL.map(of);
+            let said = interrupt::said(summary.rows.len() as u64, None, "runs", &outcomes);
             return Err(Failure::new(
                 Exit::Interrupted,
-                "interrupted; the same command goes on with this night",
+                format!("{said}; the same command goes on with this night"),
             ));
         }
         Ok(summary.exit())

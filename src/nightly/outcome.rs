@@ -21,6 +21,19 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Every one.
+    pub const ALL: [Self; 4] = [Self::Valid, Self::Unknown, Self::Invalid, Self::Crash];
+
+    /// Its word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Valid => "valid",
+            Self::Unknown => "unknown",
+            Self::Invalid => "invalid",
+            Self::Crash => "crash",
+        }
+    }
+
     /// What a run's exit code means; none = it ended by a signal.
     pub fn of_code(code: Option<i32>) -> Self {
         let is = |exit: Exit| code == Some(i32::from(exit.code()));
@@ -38,12 +51,7 @@ impl Outcome {
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Valid => "valid",
-            Self::Unknown => "unknown",
-            Self::Invalid => "invalid",
-            Self::Crash => "crash",
-        })
+        f.pad(self.word())
     }
 }
 

@@ -17,7 +17,7 @@ pub fn changes(before: &Sample, after: &Sample) -> Vec<String> {
     }
     for store in &after.stores {
         let Some(earlier) = before.stores.iter().find(|earlier| earlier.id == store.id) else {
-            changes.push(format!("store {} joined ({})", store.id, store.address));
+            changes.push(format!("store-{} joined ({})", store.id, store.address));
             continue;
         };
         if let (Some(then), Some(now)) = (earlier.process, store.process)
@@ -27,12 +27,12 @@ pub fn changes(before: &Sample, after: &Sample) -> Vec<String> {
         }
         if earlier.state != store.state && after.pd_error.is_none() && before.pd_error.is_none() {
             changes
-                .push(format!("PD: store {} was {}, is {}", store.id, earlier.state, store.state));
+                .push(format!("PD: store-{} was {}, is {}", store.id, earlier.state, store.state));
         }
     }
     for store in &before.stores {
         if !after.stores.iter().any(|later| later.id == store.id) {
-            changes.push(format!("store {} is no longer part of the cluster", store.id));
+            changes.push(format!("store-{} is no longer part of the cluster", store.id));
         }
     }
     changes.extend(region_changes(before, after));
@@ -41,10 +41,10 @@ pub fn changes(before: &Sample, after: &Sample) -> Vec<String> {
 
 fn process_change(store: u64, then: ProcessWord, now: ProcessWord) -> String {
     match (then, now) {
-        (_, ProcessWord::Stopped) => format!("store {store} was stopped"),
-        (_, ProcessWord::Gone) => format!("store {store} is gone"),
-        (ProcessWord::Stopped, ProcessWord::Running) => format!("store {store} was resumed"),
-        (_, ProcessWord::Running) => format!("store {store} was started"),
+        (_, ProcessWord::Stopped) => format!("store-{store} was stopped"),
+        (_, ProcessWord::Gone) => format!("store-{store} is gone"),
+        (ProcessWord::Stopped, ProcessWord::Running) => format!("store-{store} was resumed"),
+        (_, ProcessWord::Running) => format!("store-{store} was started"),
     }
 }
 
@@ -56,7 +56,7 @@ fn region_changes(before: &Sample, after: &Sample) -> Vec<String> {
         };
         if earlier.leader != region.leader {
             let place = |store: Option<u64>| {
-                store.map_or_else(|| "nowhere".to_owned(), |store| format!("store {store}"))
+                store.map_or_else(|| "nowhere".to_owned(), |store| format!("store-{store}"))
             };
             moves.push(format!(
                 "leader of region {} moved from {} to {}",
@@ -103,8 +103,12 @@ mod tests {
             process: Some(process),
             pid: Some(7),
         };
-        let region =
-            RegionSeen { id: 15, leader: Some(leader), voters: vec![1, 4, 5], learners: vec![] };
+        let region = RegionSeen {
+            id: 15,
+            leader: Some(leader),
+            voters: vec![1, 4, 5],
+            ..Default::default()
+        };
         Sample { stores: vec![store], regions: vec![region], ..Sample::default() }
     }
 
@@ -115,9 +119,9 @@ mod tests {
         assert_eq!(
             changes(&before, &after),
             [
-                "store 4 was stopped",
-                "PD: store 4 was Up, is Disconnected",
-                "leader of region 15 moved from store 4 to store 1"
+                "store-4 was stopped",
+                "PD: store-4 was Up, is Disconnected",
+                "leader of region 15 moved from store-4 to store-1"
             ]
         );
         assert!(changes(&after, &after).is_empty());

@@ -8,10 +8,12 @@ mod changes;
 #[cfg(test)]
 mod over_tls;
 mod prometheus;
+mod range;
 mod rates;
 mod sample;
 mod sampler;
 
 pub use changes::changes;
+pub use range::range;
 pub use sample::{ProcessSeen, ProcessWord, Sample, StoreSeen};
 pub use sampler::{Processes, Sampler};

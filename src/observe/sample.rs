@@ -10,7 +10,7 @@
 //! | `run_ns` | when, nanoseconds on the run's own clock (the history's `time`) |
 //! | `pd_error` | why PD did not answer; absent if it did |
 //! | `stores` | `id`, `address`, `status_address`, `state` (PD's word; `unknown` while PD does not answer), `leaders`, `regions`, `answers` (its status port did), `process` (`running`, `stopped`, `gone`) and `pid` where known |
-//! | `regions` | `id`, `leader` (store), `voters`, `learners` (stores) |
+//! | `regions` | `id`, `leader` (store), `voters`, `learners` (stores), `keys` (about how many, as PD says) |
 //! | `operations` | by gRPC name: `per_s`, `mean_ms`, `p50_ms`, `p99_ms`, over all stores that answered |
 //!
 //! Absent fields are unknown, never zero. A torn last line is ignored.
@@ -77,7 +77,7 @@ pub struct StoreSeen {
 }
 
 /// A region.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RegionSeen {
     /// Its id.
     pub id: u64,
@@ -89,6 +89,12 @@ pub struct RegionSeen {
     /// The stores of its other peers.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub learners: Vec<u64>,
+    /// Its bounds, readable; left out of `cluster-samples.jsonl`.
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub range: String,
+    /// About how many keys it has, as PD says.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub keys: Option<u64>,
 }
 
 /// How fast one kind of request went since the look before, over all stores that answered.

@@ -177,6 +177,8 @@ fn region_seen(region: &client::pd_http::Region) -> RegionSeen {
         leader: region.leader_store(),
         voters: region.voter_stores(),
         learners: region.learner_stores(),
+        range: super::range(&region.start_key, region.end_key.as_deref()),
+        keys: Some(region.keys),
     }
 }
 

@@ -1,7 +1,7 @@
 "use strict";
 /* The live page: what the server says once a second, drawn. In: server-sent events, the whole past first. */
 (() => {
-  const KEPT = 900, EVENTS_MAX = 200;
+  const KEPT = 900, EVENTS_MAX = 200, REGIONS_MAX = 100;
   const byId = id => document.getElementById(id);
   let samples = [], events = [], last = null, paused = false;
   const panels = Panels(byId("panels"), { label: "Throughput, latency, leaders and regions over time", clock: true,
@@ -11,6 +11,8 @@
   zoomBar(byId("zoom"), () => panels);
   themeButton(byId("theme"), () => panels.redraw());
 
+  /* A store's one name everywhere; the number is PD's id. */
+  const named = id => "store-" + id;
   const names = pick => [...new Set(samples.flatMap(s => Object.keys(pick(s) || {})))].sort();
   const line = (name, tone, value, extra) => ({ name, tone, ...extra, values: samples.map(s => [s.at_ms, value(s)]).map(([x, y]) => [x, y === undefined ? null : y]) });
   const busy = kind => samples.some(s => s.operations[kind] && s.operations[kind].per_s > 0);
@@ -31,9 +33,9 @@
 
   function faults() {
     const now = samples.length ? samples[samples.length - 1].at_ms : 0;
-    if (last && last.tester) return last.tester.faults.map(f => ({ from: f.begin_ms, to: f.end_ms || now, label: f.name + (f.stores.length ? " of store " + f.stores.join(", ") : "") }));
+    if (last && last.tester) return last.tester.faults.map(f => ({ from: f.begin_ms, to: f.end_ms || now, label: f.name + (f.stores.length ? " of " + f.stores.map(named).join(", ") : "") }));
     const stores = [...new Set(samples.flatMap(s => s.stores.map(store => store.id)))];
-    return stores.flatMap(id => stretches(id, downWord).filter(s => s.state !== "running").map(s => ({ from: s.from, to: s.to, label: "store " + id + " " + s.state })));
+    return stores.flatMap(id => stretches(id, downWord).filter(s => s.state !== "running").map(s => ({ from: s.from, to: s.to, label: named(id) + " " + s.state })));
   }
 
   function draw() {
@@ -57,10 +59,10 @@
       const positive = (s, what) => s.operations[kind] && s.operations[kind].per_s > 0 && s.operations[kind][what] > 0 ? s.operations[kind][what] : undefined;
       return [line(kind + " median", tone, s => positive(s, "p50_ms")), line(kind + " 99 %", tone, s => positive(s, "p99_ms"), { dash: 1 })];
     }) });
-    made.push({ id: "leaders", title: "Leaders per store", whole: true, height: 110, series: stores.map((id, tone) => line("store " + id, tone, s => of(s, id) && of(s, id).leaders, { kind: "step" })) });
-    made.push({ id: "regions", title: "Regions per store", whole: true, height: 110, series: stores.map((id, tone) => line("store " + id, tone, s => of(s, id) && of(s, id).regions, { kind: "step" })) });
+    made.push({ id: "leaders", title: "Leaders per store", whole: true, height: 110, series: stores.map((id, tone) => line(named(id), tone, s => of(s, id) && of(s, id).leaders, { kind: "step" })) });
+    made.push({ id: "regions", title: "Regions per store", whole: true, height: 110, series: stores.map((id, tone) => line(named(id), tone, s => of(s, id) && of(s, id).regions, { kind: "step" })) });
     const tones = { running: 2, stopped: 1, gone: "bad", "no answer": 4, Up: 2, Disconnected: 1, Down: "bad", unknown: 7 };
-    made.push({ id: "processes", title: "Store processes", bands: false, lanes: stores.map(id => "store " + id),
+    made.push({ id: "processes", title: "Store processes", bands: false, lanes: stores.map(id => named(id)),
       legend: [{ name: "running", tone: 2, kind: "lane" }, { name: "stopped", tone: 1, kind: "lane" }, { name: "gone", tone: "bad", kind: "lane" }],
       segments: stores.flatMap((id, lane) => stretches(id, downWord).map(s => ({ lane, from: s.from, to: s.to, tone: tones[s.state] ?? 7, hatched: s.state !== "running", faint: s.state === "running", label: s.state === "running" ? "" : s.state }))) });
     const now = samples[samples.length - 1].at_ms;
@@ -79,13 +81,22 @@
     const body = byId("stores"); body.replaceChildren();
     for (const store of sample.stores) {
       const row = document.createElement("tr");
-      cell(row, store.id, { number: true }); cell(row, store.address); cell(row, store.status_address || "–");
+      cell(row, named(store.id)); cell(row, store.address); cell(row, store.status_address || "–");
       cell(row, store.pid ?? "–", { number: true });
       const process = store.process || (store.answers ? "running" : "no answer");
       cell(row, process, { state: process.replace(" ", "-") }); cell(row, store.state, { state: store.state });
       cell(row, store.leaders, { number: true }); cell(row, store.regions, { number: true });
       body.append(row);
     }
+    const regions = byId("ranges"); regions.replaceChildren();
+    for (const region of sample.regions.slice(0, REGIONS_MAX)) {
+      const row = document.createElement("tr"), leads = region.leader !== undefined && region.leader !== null;
+      cell(row, region.id, { number: true }); cell(row, leads ? named(region.leader) : "none");
+      cell(row, region.keys ?? "–", { number: true });
+      cell(row, region.voters.concat(region.learners || []).map(named).join(" ")); cell(row, region.range || "–");
+      regions.append(row);
+    }
+    byId("more-regions").textContent = sample.regions.length > REGIONS_MAX ? "and " + (sample.regions.length - REGIONS_MAX) + " more" : "";
     const ops = byId("operations"); ops.replaceChildren();
     const rows = sample.tester ? Object.entries(sample.tester.operations).map(([kind, o]) => ["clients: " + kind, o.ok_per_s, undefined, o.p50_ms, o.p99_ms, o.error_per_s]) : [];
     for (const [kind, o] of Object.entries(sample.operations)) rows.push([kind, o.per_s, o.mean_ms, o.p50_ms, o.p99_ms, undefined]);

@@ -6,18 +6,30 @@
 
 use crate::exit::Failure;
 use axum::{
+    Router,
     extract::Request,
     http::{StatusCode, header},
-    middleware::Next,
+    middleware::{Next, from_fn},
     response::{IntoResponse, Response},
+};
+use cluster::foreign_requests;
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
 };
 use std::{
     collections::BTreeSet,
+    convert::Infallible,
     io::ErrorKind,
     net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Semaphore, task::JoinSet};
 
+/// After a connection that could not be accepted.
+const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// The "bad ports" of the WHATWG Fetch standard (<https://fetch.spec.whatwg.org/#port-blocking>), which browsers block.
 const BLOCKED: [u16; 82] = [
     1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102,
@@ -65,46 +77,96 @@ pub async fn listen(what: &str, addr: SocketAddr) -> Result<TcpListener, Failure
     }
 }
 
+/// How much of the machine those who connect can take.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    /// More connections wait until one of these ends.
+    connections: usize,
+    /// A connection without a whole request for so long is closed.
+    headers_within: Duration,
+}
+
+const LIMITS: Limits = Limits { connections: 128, headers_within: Duration::from_secs(15) };
+
+/// Answers those who connect, until this is dropped: then their connections end too.
+pub async fn serve(listener: TcpListener, pages: Router) -> Infallible {
+    serve_within(LIMITS, listener, pages).await
+}
+
+async fn serve_within(limits: Limits, listener: TcpListener, pages: Router) -> Infallible {
+    let free = Arc::new(Semaphore::new(limits.connections));
+    let mut connections = JoinSet::new();
+    loop {
+        let place = Arc::clone(&free).acquire_owned().await;
+        let (stream, _) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            // The other side gave up, or files have run out: the next one may do.
+            Err(error) => {
+                tracing::debug!(%error, "a connection was not accepted");
+                tokio::time::sleep(ACCEPT_AGAIN_AFTER).await;
+                continue;
+            }
+        };
+        while connections.try_join_next().is_some() {}
+        let service = TowerToHyperService::new(pages.clone());
+        connections.spawn(async move {
+            let _place = place;
+            let mut http = http1::Builder::new();
+            http.timer(TokioTimer::new()).header_read_timeout(limits.headers_within);
+            if let Err(error) = http.serve_connection(TokioIo::new(stream), service).await {
+                tracing::debug!(%error, "a connection ended");
+            }
+        });
+    }
+}
+
 /// Refuses requests that do not name this machine: a foreign page can make a browser connect to a loopback address,
 /// but only under its own name.
 pub async fn loopback_only(request: Request, next: Next) -> Response {
-    let allowed = match host(&request) {
-        Some(Host::Address(ip)) => ip.is_loopback(),
-        Some(Host::Localhost) => true,
-        None => false,
-    };
-    if allowed { next.run(request).await } else { StatusCode::FORBIDDEN.into_response() }
+    let is_ours = request.headers().contains_key(header::HOST)
+        && foreign_requests::foreign_part(&request, None).is_none();
+    if is_ours { next.run(request).await } else { StatusCode::FORBIDDEN.into_response() }
 }
 
 /// Refuses requests under any name but an address: what a foreign page has is a name.
 pub async fn addresses_only(request: Request, next: Next) -> Response {
-    if host(&request).is_some() {
+    if names_an_address(&request) {
         return next.run(request).await;
     }
     let why = "ask for this page under the machine's IP address, not under a name\n";
     (StatusCode::FORBIDDEN, why).into_response()
 }
 
-/// Whom a request names.
-enum Host {
-    Address(IpAddr),
-    Localhost,
+/// Lets pages be asked for under the names that suit the address they are served at.
+pub fn guarded(pages: Router, addr: SocketAddr) -> Router {
+    if addr.ip().is_loopback() {
+        pages.layer(from_fn(loopback_only))
+    } else {
+        pages.layer(from_fn(addresses_only))
+    }
 }
 
-fn host(request: &Request) -> Option<Host> {
-    let host = request.headers().get(header::HOST)?.to_str().ok()?;
-    let name = host.rsplit_once(':').filter(|(_, port)| !port.ends_with(']'));
-    let name = name.map_or(host, |(name, _)| name);
-    if name == "localhost" {
-        return Some(Host::Localhost);
-    }
-    name.trim_start_matches('[').trim_end_matches(']').parse().ok().map(Host::Address)
+fn names_an_address(request: &Request) -> bool {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    let name = host.map(|host| match host.rsplit_once(':') {
+        Some((name, port)) if !port.ends_with(']') => name,
+        _ => host,
+    });
+    name.is_some_and(|name| {
+        let address = name.trim_start_matches('[').trim_end_matches(']');
+        name == "localhost" || address.parse::<IpAddr>().is_ok()
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::exit::Exit;
+    use axum::routing::get;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpStream,
+    };
 
     #[tokio::test]
     async fn a_port_that_no_browser_opens_is_refused() {
@@ -126,22 +188,87 @@ mod tests {
         assert!(failure.sentence.contains("in use"), "{failure}");
     }
 
+    /// A page with these limits, and where it is.
+    async fn served(limits: Limits) -> (SocketAddr, JoinSet<Infallible>) {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let listener = listen("the page", any).await.expect("a port");
+        let addr = listener.local_addr().expect("an address");
+        let pages = guarded(Router::new().route("/", get(|| async { "the page" })), addr);
+        let mut server = JoinSet::new();
+        server.spawn(serve_within(limits, listener, pages));
+        (addr, server)
+    }
+
+    /// Everything that is answered to a request, to the end of the connection.
+    async fn answer(mut stream: TcpStream, request: &str) -> String {
+        stream.write_all(request.as_bytes()).await.expect("sent");
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    #[tokio::test]
+    async fn a_request_that_never_comes_to_its_end_is_given_up() {
+        let limits = Limits { connections: 8, headers_within: Duration::from_millis(100) };
+        let (addr, _server) = served(limits).await;
+        for begun in ["", "GET / HTTP/1.1\r\nHost: local"] {
+            let stream = TcpStream::connect(addr).await.expect("connected");
+            let answer = answer(stream, begun).await;
+            assert!(!answer.contains("the page"), "{answer}");
+        }
+        let stream = TcpStream::connect(addr).await.expect("connected");
+        let whole = answer(stream, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+        assert!(whole.starts_with("HTTP/1.1 200") && whole.ends_with("the page"), "{whole}");
+    }
+
+    #[tokio::test]
+    async fn more_connections_than_allowed_wait_for_a_place() {
+        let limits = Limits { connections: 2, headers_within: Duration::from_mins(5) };
+        let (addr, _server) = served(limits).await;
+        let idle = [TcpStream::connect(addr).await, TcpStream::connect(addr).await];
+        let third = TcpStream::connect(addr).await.expect("the kernel takes it");
+        let request = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        let mut asking = tokio::spawn(answer(third, request));
+        let early = tokio::time::timeout(Duration::from_millis(300), &mut asking).await;
+        assert!(early.is_err(), "it is answered while two others are connected");
+        drop(idle);
+        let answer = asking.await.expect("no panic");
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn foreign_hosts_and_origins_are_refused() {
+        let (addr, _server) = served(LIMITS).await;
+        for (headers, code) in [
+            ("Host: 127.0.0.1:9", 200),
+            ("Host: localhost\r\nOrigin: http://localhost:9", 200),
+            ("Host: evil.example", 403),
+            ("Host: localhost\r\nOrigin: http://evil.example", 403),
+            ("Host: localhost\r\nOrigin: null", 403),
+        ] {
+            let stream = TcpStream::connect(addr).await.expect("connected");
+            let request = format!("GET / HTTP/1.1\r\n{headers}\r\nConnection: close\r\n\r\n");
+            let answer = answer(stream, &request).await;
+            assert!(answer.starts_with(&format!("HTTP/1.1 {code}")), "{headers}: {answer}");
+        }
+    }
+
     #[test]
     fn a_name_is_no_address() {
         let named = |host: &str| {
             let request =
                 Request::builder().header(header::HOST, host).body(axum::body::Body::empty());
-            super::host(&request.expect("a request"))
+            names_an_address(&request.expect("a request"))
         };
         for host in
             ["127.0.0.1", "127.0.0.1:80", "[::1]", "[::1]:8080", "localhost:1", "10.1.2.3:4"]
         {
-            assert!(named(host).is_some(), "{host}");
+            assert!(named(host), "{host}");
         }
         for host in
             ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "", "localhost.evil"]
         {
-            assert!(named(host).is_none(), "{host}");
+            assert!(!named(host), "{host}");
         }
     }
 }

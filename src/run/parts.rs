@@ -19,7 +19,7 @@ mod tally;
 pub use kept::{Kept, open};
 pub use merged::PartsJudged;
 
-use super::{Beside, HISTORY_SEGMENT_MIB, Purpose, interrupted, shown, stage::Stage};
+use super::{Beside, Free, HISTORY_SEGMENT_MIB, Purpose, interrupted, pace, shown, stage::Stage};
 use crate::{
     config::{Config, TargetConfig},
     exit::{Exit, Failure},
@@ -77,7 +77,7 @@ pub fn prepare(config: &mut Config, part_ms: u64) -> Result<(), Failure> {
 }
 
 /// Carries all parts out.
-pub fn test(plan: &Plan, part_ms: u64, runs_dir: &Path) -> Result<Exit, Failure> {
+pub fn test(plan: &Plan, part_ms: u64, runs_dir: &Path, free: Free) -> Result<Exit, Failure> {
     heal::before_a_run()?;
     let run = RunDirectory::create(runs_dir, &plan.config.name)?;
     write_whole(&run.plan(), &plan.to_json()?)?;
@@ -90,7 +90,7 @@ pub fn test(plan: &Plan, part_ms: u64, runs_dir: &Path) -> Result<Exit, Failure>
     let progress = Progress::new();
     let runtime = tokio::runtime::Runtime::new().map_err(Failure::software)?;
     let parts = Parts { plan, part_ms, run: &run, progress: &progress };
-    let ended = runtime.block_on(parts.carry_out());
+    let ended = runtime.block_on(parts.carry_out(free));
     runtime.shutdown_timeout(Duration::from_secs(5));
     progress.finish();
     let tally = ended.map_err(|failure| super::explained(failure, &run))?;
@@ -105,20 +105,28 @@ struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    async fn carry_out(&self) -> Result<Tally, Failure> {
+    async fn carry_out(&self, free: Free) -> Result<Tally, Failure> {
         let interrupt = Interrupt::listen().map_err(Failure::software)?;
-        self.progress.phase("starting the cluster", None);
+        self.progress.phase(self.plan.config.target.beginning(), None);
         let range = Workload::prefix_range(&self.plan.config.workload.prefix);
         let target = tokio::select! {
             target = UnderTest::start(&self.plan.config, self.run, range) => Arc::new(target?),
             () = interrupt.at_least(Urgency::Early) => return Err(interrupted()),
         };
+        let all = async {
+            let paced = pace::paced(self.plan, free, &target, self.progress).await?;
+            if let Some(paced) = &paced {
+                write_whole(&self.run.plan(), &paced.to_json()?)?;
+            }
+            let parts = Parts { plan: paced.as_ref().unwrap_or(self.plan), ..*self };
+            parts.one_after_another(&target, &interrupt).await
+        };
         let tally = tokio::select! {
-            tally = self.one_after_another(&target, &interrupt) => tally,
+            tally = all => tally,
             () = interrupt.at_least(Urgency::Now) => Err(interrupted()),
         };
-        let troubles = target.ended_by_themselves();
-        self.progress.phase("stopping the cluster", None);
+        let troubles: Vec<String> = target.newly_ended().iter().map(ToString::to_string).collect();
+        self.progress.phase(self.plan.config.target.ending(), None);
         target.stop().await;
         let mut tally = tally?;
         tally.troubles.extend(troubles);
@@ -142,6 +150,9 @@ impl Parts<'_> {
             if self.one(number, &plan, target, interrupt, &mut tally).await? {
                 break;
             }
+        }
+        if interrupt.urgency() != Urgency::None {
+            tally.merged.interrupted(self.plan.config.time_ms / self.count() * self.count());
         }
         Ok(tally)
     }
@@ -201,7 +212,7 @@ impl Parts<'_> {
         let part = Part::of(number, plan, &judgement, took, history_bytes);
         self.append(&part)?;
         self.progress.result_line(&part.in_words());
-        tally.merged.take(number, &judgement, seconds);
+        tally.merged.take(number, &judgement, seconds, plan.config.time_ms);
         tally.operations += part.operations;
         tally.target = judgement.target;
         tally.troubles.extend(troubles.iter().cloned());

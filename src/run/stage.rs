@@ -7,12 +7,13 @@ use super::{
     Beside, IDLE_BEYOND_PAUSE_MS, Purpose,
     fail_fast::{self, FailFast},
     interrupted, looking,
-    watcher::{RunObserver, Watcher},
+    watcher::{self, Ending, RunObserver, Watcher},
 };
 use crate::{
     clock::Clock,
     cluster_samples,
     config::{AtomicMode, ClientName, TargetConfig},
+    ended_early::{self, EndedEarly, Why},
     exit::Failure,
     interrupt::Interrupt,
     key_count::CountedRange,
@@ -122,14 +123,15 @@ impl Stage<'_> {
         let (mut client, op_timeout) = (recording.client(), self.op_timeout() * 5);
         let range = self.counted_range();
         // Without PD, or without most of the stores, waiting longer would not help.
-        let ended = self.target.ended_by_themselves();
-        let within = if ended.is_empty() { COUNT_WITHIN } else { COUNT_AFTER_LOSS_WITHIN };
+        let within =
+            if self.target.lost().is_empty() { COUNT_WITHIN } else { COUNT_AFTER_LOSS_WITHIN };
         if worked.counted {
             range.count_again(&direct, &mut client, op_timeout, within).await;
         } else {
             range.count(&direct, &mut client, op_timeout, within).await;
         }
         drop(watched);
+        watcher::note_ended(&self.target, &recording, self.progress);
         recorder.finish().map_err(|error| not_recorded(&error))?;
         Ok(worked.unhealed)
     }
@@ -147,6 +149,7 @@ impl Stage<'_> {
         let watcher = Watcher {
             recording: &workers.recording,
             recorder,
+            target: &self.target,
             progress: self.progress,
             in_force: Arc::default(),
         };
@@ -208,22 +211,26 @@ impl Stage<'_> {
                         "after {seconds:.1} s a promise is broken ({said}): ending the run early"
                     ));
                     watcher.lines(began);
-                    Ok(())
+                    Ok(Ending::Early(Why::BrokenPromise))
                 }
                 Ok(()) = is_over, if time.is_none() => {
                     watcher.lines(began);
-                    Ok(())
+                    Ok(Ending::InTime)
                 }
             };
+            let after = began.elapsed();
             // Both wait for it; if neither is there any more there is nobody to tell.
             let _ = stop.send(true);
-            ended
+            ended.map(|ending| (ending, after))
         };
         let (worked, (), ended) = tokio::join!(hurt, workers.work(&stopped), until_over);
         if let Some(metrics) = &self.metrics {
             metrics.work(false);
         }
-        ended?;
+        if let (Ending::Early(why), after) = ended? {
+            let of_ms = time.map(|time| time.as_millis() as u64);
+            ended_early::record(&workers.recording, EndedEarly::now(after, of_ms, why));
+        }
         Ok(worked)
     }
 

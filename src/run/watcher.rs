@@ -1,12 +1,15 @@
 //! Watches a run while it goes: shows how far it is, and ends a phase that is over or makes no sense any more.
 
 use crate::{
+    ended_early::Why,
+    ended_processes,
     exit::Failure,
     interrupt::{Interrupt, Urgency},
     live_tester::LiveTester,
     metrics::Metrics,
     progress::Progress,
     recording::{Recording, not_recorded},
+    targets::under_test::UnderTest,
 };
 use histories::{Recorder, What};
 use nemesis::Observer;
@@ -19,22 +22,32 @@ use tokio::time::Instant;
 /// How often the progress is shown, and the recorder asked whether it still records.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
+/// How a phase ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// All of it was done.
+    InTime,
+    /// Before its time.
+    Early(Why),
+}
+
 /// Watches a phase: shows how far it is, and ends it when its time is over or it makes no sense any more.
 pub struct Watcher<'a> {
     pub recording: &'a Recording,
     pub recorder: &'a Recorder,
+    pub target: &'a UnderTest,
     pub progress: &'a Progress,
     pub in_force: Arc<Mutex<Vec<String>>>,
 }
 
 impl Watcher<'_> {
-    /// Returns when the time is over (`None`: never), or when somebody asks for an early end; fails when recording
-    /// failed.
+    /// Returns when the time is over (`None`: never), or when somebody asks for an early end, and
+    /// says which; fails when recording failed.
     pub async fn watch(
         &self,
         time: Option<Duration>,
         interrupt: &Interrupt,
-    ) -> Result<(), Failure> {
+    ) -> Result<Ending, Failure> {
         let started = Instant::now();
         let (mut last, mut next_lines) = (self.recording.completed(), crate::measurement::INTERVAL);
         loop {
@@ -42,12 +55,13 @@ impl Watcher<'_> {
                 () = tokio::time::sleep(LOOK_EVERY) => {}
                 () = interrupt.at_least(Urgency::Early) => {
                     self.progress.line("interrupted: healing, then judging what there is; once more to leave at once");
-                    return Ok(());
+                    return Ok(Ending::Early(Why::Interrupted));
                 }
             }
             if let Some(failure) = self.recorder.failure() {
                 return Err(not_recorded(&failure));
             }
+            note_ended(self.target, self.recording, self.progress);
             let (elapsed, completed) = (started.elapsed(), self.recording.completed());
             let per_s = (completed - last) as f64 / LOOK_EVERY.as_secs_f64();
             last = completed;
@@ -59,7 +73,7 @@ impl Watcher<'_> {
                 self.lines(started);
             }
             if over {
-                return Ok(());
+                return Ok(Ending::InTime);
             }
         }
     }
@@ -69,6 +83,16 @@ impl Watcher<'_> {
         for line in self.recording.measurement_lines(started.elapsed()) {
             self.progress.result_line(&line);
         }
+    }
+}
+
+/// Tells the history, and who looks, of processes that ended though nobody here killed them.
+pub fn note_ended(target: &UnderTest, recording: &Recording, progress: &Progress) {
+    for ended in target.newly_ended() {
+        progress.line(&ended.to_string());
+        let (f, value) = (ended_processes::EVENT.to_owned(), ended.to_json());
+        recording.nemesis(What::FaultInvoke { f: f.clone(), value: value.clone() });
+        recording.nemesis(What::FaultComplete { f, value });
     }
 }
 
@@ -91,6 +115,10 @@ impl Observer for RunObserver {
 
     fn acknowledged_writes(&self) -> u64 {
         self.recording.acknowledged_writes()
+    }
+
+    fn successes(&self) -> Option<u64> {
+        Some(self.recording.succeeded())
     }
 
     fn waiting_writes(&self, for_at_least: Duration) -> u64 {

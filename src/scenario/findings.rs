@@ -1,10 +1,14 @@
 //! What an experiment showed, judged from its history alone.
 //!
-//! In: the history's header and events. Out: [`Finding`]s, each with its weight. Only a broken promise makes a run
-//! invalid: the gap that experiment 2 may not have, when this program itself was awake. What was not seen is unknown; a
-//! slower cluster is a note. That every key and value is right is the checker's to say, not this file's.
+//! In: the history's header and events. Out: [`Finding`]s, each with its weight. Only a broken
+//! promise makes a run invalid: the gap that experiment 2 may not have ([`gap`]). What was not seen
+//! is unknown; a slower cluster is a note. That every key and value is right is the checker's to
+//! say, not this file's.
 
-use super::config::{ScenarioConfig, ScenarioName};
+use super::{
+    config::{ScenarioConfig, ScenarioName},
+    gap::{Gap, Held},
+};
 use crate::{
     key_count::{CountFinder, CountedRange},
     traffic::{Traffic, Window},
@@ -12,6 +16,9 @@ use crate::{
 use histories::{EventRef, Header, WhatRef};
 use serde::Serialize;
 use serde_json::Value;
+
+/// The event that names a time in which nothing was wrong, as long as the stop.
+pub const QUIET: &str = "quiet";
 
 /// What a finding means for the verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize)]
@@ -60,6 +67,7 @@ pub struct SceneFinder {
     moves: Vec<(u64, String)>,
     replicas: Vec<Replicas>,
     scene: Value,
+    quiet: Option<Window>,
 }
 
 impl SceneFinder {
@@ -81,6 +89,7 @@ impl SceneFinder {
             moves: Vec::new(),
             replicas: Vec::new(),
             scene: Value::Null,
+            quiet: None,
         })
     }
 
@@ -109,10 +118,11 @@ impl SceneFinder {
                     self.scene = value["scene"].clone();
                 }
             }
+            WhatRef::FaultComplete(QUIET, value) => self.quiet = window(&value["window-ns"]),
             WhatRef::FaultComplete("leader-moved", value) => {
                 for change in value["regions"].as_array().into_iter().flatten() {
                     let said = format!(
-                        "the leader of region {} moved from store {} to store {}",
+                        "the leader of region {} moved from store-{} to store-{}",
                         change["region"], change["leader_before"], change["leader_after"]
                     );
                     self.moves.push((at_ns, said));
@@ -150,7 +160,7 @@ impl SceneFinder {
                 findings.push(self.speed(traffic));
             }
             ScenarioName::TwoStores => {
-                findings.push(self.gap(traffic.longest_gap_ns(during)));
+                findings.push(self.gap(during, traffic));
                 findings.push(self.counted());
                 findings.push(self.restored());
             }
@@ -204,8 +214,7 @@ impl SceneFinder {
     /// Whether the load is back, while the store is still stopped.
     fn speed(&self, traffic: &Traffic) -> Finding {
         let per_s = |name: &str| {
-            let bounds = &self.scene["windows-ns"][name];
-            let window = Window { begin_ns: bounds[0].as_u64()?, end_ns: bounds[1].as_u64()? };
+            let window = window(&self.scene["windows-ns"][name])?;
             let length_s = seconds(window.end_ns.checked_sub(window.begin_ns)?);
             Some(traffic.completed_ok_in(window) as f64 / length_s)
         };
@@ -227,27 +236,49 @@ impl SceneFinder {
         }
     }
 
-    fn gap(&self, longest_ns: u64) -> Finding {
-        let bound_ms = self.config.gap_max_ms;
-        let gap_ms = longest_ns / 1_000_000;
+    fn gap(&self, during: Window, traffic: &Traffic) -> Finding {
+        let gap_ms = |window| traffic.longest_gap_ns(window) / 1_000_000;
+        let before = window(&self.scene["windows-ns"]["before"]);
+        // Of a time shorter than the stop nothing is known.
+        let quiet_ms = self.quiet.filter(|quiet| length_ns(*quiet) >= length_ns(during));
+        let quiet_ms = quiet_ms.map(|quiet| gap_ms(quiet).max(before.map_or(0, gap_ms)));
         let late_ms = self.scene["tester-late-ns"].as_u64().unwrap_or_default() / 1_000_000;
+        let bound_ms = self.config.gap_max_ms;
+        let gap = Gap { gap_ms: gap_ms(during), bound_ms, quiet_ms, late_ms };
+        let gap_ms = gap.gap_ms;
+        let beside = match quiet_ms {
+            Some(quiet_ms) => format!("; {quiet_ms} ms in as long a time without a fault"),
+            None => String::new(),
+        };
         let said = format!(
-            "longest time without a success while both were stopped: {gap_ms} ms (bound {bound_ms} ms, --gap-max)"
+            "longest time without a success while both were stopped: {gap_ms} ms (bound {bound_ms} ms, --gap-max{beside})"
         );
-        if gap_ms <= bound_ms {
-            return finding(Weight::Good, said);
-        }
-        if !self.config.wait {
-            return finding(
+        match gap.held() {
+            Held::Within => finding(Weight::Good, said),
+            _ if !self.config.wait => finding(
                 Weight::Note,
                 format!("{said}: not held against it, since it raced on purpose"),
-            );
+            ),
+            Held::TesterSlept => finding(
+                Weight::Unknown,
+                format!("{said}; but this program itself stood still for {late_ms} ms"),
+            ),
+            Held::NothingToCompare => finding(
+                Weight::Unknown,
+                format!(
+                    "{said}; but as long a time without a fault was not watched, so it may be the machine"
+                ),
+            ),
+            Held::LikeTheMachine => finding(
+                Weight::Unknown,
+                format!(
+                    "{said}: beyond the bound, but not far beyond what is seen without a fault here"
+                ),
+            ),
+            Held::Broken => {
+                finding(Weight::Invalid, format!("{said}, though three of five voters ran"))
+            }
         }
-        if gap_ms.saturating_sub(late_ms) <= bound_ms {
-            let said = format!("{said}; but this program itself stood still for {late_ms} ms");
-            return finding(Weight::Unknown, said);
-        }
-        finding(Weight::Invalid, format!("{said}, though three of five voters ran"))
     }
 
     fn counted(&self) -> Finding {
@@ -299,7 +330,16 @@ fn stores(value: &Value) -> impl Iterator<Item = &Value> {
 
 fn named(store: &Value) -> String {
     let role = store["role"].as_str().unwrap_or("store");
-    format!("store {} ({role})", store["id"])
+    format!("store-{} ({role})", store["id"])
+}
+
+/// Two moments, nanoseconds.
+fn window(bounds: &Value) -> Option<Window> {
+    Some(Window { begin_ns: bounds[0].as_u64()?, end_ns: bounds[1].as_u64()? })
+}
+
+fn length_ns(window: Window) -> u64 {
+    window.end_ns.saturating_sub(window.begin_ns)
 }
 
 fn seconds(ns: u64) -> f64 {

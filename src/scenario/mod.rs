@@ -6,6 +6,7 @@
 
 mod config;
 mod findings;
+mod gap;
 mod one_store;
 mod pulse;
 mod scene;

@@ -63,14 +63,14 @@ async fn leader(scene: &Scene, stores: &[Store]) -> Result<(Store, Vec<Region>),
         return Err(Ended::Failed("PD knows of no leader of the workload's regions".into()));
     };
     let store = stores.iter().find(|store| store.id == id);
-    let store = store.ok_or_else(|| Ended::Failed(format!("nobody knows where store {id} is")))?;
+    let store = store.ok_or_else(|| Ended::Failed(format!("nobody knows where store-{id} is")))?;
     Ok((store.clone(), regions))
 }
 
 fn told(store: &Store, led: &[Region]) -> String {
     let regions: Vec<String> = led.iter().map(|region| region.id.to_string()).collect();
     format!(
-        "store {} at {}, process {}, leads region {} with the workload's keys",
+        "store-{} at {}, process {}, leads region {} with the workload's keys",
         store.id,
         store.address,
         pid(store),

@@ -4,7 +4,7 @@
 //! and ends when the run is to end. What was hurt is in the books and is healed at the end; if the scene is dropped
 //! instead (a second Ctrl-C, a panic), stores are resumed and the number of replicas is set back at once.
 
-use super::{config::ScenarioConfig, pulse::Pulse};
+use super::{config::ScenarioConfig, findings::QUIET, pulse::Pulse};
 use crate::{
     key_count::{CountedRange, KeyCounts},
     progress::Progress,
@@ -133,6 +133,17 @@ impl Scene {
         Ok(succeeded as f64 / begun.elapsed().as_secs_f64())
     }
 
+    /// Watches the clients for so long while nothing is wrong. The longest time without a success.
+    pub async fn watch_quiet(&self, length: Duration) -> Result<Duration, Ended> {
+        let (recording, observer) = (&self.parts.recording, &self.parts.observer);
+        let (begin_ns, pulse) = (recording.now_ns(), Pulse::feel(Arc::clone(recording)));
+        self.unless_over(tokio::time::sleep(length)).await?;
+        let value = json!({ "window-ns": [begin_ns, recording.now_ns()] });
+        observer.record(What::FaultInvoke { f: QUIET.into(), value: value.clone() });
+        observer.record(What::FaultComplete { f: QUIET.into(), value });
+        Ok(pulse.beat().gap)
+    }
+
     /// Stops stores in one instant. What was seen of them is told and recorded.
     pub async fn stop(
         &self,
@@ -152,10 +163,10 @@ impl Scene {
         let seen = self.parts.target.pause(ids).await;
         self.complete(fault, "pause", asked.seen(&seen));
         for seen in seen? {
-            self.say(format_args!("store {} seen {}", seen.store, seen.state.name()));
+            self.say(format_args!("store-{} seen {}", seen.store, seen.state.name()));
             if seen.state != ProcessState::Stopped {
                 let state = seen.state.name();
-                return Err(Ended::Failed(format!("store {} is {state}, not stopped", seen.store)));
+                return Err(Ended::Failed(format!("store-{} is {state}, not stopped", seen.store)));
             }
         }
         Ok(pulse)
@@ -174,7 +185,7 @@ impl Scene {
         let seen = self.parts.target.resume(down).await;
         self.complete(fault, "resume", asked.seen(&seen));
         for seen in seen? {
-            self.say(format_args!("store {} seen {}", seen.store, seen.state.name()));
+            self.say(format_args!("store-{} seen {}", seen.store, seen.state.name()));
         }
         self.books().down.clear();
         self.parts.observer.in_force(&[]);
@@ -212,7 +223,7 @@ impl Scene {
     fn note_move(&self, fault: u32, old: &Region, new: &Region, after: Duration) {
         let leader = |region: &Region| region.leader.unwrap_or_default();
         self.say(format_args!(
-            "PD: region {} is led by store {} instead of store {} after {:.1} s",
+            "PD: region {} is led by store-{} instead of store-{} after {:.1} s",
             old.id,
             leader(new),
             leader(old),
@@ -284,7 +295,7 @@ impl Scene {
             let resume = || self.parts.target.resume(vec![store]);
             match self.tried("resume", json!({ "stores": [{ "id": store }] }), resume).await {
                 Ok(_) => self.books().down.retain(|it| *it != store),
-                Err(error) => unhealed.push(format!("store {store} could not be resumed: {error}")),
+                Err(error) => unhealed.push(format!("store-{store} could not be resumed: {error}")),
             }
         }
         let replicas = self.books().replicas;

@@ -6,6 +6,7 @@ use super::{
     scene::{Ended, Scene},
 };
 use nemesis::{Region, Store, Target};
+use tokio::time::Instant;
 
 /// So many replicas survive two stops.
 const REPLICAS: u32 = 5;
@@ -42,6 +43,7 @@ pub async fn play(scene: &Scene) -> Result<(), Ended> {
     ));
     scene.step(format_args!("stop both in one instant: kill -STOP {}", pids.join(" ")));
     let pulse = scene.stop(1, &region, &two).await?;
+    let stopped = Instant::now();
 
     scene.step("load, and the keys, while both are stopped");
     let during = scene.measure("stopped").await?;
@@ -59,10 +61,20 @@ pub async fn play(scene: &Scene) -> Result<(), Ended> {
     }
 
     scene.step(format_args!("resume both: kill -CONT {}", pids.join(" ")));
+    let stopped = stopped.elapsed();
     scene.resume(1, &pulse).await?;
     drop(pulse);
     let took = scene.await_whole().await?.as_secs_f64();
     scene.say(format_args!("every region has {REPLICAS} voters, back in sync, after {took:.1} s"));
+
+    if wait {
+        scene.step(format_args!(
+            "load: watched for as long as both were stopped, {:.0} s, while nothing is wrong",
+            stopped.as_secs_f64()
+        ));
+        let quiet_ms = scene.watch_quiet(stopped).await?.as_secs_f64() * 1000.0;
+        scene.say(format_args!("longest time without a success {quiet_ms:.0} ms"));
+    }
 
     scene.step(format_args!("max-replicas {initial} again"));
     let took = scene.set_replicas(2, initial, true).await?.as_secs_f64();
@@ -91,7 +103,7 @@ fn choose(stores: &[Store], regions: &[Region]) -> Result<(Region, Vec<Store>), 
 }
 
 fn told(store: &Store) -> String {
-    format!("store {} at {}, process {}", store.id, store.address, pid(store))
+    format!("store-{} at {}, process {}", store.id, store.address, pid(store))
 }
 
 fn pid(store: &Store) -> String {

@@ -14,7 +14,7 @@ pub mod trials;
 use crate::{
     cli::SelfTestArgs,
     exit::{Exit, Failure},
-    interrupt::{Listener, Urgency},
+    interrupt::{self, Listener, Urgency},
 };
 use attempt::{Attempt, Judged, Runner};
 use checker::Validity;
@@ -63,6 +63,18 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Every one.
+    const ALL: [Self; 8] = [
+        Self::Caught,
+        Self::Acquitted,
+        Self::Failed,
+        Self::Late,
+        Self::Undecided,
+        Self::WrongEvidence,
+        Self::Escaped,
+        Self::Accused,
+    ];
+
     /// How the program ends because of it.
     fn exit(self) -> Exit {
         match self {
@@ -85,7 +97,13 @@ pub fn command(args: &SelfTestArgs) -> Result<Exit, Failure> {
     let rows = side_by_side(&tasks, args.jobs(), |task| task.carry_out(&runner, seed))?;
     table::print(&rows);
     if interrupt.urgency() != Urgency::None {
-        return Err(Failure::new(Exit::Interrupted, "interrupted; what was not run is not said"));
+        let of = |outcome: Outcome| {
+            (rows.iter().filter(|row| row.outcome == outcome).count() as u64, outcome.name())
+        };
+        let outcomes = Outcome::ALL.map(of);
+        let of = Some(tasks.len() as u64);
+        let said = interrupt::said(rows.len() as u64, of, "tasks", &outcomes);
+        return Err(Failure::new(Exit::Interrupted, said));
     }
     let worst = rows.iter().map(|row| row.outcome).max().unwrap_or(Outcome::Acquitted);
     Ok(worst.exit())

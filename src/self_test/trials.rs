@@ -78,6 +78,12 @@ const REGIONS: Plan = plan("--nemesis none --regions 4 --stores 3 --keys 500 --t
 const REGISTER: Plan =
     plan("--workload register --nemesis none --stores 3 --concurrency 8 --time 5", 12);
 
+/// Two swaps race only if both expect what is there: with swaps and few keys, whoever loses one knows it.
+const RACE: Plan = plan(
+    "--workload register --operations get=1,cas=4 --keys 2 --nemesis none --stores 3 --concurrency 8 --time 5",
+    12,
+);
+
 /// The run that must stay red whatever else is asked for: no fault, no luck, one try.
 pub const CANARY: Trial = Trial { defect: Defect::FailedCasWrites, plan: REGISTER, quick: true };
 
@@ -95,7 +101,8 @@ pub fn of(defect: Defect) -> Trial {
         Defect::KeyLostInSplit => (SPLITS, true),
         Defect::DeleteResurrects => (KILL_ALL_REGISTER, false),
         Defect::ScanSkipsBoundary => (REGIONS, true),
-        Defect::FailedCasWrites | Defect::CasRace => (REGISTER, true),
+        Defect::FailedCasWrites => (REGISTER, true),
+        Defect::CasRace => (RACE, true),
         Defect::PutReportsFailureButApplies => (REGIONS, false),
     };
     Trial { defect, plan, quick }

@@ -47,11 +47,9 @@ async fn serve(args: &ServeArgs, runs: Arc<Runs>) -> Result<(), Failure> {
         );
     }
     crate::terminal::note("Ctrl-C ends this");
-    let pages = routes::pages(runs, addr.ip().is_loopback());
+    let pages = routes::pages(runs, addr);
     tokio::select! {
-        served = async { axum::serve(listener, pages).await } => {
-            served.map_err(|error| Failure::target_or_disk(format!("the list of runs is no longer served: {error}")))
-        }
+        never = serving::serve(listener, pages) => match never {},
         () = interrupt.at_least(Urgency::Early) => Ok(()),
     }
 }

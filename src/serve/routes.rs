@@ -24,12 +24,11 @@ use axum::{
     Router,
     extract::{Path, Query, State, rejection::QueryRejection},
     http::{HeaderMap, StatusCode, header},
-    middleware::from_fn,
     response::{IntoResponse, Redirect, Response},
     routing::get,
 };
 use serde::Deserialize;
-use std::{fmt::Write, io, sync::Arc};
+use std::{fmt::Write, io, net::SocketAddr, sync::Arc};
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
 /// So many reports are drawn at a time: a large history takes memory.
@@ -42,7 +41,7 @@ struct Shared {
 }
 
 /// All of them. What is served to this machine only is refused under any other name.
-pub fn pages(runs: Arc<Runs>, loopback: bool) -> Router {
+pub fn pages(runs: Arc<Runs>, addr: SocketAddr) -> Router {
     let shared = Shared { runs, drawing: Arc::new(Semaphore::new(DRAWN_AT_ONCE)) };
     let router = Router::new()
         .route("/", get(list))
@@ -53,11 +52,7 @@ pub fn pages(runs: Arc<Runs>, loopback: bool) -> Router {
         .route("/compare", get(compare))
         .fallback(|| async { responses::missing() })
         .with_state(shared);
-    if loopback {
-        router.layer(from_fn(serving::loopback_only))
-    } else {
-        router.layer(from_fn(serving::addresses_only))
-    }
+    serving::guarded(router, addr)
 }
 
 async fn list(State(shared): State<Shared>) -> Response {

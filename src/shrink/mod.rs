@@ -17,7 +17,7 @@ use crate::{
     config::TargetConfig,
     counterexamples,
     exit::{Exit, Failure},
-    heal,
+    heal, interrupt,
     judge::Judging,
     plan::{self, Plan},
     replay,
@@ -140,7 +140,8 @@ fn wanted(
     }
     let virtual_time = plan.config.target == TargetConfig::Simulated;
     // In virtual time it is always the same.
-    for _ in 0..if virtual_time { 1 } else { times } {
+    let most = if virtual_time { 1 } else { times };
+    for number in 0..most {
         let attempt = attempts.make(plan, runs_dir)?;
         crate::terminal::note(format_args!("the plan itself: {}", attempt.in_words()));
         let shown = attempt.anomalies();
@@ -149,7 +150,10 @@ fn wanted(
             return Ok(shown);
         }
         if attempts.are_interrupted() {
-            return Err(crate::run::interrupted());
+            let (number, times) = (u64::from(number), Some(u64::from(most)));
+            let said =
+                interrupt::said(number, times, "tries of the plan, none of which failed", &[]);
+            return Err(Failure::new(Exit::Interrupted, said));
         }
     }
     Err(Failure::new(

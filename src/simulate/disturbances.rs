@@ -172,7 +172,7 @@ impl InForce {
                 let wrong = gained_ms != 0 || *wall_offset_ms != 0;
                 return wrong.then(|| {
                     format!(
-                        "the clock of store {store} gained {gained_ms} ms, its wall clock was \
+                        "the clock of store-{store} gained {gained_ms} ms, its wall clock was \
                          {wall_offset_ms} ms off"
                     )
                 });

@@ -113,7 +113,7 @@ impl Recovery<'_> {
 
 fn in_words(region: &SimulatedRegion) -> String {
     let leader = match region.leader {
-        Some(store) => format!("led by store {store}"),
+        Some(store) => format!("led by store-{store}"),
         None => "without a leader".to_owned(),
     };
     format!("region {}, {leader} as far as PD knows", region.region.id)

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     clock::Clock,
     config::AtomicMode,
+    ended_early::{self, EndedEarly, Why},
     exit::Failure,
     interrupt::{Interrupt, Urgency},
     key_count::CountedRange,
@@ -94,11 +95,15 @@ impl Stage<'_> {
         let observer = Arc::new(SimulationObserver(Arc::clone(&workers.recording)));
         let target = Arc::new(SimulatedTarget::new(self.simulation.clone(), &self.workload));
         let nemesis = nemesis::run(&self.plan.schedule, target, observer, stopped.clone());
+        let (began, time_ms) = (Instant::now(), self.plan.config.time_ms);
         let until_over = async {
             tokio::select! {
                 biased;
-                () = asked(self.interrupt, Urgency::Early) => {}
-                () = sleep(Duration::from_millis(self.plan.config.time_ms)) => {}
+                () = asked(self.interrupt, Urgency::Early) => {
+                    let early = EndedEarly::now(began.elapsed(), Some(time_ms), Why::Interrupted);
+                    ended_early::record(&workers.recording, early);
+                }
+                () = sleep(Duration::from_millis(time_ms)) => {}
             }
             // Both wait for it; if neither is there any more there is nobody to tell.
             let _ = stop.send(true);
@@ -172,7 +177,7 @@ impl Stage<'_> {
         regions.iter().find_map(missing).or_else(|| {
             let conditions = self.simulation.store_conditions();
             let down = conditions.iter().find(|(_, condition)| *condition != "Up")?;
-            Some(format!("store {} is {}", down.0, down.1))
+            Some(format!("store-{} is {}", down.0, down.1))
         })
     }
 
@@ -259,6 +264,10 @@ impl Observer for SimulationObserver {
 
     fn acknowledged_writes(&self) -> u64 {
         self.0.acknowledged_writes()
+    }
+
+    fn successes(&self) -> Option<u64> {
+        Some(self.0.succeeded())
     }
 
     fn waiting_writes(&self, for_at_least: Duration) -> u64 {

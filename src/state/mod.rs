@@ -1,6 +1,6 @@
 //! The user's own notes of what testers started, paused and changed: what `heal`, `cluster down` and `cluster clean` act on.
 //!
-//! In: what a tester does. Out: a [`Record`] for each tester in a [`StateDirectory`] that only this user can write.
+//! In: what a tester does. Out: a record for each tester in a [`StateDirectory`] that only this user can write.
 //! Run directories describe the same for people; they may come from somebody else, and nothing is done because one says
 //! so. The folder of a record, `STATE/ID/`, holds `record.json` (`record` describes it), `nemesis.journal` (what is paused), and
 //! `lock`, which its tester holds as long as it lives: the kernel releases it, whatever way it goes.

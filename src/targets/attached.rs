@@ -4,7 +4,7 @@
 //! starts, kills and ends nothing.
 
 use super::{
-    cluster_processes::{ClusterProcesses, StorePlace},
+    cluster_processes::{ClusterProcesses, EndedProcess, StorePlace},
     listening,
 };
 use crate::{config::AttachConfig, exit::Failure};
@@ -51,7 +51,7 @@ impl AttachedCluster {
         let mut unknown = Vec::new();
         let mut place = |(store, process): (Store, Result<ProcessIdentity, String>)| {
             let process = process.map_err(|reason| {
-                unknown.push(format!("store {} at {}: {reason}", store.id, store.address));
+                unknown.push(format!("store-{} at {}: {reason}", store.id, store.address));
             });
             (store.id, StorePlace { address: store.address, process: process.ok() })
         };
@@ -146,7 +146,7 @@ impl ClusterProcesses for AttachedCluster {
         Err(Failure::usage("stores that somebody else started cannot be started here"))
     }
 
-    fn ended_by_themselves(&mut self) -> Vec<String> {
+    fn ended_by_themselves(&mut self) -> Vec<EndedProcess> {
         let mut ended = Vec::new();
         for (id, place) in &self.stores {
             let Some(process) = place.process.as_ref().filter(|it| it.host.is_none()) else {
@@ -154,8 +154,12 @@ impl ClusterProcesses for AttachedCluster {
                 continue;
             };
             if process.state() == ProcessState::Gone && self.told.insert(*id) {
-                ended
-                    .push(format!("store {id} ({process}) has ended though nobody here killed it"));
+                ended.push(EndedProcess {
+                    name: format!("store-{id}"),
+                    store: Some(*id),
+                    status: format!("{process} is gone"),
+                    log: None,
+                });
             }
         }
         ended

@@ -71,7 +71,10 @@ pub fn write_configuration(
     let (pd, tikv) = (folder.join("pd.toml"), folder.join("tikv.toml"));
     write_whole(&pd, configuration_files::pd(shape.replicas).as_bytes())?;
     let size = programs.region_split_size.as_deref();
-    write_whole(&tikv, configuration_files::tikv(&shape.profile, size).as_bytes())?;
+    write_whole(
+        &tikv,
+        configuration_files::tikv(&shape.profile, size, shape.enable_ttl).as_bytes(),
+    )?;
     Ok((pd, tikv))
 }
 

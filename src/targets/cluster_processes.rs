@@ -5,7 +5,12 @@
 
 use crate::exit::Failure;
 use nemesis::{ProcessIdentity, StoreId};
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    fmt,
+    io::{Read, Seek, SeekFrom},
+    path::{Path, PathBuf},
+};
 
 /// Where a store is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,9 +35,94 @@ pub trait ClusterProcesses: Send + std::fmt::Debug {
     /// Starts killed stores again: same address, same data. Those that run are left as they are.
     fn start_killed_stores(&mut self, stores: &[StoreId]) -> Result<(), Failure>;
 
-    /// The processes that ended though nobody killed them, in words; each is told once.
-    fn ended_by_themselves(&mut self) -> Vec<String>;
+    /// The processes that ended though nobody here killed them; each is told once.
+    fn ended_by_themselves(&mut self) -> Vec<EndedProcess>;
 
     /// Ends what was started here, and leaves alone what was not.
     fn stop(&mut self);
+}
+
+/// A process that ended though nobody here killed it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndedProcess {
+    /// Its name: `store-2`, `pd1`.
+    pub name: String,
+    /// The id that PD gave it, if it is a store.
+    pub store: Option<StoreId>,
+    /// How it ended.
+    pub status: String,
+    /// Where it wrote what it did, if that is known.
+    pub log: Option<PathBuf>,
+}
+
+impl fmt::Display for EndedProcess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ended by itself ({})", self.name, self.status)?;
+        self.log.iter().try_for_each(|log| write!(f, "; see {}", log.display()))
+    }
+}
+
+impl EndedProcess {
+    /// What a history says of it.
+    pub fn to_json(&self) -> serde_json::Value {
+        // A history is read elsewhere, where the folders above are others.
+        let short = |log: &PathBuf| {
+            let name = log.file_name().unwrap_or_default();
+            Path::new("logs").join(name).display().to_string()
+        };
+        serde_json::json!({
+            "process": self.name,
+            "store": self.store,
+            "status": self.status,
+            "log": self.log.as_ref().map(short),
+            "last_words": self.log.as_deref().map(last_words),
+        })
+    }
+}
+
+/// The end of a log: what a program printed beside its log, as those of a panic are, comes last.
+fn last_words(log: &Path) -> String {
+    let printed = log.with_extension("output.log");
+    [log, &printed].map(|file| end_of(file).unwrap_or_default()).concat()
+}
+
+/// The last few lines of a file.
+fn end_of(file: &Path) -> std::io::Result<String> {
+    const BYTES: u64 = 4096;
+    const LINES: usize = 5;
+    let mut file = std::fs::File::open(file)?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(BYTES)))?;
+    let mut end = Vec::new();
+    file.take(BYTES).read_to_end(&mut end)?;
+    let end = String::from_utf8_lossy(&end);
+    let lines: Vec<&str> = end.lines().filter(|line| !line.trim().is_empty()).collect();
+    let lines = lines[lines.len().saturating_sub(LINES)..].iter();
+    Ok(lines.map(|line| format!("{line}\n")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_its_log_and_of_what_it_printed_goes_with_it() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let log = dir.path().join("store-2.log");
+        let lines: String = (0..2_000).map(|line| format!("line {line}\n\n")).collect();
+        std::fs::write(&log, lines).expect("written");
+        std::fs::write(dir.path().join("store-2.output.log"), "panicked: no leader\n")
+            .expect("written");
+        let ended = EndedProcess {
+            name: "store-2".into(),
+            store: Some(4),
+            status: "signal: 6 (SIGABRT)".into(),
+            log: Some(log),
+        };
+        let said = ended.to_json();
+        assert_eq!(said["log"], "logs/store-2.log");
+        let words = said["last_words"].as_str().expect("words");
+        assert!(words.starts_with("line 1995\n"), "{words}");
+        assert!(words.ends_with("line 1999\npanicked: no leader\n"), "{words}");
+    }
 }

@@ -6,7 +6,7 @@
 
 use super::{
     attached::AttachedCluster,
-    cluster_processes::{ClusterProcesses, StorePlace},
+    cluster_processes::{ClusterProcesses, EndedProcess, StorePlace},
     configuration_files, listening,
 };
 use crate::{
@@ -75,7 +75,10 @@ impl Playground {
         let (pd, kv) = (folder.join("pd.toml"), folder.join("tikv.toml"));
         write_whole(&pd, configuration_files::pd(shape.replicas).as_bytes())?;
         let size = config.region_split_size.as_deref();
-        write_whole(&kv, configuration_files::tikv(&shape.profile, size).as_bytes())?;
+        write_whole(
+            &kv,
+            configuration_files::tikv(&shape.profile, size, shape.enable_ttl).as_bytes(),
+        )?;
         let tag = format!("jepsen-tikv-{}", std::process::id());
         let output = run_path.join("logs").join("tiup.log");
         let mut command = Command::new(std::env::current_exe().map_err(Failure::software)?);
@@ -244,11 +247,22 @@ impl ClusterProcesses for Playground {
         self.cluster.start_killed_stores(stores)
     }
 
-    fn ended_by_themselves(&mut self) -> Vec<String> {
+    fn ended_by_themselves(&mut self) -> Vec<EndedProcess> {
         let mut ended = self.cluster.ended_by_themselves();
+        let mut say = |name: &str, status| {
+            let (name, log) = (name.to_owned(), Some(self.output.clone()));
+            ended.push(EndedProcess { name, store: None, status, log });
+        };
+        self.pd.retain(|pd| {
+            let is_gone = pd.state() == ProcessState::Gone;
+            if is_gone {
+                say("pd", format!("{pd} is gone"));
+            }
+            !is_gone
+        });
         if let Some(Ok(Some(status))) = self.child.as_mut().map(Child::try_wait) {
             self.child = None;
-            ended.push(format!("tiup ended by itself ({status}); see {}", self.output.display()));
+            say("tiup", status.to_string());
         }
         ended
     }

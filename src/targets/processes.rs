@@ -13,9 +13,13 @@ use nix::{
     unistd::Pid,
 };
 use std::{
+    ffi::{CStr, OsStr},
     fs::{File, OpenOptions},
     io::{BufRead, BufReader},
-    os::unix::process::CommandExt,
+    os::unix::{
+        ffi::OsStrExt,
+        process::{CommandExt, ExitStatusExt},
+    },
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::mpsc,
@@ -24,12 +28,14 @@ use std::{
 
 /// How long a process may take until it serves.
 const READY_WITHIN: Duration = Duration::from_secs(30);
+/// How long a program of others may take to end in order before it is killed.
+pub const FOREIGN_END_WITHIN: Duration = Duration::from_secs(10);
 /// How long a program of others may take until it serves.
 const FOREIGN_READY_WITHIN: Duration = Duration::from_mins(2);
 /// How often it is asked.
 const FOREIGN_POLL_EVERY: Duration = Duration::from_millis(200);
-/// How long a process may take to end in order before it is killed.
-const END_WITHIN: Duration = Duration::from_secs(3);
+/// How long a process of ours may take to end in order before it is killed.
+pub const END_WITHIN: Duration = Duration::from_secs(3);
 /// How often a wait looks again.
 const POLL_EVERY: Duration = Duration::from_millis(10);
 
@@ -77,7 +83,6 @@ pub struct Spawner {
 /// A process that was started, and serves.
 #[derive(Debug)]
 pub struct Process {
-    name: String,
     child: Child,
     identity: ProcessIdentity,
     ready: Ready,
@@ -100,16 +105,18 @@ impl Spawner {
         Ok(Self { requests })
     }
 
-    /// Starts this binary with these arguments, and waits until it says that it serves.
+    /// Starts this binary with these arguments as a process called `program`, and waits until it says that it serves.
     pub fn start(
         &self,
         name: &str,
+        program: &CStr,
         arguments: &[String],
         log: &Path,
     ) -> Result<Process, StartError> {
         let refused = |error| StartError::Refused { name: name.to_owned(), error };
         let log_file = OpenOptions::new().create(true).append(true).open(log).map_err(refused)?;
         let mut command = Command::new(std::env::current_exe().map_err(refused)?);
+        command.arg0(OsStr::from_bytes(program.to_bytes()));
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log_file);
         // A terminal sends Ctrl-C to the whole group: it is for the tester, which ends these in order.
         command.process_group(0);
@@ -120,9 +127,7 @@ impl Spawner {
         let ready = wait_until_ready(&mut child);
         // As long as it is not reaped, nobody else has its PID.
         match ready.zip(ProcessIdentity::of(child.id())) {
-            Some((ready, identity)) => {
-                Ok(Process { name: name.to_owned(), child, identity, ready, reaped: false })
-            }
+            Some((ready, identity)) => Ok(Process { child, identity, ready, reaped: false }),
             None => Err(explain(name, child, log)),
         }
     }
@@ -154,8 +159,7 @@ impl Spawner {
             if let Some(ready) = serves()
                 && let Some(identity) = ProcessIdentity::of(child.id())
             {
-                let name = name.to_owned();
-                return Ok(Process { name, child, identity, ready, reaped: false });
+                return Ok(Process { child, identity, ready, reaped: false });
             }
             let ended = child.try_wait().map_err(refused)?.is_some();
             if ended || Instant::now() >= until {
@@ -233,13 +237,16 @@ impl Process {
         }
     }
 
-    /// Kills it at once (SIGKILL) and reaps it: afterwards its PID is free.
-    pub fn kill(&mut self) {
-        if !self.reaped {
-            self.strike();
-            let _ = self.child.wait();
-            self.reaped = true;
+    /// Kills it at once (SIGKILL) and reaps it: afterwards its PID is free. How it had ended
+    /// before, if it had.
+    pub fn kill(&mut self) -> Option<ExitStatus> {
+        if self.reaped {
+            return None;
         }
+        self.strike();
+        let status = self.child.wait();
+        self.reaped = true;
+        status.ok().filter(|status| status.signal() != Some(Signal::SIGKILL as i32))
     }
 
     /// Whether it still runs. A process that ended by itself is reaped, and how it ended is told once.
@@ -261,16 +268,15 @@ impl Process {
         }
     }
 
-    /// Waits until it ended, kills it if that takes too long.
-    pub fn end(&mut self) {
+    /// Waits until it ended, and kills it at a moment. True if it ended in time.
+    pub fn end(&mut self, until: Instant) -> bool {
         if !self.reaped {
-            self.ask_to_end();
-            self.reaped = wait_for_end(&mut self.child, END_WITHIN).is_some();
-            if !self.reaped {
-                tracing::warn!(name = self.name, "did not end in time and was killed");
-                self.kill();
-            }
+            let within = until.saturating_duration_since(Instant::now());
+            self.reaped = wait_for_end(&mut self.child, within).is_some();
         }
+        let in_time = self.reaped;
+        self.kill();
+        in_time
     }
 }
 

@@ -8,7 +8,7 @@ mod faults;
 
 use super::{
     attached::AttachedCluster,
-    cluster_processes::{ClusterProcesses, StorePlace},
+    cluster_processes::{ClusterProcesses, EndedProcess, StorePlace},
     embedded::EmbeddedCluster,
     playground::Playground,
     splitting,
@@ -27,7 +27,7 @@ use client::{
     pd_http::{PdHttp, PdHttpError},
 };
 use histories::Key;
-use nemesis::{PausedProcesses, StoreId};
+use nemesis::{PausedProcesses, ProcessState, StoreId};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -59,12 +59,20 @@ pub struct UnderTest {
     range: (Key, Key),
     splits: Mutex<usize>,
     security: Option<Security>,
-    /// The processes that ended though nobody killed them, in words, as far as it was seen.
-    ended: Mutex<Vec<String>>,
+    /// The processes that ended though nobody here killed them, as far as it was seen.
+    ended: Mutex<Ended>,
     /// What must be put back on a cluster that somebody else started, and where that is described.
     undo: Option<(RunDirectory, Undo)>,
     /// What `heal` would have to do. Dropped last, when nothing is paused or runs any more.
     record: Arc<OwnRecord>,
+}
+
+/// The processes that ended though nobody here killed them.
+#[derive(Debug, Default)]
+struct Ended {
+    all: Vec<EndedProcess>,
+    /// How many of them were handed out.
+    told: usize,
 }
 
 impl UnderTest {
@@ -187,17 +195,33 @@ impl UnderTest {
         &self.pd_endpoints
     }
 
-    /// The processes that ended though nobody killed them, in words, since the start: whoever asks first must not be the
-    /// only one who knows.
-    pub fn ended_by_themselves(&self) -> Vec<String> {
-        self.ended_also(lock(&self.cluster).ended_by_themselves())
+    /// The processes that ended though nobody here killed them; each is told once.
+    pub fn newly_ended(&self) -> Vec<EndedProcess> {
+        self.look_for_ended();
+        let mut ended = lock(&self.ended);
+        let newly = ended.all[ended.told..].to_vec();
+        ended.told = ended.all.len();
+        newly
     }
 
-    /// The same with those that were just told of.
-    fn ended_also(&self, told: Vec<String>) -> Vec<String> {
-        let mut ended = lock(&self.ended);
-        ended.extend(told);
-        ended.clone()
+    /// Those of them that do not run again, since the start.
+    pub fn lost(&self) -> Vec<EndedProcess> {
+        self.look_for_ended();
+        let places = lock(&self.places);
+        let runs = |ended: &&EndedProcess| {
+            let place = ended.store.and_then(|store| places.get(&store));
+            let process = place.and_then(|place| place.process.as_ref());
+            process.is_some_and(|process| process.state() != ProcessState::Gone)
+        };
+        lock(&self.ended).all.iter().filter(|ended| !runs(ended)).cloned().collect()
+    }
+
+    fn look_for_ended(&self) {
+        // Whoever starts or kills something holds the lock, perhaps for long. There is a next look.
+        if let Ok(mut cluster) = self.cluster.try_lock() {
+            let ended = cluster.ended_by_themselves();
+            lock(&self.ended).all.extend(ended);
+        }
     }
 
     /// Waits until every store is up and every region has its replicas, caught up, and a leader.
@@ -209,9 +233,7 @@ impl UnderTest {
                 Ok(Some(missing)) => missing,
                 Err(error) => error.to_string(),
             };
-            // One that is being started holds the lock, and cannot have ended by itself.
-            let told = self.cluster.try_lock().map(|mut cluster| cluster.ended_by_themselves());
-            if let Some(ended) = self.ended_also(told.unwrap_or_default()).first() {
+            if let Some(ended) = self.lost().first() {
                 return Err(Failure::target_or_disk(ended));
             }
             if Instant::now() >= deadline {
@@ -256,7 +278,7 @@ impl UnderTest {
             lock(&cluster).stop();
         });
         if let Err(error) = stopped.await {
-            tracing::error!(%error, "the cluster was not stopped in order");
+            tracing::error!(%error, "not every process of the cluster was left in order");
         }
         if let Some((run, undo)) = &self.undo {
             let carried_out = async {

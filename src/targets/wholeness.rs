@@ -88,6 +88,7 @@ mod tests {
             peers: vec![peer(1), peer(2), peer(3)],
             leader: Some(peer(1)),
             pending_peers: Vec::new(),
+            keys: 0,
         }
     }
 

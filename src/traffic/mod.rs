@@ -3,11 +3,15 @@
 //! In: the events of a history. Out: counts, and the longest time without a success inside a window. "Unavailable"
 //! and "wrong" are different findings; this is the first of the two.
 
+mod served;
 mod successes;
+
+pub use served::Served;
 
 use histories::{EventRef, OutcomeRef, Process, WhatRef};
 use rustc_hash::FxBuildHasher;
 use serde::{Deserialize, Serialize};
+use served::Service;
 use std::collections::{BTreeMap, HashMap};
 use successes::Successes;
 
@@ -37,6 +41,7 @@ pub struct Traffic {
     /// The few kinds that there are, in the order of their first invocation.
     by_kind: Vec<(&'static str, Counts)>,
     successes: Successes,
+    service: Service,
     open: HashMap<u64, Open, FxBuildHasher>,
 }
 
@@ -65,9 +70,11 @@ impl Traffic {
                 let kind = self.kind(operation.name());
                 self.by_kind[kind].1.info += 1;
                 self.open.insert(client, Open { kind, invoked_ns: event.time_ns });
+                self.service.asked(event.time_ns);
             }
             WhatRef::Complete(_, outcome) => {
                 let Some(Open { kind, invoked_ns }) = self.open.remove(&client) else { return };
+                self.service.answered(event.time_ns, matches!(outcome, OutcomeRef::Ok(_)));
                 let counts = &mut self.by_kind[kind].1;
                 match outcome {
                     OutcomeRef::Ok(_) => {
@@ -113,6 +120,11 @@ impl Traffic {
             fail: sum.fail + counts.fail,
             info: sum.info + counts.info,
         })
+    }
+
+    /// For how much of the time clients were served; none if nobody asked for anything.
+    pub fn served(&self) -> Option<Served> {
+        self.service.served()
     }
 
     /// How many operations of these kinds succeeded.

@@ -114,7 +114,7 @@ fn table_of_stores(shown: &Shown) -> Table<'_> {
             (None, false) => ("NO ANSWER", Color::Yellow),
         };
         Row::new([
-            Cell::from(store.id.to_string()),
+            Cell::from(format!("store-{}", store.id)),
             Cell::from(store.address.clone()),
             Cell::from(word).style(Style::new().fg(colour)),
             Cell::from(store.state.clone()),
@@ -190,7 +190,7 @@ mod tests {
             in_force: vec!["pause-leader".into()],
             pd_error: None,
             events: vec![
-                (0, "store 4 was stopped".into()),
+                (0, "store-4 was stopped".into()),
                 (61_000, "leader of region 15 moved".into()),
             ],
         }
@@ -219,13 +219,13 @@ mod tests {
             "running",
             "1 WITHOUT A LEADER",
             "00:01:01 leader of region 15 moved",
-            "00:00:00 store 4 was stopped",
+            "00:00:00 store-4 was stopped",
             "Ctrl-C",
         ] {
             assert!(text.contains(part), "{part:?} is not in\n{text}");
         }
         let newest = text.find("leader of region 15").expect("there");
-        assert!(newest < text.find("store 4 was stopped").expect("there"));
+        assert!(newest < text.find("store-4 was stopped").expect("there"));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::{
     config::bounds,
     exit::{Exit, Failure},
 };
-use std::{collections::BTreeMap, path::Path, str::FromStr};
+use std::{collections::BTreeMap, io::ErrorKind, str::FromStr};
 
 /// Names and values, sorted by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -81,24 +81,20 @@ impl Properties {
     }
 }
 
-/// A file's contents, or those of the workload that go-ycsb ships under that name.
+/// A file's contents, or those of a workload that go-ycsb ships, where its bare name is given and no file is there: a
+/// file in any other folder is one of the user's own, and its absence a mistake.
 fn contents(file: &str) -> Result<String, Failure> {
-    let path = Path::new(file);
-    match std::fs::read_to_string(path) {
-        Ok(contents) => Ok(contents),
-        Err(error) => {
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            let found = shipped::workload(name).filter(|_| !path.exists());
-            found.map(str::to_owned).ok_or_else(|| {
-                Failure::new(
-                    Exit::NoInput,
-                    format!(
-                        "cannot read the property file {file}: {error}; workloada to workloadf are known without one"
-                    ),
-                )
-            })
-        }
-    }
+    std::fs::read_to_string(file).or_else(|error| {
+        let name = file.strip_prefix("workloads/").unwrap_or(file);
+        let shipped = (error.kind() == ErrorKind::NotFound).then(|| shipped::workload(name));
+        shipped.flatten().map(str::to_owned).ok_or_else(|| {
+            let sentence = format!(
+                "cannot read the property file {file}: {error}; only workloada to workloadf and workloads/workloada to \
+                 workloads/workloadf are known without a file"
+            );
+            Failure::new(Exit::NoInput, sentence)
+        })
+    })
 }
 
 /// Java's format: `name=value`, `name: value` or `name value`, comments behind `#` and `!`, lines continued by a
@@ -217,6 +213,16 @@ mod tests {
         let none = Properties::gather(&strings(&["no/such/file"]), &[]).expect_err("refused");
         assert_eq!(none.exit, Exit::NoInput);
         assert!(none.sentence.contains("workloada"), "{none}");
+        for shadowed in
+            ["wl/workloada", "./workloada", "/workloads/workloadb", "workloads/x/workloada"]
+        {
+            let none = Properties::gather(&strings(&[shadowed]), &[]).expect_err(shadowed);
+            assert_eq!(none.exit, Exit::NoInput, "{shadowed}");
+            assert!(none.sentence.contains(shadowed), "{none}");
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        let folder = folder.path().display().to_string();
+        assert_eq!(Properties::gather(&[folder], &[]).expect_err("a folder").exit, Exit::NoInput);
         let bare = Properties::gather(&[], &strings(&["recordcount"])).expect_err("refused");
         assert_eq!(bare.exit, Exit::Usage);
         let properties = Properties::gather(&[], &strings(&["a=1x", "b=maybe"])).expect("usable");

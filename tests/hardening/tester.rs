@@ -56,9 +56,20 @@ impl<'a> Tester<'a> {
 
     /// Kills those of its cluster's processes whose command line has this word, and says how many they were.
     pub fn kill_processes(&self, word: &str) -> usize {
+        self.signal_processes(word, Signal::SIGKILL)
+    }
+
+    /// The same with another signal.
+    pub fn signal_processes(&self, word: &str, signal: Signal) -> usize {
         let processes = processes(self.dir);
         let found = processes.iter().filter(|(_, command)| command.contains(word));
-        found.map(|(pid, _)| kill(Pid::from_raw(*pid), Signal::SIGKILL).expect("it runs")).count()
+        found.map(|(pid, _)| kill(Pid::from_raw(*pid), signal).expect("it runs")).count()
+    }
+
+    /// Asks it to end, as Ctrl-C does.
+    pub fn interrupt(&self) {
+        let pid = Pid::from_raw(self.child.id().cast_signed());
+        kill(pid, Signal::SIGINT).expect("it runs");
     }
 
     /// Waits until it ended, and asserts what holds of every end.
@@ -98,7 +109,8 @@ pub fn processes(dir: &Path) -> Vec<(i32, String)> {
         let pid = entry.file_name().to_str()?.parse().ok()?;
         let command = std::fs::read(entry.path().join("cmdline")).ok()?;
         let command = String::from_utf8_lossy(&command).replace('\0', " ");
-        (command.contains("internal-") && command.contains(&needle)).then_some((pid, command))
+        let is_of_a_cluster = command.contains("internal-") || command.contains("-server --");
+        (is_of_a_cluster && command.contains(&needle)).then_some((pid, command))
     })
     .collect()
 }

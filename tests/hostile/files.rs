@@ -232,3 +232,31 @@ fn the_list_of_runs_is_there_whatever_they_hold() {
     let peak_kib: u64 = peak.trim().trim_end_matches(" kB").parse().expect("a number");
     assert!(peak_kib < 1 << 20, "{peak_kib} KiB");
 }
+
+#[test]
+fn a_cluster_that_cannot_be_read_is_not_removed() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let clusters = dir.path().join("runs/clusters");
+    for tag in ["broken", "linked"] {
+        fs::create_dir_all(clusters.join(tag)).expect("made");
+        fs::write(clusters.join(tag).join("spec.json"), "{}").expect("written");
+    }
+    fs::write(clusters.join("broken/cluster.json"), "{").expect("written");
+    symlink("/dev/zero", clusters.join("linked/cluster.json")).expect("made");
+    let output = run(dir.path(), &["cluster", "clean", "--all"]);
+    assert_eq!(output.status.code(), Some(65), "{output:?}");
+    for tag in ["broken", "linked"] {
+        assert!(clusters.join(tag).join("spec.json").is_file(), "{tag}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains(tag), "{output:?}");
+    }
+}
+
+#[test]
+fn a_simulation_refuses_flags_that_it_would_leave_out() {
+    let dir = tempfile::tempdir().expect("a directory");
+    for flag in ["--history-segment=1", "--live", "--metrics", "--rotate-keys=1s"] {
+        let output = run(dir.path(), &["simulate", flag, "--time", "1"]);
+        assert_eq!(output.status.code(), Some(64), "{flag}: {output:?}");
+        assert!(!dir.path().join("runs").exists(), "{flag}");
+    }
+}

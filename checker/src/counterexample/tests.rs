@@ -101,7 +101,7 @@ proptest! {
             prop_assert!(rest.is_empty() || !is_invalid(&rest), "{index} is not needed: {minimal:?}");
         }
 
-        let found = find(&history, key, &Budget::default());
+        let found = find(&history, key, &Budget::default(), 0);
         prop_assert!(!found.sentence.is_empty());
         prop_assert!(!found.drawing.is_empty());
         let mut order = histories::order::Order::new();
@@ -154,7 +154,7 @@ fn what_only_lacks_a_delete_is_no_counterexample() {
         (put("3"), done),
         (get(), got(Some("2"))),
     ]));
-    let found = find(&history, single_key(&history), &Budget::default());
+    let found = find(&history, single_key(&history), &Budget::default(), 0);
     assert_eq!(found.operations, [6, 8, 10], "{found:?}");
 }
 
@@ -208,7 +208,7 @@ fn stale_read_is_drawn_and_said() {
     let history = collected(sequential(operations.to_vec()));
     let key = single_key(&history);
     assert_eq!(key.calls[3].writes, NOTHING);
-    let found = find(&history, key, &Budget::default());
+    let found = find(&history, key, &Budget::default(), 0);
     // Either of the two later writes shows that the read is stale; the one that is left is enough.
     assert_eq!(found.operations.len(), 3, "{found:?}");
     assert_eq!(found.drawing.len(), 3);

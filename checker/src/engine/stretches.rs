@@ -62,8 +62,8 @@ impl Judging {
                 Ok(true) => return Decision::Linearizable,
                 Err(Stop::Budget(reason)) => return Decision::Unknown(reason),
                 Ok(false) | Err(Stop::Pause) => {
-                    to_know = to_know.saturating_mul(search::MORE);
-                    to_find = to_find.saturating_mul(search::MORE);
+                    to_know = to_know.saturating_mul(search::MORE[0]);
+                    to_find = to_find.saturating_mul(search::MORE[1]);
                 }
             }
         }

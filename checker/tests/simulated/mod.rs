@@ -61,10 +61,9 @@ impl Register {
     fn apply(&mut self, call: Call, now: u64) -> u64 {
         let saw = self.value;
         let next = match call {
-            Call::Read => saw,
             Call::Write(new) => new,
             Call::Cas(expected, new) if expected == saw => new,
-            Call::Cas(..) => saw,
+            Call::Read | Call::Cas(..) => saw,
         };
         if next != saw {
             self.replaced.push((now, saw));

@@ -45,6 +45,8 @@ pub struct Region {
     pub leader: Option<Peer>,
     /// Replicas that wait for a snapshot.
     pub pending_peers: Vec<Peer>,
+    /// About how many keys it has, as its leader last told PD.
+    pub keys: u64,
 }
 
 /// A region's epoch.
@@ -208,6 +210,7 @@ pub(super) struct RegionAnswer {
     peers: Vec<Peer>,
     leader: Option<Peer>,
     pending_peers: Vec<Peer>,
+    approximate_keys: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -245,6 +248,7 @@ impl TryFrom<RegionAnswer> for Region {
             // PD writes a leader without a store when it knows none.
             leader: answer.leader.filter(|leader| leader.store_id != 0),
             pending_peers: answer.pending_peers,
+            keys: answer.approximate_keys,
         })
     }
 }

@@ -153,6 +153,20 @@ impl PdHttp {
         self.post("config", &json!({"max-replicas": replicas})).await
     }
 
+    /// All settings, as PD has them.
+    pub async fn settings(&self) -> Result<serde_json::Value, PdHttpError> {
+        self.get("config").await
+    }
+
+    /// Changes one setting, whose name PD looks for in all sections.
+    pub async fn set_setting(
+        &self,
+        name: &str,
+        value: &serde_json::Value,
+    ) -> Result<(), PdHttpError> {
+        self.post("config", &json!({ name: value })).await
+    }
+
     /// Asks PD to move a region's leader to another store. It may happen later, or not at all.
     pub async fn transfer_leader(&self, region: u64, to_store: u64) -> Result<(), PdHttpError> {
         let operator =

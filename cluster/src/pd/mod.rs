@@ -33,7 +33,14 @@ pub(crate) use member::CLUSTER_VERSION;
 use member::Member;
 use proto::{health::health_server::HealthServer, pdpb::pd_server::PdServer};
 use shell::Shell;
-use std::{future::Future, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    io,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{net::TcpListener, signal::unix};
 use tonic::{
     service::Routes,
@@ -119,7 +126,7 @@ async fn serve(
     });
     let server = Server::builder()
         .accept_http1(true)
-        .add_routes(routes(&shell, member))
+        .add_routes(routes(&shell, member, addr.ip()))
         .serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true)));
     ready(addr)?;
     tokio::select! {
@@ -131,13 +138,13 @@ async fn serve(
 }
 
 /// Its gRPC, and its HTTP beside it.
-fn routes(shell: &Arc<Shell>, member: Member) -> Routes {
+fn routes(shell: &Arc<Shell>, member: Member, own: IpAddr) -> Routes {
     let service = PdService::new(Arc::clone(shell), member.clone());
     let mut routes = Routes::default()
         .add_service(PdServer::new(service.clone()))
         .add_service(HealthServer::new(service));
     let grpc = std::mem::take(routes.axum_router_mut());
-    *routes.axum_router_mut() = http::beside(grpc, Arc::clone(shell), member);
+    *routes.axum_router_mut() = http::beside(grpc, Arc::clone(shell), member, own);
     routes
 }
 

@@ -9,7 +9,7 @@ use axum::{
     body::Body,
     http::{Request, StatusCode},
 };
-use std::path::Path;
+use std::{net::Ipv4Addr, path::Path};
 use tower_service::Service;
 
 /// A PD that nobody serves.
@@ -32,7 +32,8 @@ impl Unserved {
             data_dir: data_dir.display().to_string(),
         });
         let cluster_id = member.cluster_id;
-        let router = std::mem::take(routes(&shell, member).axum_router_mut());
+        let router =
+            std::mem::take(routes(&shell, member, Ipv4Addr::LOCALHOST.into()).axum_router_mut());
         Ok(Self { router, cluster_id })
     }
 

@@ -167,6 +167,7 @@ impl World {
             seed: self.random.random(),
             log_entries_kept: self.config.log_entries_kept,
             region_max_keys: self.config.region_max_keys,
+            enable_ttl: true,
             waiting_max: WAITING_MAX,
         }
     }

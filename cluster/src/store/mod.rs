@@ -44,6 +44,8 @@ pub use startup::run;
 /// What one store process needs to know.
 #[derive(Debug, Clone)]
 pub struct StoreConfig {
+    /// Its id, if its directory is new; `None` = PD gives it one.
+    pub store_id: Option<u64>,
     /// PD's address, `host:port`.
     pub pd_endpoint: String,
     /// Where it serves gRPC; port 0 = pick one.
@@ -56,6 +58,8 @@ pub struct StoreConfig {
     pub profile: Profile,
     /// A region with more keys is split.
     pub region_max_keys: Option<u64>,
+    /// Values may have a time to live; otherwise a put with one is refused, as TiKV does by default.
+    pub enable_ttl: bool,
     /// How its leaders make sure that they still lead before they answer a read.
     pub read: ReadMode,
     /// How it is wrong on purpose.

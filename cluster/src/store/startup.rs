@@ -17,7 +17,7 @@ use super::{
     service::Service,
     status,
 };
-use crate::{process::Ready, profile::Timing};
+use crate::{foreign_requests, process::Ready, profile::Timing};
 use nix::sys::statvfs::Statvfs;
 use proto::{
     health::health_server::HealthServer,
@@ -77,7 +77,7 @@ pub(super) async fn serve(
     let clock = Clock::start();
     let engine = Engine::open(&config.data_dir)?;
     let pd = Pd::connect(&config.pd_endpoint).await?;
-    let identity = identify(&engine, &pd).await?;
+    let identity = identify(&engine, &pd, config.store_id).await?;
     // Not before PD answers: until a store serves, connections to it shall be refused, not kept waiting.
     let (listener, addr) = bind(config.addr).await?;
     let (status_listener, status_addr) = bind(config.status_addr).await?;
@@ -103,6 +103,7 @@ pub(super) async fn serve(
         seed: clock.now().unix_ms ^ identity.store_id.rotate_left(32),
         log_entries_kept: LOG_ENTRIES_KEPT,
         region_max_keys: config.region_max_keys,
+        enable_ttl: config.enable_ttl,
         waiting_max: WAITING_MAX,
     };
     let node = Node::new(node_config, stored, clock.now());
@@ -124,6 +125,7 @@ pub(super) async fn serve(
         .serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true)));
     let shown = status::settings(&config, addr, status_addr);
     let pages = status::pages(metrics.clone(), identity.store_id, shown);
+    let pages = foreign_requests::refused(pages, status_addr.ip());
     let status_server = axum::serve(status_listener, pages);
 
     let place = (engine, config.data_dir.clone());
@@ -153,8 +155,8 @@ async fn bind(addr: SocketAddr) -> Result<(TcpListener, SocketAddr), StoreError>
     bound.await.map_err(|source| StoreError::Bind { addr, source })
 }
 
-/// Who we are: as noted in the directory, or, at the very first start, as PD says.
-async fn identify(engine: &Engine, pd: &Pd) -> Result<Identity, StoreError> {
+/// Who we are: as noted in the directory, or, at the very first start, as we were told or as PD says.
+async fn identify(engine: &Engine, pd: &Pd, wanted: Option<u64>) -> Result<Identity, StoreError> {
     let expected = pd.cluster_id();
     match engine.identity()? {
         Some(identity) if identity.cluster_id == expected => Ok(identity),
@@ -162,7 +164,10 @@ async fn identify(engine: &Engine, pd: &Pd) -> Result<Identity, StoreError> {
             Err(StoreError::ForeignCluster { found, expected })
         }
         None => {
-            let store_id = patiently(|| pd.alloc_id()).await?;
+            let store_id = match wanted {
+                Some(id) => id,
+                None => patiently(|| pd.alloc_id()).await?,
+            };
             let identity = Identity { cluster_id: expected, store_id };
             engine.set_identity(identity)?;
             Ok(identity)

@@ -51,7 +51,7 @@ pub fn settings(config: &StoreConfig, addr: SocketAddr, status_addr: SocketAddr)
             "advertise-addr": addr.to_string(),
             "status-addr": status_addr.to_string(),
         },
-        "storage": { "data-dir": config.data_dir.display().to_string(), "api-version": 1 },
+        "storage": { "data-dir": config.data_dir.display().to_string(), "api-version": 1, "enable-ttl": config.enable_ttl },
         "pd": { "endpoints": [config.pd_endpoint], "retry-max-count": -1 },
         "raftstore": {
             "prevote": true,

@@ -277,13 +277,15 @@ impl Target for Fake {
 pub struct Notes {
     start: Instant,
     pub events: Mutex<Vec<What>>,
+    /// From then on operations succeed; `None` = nobody counts them.
+    pub serves_after: Option<Duration>,
     /// Nobody writes.
     silent: bool,
 }
 
 impl Notes {
     pub fn new() -> Self {
-        Self { start: Instant::now(), events: Mutex::default(), silent: false }
+        Self { start: Instant::now(), events: Mutex::default(), serves_after: None, silent: false }
     }
 
     /// A run in which nobody writes.
@@ -315,5 +317,10 @@ impl Observer for Notes {
 
     fn waiting_writes(&self, _: Duration) -> u64 {
         if self.silent { 0 } else { 3 }
+    }
+
+    fn successes(&self) -> Option<u64> {
+        let served = self.start.elapsed().saturating_sub(self.serves_after?);
+        Some(served.as_millis() as u64 / 20)
     }
 }

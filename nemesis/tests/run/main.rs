@@ -39,7 +39,7 @@ async fn a_long_stop_moves_the_leader_and_a_short_one_does_not() {
             .await;
     let [short, long] = report.records.try_into().expect("two records");
     assert_eq!(short.effect_in_words(), "no effect on the cluster");
-    assert_eq!(long.effect_in_words(), "leader of region 2 moved from store 1 to store 2");
+    assert_eq!(long.effect_in_words(), "leader of region 2 moved from store-1 to store-2");
     assert!(short.confirmed() && long.confirmed() && long.majority_left);
     assert_eq!(short.begun_ns, Some(1_000_000_000));
     assert_eq!(long.ended_ns, Some(8_000_000_000));
@@ -62,9 +62,32 @@ async fn a_long_stop_moves_the_leader_and_a_short_one_does_not() {
 async fn an_election_that_ends_just_after_the_fault_is_its_effect() {
     let fake = Arc::new(Fake::of_six());
     let record = run_one(&fake, pause(0, Whom::Leader, 1_400)).await;
-    assert_eq!(record.effect_in_words(), "leader of region 2 moved from store 1 to store 2");
+    assert_eq!(record.effect_in_words(), "leader of region 2 moved from store-1 to store-2");
     assert_eq!(record.regions[0].leader_after, Some(2));
     assert_eq!(record.ended_ns, Some(1_400_000_000), "in force until it was resumed");
+}
+
+/// When the second of two pauses begins, due at 2 s, if clients succeed from then on.
+async fn second_begins_s(serves_after_s: u64, overlaps: bool) -> f64 {
+    let mut notes = Notes::new();
+    notes.serves_after = Some(Duration::from_secs(serves_after_s));
+    let notes = Arc::new(notes);
+    let second = PlannedFault { overlaps, ..pause(2_000, Whom::Leader, 300) };
+    let faults = [pause(1_000, Whom::Leader, 300), second];
+    let report = run(&Arc::new(Fake::of_six()), &notes, &faults).await;
+    report.records[1].begun_ns.expect("begun") as f64 / 1e9
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_next_fault_waits_until_clients_are_served_again_unless_it_is_to_overlap() {
+    let begins_s = second_begins_s(0, false).await;
+    assert!((2.0..2.5).contains(&begins_s), "served all the time: {begins_s}");
+    let begins_s = second_begins_s(9, false).await;
+    assert!((9.5..11.0).contains(&begins_s), "{begins_s}");
+    let begins_s = second_begins_s(1_000, false).await;
+    assert!((31.0..33.0).contains(&begins_s), "it is never served: {begins_s}");
+    let begins_s = second_begins_s(1_000, true).await;
+    assert!((begins_s - 2.0).abs() < 0.01, "{begins_s}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -72,7 +95,7 @@ async fn a_store_that_does_not_stop_is_an_error() {
     let fake = Arc::new(Fake::of_six());
     fake.now().unstoppable = Some(1);
     let record = run_one(&fake, pause(0, Whom::Leader, 500)).await;
-    assert_eq!(record.error.as_deref(), Some("store 1 is running, not stopped, after pause"));
+    assert_eq!(record.error.as_deref(), Some("store-1 is running, not stopped, after pause"));
     assert!(!record.confirmed());
     assert_eq!(fake.calls(), ["pause [1]", "resume [1]"]);
 }
@@ -139,7 +162,7 @@ async fn an_overlap_leaves_the_first_leader_alone_with_old_state() {
     let record = run_one(&fake, planned(0, FaultKind::PauseOverlap, what)).await;
     assert_eq!(fake.calls(), ["pause [1]", "pause [2, 3]", "resume [1]", "resume [2, 3]"]);
     assert_eq!(record.error, None);
-    assert!(record.effects[0].contains("store 1 ran alone with old state"));
+    assert!(record.effects[0].contains("store-1 ran alone with old state"));
     assert!(!record.majority_left);
 }
 
@@ -218,7 +241,7 @@ async fn a_leader_with_writes_that_nobody_else_has_is_stopped_until_another_one_
     assert_eq!(fake.calls(), ["kill [2, 3]", "pause [1]", "start [2, 3]", "resume [1]"]);
     assert_eq!(record.error, None);
     assert!(record.confirmed() && !record.majority_left, "{record:?}");
-    assert!(record.effects[0].starts_with("store 1 had "), "{record:?}");
+    assert!(record.effects[0].starts_with("store-1 had "), "{record:?}");
     assert_ne!(fake.now().leader, 1);
 }
 
@@ -240,7 +263,7 @@ async fn a_leader_is_moved_on_request() {
     let record =
         run_one(&fake, planned(0, FaultKind::TransferLeader, Action::TransferLeader)).await;
     assert_ne!(fake.now().leader, 1);
-    assert!(record.confirmed() && record.effect_in_words().contains("moved from store 1"));
+    assert!(record.confirmed() && record.effect_in_words().contains("moved from store-1"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -320,7 +343,7 @@ async fn what_cannot_be_healed_is_said() {
     let (fake, notes) = (Arc::new(Fake::of_six()), Arc::new(Notes::new()));
     fake.now().broken = Some("resume");
     let report = run(&fake, &notes, &[pause(0, Whom::Leader, 5)]).await;
-    assert_eq!(report.unhealed, ["store 1 could not be healed: resume is broken"]);
+    assert_eq!(report.unhealed, ["store-1 could not be healed: resume is broken"]);
     assert_eq!(report.records[0].error.as_deref(), Some("resume is broken"));
 }
 

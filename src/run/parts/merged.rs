@@ -4,7 +4,11 @@
 //! added up; faults are numbered through, and their times lie where their part lay. What was changed by each fault, and the
 //! verdict on each key, stand with the part if its files are kept: of these there may be millions.
 
-use crate::judge::{FaultJudged, Judgement};
+use crate::{
+    ended_early::{EndedEarly, Why},
+    ended_processes::EndedByItself,
+    judge::{FaultJudged, Judgement},
+};
 use checker::{Validity, Verdict};
 use serde::{Deserialize, Serialize};
 
@@ -41,11 +45,23 @@ pub struct Merged {
     all_vacuous: Option<bool>,
     verdict: Option<Judgement>,
     began_ns: u64,
+    /// How long clients and faults were at work, milliseconds.
+    worked_ms: u64,
+    /// They were not as long as planned.
+    early: Option<EndedEarly>,
 }
 
 impl Merged {
-    /// Takes one more, which lasted so long.
-    pub fn take(&mut self, number: u64, judgement: &Judgement, seconds: f64) {
+    /// Notes that somebody asked for an end, perhaps before all parts, which take so long, were
+    /// over.
+    pub fn interrupted(&mut self, of_ms: u64) {
+        let (after_ms, why) = (self.worked_ms, Why::Interrupted);
+        self.early = (after_ms < of_ms).then_some(EndedEarly { after_ms, of_ms: Some(of_ms), why });
+    }
+
+    /// Takes one more, which lasted so long, and should have been at work for `time_ms`.
+    pub fn take(&mut self, number: u64, judgement: &Judgement, seconds: f64, time_ms: u64) {
+        self.worked_ms += judgement.ended_early.map_or(time_ms, |early| early.after_ms);
         match judgement.validity {
             Validity::Valid => self.parts.valid += 1,
             Validity::Unknown => self.parts.unknown += 1,
@@ -67,6 +83,10 @@ impl Merged {
             (sum.ok, sum.fail, sum.info) =
                 (sum.ok + counts.ok, sum.fail + counts.fail, sum.info + counts.info);
         }
+        merged.served = match (merged.served, judgement.served) {
+            (Some(sum), Some(one)) => Some(sum.and(one)),
+            (sum, one) => sum.or(one),
+        };
         let room = FAULTS_MAX.saturating_sub(merged.faults.len());
         for fault in judgement.faults.iter().take(room) {
             let fault = moved(fault, merged.faults.len() as u64, began_ns);
@@ -76,6 +96,10 @@ impl Merged {
         let room = REASONS_MAX.saturating_sub(merged.reasons.len());
         let said = judgement.reasons.iter().map(|reason| format!("part {number}: {reason}"));
         merged.reasons.extend(said.take(room));
+        let room = REASONS_MAX.saturating_sub(merged.ended_by_themselves.len());
+        let ended = judgement.ended_by_themselves.iter().take(room).cloned();
+        let moved = |ended: EndedByItself| EndedByItself { at_ns: ended.at_ns + began_ns, ..ended };
+        merged.ended_by_themselves.extend(ended.map(moved));
         let (sum, one) = (&mut merged.checked, &judgement.checked);
         sum.operations.ok += one.operations.ok;
         sum.operations.fail += one.operations.fail;
@@ -97,6 +121,7 @@ impl Merged {
             validity: self.validity.unwrap_or(Validity::Unknown),
             vacuous: self.all_vacuous.unwrap_or(true),
             parts: Some(self.parts),
+            ended_early: self.early,
             checked,
             ..merged
         }
@@ -138,7 +163,7 @@ mod tests {
 
     fn merged(parts: &[Judgement]) -> Judgement {
         let mut merged = Merged::default();
-        (1..).zip(parts).for_each(|(number, part)| merged.take(number, part, 10.0));
+        (1..).zip(parts).for_each(|(number, part)| merged.take(number, part, 10.0, 9_000));
         merged.judgement()
     }
 
@@ -156,6 +181,19 @@ mod tests {
         let broken = merged(&[part(Valid, false), part(Invalid, false)]);
         assert_eq!(broken.exit(), crate::exit::Exit::Invalid);
         assert_eq!(merged(&[part(Valid, false)]).exit(), crate::exit::Exit::Valid);
+    }
+
+    #[test]
+    fn what_is_missing_of_the_time_is_that_of_all_parts() {
+        let mut merged = Merged::default();
+        merged.take(1, &part(Validity::Valid, false), 10.0, 9_000);
+        let mut cut = part(Validity::Valid, false);
+        cut.ended_early =
+            Some(EndedEarly { after_ms: 4_000, of_ms: Some(9_000), why: Why::Interrupted });
+        merged.take(2, &cut, 5.0, 9_000);
+        merged.interrupted(27_000);
+        let said = merged.judgement().ended_early.expect("early").to_string();
+        assert_eq!(said, "ended early: 13 of 27 s");
     }
 
     #[test]

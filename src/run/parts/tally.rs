@@ -11,6 +11,7 @@ use crate::{
     html_report,
     judge::{Judgement, Judging},
     plan::Plan,
+    report,
     run_directory::RunDirectory,
 };
 use checker::Validity;
@@ -138,6 +139,9 @@ impl Tally {
             ));
             Exit::Valid
         };
+        for note in report::notes(&merged) {
+            crate::terminal::result(note);
+        }
         for trouble in &self.troubles {
             crate::terminal::result(format_args!("  - {trouble}"));
         }

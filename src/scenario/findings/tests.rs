@@ -139,8 +139,12 @@ fn two_stores(reads_ms: &[u64], after: &[&str], late_ms: u64, waited: bool) -> V
     events.extend(scan(3_002, after));
     let scene = json!({ "tester-late-ns": late_ms * MS });
     events.push(fault(4_000, "resume", true, json!({ "fault": 1, "scene": scene })));
+    // Nothing is wrong from 5 s to 7 s; reads every 10 ms.
+    events.extend((4_110..7_000).step_by(10).flat_map(read));
+    let quiet = json!({ "window-ns": [5_000 * MS, 7_000 * MS] });
+    events.push(fault(7_000, "quiet", false, quiet));
     events.push(fault(
-        5_000,
+        7_100,
         "max-replicas",
         false,
         json!({ "fault": 2, "to": 3, "waited": true }),
@@ -153,8 +157,8 @@ fn one_store_as_it_should_be() {
     let findings = judged(&config(ScenarioName::OneStore, true), one_store(10, 11));
     let said = said(&findings);
     assert_eq!(worst(&findings), Weight::Good, "{said}");
-    assert!(said.contains("store 4 (leader) seen stopped, resumed after 4.0 s"), "{said}");
-    assert!(said.contains("region 2 moved from store 4 to store 1, 1.5 s after"), "{said}");
+    assert!(said.contains("store-4 (leader) seen stopped, resumed after 4.0 s"), "{said}");
+    assert!(said.contains("region 2 moved from store-4 to store-1, 1.5 s after"), "{said}");
     assert!(said.contains("without a success while it was stopped: 2.0 s"), "{said}");
     assert!(said.contains("99 operations a second before, 90 with"), "{said}");
 }
@@ -191,6 +195,22 @@ fn a_gap_is_held_against_the_bound_unless_the_tester_slept_or_it_raced() {
     // The scans succeed at 3 s, so the gap is 700 ms.
     assert_eq!(worst(&judged(&waits, two_stores(&reads, &after, 0, true))), Weight::Invalid);
     assert_eq!(worst(&judged(&waits, two_stores(&reads, &after, 300, true))), Weight::Unknown);
+    let unwatched = |mut events: Vec<Event>| {
+        events
+            .retain(|event| !matches!(&event.what, What::FaultComplete { f, .. } if f == "quiet"));
+        events
+    };
+    let (slow, none) = (
+        two_stores(&reads, &after, 0, true).into_iter().filter(|event| {
+            // The same clients have gaps of 200 ms without a fault as well.
+            event.time_ns < 5_000 * MS
+                || event.process != Process::Client(1)
+                || event.time_ns % (200 * MS) < 2 * MS
+        }),
+        unwatched(two_stores(&reads, &after, 0, true)),
+    );
+    assert_eq!(worst(&judged(&waits, slow.collect())), Weight::Unknown);
+    assert_eq!(worst(&judged(&waits, none)), Weight::Unknown);
     let races = config(ScenarioName::TwoStores, false);
     assert_eq!(worst(&judged(&races, two_stores(&reads, &after, 0, false))), Weight::Note);
 }

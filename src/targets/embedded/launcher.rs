@@ -14,7 +14,7 @@ use crate::{
     },
 };
 use cluster::process::Ready;
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, process::ExitStatus};
 
 /// How processes are started.
 #[derive(Debug)]
@@ -45,12 +45,36 @@ pub struct Slot {
     pub log: PathBuf,
     pub process: Option<Process>,
     pub ended: Option<String>,
+    /// How it ended each time that nobody here killed it, as long as that was not told.
+    pub by_itself: Vec<String>,
     /// What keeps its ports for it while it does not run.
     #[expect(dead_code, reason = "it holds them by being there")]
     pub held: Vec<HeldPort>,
 }
 
 impl Slot {
+    /// Notes that its process ended though nobody here killed it.
+    pub fn died(&mut self, status: ExitStatus) {
+        self.ended = Some(status.to_string());
+        self.by_itself.push(status.to_string());
+    }
+
+    /// Takes the process that was started, or notes how it ended at its start.
+    fn take(&mut self, started: Result<Process, StartError>) -> Result<&Ready, Failure> {
+        match started {
+            Ok(process) => {
+                self.ended = None;
+                Ok(self.process.insert(process).ready())
+            }
+            Err(error) => {
+                if let StartError::Ended { status, .. } = &error {
+                    self.died(*status);
+                }
+                Err(Failure::target_or_disk(error))
+            }
+        }
+    }
+
     /// As `cluster.json` describes it.
     pub fn entry(&self, store_id: Option<u64>) -> ProcessEntry {
         ProcessEntry {
@@ -74,10 +98,6 @@ pub fn store_id(slot: &Slot) -> Option<u64> {
     }
 }
 
-fn cannot_start(error: StartError) -> Failure {
-    Failure::target_or_disk(error)
-}
-
 /// Starts PD in its place.
 pub fn start_pd(launcher: &Launcher, slot: &mut Slot) -> Result<(), Failure> {
     let Launcher { shape, spawner, foreign } = launcher;
@@ -92,13 +112,11 @@ pub fn start_pd(launcher: &Launcher, slot: &mut Slot) -> Result<(), Failure> {
         profile: shape.profile.clone(),
         max_replicas: shape.replicas,
     };
-    let process =
-        spawner.start(&slot.name, &arguments.to_arguments(), &slot.log).map_err(cannot_start)?;
-    if let Ready::Pd { client_addr } = process.ready() {
-        slot.addr = *client_addr;
+    let arguments = arguments.to_arguments();
+    let started = spawner.start(&slot.name, PdArgs::PROGRAM, &arguments, &slot.log);
+    if let Ready::Pd { client_addr } = *slot.take(started)? {
+        slot.addr = client_addr;
     }
-    slot.process = Some(process);
-    slot.ended = None;
     Ok(())
 }
 
@@ -135,23 +153,22 @@ pub fn start_store(
     }
     let arguments = StoreArgs {
         parent_pid: std::process::id(),
+        store_id: u64::from(slot.number),
         pd_endpoint: pd_addr.to_string(),
         addr: slot.addr,
         status_addr: slot.status_addr.unwrap_or_else(|| loopback(0)),
         data_dir: slot.data_dir.clone(),
         profile: shape.profile.clone(),
         region_max_keys: shape.region_max_keys,
+        enable_ttl: shape.enable_ttl,
         read: shape.read.clone(),
         defect: shape.defects_of(slot.number)?,
     };
-    let process =
-        spawner.start(&slot.name, &arguments.to_arguments(), &slot.log).map_err(cannot_start)?;
-    if let Ready::Store { addr, status_addr, .. } = process.ready() {
-        slot.addr = *addr;
-        slot.status_addr = Some(*status_addr);
+    let arguments = arguments.to_arguments();
+    let started = spawner.start(&slot.name, StoreArgs::PROGRAM, &arguments, &slot.log);
+    if let Ready::Store { addr, status_addr, .. } = *slot.take(started)? {
+        (slot.addr, slot.status_addr) = (addr, Some(status_addr));
     }
-    slot.process = Some(process);
-    slot.ended = None;
     Ok(())
 }
 
@@ -161,10 +178,9 @@ fn start_foreign_pd(spawner: &Spawner, foreign: &Foreign, slot: &mut Slot) -> Re
     let command = binaries::pd_command(&foreign.programs, &slot.name, (client, peer), files);
     let printed = slot.log.with_extension("output.log");
     let serves = || binaries::pd_serves(client);
-    let process = spawner.start_foreign(&slot.name, &command, &printed, serves);
-    slot.process = Some(process.map_err(cannot_start)?);
+    let started = spawner.start_foreign(&slot.name, &command, &printed, serves);
+    slot.take(started)?;
     slot.addr = client;
-    slot.ended = None;
     Ok(())
 }
 
@@ -180,8 +196,8 @@ fn start_foreign_store(
     let command = binaries::tikv_command(&foreign.programs, pd_addr, at, files);
     let printed = slot.log.with_extension("output.log");
     let serves = || binaries::store_serves(pd_addr, at);
-    let process = spawner.start_foreign(&slot.name, &command, &printed, serves);
-    slot.process = Some(process.map_err(cannot_start)?);
-    (slot.addr, slot.status_addr, slot.ended) = (at.0, Some(at.1), None);
+    let started = spawner.start_foreign(&slot.name, &command, &printed, serves);
+    slot.take(started)?;
+    (slot.addr, slot.status_addr) = (at.0, Some(at.1));
     Ok(())
 }

@@ -13,8 +13,8 @@ mod launcher;
 
 use super::{
     binaries,
-    cluster_processes::{ClusterProcesses, StorePlace},
-    processes::{Process, Spawner},
+    cluster_processes::{ClusterProcesses, EndedProcess, StorePlace},
+    processes::{END_WITHIN, FOREIGN_END_WITHIN, Process, Spawner},
 };
 use crate::{
     config::{BinariesConfig, ClusterShape},
@@ -31,6 +31,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
+    time::Instant,
 };
 
 /// The processes of an embedded cluster.
@@ -126,6 +127,7 @@ impl EmbeddedCluster {
             log: run_path.join("logs").join("pd1.log"),
             process: None,
             ended: None,
+            by_itself: Vec::new(),
             held: port.into_iter().collect(),
         };
         start_pd(&launcher, &mut pd)?;
@@ -151,8 +153,10 @@ impl EmbeddedCluster {
         start_store(launcher, pd_addr, first)?;
         serves(&first.entry(store_id(first)));
         start_side_by_side(launcher, pd_addr, others.iter_mut(), serves)?;
-        for slot in slots {
+        for mut slot in slots {
             if let Some(id) = store_id(&slot) {
+                // A store has one name everywhere, after the id that PD knows it by; real PD gives its own ids.
+                slot.name = format!("store-{id}");
                 self.stores.insert(id, slot);
             }
         }
@@ -160,7 +164,9 @@ impl EmbeddedCluster {
     }
 
     fn new_slot(&self, index: usize, (addr, status_addr): (SocketAddr, SocketAddr)) -> Slot {
-        let name = format!("store-{}", index + 1);
+        // The id, and with it the name, of a real store is known once it runs.
+        let kind = if self.launcher.foreign.is_some() { "tikv" } else { "store" };
+        let name = format!("{kind}-{}", index + 1);
         let ((addr, port), (status_addr, status_port)) = (held(addr), held(status_addr));
         Slot {
             addr,
@@ -171,6 +177,7 @@ impl EmbeddedCluster {
             number: index as u32 + 1,
             process: None,
             ended: None,
+            by_itself: Vec::new(),
             held: port.into_iter().chain(status_port).collect(),
         }
     }
@@ -188,14 +195,18 @@ impl EmbeddedCluster {
 
     /// Kills stores, and PD if asked to, in the same instant (SIGKILL) and reaps them.
     pub fn kill(&mut self, ids: &[u64], pd: bool) -> Result<(), Failure> {
+        // Whatever ended before was not killed here.
+        self.notice_ended();
         let chosen = self.stores.iter_mut().filter(|(id, _)| ids.contains(id));
         let mut slots: Vec<&mut Slot> = chosen.map(|(_, slot)| slot).collect();
         slots.extend(pd.then_some(&mut self.pd));
         slots.iter_mut().filter_map(|slot| slot.process.as_mut()).for_each(Process::strike);
         for slot in slots {
             if let Some(mut process) = slot.process.take() {
-                process.kill();
-                slot.ended = Some("killed".into());
+                match process.kill() {
+                    Some(status) => slot.died(status),
+                    None => slot.ended = Some("killed".into()),
+                }
             }
         }
         self.write_cluster_file()
@@ -222,16 +233,21 @@ impl EmbeddedCluster {
         started
     }
 
-    /// The processes that ended though nobody killed them, in words; each is told once. They can be started again.
-    pub fn ended_by_themselves(&mut self) -> Vec<String> {
-        let slots = std::iter::once(&mut self.pd).chain(self.stores.values_mut());
-        let ended: Vec<String> = slots
-            .filter_map(|slot| {
-                let status = slot.process.as_mut()?.ended()?;
-                slot.process = None;
-                slot.ended = Some(status.to_string());
-                let (name, log) = (&slot.name, slot.log.display());
-                Some(format!("{name} ended by itself ({status}); see {log}"))
+    /// The processes that ended though nobody killed them; each is told once. They can be started
+    /// again.
+    pub fn ended_by_themselves(&mut self) -> Vec<EndedProcess> {
+        self.notice_ended();
+        let stores = self.stores.iter_mut().map(|(id, slot)| (Some(*id), slot));
+        let slots = std::iter::once((None, &mut self.pd)).chain(stores);
+        let ended: Vec<EndedProcess> = slots
+            .flat_map(|(store, slot)| {
+                let ended = |status| EndedProcess {
+                    name: slot.name.clone(),
+                    store,
+                    status,
+                    log: Some(slot.log.clone()),
+                };
+                std::mem::take(&mut slot.by_itself).into_iter().map(ended).collect::<Vec<_>>()
             })
             .collect();
         if !ended.is_empty()
@@ -242,15 +258,29 @@ impl EmbeddedCluster {
         ended
     }
 
-    /// Ends every process in order: all are asked at once, then waited for.
+    fn notice_ended(&mut self) {
+        for slot in std::iter::once(&mut self.pd).chain(self.stores.values_mut()) {
+            if let Some(status) = slot.process.as_mut().and_then(Process::ended) {
+                slot.process = None;
+                slot.died(status);
+            }
+        }
+    }
+
+    /// Ends every process in order: all are asked at once, then waited for together.
     pub fn stop(&mut self) {
+        let is_foreign = self.launcher.foreign.is_some();
+        let until = Instant::now() + if is_foreign { FOREIGN_END_WITHIN } else { END_WITHIN };
         let slots = || self.stores.values().chain(std::iter::once(&self.pd));
         for process in slots().filter_map(|slot| slot.process.as_ref()) {
             process.ask_to_end();
         }
         for slot in self.stores.values_mut().chain(std::iter::once(&mut self.pd)) {
-            if let Some(mut process) = slot.process.take() {
-                process.end();
+            if let Some(mut process) = slot.process.take()
+                && !process.end(until)
+                && !is_foreign
+            {
+                tracing::warn!(name = slot.name, "did not end in time and was killed");
             }
         }
         if let Err(failure) = self.write_cluster_file() {
@@ -288,7 +318,7 @@ impl ClusterProcesses for EmbeddedCluster {
         Self::start_killed_stores(self, stores)
     }
 
-    fn ended_by_themselves(&mut self) -> Vec<String> {
+    fn ended_by_themselves(&mut self) -> Vec<EndedProcess> {
         Self::ended_by_themselves(self)
     }
 

@@ -20,7 +20,7 @@ impl UnderTest {
         let places = lock(&self.places);
         let process = |store: &StoreId| {
             let place = places.get(store).ok_or(TargetError::NoSuchStore(*store))?;
-            let no_process = || TargetError::Failed(format!("store {store} does not run"));
+            let no_process = || TargetError::Failed(format!("store-{store} does not run"));
             place.process.clone().ok_or_else(no_process)
         };
         stores.iter().map(process).collect()

@@ -98,8 +98,8 @@ pub(crate) fn judge(calls: &[Call], budget: &Budget) -> Judgement {
             Ok(_) => break Decision::Linearizable,
             Err(Stop::Budget(reason)) => break Decision::Unknown(reason),
             Err(Stop::Pause) => {
-                to_know = to_know.saturating_mul(MORE);
-                to_find = to_find.saturating_mul(MORE);
+                to_know = to_know.saturating_mul(MORE[0]);
+                to_find = to_find.saturating_mul(MORE[1]);
             }
         }
     };
@@ -109,11 +109,11 @@ pub(crate) fn judge(calls: &[Call], budget: &Budget) -> Judgement {
 /// How much work is done before one linearization is looked for, and how much in looking for it: the latter may cost
 /// some configurations for each call.
 pub(crate) fn allowances(calls: usize) -> [u64; 2] {
-    [1_000 + 2 * calls as u64, 1_000 + 32 * calls as u64]
+    [64 + calls as u64, 64 + 8 * calls as u64]
 }
 
-/// How many times more at the next try.
-pub(crate) const MORE: u64 = 4;
+/// How many times more at the next try, of each.
+pub(crate) const MORE: [u64; 2] = [8, 4];
 
 /// The states in which these calls can leave the register: none if they are not linearizable. Those of unknown
 /// outcome among them are passed over, for `unknown` has them.

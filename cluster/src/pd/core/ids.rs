@@ -6,6 +6,10 @@
 /// How many ids one save reserves.
 const WINDOW: u64 = 1_000;
 
+/// The first id that a new cluster gives. Those below it are the numbers of the stores that come with the cluster, so
+/// that `store-2` is store 2 for PD and all its tools.
+pub const FIRST_ID: u64 = 101;
+
 /// The allocator of cluster-wide unique ids: stores, regions, peers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ids {

@@ -30,7 +30,7 @@ mod tests;
 pub use refusal::Refusal;
 
 use crate::profile::Timing;
-use ids::Ids;
+use ids::{FIRST_ID, Ids};
 use operator::{Operator, Timeouts};
 use proto::pdpb;
 use regions::Regions;
@@ -81,6 +81,7 @@ impl Core {
         // As PD makes them: seconds above, chance below.
         core.cluster_id = now.as_secs() << 32 | entropy & 0xFFFF_FFFF;
         core.member_id = entropy | 1;
+        core.ids = Ids::resume(FIRST_ID);
         let change = [("max-replicas".to_owned(), max_replicas.into())].into_iter().collect();
         core.settings.change(&change).expect("at least one replica, as the caller checked");
         core.unsaved = true;

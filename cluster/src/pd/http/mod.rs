@@ -12,6 +12,7 @@ mod rules;
 mod stores;
 
 use super::{member::Member, shell::Shell};
+use crate::foreign_requests;
 use axum::{
     Router,
     extract::Request,
@@ -19,7 +20,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 /// What all answers are made from.
 #[derive(Debug, Clone)]
@@ -29,7 +30,8 @@ struct Context {
 }
 
 /// The HTTP API beside the gRPC services of `grpc`. What neither knows is UNIMPLEMENTED for gRPC, 404 for HTTP.
-pub fn beside(grpc: Router, shell: Arc<Shell>, member: Member) -> Router {
+/// Requests that a foreign page made a browser send are refused; `own` is the address that is served on.
+pub fn beside(grpc: Router, shell: Arc<Shell>, member: Member, own: IpAddr) -> Router {
     let context = Context { shell, member };
     let api = Router::new()
         .merge(cluster::routes())
@@ -46,7 +48,7 @@ pub fn beside(grpc: Router, shell: Arc<Shell>, member: Member) -> Router {
         .route("/pd/api/v2/members", get(cluster::members))
         .route("/metrics", get(metrics::metrics))
         .with_state(context);
-    grpc.merge(http).fallback(unknown)
+    foreign_requests::refused(grpc.merge(http).fallback(unknown), own)
 }
 
 async fn unknown(request: Request) -> Response {

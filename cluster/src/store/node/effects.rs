@@ -46,6 +46,8 @@ pub struct NodeConfig {
     pub log_entries_kept: u64,
     /// A region with more keys is split (TiKV's `coprocessor.region-max-keys`).
     pub region_max_keys: Option<u64>,
+    /// Values may have a time to live; otherwise a put with one is refused, as TiKV does by default.
+    pub enable_ttl: bool,
     /// Proposals, and likewise reads, that may wait in one region.
     pub waiting_max: usize,
 }

@@ -271,6 +271,12 @@ impl Node {
             self.shared.reply(id, refusal);
             return;
         }
+        if !self.shared.config.enable_ttl
+            && let Some(refusal) = request.refuse_ttl()
+        {
+            self.shared.reply(id, refusal);
+            return;
+        }
         self.touched.insert(context.region_id);
         if let Some(peer) = self.peers.get_mut(&context.region_id) {
             peer.take_up(id, request, &mut self.shared);

@@ -180,6 +180,32 @@ impl RawRequest {
         })
     }
 
+    /// TiKV's answer to a request about a time to live, if this is one, where TTL is not enabled.
+    pub fn refuse_ttl(&self) -> Option<RawResponse> {
+        let put = "ttl is not enabled, but get put request with ttl".to_owned();
+        match self {
+            Self::Put(request) if request.ttl != 0 => {
+                Some(RawResponse::Put(kvrpcpb::RawPutResponse { error: put, ..Default::default() }))
+            }
+            Self::BatchPut(request)
+                if request.ttl != 0 || request.ttls.iter().any(|ttl| *ttl != 0) =>
+            {
+                let refused = kvrpcpb::RawBatchPutResponse { error: put, ..Default::default() };
+                Some(RawResponse::BatchPut(refused))
+            }
+            Self::CompareAndSwap(request) if request.ttl != 0 => {
+                let refused = kvrpcpb::RawCasResponse { error: put, ..Default::default() };
+                Some(RawResponse::CompareAndSwap(refused))
+            }
+            Self::KeyTtl(_) => {
+                let error = "get ttl on non-ttl store".to_owned();
+                let refused = kvrpcpb::RawGetKeyTtlResponse { error, ..Default::default() };
+                Some(RawResponse::KeyTtl(refused))
+            }
+            _ => None,
+        }
+    }
+
     /// The keys that must lie in the region.
     pub fn keys(&self) -> Vec<&[u8]> {
         match self {

@@ -33,12 +33,14 @@ pub(super) struct Store {
 
 fn config(pd: SocketAddr, dir: &Path, addr: &str) -> StoreConfig {
     StoreConfig {
+        store_id: None,
         pd_endpoint: pd.to_string(),
         addr: addr.parse().expect("an address"),
         status_addr: "127.0.0.1:0".parse().expect("an address"),
         data_dir: dir.to_owned(),
         profile: Profile::Fast,
         region_max_keys: None,
+        enable_ttl: false,
         read: ReadMode::default(),
         defects: Defects::default(),
     }

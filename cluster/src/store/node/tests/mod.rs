@@ -72,6 +72,7 @@ impl Stores {
             seed: 1,
             log_entries_kept: LOG_ENTRIES_KEPT,
             region_max_keys: None,
+            enable_ttl: true,
             waiting_max: 64,
         };
         let mut cluster = Self {
@@ -131,6 +132,15 @@ impl Stores {
     /// Restarts every store with a limit to the keys of a region.
     pub fn limit_regions(&mut self, keys_max: u64) {
         self.config.region_max_keys = Some(keys_max);
+        for store_id in self.nodes.keys().copied().collect::<Vec<_>>() {
+            self.restart(store_id);
+        }
+        self.run_ms(3_000);
+    }
+
+    /// Restarts every store without TTL.
+    pub fn forbid_ttl(&mut self) {
+        self.config.enable_ttl = false;
         for store_id in self.nodes.keys().copied().collect::<Vec<_>>() {
             self.restart(store_id);
         }

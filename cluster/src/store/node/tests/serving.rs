@@ -111,6 +111,46 @@ fn a_value_with_a_time_to_live_expires_for_reads_and_swaps() {
 }
 
 #[test]
+fn a_time_to_live_is_refused_in_tikvs_words_where_it_is_not_enabled() {
+    let mut stores = Stores::new(1, 1, &[]);
+    stores.forbid_ttl();
+    let context = Some(stores.context(1, REGION));
+    let (key, value, ttl) = (b"k".to_vec(), b"v".to_vec(), 5);
+    let put = kv::RawPutRequest { context: context.clone(), key, value, ttl, ..Default::default() };
+    let pair = kv::KvPair { key: b"k".to_vec(), value: b"v".to_vec(), ..Default::default() };
+    let batch = kv::RawBatchPutRequest {
+        context: context.clone(),
+        pairs: vec![pair],
+        ttls: vec![5],
+        ..Default::default()
+    };
+    let cas = kv::RawCasRequest {
+        context: context.clone(),
+        key: b"k".to_vec(),
+        value: b"v".to_vec(),
+        previous_not_exist: true,
+        ttl,
+        ..Default::default()
+    };
+    let asked = kv::RawGetKeyTtlRequest { context, key: b"k".to_vec(), ..Default::default() };
+    let ids =
+        [stores.send(1, put), stores.send(1, batch), stores.send(1, cas), stores.send(1, asked)];
+    stores.run_ms(50);
+    let errors = ids.map(|id| match stores.reply(id) {
+        Some(RawResponse::Put(r)) => r.error,
+        Some(RawResponse::BatchPut(r)) => r.error,
+        Some(RawResponse::CompareAndSwap(r)) => r.error,
+        Some(RawResponse::KeyTtl(r)) => r.error,
+        other => panic!("{other:?}"),
+    });
+    let words = "ttl is not enabled, but get put request with ttl";
+    assert_eq!(errors, [words, words, words, "get ttl on non-ttl store"]);
+    assert_eq!(stores.get(REGION, "k"), None, "nothing was written");
+    stores.put(REGION, "k", "without");
+    assert_eq!(stores.get(REGION, "k").as_deref(), Some("without"));
+}
+
+#[test]
 fn keys_may_be_empty_but_not_endless() {
     let mut stores = Stores::new(1, 1, &[]);
     stores.put(REGION, "", "empty key");

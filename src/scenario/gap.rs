@@ -1,0 +1,87 @@
+//! Whether a gap in service while stores are stopped breaks a promise: a pure decision about four
+//! numbers.
+//!
+//! A bound alone would accuse a correct cluster on a busy machine, where clients wait without any
+//! fault. So the gap is held against the bound and against the longest one of as long a time
+//! without a fault in the same run.
+
+/// A gap so many times as long as one without a fault is not the machine's doing.
+const FAR: u64 = 5;
+
+/// A gap, and what it is held against, milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gap {
+    /// The longest time without a success while stores were stopped.
+    pub gap_ms: u64,
+    /// What is allowed.
+    pub bound_ms: u64,
+    /// The longest time without a success in as long a time without a fault; none if there was no
+    /// such time.
+    pub quiet_ms: Option<u64>,
+    /// For so long the tester itself was not given the processor.
+    pub late_ms: u64,
+}
+
+/// What a gap means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    /// It is allowed.
+    Within,
+    /// Without the tester's own standstill it would be allowed: unknown.
+    TesterSlept,
+    /// Nobody knows what the machine does without a fault: unknown.
+    NothingToCompare,
+    /// It is too long, and not far longer than without a fault: unknown.
+    LikeTheMachine,
+    /// It is too long, and far longer than without a fault.
+    Broken,
+}
+
+impl Gap {
+    /// What it means.
+    pub fn held(self) -> Held {
+        let Self { gap_ms, bound_ms, quiet_ms, late_ms } = self;
+        let awake_ms = gap_ms.saturating_sub(late_ms);
+        if gap_ms <= bound_ms {
+            return Held::Within;
+        }
+        if awake_ms <= bound_ms {
+            return Held::TesterSlept;
+        }
+        match quiet_ms {
+            None => Held::NothingToCompare,
+            Some(quiet_ms) if awake_ms <= quiet_ms.saturating_mul(FAR) => Held::LikeTheMachine,
+            Some(_) => Held::Broken,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn held(gap_ms: u64, quiet_ms: Option<u64>, late_ms: u64) -> Held {
+        Gap { gap_ms, bound_ms: 1_000, quiet_ms, late_ms }.held()
+    }
+
+    #[test]
+    fn a_busy_machine_accuses_nobody() {
+        // Seen of a correct cluster on two cores with a load of 50, and at rest.
+        assert_eq!(held(848, Some(300), 0), Held::Within);
+        assert_eq!(held(112, Some(20), 0), Held::Within);
+        // A little more load, and the bound is crossed, with and without a fault.
+        assert_eq!(held(1_300, Some(700), 0), Held::LikeTheMachine);
+        assert_eq!(held(5_000, Some(1_000), 0), Held::LikeTheMachine);
+        assert_eq!(held(1_300, Some(20), 400), Held::TesterSlept);
+        assert_eq!(held(60_000, None, 0), Held::NothingToCompare);
+    }
+
+    #[test]
+    fn a_gap_that_only_the_fault_explains_is_broken() {
+        // A leader that was among the two stopped ones: 19 s until there is another one.
+        assert_eq!(held(19_000, Some(848), 0), Held::Broken);
+        assert_eq!(held(1_900, Some(30), 0), Held::Broken);
+        assert_eq!(held(1_001, Some(200), 0), Held::Broken);
+        assert_eq!(held(1_000, Some(0), 0), Held::Within);
+    }
+}
