@@ -132,7 +132,8 @@ impl Dealer<'_> {
             return None;
         }
         if let Some(share_ms) = share_ms.filter(|share_ms| what.expected_ms() > share_ms * 3 / 4) {
-            what = what.no_longer_than((share_ms / 4).max(STEP_OF_CHOREOGRAPHY_MS_MIN));
+            let shortest_ms = STEP_OF_CHOREOGRAPHY_MS_MIN.max(self.config.pause_ms_min);
+            what = what.no_longer_than((share_ms / 4).max(shortest_ms));
         }
         let room_ms = end_ms_max.saturating_sub(begin_ms);
         let fixed_ms = what.with_length(0).expected_ms();

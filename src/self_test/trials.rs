@@ -37,12 +37,13 @@ const fn plan(flags: &'static str, takes_s: u64) -> Plan {
     Plan { flags, takes_s }
 }
 
-const OVERLAP: Plan = plan("--nemesis pause-overlap --keys 500 --time 20", 30);
+const OVERLAP: Plan = plan("--nemesis pause-overlap --pause-ms-min 2000 --keys 500 --time 20", 30);
 /// With tikv-client a refused write leaves the old route, and a read that is refused too finds the new one. Where any peer
 /// answers reads none is refused, so the route stays wrong, and even the load can fail. The direct client asks PD.
 const OVERLAP_DIRECT: Plan =
-    plan("--nemesis pause-overlap --client direct --keys 500 --time 20", 30);
-const OVERLAP_LEASE: Plan = plan("--read lease --nemesis pause-overlap --keys 500 --time 20", 30);
+    plan("--nemesis pause-overlap --pause-ms-min 2000 --client direct --keys 500 --time 20", 30);
+const OVERLAP_LEASE: Plan =
+    plan("--read lease --nemesis pause-overlap --pause-ms-min 2000 --keys 500 --time 20", 30);
 /// Clients that wait for the old leader must still wait when it runs again: until then killed stores start and elect.
 const KILL_FOLLOWERS: Plan = plan(
     "--nemesis kill-followers --pause-ms-max 1000 --op-timeout 15 --stores 3 --keys 500 --time 25",
