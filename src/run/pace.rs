@@ -66,7 +66,7 @@ pub async fn paced(
     let kills = plan.schedule.iter().any(|fault| kills(&fault.what));
     let pace = measure(target, kills).await?;
     let mut config = plan.config.clone();
-    config.nemesis = at_pace(config.nemesis, free, pace, config.time_ms);
+    config.nemesis = at_pace(&config.nemesis, free, pace, config.time_ms);
     progress.line(&in_words(pace, &config.nemesis));
     Plan::draw(config).map(Some)
 }
@@ -120,7 +120,7 @@ async fn until(
 }
 
 /// The faults at the target's pace. They never follow one another faster than by default.
-fn at_pace(defaults: NemesisConfig, free: Free, pace: Pace, time_ms: u64) -> NemesisConfig {
+fn at_pace(defaults: &NemesisConfig, free: Free, pace: Pace, time_ms: u64) -> NemesisConfig {
     let ms = |time: Option<Duration>| time.map_or(0, |time| time.as_millis() as u64);
     let (restart_ms, election_ms) = (ms(pace.restart), ms(pace.election));
     // A fault is over when its stores serve again; then as much time again belongs to the clients.
@@ -176,20 +176,20 @@ mod tests {
 
     #[test]
     fn a_store_that_takes_long_to_start_gets_as_much_time_to_serve() {
-        let paced = at_pace(FAST, ALL, pace(7_000, 1_500), 60_000);
+        let paced = at_pace(&FAST, ALL, pace(7_000, 1_500), 60_000);
         assert_eq!((paced.interval_ms, paced.pause_ms_max), (14_000, 4_000));
         // A pause longer than an election is among them.
-        let paced = at_pace(FAST, ALL, pace(2_000, 5_000), 60_000);
+        let paced = at_pace(&FAST, ALL, pace(2_000, 5_000), 60_000);
         assert_eq!((paced.interval_ms, paced.pause_ms_max), (7_000, 10_000));
         let moves = Pace { transfer: Some(Duration::from_secs(2)), ..Pace::default() };
-        assert_eq!(at_pace(FAST, ALL, moves, 60_000).interval_ms, 4_000);
+        assert_eq!(at_pace(&FAST, ALL, moves, 60_000).interval_ms, 4_000);
     }
 
     #[test]
     fn a_fast_cluster_and_a_short_run_keep_their_faults_and_flags_win() {
-        assert_eq!(at_pace(FAST, ALL, pace(300, 900), 60_000), FAST);
-        assert_eq!(at_pace(FAST, ALL, Pace::default(), 60_000), FAST);
-        assert_eq!(at_pace(FAST, ALL, pace(7_000, 1_500), 20_000).interval_ms, 5_000);
-        assert_eq!(at_pace(FAST, Free::default(), pace(9_000, 9_000), 60_000), FAST);
+        assert_eq!(at_pace(&FAST, ALL, pace(300, 900), 60_000), FAST);
+        assert_eq!(at_pace(&FAST, ALL, Pace::default(), 60_000), FAST);
+        assert_eq!(at_pace(&FAST, ALL, pace(7_000, 1_500), 20_000).interval_ms, 5_000);
+        assert_eq!(at_pace(&FAST, Free::default(), pace(9_000, 9_000), 60_000), FAST);
     }
 }

@@ -9,6 +9,7 @@
 const FAR: u64 = 5;
 
 /// A gap, and what it is held against, milliseconds.
+#[expect(clippy::struct_field_names, reason = "a unit belongs to each name")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gap {
     /// The longest time without a success while stores were stopped.

@@ -98,7 +98,7 @@ fn end_of(file: &Path) -> std::io::Result<String> {
     let end = String::from_utf8_lossy(&end);
     let lines: Vec<&str> = end.lines().filter(|line| !line.trim().is_empty()).collect();
     let lines = lines[lines.len().saturating_sub(LINES)..].iter();
-    Ok(lines.map(|line| format!("{line}\n")).collect())
+    Ok(lines.map(|line| [line, "\n"].concat()).collect())
 }
 
 #[cfg(test)]
