@@ -197,7 +197,7 @@ fn heal_puts_back_what_any_killed_command_changed() {
     for words in [
         format!("test ATTACH --allow-faults --time 120 {HURT}"),
         format!("test ATTACH --allow-faults --time 120 --rotate-keys 60 {HURT}"),
-        format!("fuzz ATTACH --allow-faults --runs 1 --seed 1 --profile small.toml"),
+        "fuzz ATTACH --allow-faults --runs 1 --seed 1 --profile small.toml".to_owned(),
         "scenario one-store ATTACH --allow-faults --keys 50".to_owned(),
     ] {
         let small = "faults = [\"pause-one\"]\nkeys = [5, 20]\ntime-ms = [60000, 60000]\npause-ms = [50000, 50001]\n\

@@ -109,8 +109,8 @@ mod tests {
     fn the_end_of_its_log_and_of_what_it_printed_goes_with_it() {
         let dir = tempfile::tempdir().expect("a directory");
         let log = dir.path().join("store-2.log");
-        let lines: String = (0..2_000).map(|line| format!("line {line}\n\n")).collect();
-        std::fs::write(&log, lines).expect("written");
+        let lines: Vec<String> = (0..2_000).map(|line| format!("line {line}\n\n")).collect();
+        std::fs::write(&log, lines.concat()).expect("written");
         std::fs::write(dir.path().join("store-2.output.log"), "panicked: no leader\n")
             .expect("written");
         let ended = EndedProcess {

@@ -20,9 +20,9 @@ fn fault(name: &str, begin_s: u64, resume_s: u64, end_s: u64) -> FaultJudged {
     FaultJudged { seen, ok_during: 0, longest_gap_ns: 0, first_success_after_ns: None }
 }
 
-fn participant(role: Role, call: CallKind, invoke_s: u64, finish_s: u64) -> Participant {
-    let (client, operation) = (invoke_s, invoke_s);
-    let (invoke_ns, finish_ns) = (invoke_s * S, Some(finish_s * S));
+fn participant(role: Role, call: CallKind, from_s: u64, to_s: u64) -> Participant {
+    let (client, operation) = (from_s, from_s);
+    let (invoke_ns, finish_ns) = (from_s * S, Some(to_s * S));
     Participant { role, operation, client, call, invoke_ns, finish_ns, found: None, wrote: None }
 }
 
