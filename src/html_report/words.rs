@@ -209,7 +209,7 @@ mod tests {
         };
         assert_eq!(
             stores(&facts, &read),
-            " Store 4 had been resumed 0.200 s before that answer (at 5.000 s). Store 5 had been stopped, and \
+            " store-4 had been resumed 0.200 s before that answer (at 5.000 s). store-5 had been stopped, and \
              still was, 1.200 s before that answer (at 4.000 s)."
         );
     }
