@@ -145,13 +145,15 @@ fn nothing_on_a_simulations_way_asks_a_clock_or_chance() {
 
 /// Who may ask the wall clock, which anybody may set while a run goes, and what for. No duration, no wait and no time in a
 /// history comes from there.
-const WALL_CLOCK: [(&str, &str); 15] = [
+const WALL_CLOCK: [(&str, &str); 17] = [
     ("src/live_tester.rs", "when something was said, for a person"),
     ("src/progress.rs", "when something was said, for a person"),
     ("src/observe/sampler.rs", "when a look was, for a person"),
     ("src/clusters/spec.rs", "when a cluster was started, for a person"),
     ("src/clusters/watch.rs", "the time of day on the screen"),
     ("src/run_directory.rs", "a run directory's name"),
+    ("src/state/own.rs", "a record's name"),
+    ("src/internal.rs", "a clock before 1970, which the storage crate does not survive"),
     ("src/nightly/nights.rs", "a night's name"),
     ("src/nightly/journal.rs", "when a night began and ended, for a person"),
     ("src/nightly/failing_plans.rs", "files' times: the newest first"),

@@ -362,7 +362,7 @@ fn every_signal_ends_a_cluster_in_the_foreground() {
 fn wrong_usage_and_bad_places_are_refused_and_leave_nothing() {
     let runs = Runs::new();
     for (arguments, named) in [
-        (vec!["up", "--pd", "3"], "exactly one PD"),
+        (vec!["up", "--pd", "3"], "the embedded cluster has one PD"),
         (vec!["up", "--kv", "0"], "--kv is 0"),
         (vec!["up", "--tag", "../up"], "--tag"),
         (vec!["up", "--host", "0.0.0.0", "--detach"], "--host"),

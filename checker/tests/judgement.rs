@@ -125,20 +125,18 @@ fn spent_budget_is_unknown_and_says_so() {
     assert!(verdict.reasons[0].contains("budget"), "{:?}", verdict.reasons);
 }
 
-/// Ten concurrent writes of two values to key a and a read of each: for the search. And key b, which is stale.
+/// Ten concurrent writes of two values to key a, which reads see in turn: for the search. And key b, which is stale.
 fn hard_key_beside_a_bad_one() -> checker::History {
     let line = |process: u32, kind: &str, f: &str, key: &str, value: &str| {
         format!(r#""process":{process},"type":"{kind}","f":"{f}","key":"{key}","value":{value}"#)
     };
     let mut lines = Vec::new();
+    let value = |number: u32| if number.is_multiple_of(2) { r#""x""# } else { r#""y""# };
     for kind in ["invoke", "ok"] {
-        for process in 0..10 {
-            let value = if process % 2 == 0 { r#""x""# } else { r#""y""# };
-            lines.push(line(process, kind, "put", "a", value));
-        }
-        for (process, value) in [(10, r#""x""#), (11, r#""y""#)] {
-            let value = if kind == "ok" { value } else { "null" };
-            lines.push(line(process, kind, "get", "a", value));
+        lines.extend((0..10).map(|process| line(process, kind, "put", "a", value(process))));
+        for number in (0..8).filter(|_| kind == "invoke") {
+            lines.push(line(10, "invoke", "get", "a", "null"));
+            lines.push(line(10, "ok", "get", "a", value(number)));
         }
     }
     for (process, f, value) in [(20, "put", r#""1""#), (21, "put", r#""2""#), (22, "get", r#""1""#)]
@@ -154,8 +152,8 @@ fn hard_key_beside_a_bad_one() -> checker::History {
 fn key_that_costs_too_much_is_unknown_and_the_others_are_judged() {
     let default = Budget::default();
     for (budget, reason) in [
-        (Budget { configurations: 40, ..default }, "after 40 configurations"),
-        (Budget { bytes: 1_000, ..default }, "more than 1000 bytes"),
+        (Budget { configurations: 12, ..default }, "after 12 configurations"),
+        (Budget { bytes: 160, ..default }, "more than 160 bytes"),
     ] {
         for engine in [Engine::Auto, Engine::Search] {
             let verdict = check(
@@ -163,7 +161,7 @@ fn key_that_costs_too_much_is_unknown_and_the_others_are_judged() {
                 &Options { engine, budget, ..Options::default() },
             );
             let [a, b] = verdict.keys.as_slice() else { panic!("two keys") };
-            assert_eq!(a.validity, Validity::Unknown);
+            assert_eq!(a.validity, Validity::Unknown, "{budget:?} {engine:?} {}", a.explored);
             assert!(a.reason.as_ref().is_some_and(|it| it.contains(reason)), "{:?}", a.reason);
             assert_eq!((b.validity, verdict.validity), (Validity::Invalid, Validity::Invalid));
             assert!(a.explored <= budget.configurations);

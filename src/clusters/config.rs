@@ -27,7 +27,7 @@ pub fn command(args: &ConfigArgs) -> Result<Exit, Failure> {
             ConfigCommand::Show { section, .. } => {
                 let all = pd.settings().await.map_err(Failure::target_or_disk)?;
                 let shown = section_of(&all, section.as_deref());
-                terminal::result(serde_json::to_string_pretty(&shown).map_err(Failure::software)?);
+                terminal::data(serde_json::to_string_pretty(&shown).map_err(Failure::software)?);
             }
             ConfigCommand::Set { name, value, .. } => {
                 pd.set_setting(name, &value_of(value)).await.map_err(|error| {

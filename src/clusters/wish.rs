@@ -232,7 +232,6 @@ mod tests {
     #[test]
     fn what_cannot_be_started_is_refused_with_its_flag_named() {
         for (flags, named) in [
-            (vec!["--pd", "3"], "--pd 3"),
             (vec!["--pd", "0"], "--pd 0"),
             (vec!["--db", "1"], "--db 1"),
             (vec!["--tiflash", "2", "--db", "0"], "--tiflash 2"),

@@ -16,7 +16,7 @@ const MACHINE: &str = "they all run on one machine";
 const RECORDS: &str = "a load at full speed would take weeks";
 
 /// A flag's name (or a property's), its largest value, and why it is not larger.
-pub const BOUNDS: [(&str, u64, &str); 39] = [
+pub const BOUNDS: [(&str, u64, &str); 40] = [
     ("stores", 100, MACHINE),
     ("kv", 100, MACHINE),
     ("pd", 1, "the embedded cluster has one PD"),
@@ -36,6 +36,7 @@ pub const BOUNDS: [(&str, u64, &str); 39] = [
     ("history-segment", 1 << 20, "that is a TiB"),
     ("budget", 1_000_000_000_000, "a search would take years"),
     ("budget-bytes", 1 << 40, "that is a TiB of memory"),
+    ("counterexamples-max", 1_000_000, "nobody looks at more"),
     ("runs", 1_000_000_000, "they would take years"),
     ("times", 10_000, "they would take weeks"),
     ("attempts-per-step", 1_000, "they would take weeks"),

@@ -53,9 +53,9 @@ pub fn command(args: &ShrinkArgs) -> Result<Exit, Failure> {
     let journal = Journal::open(&folder.join("journal.jsonl"), &plan_hash, per_step, || {
         wanted(args, &plan, &attempts, &runs_dir, per_step)
     })?;
+    crate::terminal::result(format_args!("shrinking {}", plan.in_words()));
     crate::terminal::result(format_args!(
-        "shrinking {}\njournal {}, {} steps so far",
-        plan.in_words(),
+        "journal {}, {} steps so far",
         shown_path(&folder.join("journal.jsonl")),
         journal.len()
     ));

@@ -97,7 +97,7 @@ impl Drop for Cluster {
 
 fn up(runs: &Path, stores: u32, port_offset: u16) -> (Child, BufReader<ChildStdout>, String) {
     let mut process = Command::new(env!("CARGO_BIN_EXE_jepsen-tikv"))
-        .args(["cluster", "up", "--without-monitor", "--kv", &stores.to_string()])
+        .args(["cluster", "up", "--without-monitor", "--enable-ttl", "--kv", &stores.to_string()])
         .args(["--port-offset", &port_offset.to_string(), "--tag", TAG, "--runs-dir"])
         .arg(runs)
         .stdout(Stdio::piped())
