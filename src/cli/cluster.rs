@@ -122,30 +122,30 @@ pub struct UpArgs {
 pub struct ComponentArgs {
     /// How many `TiDB` servers
     #[arg(long, hide = true, value_name = "N")]
-    pub db: Option<u32>,
+    pub db: Option<u16>,
     /// How many `TiFlash` servers
     #[arg(long, hide = true, value_name = "N")]
-    pub tiflash: Option<u32>,
+    pub tiflash: Option<u16>,
     /// How many `TiCDC` servers
     #[arg(long, hide = true, value_name = "N")]
-    pub ticdc: Option<u32>,
+    pub ticdc: Option<u16>,
     /// How many TiKV-CDC servers
     #[arg(long, hide = true, value_name = "N")]
-    pub kvcdc: Option<u32>,
+    pub kvcdc: Option<u16>,
     /// How many `TiProxy` servers
     #[arg(long, hide = true, value_name = "N")]
-    pub tiproxy: Option<u32>,
+    pub tiproxy: Option<u16>,
     /// How many pumps
     #[arg(long, hide = true, value_name = "N")]
-    pub pump: Option<u32>,
+    pub pump: Option<u16>,
     /// How many drainers
     #[arg(long, hide = true, value_name = "N")]
-    pub drainer: Option<u32>,
+    pub drainer: Option<u16>,
 }
 
 impl ComponentArgs {
     /// The flags that were given, with how many are asked for.
-    pub fn asked(&self) -> impl Iterator<Item = (&'static str, u32)> {
+    pub fn asked(&self) -> impl Iterator<Item = (&'static str, u16)> {
         let all = [
             ("--db", self.db),
             ("--tiflash", self.tiflash),

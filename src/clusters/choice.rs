@@ -65,7 +65,8 @@ pub fn foreign(directory: &ClusterDirectory) -> Failure {
     Failure::new(
         Exit::Unknown,
         format!(
-            "{} is left alone: you did not start this cluster, or not with this version or this XDG_STATE_HOME; once you looked              into it, end its processes and remove it by hand",
+            "{} is left alone: you did not start this cluster, or not with this version or this XDG_STATE_HOME; once you looked \
+             into it, end its processes and remove it by hand",
             directory.path().display()
         ),
     )

@@ -240,7 +240,6 @@ mod tests {
             (vec!["walk"], "walk"),
             (vec!["version"], "version"),
             (vec!["--kv", "0"], "--kv is 0"),
-            (vec!["--kv", "101"], "--kv 101"),
             (vec!["--kv", "2", "--replicas", "3"], "--replicas 3 is more than --kv 2"),
             (vec!["--host", "0.0.0.0"], "--host"),
             (vec!["--port-offset", "60000"], "--port-offset 60000"),
