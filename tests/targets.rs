@@ -68,7 +68,7 @@ fn path(folder: &TempDir, name: &str) -> String {
 #[test]
 fn everything_that_the_embedded_cluster_offers_works() {
     let runs = tempfile::tempdir().expect("a directory");
-    let output = run(runs.path(), &["target-check"]);
+    let output = run(runs.path(), &["target-check", "--enable-ttl"]);
     let text = said(&output);
     assert_eq!(code(&output), 0, "{text}");
     assert!(text.lines().count() > 35 && !text.contains("not offered"), "{text}");

@@ -43,7 +43,7 @@
 //!
 //! # In which order
 //!
-//! Where all this takes long, one linearization is looked for ([`attempt`]) before the sweep goes on with all
+//! Where all this takes long, one linearization is looked for ([`attempt()`]) before the sweep goes on with all
 //! configurations, in turns with growing allowances: a history that has a linearization mostly has many, and
 //! where it has none only all configurations show that.
 //!

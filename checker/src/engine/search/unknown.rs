@@ -8,7 +8,7 @@
 //! something else can be left out (what follows does not look at the state), so nothing is lost.
 //!
 //! **What is worth less.** A write of v can stand wherever a swap of something to v can. So whoever has spent swaps
-//! to v is at least as well off as whoever has spent as many writes of v instead ([`costs_no_more`]).
+//! to v is at least as well off as whoever has spent as many writes of v instead ([`UnknownCalls::costs_no_more`]).
 
 use std::rc::Rc;
 
