@@ -7,7 +7,7 @@
 //! - Time is the order of the lines, one nanosecond each: that order is what their own tools judge. Where every event
 //!   has a time of its own, and these grow from event to event, they are taken, since they say the same order.
 //! - There is one register, the key [`REGISTER`], unless an event names a `:key` or the values are pairs of a key and a value
-//!   ([`independent`]).
+//!   (`independent`).
 //! - `:read`/`:get`, `:write`/`:put`, `:delete` and `:cas` with `[expected new]` are known; anything else that a
 //!   client does is refused. Values are kept as they are written; `nil` is absence.
 //! - In EDN (as Knossos reads it) a read of `nil` asserts nothing and a failed CAS is left out. In a text log (as
