@@ -244,7 +244,7 @@ fn overlaps_alone_find_the_one_store_whose_leadership_is_wrong_whichever_it_is()
         for store in 1..=3 {
             let verdict = judged(
                 &format!(
-                    "simulate --nemesis pause-overlap --stores 3 --keys 100 --rate 200 --time 40 --seed 5 \
+                    "simulate --nemesis pause-overlap --stores 3 --keys 100 --rate 200 --time 40 --seed 6 \
                      --client direct --read {read} --defect {defect}@{store}"
                 ),
                 1,

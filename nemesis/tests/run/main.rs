@@ -291,7 +291,7 @@ async fn a_replica_moves_on_request() {
     let fake = Arc::new(Fake::of_six());
     let record = run_one(&fake, planned(500, FaultKind::MoveReplica, Action::MoveReplica)).await;
     assert!(record.confirmed(), "{record:?}");
-    assert!(record.effects[0].starts_with("region 2 moved from store "), "{record:?}");
+    assert!(record.effects[0].starts_with("region 2 moved from store-"), "{record:?}");
 }
 
 #[tokio::test(start_paused = true)]
