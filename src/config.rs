@@ -10,6 +10,7 @@ mod operations;
 mod target;
 
 pub use defects::named as defects_named;
+pub use flags::shell_word;
 pub use operations::{OperationName, Operations, parse_weight};
 pub use target::{
     ATTACHED_PREFIX, AttachConfig, BinariesConfig, Found, Offers, PlaygroundConfig, SecurityConfig,

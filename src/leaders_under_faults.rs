@@ -50,7 +50,7 @@ impl LeadersUnderFaults {
         if self.never_led.is_empty() {
             return None;
         }
-        let stores: Vec<String> = self.never_led.iter().map(|id| format!("store {id}")).collect();
+        let stores: Vec<String> = self.never_led.iter().map(|id| format!("store-{id}")).collect();
         let why = if self.could_not_be_moved { " (this target cannot move leaders)" } else { "" };
         Some(format!("{}{why}", stores.join(", ")))
     }
@@ -78,11 +78,11 @@ mod tests {
         let first = json!({ "fault": 0, "region": 2, "leader": 1, "voters": [1, 2, 3] });
         let of_nobody = json!({ "fault": 1 });
         let leaders = seen(&[first.clone(), of_nobody]);
-        assert_eq!(leaders.in_words().as_deref(), Some("store 2, store 3"));
+        assert_eq!(leaders.in_words().as_deref(), Some("store-2, store-3"));
         let second = json!({ "fault": 2, "region": 2, "leader": 3, "voters": [1, 2, 3],
             "leaders-stay": true });
         let leaders = seen(&[first.clone(), second]);
-        let said = "store 2 (this target cannot move leaders)";
+        let said = "store-2 (this target cannot move leaders)";
         assert_eq!(leaders.in_words().as_deref(), Some(said));
         let other = seen(&[json!({ "leader": 2, "voters": [2] })]);
         let mut all = leaders.clone();

@@ -21,7 +21,7 @@ fn lines(judgement: &Judgement) -> Vec<String> {
     lines.push(operations(judgement));
     lines.extend(judgement.faults.iter().map(fault));
     if let Some(stores) = judgement.leaders.in_words() {
-        lines.push(format!("never led under a fault, so not tested as a leader: {stores}"));
+        lines.push(format!("never led when a fault began, so not tested as a leader: {stores}"));
     }
     lines.extend(judgement.experiment.iter().map(experiment));
     if let (Some(before), Some(after)) = (judgement.key_counts.before, judgement.key_counts.after) {

@@ -107,7 +107,9 @@ impl Verdict {
 
     /// With the validity and the reasons that follow from its parts.
     fn concluded(mut self) -> Self {
-        let mut reasons = Vec::new();
+        // Keys that are missing or too many come first: of invalid keys there may be many.
+        let mut reasons: Vec<String> =
+            self.key_counts.iter().filter_map(KeyCount::reason).collect();
         for wanted in [Validity::Invalid, Validity::Unknown] {
             let keys = self.keys.iter().filter(|key| key.validity == wanted);
             let told = keys.filter(|key| wanted != Validity::Invalid || key.is_explained());
@@ -117,7 +119,6 @@ impl Verdict {
             if wanted == Validity::Invalid {
                 reasons.extend(self.more_invalid_keys());
                 reasons.extend(self.contradictions.iter().map(Contradiction::reason));
-                reasons.extend(self.key_counts.iter().filter_map(KeyCount::reason));
             }
         }
         let invalid_answers =

@@ -66,15 +66,15 @@ impl Injection {
         let (region, first) = self.take_next_leader(Down::Stopped).await?;
         self.hurt(Down::Stopped, &region, &[first], wait_ms_max).await?;
         let patience = Duration::from_millis(wait_ms_max);
-        let Some(voters) = self.await_other_leader(&region, patience).await? else {
+        let Some(now) = self.await_other_leader(&region, patience).await? else {
             return Ok(NO_OTHER_LEADER);
         };
         if !self.await_writes(patience).await? {
             return Ok(NO_OTHER_LEADER);
         }
         self.hold(serve_ms).await?;
-        let others = self.take_of(Down::Stopped, &voters);
-        self.hurt(Down::Stopped, &region, &others, length_ms).await?;
+        let others = self.take_of(Down::Stopped, &now.voters);
+        self.hurt(Down::Stopped, &now, &others, length_ms).await?;
         self.heal(Down::Stopped, &[first]).await?;
         self.record.effects.push(format!(
             "store-{first} ran alone with old state after others had acknowledged writes"
@@ -232,17 +232,17 @@ impl Injection {
         Ok((region.id, to))
     }
 
-    /// Waits until another store leads the region. Its voters then; none if nobody else led in time.
+    /// Waits until another store leads the region. The region then; none if nobody else led in time.
     async fn await_other_leader(
         &self,
         old: &Region,
         patience: Duration,
-    ) -> Result<Option<Vec<StoreId>>, Ended> {
+    ) -> Result<Option<Region>, Ended> {
         let field = &self.field;
         let elected = || async move {
             let regions = field.target.regions().await.ok()?;
             let now = regions.into_iter().find(|region| region.id == old.id)?;
-            (now.leader.is_some() && now.leader != old.leader).then_some(now.voters)
+            (now.leader.is_some() && now.leader != old.leader).then_some(now)
         };
         Ok(field.until(patience, elected).await?)
     }

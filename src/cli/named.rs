@@ -5,7 +5,7 @@
 
 use super::target::{on_path, program};
 use crate::{
-    config::{AttachConfig, BinariesConfig, SecurityConfig, TargetConfig},
+    config::{AttachConfig, BinariesConfig, SecurityConfig, TargetConfig, shell_word},
     exit::Failure,
     plan::Plan,
     targets::consent,
@@ -88,7 +88,9 @@ impl NamedArgs {
             match given {
                 Some(given) => *planned = program(Some(given), name, &format!("--{name}"))?,
                 None if is_on_path(planned, name) => {}
-                None => missing.push(format!("--{name} {}", planned.display())),
+                None => {
+                    missing.push(format!("--{name} {}", shell_word(&planned.display().to_string())))
+                }
             }
         }
         Ok(missing)
@@ -97,18 +99,18 @@ impl NamedArgs {
     fn attached(&self, attach: &mut AttachConfig) -> Result<Missing, Failure> {
         let mut missing = Vec::new();
         if self.pd.is_empty() {
-            missing.push(format!("--pd {}", attach.pd.join(",")));
+            missing.push(format!("--pd {}", shell_word(&attach.pd.join(","))));
         } else {
             attach.pd.clone_from(&self.pd);
         }
         if self.ssh.is_empty() && !attach.ssh.is_empty() {
-            missing.push(format!("--ssh {}", attach.ssh.join(",")));
+            missing.push(format!("--ssh {}", shell_word(&attach.ssh.join(","))));
         } else {
             attach.ssh.clone_from(&self.ssh);
         }
         let ssh: Vec<String> = self.ssh_command.split_whitespace().map(str::to_owned).collect();
         if self.ssh_command == "ssh" && attach.ssh_command != ssh && !attach.ssh.is_empty() {
-            missing.push(format!("--ssh-command '{}'", attach.ssh_command.join(" ")));
+            missing.push(format!("--ssh-command {}", shell_word(&attach.ssh_command.join(" "))));
         } else {
             attach.ssh_command = ssh;
         }
@@ -120,9 +122,9 @@ impl NamedArgs {
             (None, None, None, None) => {}
             (None, None, None, Some(it)) => missing.push(format!(
                 "--ca {} --cert {} --key {}",
-                it.ca.display(),
-                it.cert.display(),
-                it.key.display()
+                shell_word(&it.ca.display().to_string()),
+                shell_word(&it.cert.display().to_string()),
+                shell_word(&it.key.display().to_string())
             )),
             _ => {
                 return Err(Failure::usage(

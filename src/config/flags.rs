@@ -17,7 +17,7 @@ impl Config {
         let mut flags = Vec::new();
         let mut flag = |name: &str, mine: String, default: String| {
             if mine != default {
-                flags.push(format!("--{name} {mine}"));
+                flags.push(format!("--{name} {}", shell_word(&mine)));
             }
         };
         let (shape, other) = (&self.cluster, &defaults.cluster);
@@ -64,6 +64,16 @@ impl Config {
     }
 }
 
+/// A text as one word of a shell's command line: it may come from a plan that somebody else wrote.
+pub fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "+-./:@_,=%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    // No argument holds a NUL byte, so such a text is only shown.
+    shlex::try_quote(text).map_or_else(|_| format!("{text:?}"), Into::into)
+}
+
 fn optional(value: Option<u64>) -> String {
     value.map_or_else(String::new, |value| value.to_string())
 }
@@ -75,4 +85,19 @@ fn value_name(value: &impl clap::ValueEnum) -> String {
 /// Milliseconds as the flags take them: `60` (seconds) or `1500ms`.
 fn seconds(time_ms: u64) -> String {
     if time_ms.is_multiple_of(1000) { (time_ms / 1000).to_string() } else { format!("{time_ms}ms") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_stranger_wrote_stays_one_word() {
+        assert_eq!(shell_word("pause-one,kill-one"), "pause-one,kill-one");
+        assert_eq!(shell_word("get=1,put=2"), "get=1,put=2");
+        assert_eq!(shell_word("jepsen-tikv/"), "jepsen-tikv/");
+        assert_eq!(shell_word("127.0.0.1:1;touch x"), "'127.0.0.1:1;touch x'");
+        assert_eq!(shell_word("it's"), "\"it's\"");
+        assert_eq!(shell_word("a\0b"), "\"a\\0b\"");
+    }
 }

@@ -3,6 +3,7 @@
 //! In: values as the command line gives them. Out: a [`TargetConfig`], part of the plan, and what it [`Offers`], which a
 //! plan is held against before anything starts.
 
+use super::flags::shell_word;
 use crate::exit::Failure;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -219,7 +220,20 @@ impl TargetConfig {
     /// Refuses what would be more than a value where it is used.
     pub fn check(&self) -> Result<(), Failure> {
         let (size, version) = match self {
-            Self::Embedded | Self::Simulated | Self::Attach(_) => (None, None),
+            Self::Embedded | Self::Simulated => (None, None),
+            Self::Attach(it) => {
+                // ssh would take it for an option of its own.
+                let strange = |host: &&String| {
+                    host.starts_with('-')
+                        || host.contains(|c: char| c.is_whitespace() || c.is_control())
+                };
+                if let Some(host) = it.ssh.iter().find(strange) {
+                    return Err(Failure::usage(format!(
+                        "--ssh {host:?} is no host: give it as user@host"
+                    )));
+                }
+                (None, None)
+            }
             Self::Binaries(it) => (it.region_split_size.as_ref(), None),
             Self::Playground(it) => (it.region_split_size.as_ref(), it.version.as_ref()),
         };
@@ -269,7 +283,8 @@ impl TargetConfig {
     /// The flags that name it again, one string each.
     pub fn flags(&self) -> Vec<String> {
         let mut flags = Vec::new();
-        let mut flag = |name: &str, value: String| flags.push(format!("--{name} {value}"));
+        let mut flag =
+            |name: &str, value: String| flags.push(format!("--{name} {}", shell_word(&value)));
         let size = match self {
             Self::Embedded | Self::Simulated => return flags,
             Self::Binaries(it) => {
@@ -290,7 +305,7 @@ impl TargetConfig {
                 flag("pd", it.pd.join(","));
                 it.ssh.iter().for_each(|host| flag("ssh", host.clone()));
                 if it.ssh_command != ["ssh"] {
-                    flag("ssh-command", format!("'{}'", it.ssh_command.join(" ")));
+                    flag("ssh-command", it.ssh_command.join(" "));
                 }
                 if let Some(SecurityConfig { ca, cert, key }) = &it.security {
                     for (name, path) in [("ca", ca), ("cert", cert), ("key", key)] {

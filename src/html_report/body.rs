@@ -131,7 +131,7 @@ fn tried(told: &Told<'_>) -> String {
         ("Clients at once", text("concurrency")),
         ("Faults asked for", text("nemesis")),
         ("Faults seen in force", format!("{confirmed} of {}", told.judgement.faults.len())),
-        ("Never led under a fault", told.judgement.leaders.in_words().unwrap_or_default()),
+        ("Never led when a fault began", told.judgement.leaders.in_words().unwrap_or_default()),
         ("Seed", text("seed")),
         ("Length", format!("{:.1} s", told.facts.end_s())),
         ("Operations", format!("{} ok, {} failed, {} unknown", sum[0], sum[1], sum[2])),

@@ -38,8 +38,7 @@ fn typed() -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::usage(
-        "this hurts a cluster that somebody else started, and nothing was done: give --allow-faults to allow it, or \
-         --nemesis none",
+        "this hurts a cluster that somebody else started, and nothing was done: give --allow-faults to allow it",
     ))
 }
 

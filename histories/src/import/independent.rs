@@ -13,6 +13,7 @@
 use super::edn::Edn;
 use super::raw::RawEvent;
 use crate::error::{MalformedReason, ReadError};
+use std::collections::BTreeMap;
 
 /// Gives the events keys of their own if their values are pairs of a key and a value.
 pub(super) fn settle(raws: &mut [RawEvent], said: Option<bool>) -> Result<(), ReadError> {
@@ -23,7 +24,31 @@ pub(super) fn settle(raws: &mut [RawEvent], said: Option<bool>) -> Result<(), Re
         None => is_independent(raws)?,
     };
     if is_independent {
+        refuse_lookalikes(raws, |raw| elements(&raw.value).and_then(<[Edn]>::first))?;
         raws.iter_mut().filter(|raw| raw.is_client_s()).try_for_each(split)?;
+    }
+    refuse_lookalikes(raws, |raw| (raw.f != "cas").then_some(&raw.value))?;
+    refuse_lookalikes(raws, |raw| elements(&raw.value).filter(|_| raw.f == "cas")?.first())?;
+    refuse_lookalikes(raws, |raw| elements(&raw.value).filter(|_| raw.f == "cas")?.get(1))
+}
+
+/// Refuses a file with a text and another value that are the same bytes here, as `"5"` and `5`: to Clojure they differ.
+fn refuse_lookalikes<'a>(
+    raws: &'a [RawEvent],
+    part: impl Fn(&'a RawEvent) -> Option<&'a Edn>,
+) -> Result<(), ReadError> {
+    let mut seen: BTreeMap<Vec<u8>, &Edn> = BTreeMap::new();
+    for raw in raws.iter().filter(|raw| raw.is_client_s()) {
+        let Some((value, bytes)) = part(raw).and_then(|it| Some((it, it.bytes()?))) else {
+            continue;
+        };
+        let other = *seen.entry(bytes).or_insert(value);
+        if matches!(other, Edn::Text(_)) != matches!(value, Edn::Text(_)) {
+            let reason = format!(
+                "{other} and {value} are two values in one place, and would be read as one: make them of one kind"
+            );
+            return Err(refusal(raw, reason));
+        }
     }
     Ok(())
 }
