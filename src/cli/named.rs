@@ -89,7 +89,8 @@ impl NamedArgs {
                 Some(given) => *planned = program(Some(given), name, &format!("--{name}"))?,
                 None if is_on_path(planned, name) => {}
                 None => {
-                    missing.push(format!("--{name} {}", shell_word(&planned.display().to_string())))
+                    missing
+                        .push(format!("--{name} {}", shell_word(&planned.display().to_string())));
                 }
             }
         }
