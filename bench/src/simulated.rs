@@ -25,7 +25,7 @@ pub struct Shapes {
     /// Operations
     #[arg(long, value_delimiter = ',', default_value = "140,300,1000,3000")]
     operations: Vec<u64>,
-    /// Of a hundred operations so many are writes or CAS of unknown outcome
+    /// The percentage of operations that are writes or CAS of unknown outcome
     #[arg(long, value_delimiter = ',', default_value = "10,20,30")]
     unknown: Vec<u64>,
     /// Clients
@@ -142,7 +142,7 @@ fn judge(
     Ok(One { verdict: ours_said, ours, porcupine })
 }
 
-/// What the histories of one shape took together.
+/// The total cost of the histories of one shape.
 #[derive(Debug, Default)]
 struct Sums {
     valid: u64,

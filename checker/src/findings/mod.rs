@@ -99,13 +99,13 @@ pub struct Finding {
     pub key: Text,
     /// When the operation that shows it was invoked, nanoseconds since the run's start.
     pub invoke_ns: u64,
-    /// How long the value read had been replaced by then, where that is the point.
+    /// The time since the value read had been replaced, for kinds that rest on it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub stale_by_ns: Option<u64>,
-    /// What the name of older state rests on; none for the other kinds.
+    /// The facts on which the name of older state rests; none for the other kinds.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub older_state: Option<OlderState>,
-    /// What happened, in words.
+    /// A sentence that tells the finding.
     pub sentence: String,
     /// The events that invoked the operations that clash; the one that shows it is the last.
     pub operations: Vec<u64>,

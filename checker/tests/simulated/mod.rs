@@ -14,7 +14,7 @@ pub struct Shape {
     pub operations: u64,
     /// Clients that call at the same time.
     pub clients: u64,
-    /// Of a hundred operations so many are writes or CAS of unknown outcome.
+    /// The percentage of operations that are writes or CAS of unknown outcome.
     pub unknown: u64,
     /// Values, from 0 on. The register begins with 0.
     pub values: u64,

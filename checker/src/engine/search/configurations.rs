@@ -24,7 +24,7 @@ pub(super) struct Configuration<const WORDS: usize> {
     /// Open writes that can still be used, owed or not.
     pub(super) usable: Slots<WORDS>,
     pub(super) spent: Spent,
-    /// How many writes, and how many swaps, of unknown outcome are spent.
+    /// The numbers of writes and of swaps of unknown outcome that are spent.
     pub(super) writes_spent: u32,
     pub(super) swaps_spent: u32,
 }
@@ -34,7 +34,7 @@ impl<const WORDS: usize> Configuration<WORDS> {
         CONFIGURATION_BYTES + 16 * WORDS as u64 + 8 * self.spent.len() as u64
     }
 
-    /// How little there is to expect of it. What is cheaper is tried first.
+    /// The cost by which configurations are ordered. The cheapest is tried first.
     pub(super) fn cost(&self) -> u32 {
         3 * self.writes_spent + 2 * self.swaps_spent + self.owed.count()
     }
@@ -69,7 +69,7 @@ impl<'a, const WORDS: usize> Set<'a, WORDS> {
         Self { unknown, swaps: *open.swaps(), places, all, alive: 0 }
     }
 
-    /// How many there are.
+    /// The number of them.
     pub(super) fn len(&self) -> usize {
         self.alive
     }

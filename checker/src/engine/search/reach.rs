@@ -1,4 +1,4 @@
-//! What can be reached until one call has returned.
+//! The configurations that can be reached until one call has returned.
 //!
 //! In: configurations, and the call that returns. Out: the configurations behind its return.
 

@@ -84,7 +84,7 @@ impl UnknownCalls {
         left.collect()
     }
 
-    /// How many writes and how many swaps are spent.
+    /// The numbers of writes and of swaps that are spent.
     pub(super) fn count(&self, spent: &[(u32, u32)]) -> (u32, u32) {
         spent.iter().fold((0, 0), |(writes, swaps), (number, count)| {
             if self.kinds[*number as usize].is_write {
