@@ -69,7 +69,7 @@ impl<'a, const WORDS: usize> Set<'a, WORDS> {
         Self { unknown, swaps: *open.swaps(), places, all, alive: 0 }
     }
 
-    /// The number of them.
+    /// The number of configurations that are alive.
     pub(super) fn len(&self) -> usize {
         self.alive
     }
