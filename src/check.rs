@@ -7,17 +7,17 @@
 use crate::{
     cli::CheckArgs,
     counterexamples,
-    exit::{Exit, Failure},
     judge::{self, Judgement, Judging},
-    reading_progress, report,
-    run::complain,
-    run::parts::Kept,
-    run_directory::RunDirectory,
+    report,
+    run::{complain, parts::Kept},
 };
+use failure::{Exit, Failure};
+use run_directory::RunDirectory;
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
 };
+use terminal::reading_progress;
 
 /// What was judged, and to be what.
 type Judged = Vec<(PathBuf, Judgement)>;
@@ -52,7 +52,7 @@ pub fn command(args: &CheckArgs) -> Result<Exit, Failure> {
     } else if let ([], []) = (judgements.as_slice(), refused.as_slice()) {
         // Only runs in parts of which nothing is left but what was said of them.
     } else if let ([(path, judgement)], []) = (judgements.as_slice(), refused.as_slice()) {
-        crate::terminal::result(format_args!("{}", path.display()));
+        terminal::result(format_args!("{}", path.display()));
         report::print(judgement);
         counterexamples::print(judgement);
     } else {
@@ -84,7 +84,7 @@ fn opened(paths: &[PathBuf]) -> Result<(Vec<PathBuf>, Judged), Failure> {
             None => "it did not come to its end, so nothing is said of all of it".into(),
         };
         let (run, kept) = (path.display(), parts.len());
-        crate::terminal::note(format_args!(
+        terminal::note(format_args!(
             "{run} is a run in parts, each judged when it was over. {said} Kept, and judged again: {kept}."
         ));
         if verdict.is_none() && parts.is_empty() {
@@ -144,12 +144,12 @@ fn print_json(judgements: &[(PathBuf, Judgement)]) -> Result<(), Failure> {
             serde_json::to_string_pretty(&judgements)
         }
     };
-    crate::terminal::data(json.map_err(Failure::software)?);
+    terminal::data(json.map_err(Failure::software)?);
     Ok(())
 }
 
 fn print_table(judgements: &[(PathBuf, Judgement)], refused: &[(PathBuf, Failure)]) {
-    crate::terminal::result(format_args!(
+    terminal::result(format_args!(
         "{:8} {:>10} {:>7} {:>11}  {:21} history",
         "verdict", "operations", "keys", "explored", "decided by"
     ));
@@ -158,7 +158,7 @@ fn print_table(judgements: &[(PathBuf, Judgement)], refused: &[(PathBuf, Failure
         let operations = checked.operations;
         let engines: BTreeSet<String> =
             checked.keys.iter().map(|key| key.decided_by.to_string()).collect();
-        crate::terminal::result(format_args!(
+        terminal::result(format_args!(
             "{:8} {:>10} {:>7} {:>11}  {:21} {}",
             judgement.validity.to_string(),
             operations.ok + operations.fail + operations.info,
@@ -169,7 +169,7 @@ fn print_table(judgements: &[(PathBuf, Judgement)], refused: &[(PathBuf, Failure
         ));
     }
     for (_, failure) in refused {
-        crate::terminal::result(format_args!("{:8} {failure}", "refused"));
+        terminal::result(format_args!("{:8} {failure}", "refused"));
     }
 }
 

@@ -4,12 +4,9 @@
 //! cannot be read is asked again and in the end is a failure: a part is never given out as the whole. The pages are not
 //! one snapshot, so what is written meanwhile may or may not be counted.
 
-use crate::{
-    cli::CountArgs,
-    exit::{Exit, Failure},
-    pd_endpoints, terminal,
-};
+use crate::{cli::CountArgs, pd_endpoints};
 use client::{Outcome, RawKv, Request, Response};
+use failure::{Exit, Failure};
 use std::time::Duration;
 
 /// Keys a page.

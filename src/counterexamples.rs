@@ -4,13 +4,11 @@
 //! invalid, and lines with its drawing and the anomalies found. What a key's name holds beside letters, digits, `-`, `_` and `.` is `_` in
 //! the file's name, so that no key leads out of the directory. Of an imported history they say where in its file the operations are.
 
-use crate::{
-    exit::Failure,
-    judge::{Judgement, Places},
-    plain_file::Fresh,
-};
+use crate::judge::{Judgement, Places};
 use checker::{Counterexample, KeyVerdict};
+use failure::Failure;
 use histories::{Header, import::Place, jsonl};
+use run_directory::plain_file::Fresh;
 use serde_json::json;
 use std::{
     collections::BTreeSet,
@@ -26,14 +24,14 @@ const FINDINGS_MAX: usize = 3;
 /// Prints the first counterexamples, and what kinds of anomalies their keys show.
 pub fn print(judgement: &Judgement) {
     for key in judgement.checked.keys.iter().filter(|key| is_invalid(key)).take(DRAWN_MAX) {
-        crate::terminal::result("");
-        crate::terminal::result(format_args!("key {}:", key.key));
+        terminal::result("");
+        terminal::result(format_args!("key {}:", key.key));
         for line in key.counterexample.iter().flat_map(|found| &found.drawing) {
-            crate::terminal::result(format_args!("  {line}"));
+            terminal::result(format_args!("  {line}"));
         }
         let found = key.counterexample.as_ref();
         if let Some(places) = found.and_then(|found| places(found, &judgement.places)) {
-            crate::terminal::result(format_args!("  {places}"));
+            terminal::result(format_args!("  {places}"));
         }
         let findings = judgement.checked.findings.iter().filter(|finding| finding.key == key.key);
         for finding in findings.take(FINDINGS_MAX) {
@@ -41,10 +39,7 @@ pub fn print(judgement: &Judgement) {
                 [] => String::new(),
                 faults => format!(" (in force: {})", faults.join(", ")),
             };
-            crate::terminal::result(format_args!(
-                "  {}: {}{faults}",
-                finding.kind, finding.sentence
-            ));
+            terminal::result(format_args!("  {}: {}{faults}", finding.kind, finding.sentence));
         }
     }
 }

@@ -3,18 +3,14 @@
 //! In: a history in any format that we read. Out: EDN, on stdout for one key, otherwise a file for each. What cannot be said
 //! in it is refused or counted on stderr (`histories::export` says what that is). Judges nothing.
 
-use crate::{
-    check,
-    cli::ExportArgs,
-    counterexamples::file_name,
-    exit::{Exit, Failure},
-    plain_file,
-};
+use crate::{check, cli::ExportArgs, counterexamples::file_name};
+use failure::{Exit, Failure};
 use histories::{
     Key, ReadError, ReadOptions,
     export::{Keys, Splitter, edn},
     jsonl::Text,
 };
+use run_directory::plain_file;
 use std::path::Path;
 
 /// Exports a history.
@@ -37,7 +33,7 @@ pub fn command(args: &ExportArgs) -> Result<Exit, Failure> {
         }
     }
     if keys.left_out > 0 {
-        crate::terminal::note(format_args!(
+        terminal::note(format_args!(
             "left out: {} keys that key-only scans returned, without a value",
             keys.left_out
         ));
@@ -76,7 +72,7 @@ fn one(keys: &Keys, key: &Key) -> Result<(), Failure> {
             shown(key)
         )));
     }
-    crate::terminal::data(edn::text(&shown(key), calls).trim_end());
+    terminal::data(edn::text(&shown(key), calls).trim_end());
     Ok(())
 }
 
@@ -96,9 +92,9 @@ fn all(keys: &Keys, folder: &Path) -> Result<(), Failure> {
             .map_err(cannot)?;
         written += 1;
     }
-    crate::terminal::result(format_args!("{written} keys are in {}", folder.display()));
+    terminal::result(format_args!("{written} keys are in {}", folder.display()));
     if !keys.with_ttl.is_empty() {
-        crate::terminal::note(format_args!(
+        terminal::note(format_args!(
             "left out: {} keys that were put with a TTL",
             keys.with_ttl.len()
         ));

@@ -4,9 +4,9 @@
 //! of the flags stand here, so that they cannot disagree. stdout carries the one line that says it serves, stderr
 //! is the log.
 
-use crate::exit::{Exit, Failure};
 use clap::Args;
 use cluster::{pd::PdConfig, profile::Profile, read_mode::ReadMode, store::StoreConfig};
+use failure::{Exit, Failure};
 use std::{
     ffi::CStr, net::SocketAddr, os::unix::process::CommandExt, path::PathBuf, time::SystemTime,
 };
@@ -82,8 +82,8 @@ pub struct RunArgs {
 impl RunArgs {
     /// Carries the plan out there. Whoever asked for it was told already what it does to the cluster.
     pub fn run(&self) -> Result<Exit, Failure> {
-        let run = crate::run_directory::RunDirectory::at(self.directory.clone());
-        let plan = crate::plan::Plan::read(&run.plan())?;
+        let run = run_directory::RunDirectory::at(self.directory.clone());
+        let plan = plan::Plan::read(&run.plan())?;
         crate::run::inside(&plan, &run, crate::run::Beside::default())
     }
 }
@@ -177,7 +177,7 @@ impl StoreArgs {
             region_max_keys: self.region_max_keys,
             enable_ttl: self.enable_ttl,
             read: read_mode(&self.read)?,
-            defects: crate::config::defects_named(&self.defect)?,
+            defects: plan::config::defects_named(&self.defect)?,
         };
         cluster::store::run(config).map_err(|error| ended("the store", error)).map(|()| Exit::Valid)
     }

@@ -2,7 +2,7 @@
 //!
 //! In: signals. Out: an [`Interrupt`] that everything which waits can also wait for. Knows nothing of runs.
 
-use crate::exit::Failure;
+use failure::Failure;
 use tokio::{
     runtime::Runtime,
     signal::unix::{SignalKind, signal},

@@ -6,22 +6,22 @@
 use crate::{
     ended_early::{EarlyFinder, EndedEarly},
     ended_processes::{EndedByItself, EndedFinder},
-    exit::{Exit, Failure},
     faults_seen::{FaultFinder, FaultSeen},
     key_count::{CountFinder, CountedRange, KeyCounts},
     leaders_under_faults::LeadersUnderFaults,
     recovery::{Recovery, RecoveryFinder},
     run::parts::PartsJudged,
-    run_directory::write_whole,
     scenario::{Finding, SceneFinder, Weight},
     traffic::{Counts, Served, Traffic},
 };
 use checker::{Collector, Engine, Model, Options, ReadAgain, Validity, Verdict};
+use failure::{Exit, Failure};
 use histories::{
     Header, MalformedReason, ReadError, ReadOptions, Source, Value, WhatRef,
     import::Place,
     jsonl::{Position, Text},
 };
+use run_directory::write_whole;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,

@@ -11,7 +11,6 @@ mod cli;
 mod clock;
 mod cluster_samples;
 mod clusters;
-mod config;
 mod count;
 mod counterexamples;
 mod doctor;
@@ -19,7 +18,6 @@ mod doctor;
 pub mod doors;
 mod ended_early;
 mod ended_processes;
-mod exit;
 mod export;
 mod faults_seen;
 mod fuzz;
@@ -41,19 +39,12 @@ mod observe;
 mod open_files;
 mod pages;
 mod pd_endpoints;
-mod plain_file;
-mod plan;
-mod progress;
-mod reading_progress;
 mod recording;
 mod recording_cost;
 mod recovery;
 mod replay;
 mod report;
 mod run;
-mod run_archive;
-mod run_directory;
-mod run_files;
 mod scenario;
 mod self_test;
 mod serve;
@@ -63,14 +54,13 @@ mod stand_ins;
 mod state;
 mod target_check;
 mod targets;
-mod terminal;
 mod traffic;
 mod tui;
 mod workers;
 mod workload;
 mod ycsb;
 
-use exit::{Exit, Failure};
+use failure::{Exit, Failure};
 use std::process::ExitCode;
 use targets::survey::surveyed;
 
@@ -89,7 +79,7 @@ pub fn main() -> ExitCode {
     match ended {
         Ok(exit) => ExitCode::from(exit.code()),
         Err(failure) => {
-            crate::terminal::failure(&failure);
+            terminal::failure(&failure);
             ExitCode::from(failure.exit.code())
         }
     }
@@ -101,7 +91,7 @@ fn planned(
     runs_dir: &std::path::Path,
     beside: run::Beside,
 ) -> Result<Exit, Failure> {
-    if plan.config.target == config::TargetConfig::Simulated {
+    if plan.config.target == plan::config::TargetConfig::Simulated {
         return simulate::command(plan, runs_dir, &beside.judging());
     }
     targets::consent::ask(plan)?;
@@ -126,13 +116,13 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
             for defect in cluster::defects::Defect::ALL {
                 let flags = self_test::trials::of(defect).plan.flags;
                 let name = defect.name();
-                crate::terminal::result(format_args!("{name}: {}", defect.breaks()));
-                crate::terminal::result(format_args!(
+                terminal::result(format_args!("{name}: {}", defect.breaks()));
+                terminal::result(format_args!(
                     "    caught by: jepsen-tikv test {flags} --defect {name}"
                 ));
                 let shown = self_test::evidence::of(defect);
-                crate::terminal::result(format_args!("    shown by: {}", shown.evidence));
-                crate::terminal::result(format_args!("    because {}", shown.reason));
+                terminal::result(format_args!("    shown by: {}", shown.evidence));
+                terminal::result(format_args!("    because {}", shown.reason));
             }
             Ok(Exit::Valid)
         }

@@ -6,7 +6,6 @@
 use crate::{
     faults_seen::FaultFinder,
     live::{FaultShown, OperationShown, Tester, TesterSeen},
-    progress::Progress,
     recording::Recording,
 };
 use histories::{Event, Process, What};
@@ -15,6 +14,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
+use terminal::progress::Progress;
 
 /// Sees a run.
 #[derive(Debug)]

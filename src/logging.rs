@@ -3,16 +3,14 @@
 //! In: `-q`, `-v`, `--log-format`. Out: a subscriber of `tracing` that writes to stderr, and the notes on stderr silenced
 //! with `-q`. Results on stdout and the sentence of a failure are not affected.
 
-use crate::{
-    cli::{LogFormat, Verbosity},
-    terminal::Log,
-};
+use crate::cli::{LogFormat, Verbosity};
+use terminal::Log;
 use tracing::Level;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
 /// Begins logging, once in a process.
 pub fn begin(verbosity: &Verbosity) {
-    crate::terminal::silence_notes(verbosity.quiet);
+    terminal::silence_notes(verbosity.quiet);
     let level = match (verbosity.quiet, verbosity.verbose) {
         (true, _) => Level::ERROR,
         (false, 0) => Level::WARN,

@@ -8,11 +8,11 @@ use crate::{
     check,
     cli::MinimizeArgs,
     counterexamples,
-    exit::{Exit, Failure},
     judge::{self, Judging},
     run::complain,
 };
 use checker::KeyVerdict;
+use failure::{Exit, Failure};
 
 /// So many invalid keys are looked at.
 const KEYS_MAX: u32 = 100;
@@ -36,7 +36,7 @@ pub fn command(args: &MinimizeArgs) -> Result<Exit, Failure> {
         |key: &&KeyVerdict| key.counterexample.as_ref().map_or(usize::MAX, |it| it.events.len());
     let invalid = judgement.checked.keys.iter().filter(|key| key.counterexample.is_some());
     let Some(key) = invalid.min_by_key(size) else {
-        crate::terminal::result(format_args!(
+        terminal::result(format_args!(
             "{}: no key is invalid, there is nothing to minimize (verdict: {})",
             args.history.display(),
             judgement.validity
@@ -44,12 +44,12 @@ pub fn command(args: &MinimizeArgs) -> Result<Exit, Failure> {
         return Ok(judgement.exit());
     };
     let Some(found) = &key.counterexample else { return Ok(judgement.exit()) };
-    crate::terminal::result(format_args!("key {}: {}", key.key, found.sentence));
+    terminal::result(format_args!("key {}: {}", key.key, found.sentence));
     for line in &found.drawing {
-        crate::terminal::result(format_args!("  {line}"));
+        terminal::result(format_args!("  {line}"));
     }
     if let Some(places) = counterexamples::places(found, &judgement.places) {
-        crate::terminal::result(places);
+        terminal::result(places);
     }
     let written =
         counterexamples::write_one(key, &judgement.places, &args.output).map_err(|error| {
@@ -57,7 +57,7 @@ pub fn command(args: &MinimizeArgs) -> Result<Exit, Failure> {
         });
     if complain(written).is_some() {
         let count = found.operations.len();
-        crate::terminal::result(format_args!(
+        terminal::result(format_args!(
             "{count} operation{} instead of {}: {}",
             if count == 1 { "" } else { "s" },
             key.calls,

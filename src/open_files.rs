@@ -4,8 +4,8 @@
 //! hard one (whoever starts a process of the cluster hands it on), and a sentence. Most shells begin with 1024, which a few
 //! hundred idle clients exceed; then operations fail for the tester's own sake.
 
-use crate::config::Config;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use plan::config::Config;
 
 /// Files, logs, and the connections of what the busy clients share.
 const BESIDE_IDLE_CLIENTS: u64 = 200;

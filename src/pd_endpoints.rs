@@ -2,9 +2,11 @@
 //!
 //! In: what flags and properties say. Out: PD's addresses, seen to answer, or one sentence. Starts nothing.
 
-use crate::{clusters, config::ClientName, exit::Failure};
+use crate::clusters;
 use clap::Args;
 use client::{DirectClient, DirectOptions, PdHttp, RawKv, TikvClient, TikvClientOptions};
+use failure::Failure;
+use plan::config::ClientName;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 /// go-ycsb's and tiup's.

@@ -4,8 +4,9 @@
 //! the only place where the libraries' words (requests, responses, fates) become those of a history, and the only one
 //! that gives client ids out.
 
-use crate::{clock::Clock, exit::Failure, measurement::Measurement, metrics::Metrics};
+use crate::{clock::Clock, measurement::Measurement, metrics::Metrics};
 use client::{RawKv, Request, Response};
+use failure::Failure;
 use histories::{
     Answer, Attempt, ClientId, Key, Operation, Outcome, Process, Record, RecordError,
     RecorderHandle, What,

@@ -7,15 +7,13 @@
 use crate::{
     attempts::{Anomalies, Attempt, Attempts},
     cli::ReplayArgs,
-    config::TargetConfig,
-    exit::{Exit, Failure},
     heal, html_report, interrupt,
-    plan::Plan,
-    run::shown,
-    run_directory::RunDirectory,
     targets::{consent, survey::surveyed},
 };
 use checker::Validity;
+use failure::{Exit, Failure};
+use plan::{Plan, config::TargetConfig};
+use run_directory::{RunDirectory, shown};
 use std::{collections::BTreeSet, fmt::Write as _, io::BufRead, path::Path};
 
 /// Carries a plan out again so many times, and tells how many of them failed.
@@ -24,7 +22,7 @@ pub fn command(args: &ReplayArgs, times: u32) -> Result<Exit, Failure> {
     consent::ask(&plan)?;
     heal::before_a_run()?;
     let virtual_time = plan.config.target == TargetConfig::Simulated;
-    crate::terminal::result(format_args!(
+    terminal::result(format_args!(
         "{times} times; target: {}; {}",
         plan.config.target.described(),
         if virtual_time {
@@ -40,7 +38,7 @@ pub fn command(args: &ReplayArgs, times: u32) -> Result<Exit, Failure> {
         if attempts.are_interrupted() && attempt.validity() != Validity::Invalid {
             break;
         }
-        crate::terminal::result(format_args!(
+        terminal::result(format_args!(
             "{number:>4}: {} ({})",
             attempt.in_words(),
             shown(&attempt.run)
@@ -49,14 +47,14 @@ pub fn command(args: &ReplayArgs, times: u32) -> Result<Exit, Failure> {
     }
     let original = shown_by(&args.run);
     for line in rate.in_words(original.as_ref()) {
-        crate::terminal::result(line);
+        terminal::result(line);
     }
     if attempts.are_interrupted() {
         let said = rate.interrupted(times);
         if rate.failed.is_empty() {
             return Err(Failure::new(Exit::Interrupted, said));
         }
-        crate::terminal::note(said);
+        terminal::note(said);
     }
     Ok(rate.exit())
 }

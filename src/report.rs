@@ -12,7 +12,7 @@ const LISTED_MAX: usize = 10;
 /// Prints a judgement to stdout.
 pub fn print(judgement: &Judgement) {
     for line in lines(judgement) {
-        crate::terminal::result(line);
+        terminal::result(line);
     }
 }
 

@@ -12,26 +12,24 @@ mod stage;
 mod watcher;
 
 use crate::{
-    counterexamples,
-    exit::{Exit, Failure},
-    heal, html_report,
+    counterexamples, heal, html_report,
     interrupt::{Interrupt, Urgency},
     judge::{self, Judging},
     key_count::CountedRange,
     metrics::{self, Endpoint, Metrics, RunInfo},
-    open_files,
-    plan::{self, Plan},
-    progress::Progress,
-    report,
-    run_directory::{RunDirectory, write_whole},
+    open_files, report,
     targets::under_test::UnderTest,
     tui::{Seen, Tui},
     workload::Workload,
 };
+use failure::{Exit, Failure};
 use histories::{Header, jsonl::Text};
 pub use pace::Free;
+use plan::Plan;
+use run_directory::{RunDirectory, shown, shown_path, write_whole};
 use stage::Stage;
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use terminal::progress::Progress;
 
 /// An idle client waits for so much longer than the longest pause: for a new leader, and for its own turn.
 pub const IDLE_BEYOND_PAUSE_MS: u64 = 6_000;
@@ -58,7 +56,7 @@ pub fn recording_cost(plan: &Plan, runs_dir: &Path) -> Result<Exit, Failure> {
     let lines = runtime.block_on(measured)?;
     progress.finish();
     for line in lines {
-        crate::terminal::result(line);
+        terminal::result(line);
     }
     Ok(Exit::Valid)
 }
@@ -103,13 +101,9 @@ pub fn test(plan: &Plan, runs_dir: &Path, beside: Beside) -> Result<Exit, Failur
 
 /// The same in a run directory that has its plan already.
 pub fn inside(plan: &Plan, run: &RunDirectory, beside: Beside) -> Result<Exit, Failure> {
-    crate::terminal::result(format_args!(
-        "seed {}, run directory {}",
-        plan.config.seed,
-        shown(run)
-    ));
+    terminal::result(format_args!("seed {}, run directory {}", plan.config.seed, shown(run)));
     for warning in plan.warnings()?.into_iter().chain(open_files::too_few_for(&plan.config)) {
-        crate::terminal::result(format_args!("note: {warning}"));
+        terminal::result(format_args!("note: {warning}"));
     }
 
     let progress = if beside.tui { Progress::on_screen() } else { Progress::new() };
@@ -163,7 +157,7 @@ pub fn conclude(
     if !run.history().exists() {
         return Err(lost(run));
     }
-    crate::terminal::note(format_args!("judging {}", run.history().display()));
+    terminal::note(format_args!("judging {}", run.history().display()));
     let judged = judge::judge(&run.history(), judging);
     let Ok(judgement) = &judged else {
         complain(html_report::write(run, judged.as_ref()));
@@ -172,17 +166,17 @@ pub fn conclude(
     report::print(judgement);
     counterexamples::print(judgement);
     for trouble in troubles {
-        crate::terminal::result(format_args!("  - {trouble}"));
+        terminal::result(format_args!("  - {trouble}"));
     }
     complain(judgement.write(&run.verdict()));
     complain(counterexamples::write(judgement, run.path()));
     let html = complain(html_report::write(run, Ok(judgement)));
-    crate::terminal::result(format_args!("run:    {}", shown(run)));
+    terminal::result(format_args!("run:    {}", shown(run)));
     if let Some(html) = html {
-        crate::terminal::result(format_args!("report: {}", shown_path(&html)));
+        terminal::result(format_args!("report: {}", shown_path(&html)));
     }
-    crate::terminal::result(format_args!("check:  jepsen-tikv check {}", shown(run)));
-    crate::terminal::result(format_args!("repeat: {repeat}"));
+    terminal::result(format_args!("check:  jepsen-tikv check {}", shown(run)));
+    terminal::result(format_args!("repeat: {repeat}"));
     match (judgement.exit(), troubles.first()) {
         // A target that was in trouble of its own did not just keep its promises.
         (Exit::Valid, Some(trouble)) => Err(Failure::target_or_disk(trouble)),
@@ -192,18 +186,7 @@ pub fn conclude(
 
 /// Says on stderr that a file beside the verdict could not be written.
 pub fn complain<T>(written: Result<T, Failure>) -> Option<T> {
-    written.map_err(|failure| crate::terminal::failure(&failure)).ok()
-}
-
-/// A run directory as a person would type it.
-pub fn shown(run: &RunDirectory) -> String {
-    shown_path(run.path())
-}
-
-/// A path as a person would type it.
-pub fn shown_path(path: &Path) -> String {
-    let here = std::env::current_dir().unwrap_or_default();
-    path.strip_prefix(here).unwrap_or(path).display().to_string()
+    written.map_err(|failure| terminal::failure(&failure)).ok()
 }
 
 /// What a run is for, and who looks.

@@ -98,7 +98,7 @@ pub fn run() -> Option<ExitCode> {
     Some(match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {
-            crate::terminal::note(format_args!("{reason}"));
+            terminal::note(format_args!("{reason}"));
             ExitCode::FAILURE
         }
     })

@@ -6,19 +6,21 @@
 
 use crate::{
     cli::TargetCheckArgs,
-    config::{Config, TargetConfig},
-    exit::{Exit, Failure},
     heal,
     interrupt::{Interrupt, Urgency},
-    plan::Plan,
-    run_directory::RunDirectory,
     targets::{consent, survey, under_test::UnderTest},
     workload::Workload,
 };
 use client::{
     DirectClient, DirectOptions, Outcome, RawKv, Request, Response, TikvClient, TikvClientOptions,
 };
+use failure::{Exit, Failure};
 use nemesis::{ProcessState, Region, StoreId, Target};
+use plan::{
+    Plan,
+    config::{Config, TargetConfig},
+};
+use run_directory::RunDirectory;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -56,7 +58,7 @@ impl Table {
             Tried::NotOffered(why) => ("not offered", why),
             Tried::Failed(why) => ("FAILED", why),
         };
-        crate::terminal::result(format_args!("{what:32} {word:12} {seen}"));
+        terminal::result(format_args!("{what:32} {word:12} {seen}"));
         self.rows.push((what, tried));
     }
 }
@@ -91,7 +93,7 @@ pub fn command(args: &TargetCheckArgs) -> Result<Exit, Failure> {
         .map(|(what, _)| what.as_str())
         .collect();
     if failed.is_empty() {
-        crate::terminal::result("everything that this target offers works");
+        terminal::result("everything that this target offers works");
         return Ok(Exit::Valid);
     }
     Err(Failure::target_or_disk(format!(

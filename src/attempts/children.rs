@@ -6,9 +6,9 @@
 
 use crate::{
     cli::defaults,
-    exit::Failure,
     interrupt::{Interrupt, Urgency},
 };
+use failure::Failure;
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,

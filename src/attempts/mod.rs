@@ -11,17 +11,16 @@ pub mod children;
 pub use anomalies::Anomalies;
 
 use crate::{
-    config::TargetConfig,
-    exit::{Exit, Failure},
     heal, html_report,
     interrupt::{Interrupt, Listener, Urgency},
     judge::{self, Judgement, Judging},
-    plan::Plan,
-    run_directory::{RunDirectory, write_whole},
     simulate,
 };
 use checker::Validity;
 use children::Children;
+use failure::{Exit, Failure};
+use plan::{Plan, config::TargetConfig};
+use run_directory::{RunDirectory, write_whole};
 use std::{path::Path, time::Duration};
 
 /// What a run takes beside its plan's time: start, load, healing, counting, judging; on a busy machine.

@@ -1,7 +1,8 @@
 //! The flags of `check`, and what its judge has to know.
 
-use crate::{cli::reading::ReadArgs, exit::Exit, judge::Judging};
+use crate::{cli::reading::ReadArgs, judge::Judging};
 use clap::{Args, ValueEnum};
+use failure::Exit;
 use std::path::PathBuf;
 
 /// The flags of `check`.

@@ -1,8 +1,9 @@
 //! The flags of `cluster` and its subcommands, named as those of `tiup playground` where it has them.
 
 use super::shape::{ProfileName, ReadName};
-use crate::{exit::Exit, pd_endpoints::PdArgs};
+use crate::pd_endpoints::PdArgs;
 use clap::{Args, Subcommand};
+use failure::Exit;
 use std::{net::IpAddr, path::PathBuf};
 
 /// The flags of `cluster`.

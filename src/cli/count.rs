@@ -1,7 +1,8 @@
 //! The flags of `count`.
 
-use crate::{exit::Exit, pd_endpoints::PdArgs};
+use crate::pd_endpoints::PdArgs;
 use clap::Args;
+use failure::Exit;
 
 /// The flags of `count`.
 #[derive(Debug, Args)]

@@ -15,12 +15,10 @@
 //! ([`without`]), for what they show must not depend on a shell's settings.
 
 use super::Cli;
-use crate::{
-    exit::{Exit, Failure},
-    terminal::escaped,
-};
 use clap::{Arg, CommandFactory};
+use failure::{Exit, Failure};
 use std::path::Path;
+use terminal::escaped;
 
 /// What the variables begin with.
 const PREFIX: &str = "JEPSEN_TIKV_";

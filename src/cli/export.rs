@@ -1,7 +1,8 @@
 //! The flags of `export`.
 
-use crate::{cli::reading::ReadArgs, exit::Exit};
+use crate::cli::reading::ReadArgs;
 use clap::Args;
+use failure::Exit;
 use std::path::PathBuf;
 
 /// The flags of `export`.

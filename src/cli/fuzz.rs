@@ -2,13 +2,13 @@
 
 use super::{ReadName, target::TargetArgs, times::parse_ms};
 use crate::{
-    config::{Config, TargetConfig},
-    exit::{Exit, Failure},
     fuzz::{Fuzzing, Profile, Space},
     targets::survey::surveyed,
 };
 use clap::Args;
 use cluster::{defects::Defect, read_mode::ReadMode};
+use failure::{Exit, Failure};
+use plan::config::{Config, TargetConfig};
 use std::{path::PathBuf, time::Duration};
 
 /// The flags of `fuzz`.
@@ -118,7 +118,7 @@ impl FuzzArgs {
 
     /// What all plans share, checked: the target, as it was found, and its defects.
     fn shared(&self) -> Result<Config, Failure> {
-        let mut config = super::default_config()?;
+        let mut config = Config::default();
         config.nemesis.faults = Vec::new();
         config.target =
             if self.simulate { TargetConfig::Simulated } else { self.target.target()? };

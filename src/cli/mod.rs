@@ -2,6 +2,8 @@
 //!
 //! In: the arguments. Out: a [`Command`]. Wrong usage is one sentence and exit code 64, never a run.
 
+#[cfg(test)]
+mod bounded;
 mod check;
 mod cluster;
 mod count;
@@ -60,14 +62,11 @@ pub use test::TestArgs;
 pub use times::parse_ms;
 pub use ycsb::YcsbArgs;
 
-use crate::{
-    config::{Config, bounds},
-    exit::{Exit, Failure},
-    scenario::{ScenarioConfig, ScenarioName},
-    terminal::escaped,
-};
+use ::plan::config::bounds;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use failure::{Exit, Failure};
 use std::{ffi::OsString, path::PathBuf};
+use terminal::escaped;
 
 /// Tests whether a TiKV cluster keeps its promises while its machines fail.
 #[derive(Debug, Parser)]
@@ -184,22 +183,6 @@ impl Command {
     /// Whether it is a process of the embedded cluster, whose log is its stderr.
     pub fn logs_by_itself(&self) -> bool {
         matches!(self, Self::InternalPd(_) | Self::InternalStore(_))
-    }
-}
-
-/// The configuration of a test without any flags.
-pub fn default_config() -> Result<Config, Failure> {
-    default_test()?.config()
-}
-
-/// The configuration of a scenario without any flags.
-pub fn default_scenario(name: ScenarioName) -> Result<(Config, ScenarioConfig), Failure> {
-    match Cli::try_parse_from(["jepsen-tikv", "scenario", name.name()]) {
-        Ok(Cli { command: Command::Scenario(args), .. }) => {
-            let scenario = args.scenario()?;
-            Ok((args.config()?, scenario))
-        }
-        _ => Err(Failure::software("the default flags do not parse")),
     }
 }
 

@@ -4,13 +4,13 @@
 //! that says which flag is missing. At a terminal it is asked instead. Nothing is started, and nobody is reached.
 
 use super::target::{on_path, program};
-use crate::{
-    config::{AttachConfig, BinariesConfig, SecurityConfig, TargetConfig, shell_word},
-    exit::Failure,
-    plan::Plan,
-    targets::consent,
-};
+use crate::targets::consent;
 use clap::Args;
+use failure::Failure;
+use plan::{
+    Plan,
+    config::{AttachConfig, BinariesConfig, SecurityConfig, TargetConfig, shell_word},
+};
 use std::path::{Path, PathBuf};
 
 /// The flags that name what a plan may not choose.

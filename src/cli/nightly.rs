@@ -1,11 +1,9 @@
 //! The flags of `nightly`.
 
 use super::times::parse_ms;
-use crate::{
-    exit::{Exit, Failure},
-    nightly::{Settings, Span},
-};
+use crate::nightly::{Settings, Span};
 use clap::Args;
+use failure::{Exit, Failure};
 use std::path::PathBuf;
 
 /// The flags of `nightly`.

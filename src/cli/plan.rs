@@ -1,12 +1,10 @@
 //! The flags of `plan` and its subcommands.
 
 use super::TestArgs;
-use crate::{
-    exit::{Exit, Failure},
-    plan::Plan,
-    targets::survey::surveyed,
-};
+use crate::targets::survey::surveyed;
 use clap::{Args, Subcommand};
+use failure::{Exit, Failure};
+use plan::Plan;
 use std::path::PathBuf;
 
 /// The flags of `plan`.
@@ -41,11 +39,11 @@ impl PlanArgs {
             PlanCommand::Check { plan } => {
                 let file = super::replay::plan_file(plan);
                 let read = Plan::named(plan)?;
-                crate::terminal::result(format_args!("{}: {}", file.display(), read.in_words()));
+                terminal::result(format_args!("{}: {}", file.display(), read.in_words()));
                 return Ok(Exit::Valid);
             }
         };
-        crate::terminal::data(String::from_utf8_lossy(&printed).trim_end());
+        terminal::data(String::from_utf8_lossy(&printed).trim_end());
         Ok(Exit::Valid)
     }
 }

@@ -1,12 +1,12 @@
 //! The flags of `replay`.
 
 use super::{named::NamedArgs, watching::WatchingArgs};
-use crate::{
-    config::{ClientName, TargetConfig},
-    exit::{Exit, Failure},
-    plan::Plan,
-};
 use clap::Args;
+use failure::{Exit, Failure};
+use plan::{
+    Plan,
+    config::{ClientName, TargetConfig},
+};
 use std::path::{Path, PathBuf};
 
 /// The flags of `replay`.

@@ -1,7 +1,7 @@
 //! The flags of `report`.
 
-use crate::exit::Exit;
 use clap::Args;
+use failure::Exit;
 use std::path::PathBuf;
 
 /// The flags of `report`.

@@ -7,12 +7,12 @@ use super::{
     times::parse_ms,
     watching::WatchingArgs,
 };
-use crate::{
+use clap::Args;
+use failure::{Exit, Failure};
+use plan::{
     config::{ClientName, Config},
-    exit::{Exit, Failure},
     scenario::{ScenarioConfig, ScenarioName},
 };
-use clap::Args;
 use std::path::PathBuf;
 
 /// The flags of `scenario`.
@@ -122,8 +122,8 @@ mod tests {
         super::{Cli, Command},
         *,
     };
-    use crate::plan::Plan;
     use clap::Parser;
+    use plan::Plan;
 
     fn plan(line: &str) -> Result<Plan, Failure> {
         let Command::Scenario(args) =
@@ -133,6 +133,16 @@ mod tests {
         };
         let scenario = args.scenario()?;
         Plan::of_scenario(args.config()?, scenario)
+    }
+
+    #[test]
+    fn without_flags_it_is_the_default_scenario() {
+        for name in [ScenarioName::OneStore, ScenarioName::TwoStores] {
+            let plan = plan(&format!("jepsen-tikv scenario {}", name.name())).expect("usable");
+            assert_eq!(plan.scenario, Some(ScenarioConfig::of(name)));
+            let seed = plan.config.seed;
+            assert_eq!(plan.config, Config { seed, ..Config::of_scenario(name) });
+        }
     }
 
     #[test]

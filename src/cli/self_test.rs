@@ -1,8 +1,8 @@
 //! The flags of `self-test`.
 
-use crate::exit::{Exit, Failure};
 use clap::Args;
 use cluster::defects::Defect;
+use failure::{Exit, Failure};
 use std::{path::PathBuf, thread::available_parallelism};
 
 /// The flags of `self-test`.

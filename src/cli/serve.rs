@@ -1,7 +1,7 @@
 //! The flags of `serve`.
 
-use crate::exit::Exit;
 use clap::Args;
+use failure::Exit;
 use std::{
     net::{IpAddr, SocketAddr},
     path::PathBuf,

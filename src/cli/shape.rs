@@ -1,7 +1,7 @@
 //! The flags of the embedded cluster's shape, which several commands share.
 
-use crate::config::ClusterShape;
 use clap::{Args, ValueEnum};
+use plan::config::ClusterShape;
 
 /// How fast time passes in the embedded cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

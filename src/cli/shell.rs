@@ -3,9 +3,9 @@
 //! In: a shell's name, or a folder. Out: a script on stdout; pages on stdout or in the folder.
 
 use super::defaults;
-use crate::exit::{Exit, Failure};
 use clap::Args;
 use clap_complete::Shell;
+use failure::{Exit, Failure};
 use std::{io::Write, path::PathBuf};
 
 /// The argument of `completions`.
@@ -48,7 +48,7 @@ impl ManArgs {
         written.map_err(|error| {
             Failure::target_or_disk(format!("cannot write pages to {}: {error}", folder.display()))
         })?;
-        crate::terminal::result(format_args!("pages are in {}", folder.display()));
+        terminal::result(format_args!("pages are in {}", folder.display()));
         Ok(Exit::Valid)
     }
 }

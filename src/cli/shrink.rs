@@ -1,11 +1,9 @@
 //! The flags of `shrink`.
 
 use super::{named::NamedArgs, replay::simulated, times::parse_ms};
-use crate::{
-    exit::{Exit, Failure},
-    plan::Plan,
-};
 use clap::Args;
+use failure::{Exit, Failure};
+use plan::Plan;
 use std::path::PathBuf;
 
 /// Real processes fail now and then only.

@@ -1,12 +1,9 @@
 //! The flags of `simulate`: those of `test`, or a plan.
 
 use super::{TestArgs, replay::simulated};
-use crate::{
-    config::TargetConfig,
-    exit::{Exit, Failure},
-    plan::Plan,
-};
 use clap::{ArgMatches, Args, Command, parser::ValueSource};
+use failure::{Exit, Failure};
+use plan::{Plan, config::TargetConfig};
 use std::path::PathBuf;
 
 /// The flags of `simulate`.

@@ -1,13 +1,10 @@
 //! The flags that name the cluster under test, which several commands share.
 
-use crate::{
-    config::{
-        ATTACHED_PREFIX, AttachConfig, BinariesConfig, PlaygroundConfig, SecurityConfig,
-        TargetConfig,
-    },
-    exit::Failure,
-};
 use clap::{Args, ValueEnum};
+use failure::Failure;
+use plan::config::{
+    ATTACHED_PREFIX, AttachConfig, BinariesConfig, PlaygroundConfig, SecurityConfig, TargetConfig,
+};
 use std::path::{Path, PathBuf};
 
 /// Which kind of cluster.

@@ -1,11 +1,9 @@
 //! The flags of `target-check`.
 
 use super::{shape::ShapeArgs, target::TargetArgs};
-use crate::{
-    config::Config,
-    exit::{Exit, Failure},
-};
 use clap::Args;
+use failure::{Exit, Failure};
+use plan::config::Config;
 use std::path::PathBuf;
 
 /// The flags of `target-check`.
@@ -26,8 +24,8 @@ pub struct TargetCheckArgs {
 impl TargetCheckArgs {
     /// A checked configuration; of its workload only the prefix matters.
     pub fn config(&self) -> Result<Config, Failure> {
-        let mut config = super::default_config()?;
-        config.name = "target-check".into();
+        let mut config = Config { name: "target-check".into(), ..Config::default() };
+        config.seed = u64::from(rand::random::<u32>());
         config.target = self.target.target()?;
         config.cluster = self.shape.shape();
         config.workload.prefix = match self.target.prefix()? {

@@ -1,20 +1,13 @@
 //! The flags of `test`, and how they become a checked [`Config`].
 
-use super::{
-    shape::{ProfileName, ShapeArgs},
-    target::TargetArgs,
-    times::parse_ms,
-    watching::WatchingArgs,
-};
-use crate::{
-    config::{
-        AtomicMode, ClientName, Config, Distribution, NemesisConfig, OperationName, Operations,
-        WorkloadConfig, WorkloadName, parse_weight,
-    },
-    exit::{Exit, Failure},
-    run::{Beside, Free, HISTORY_SEGMENT_MIB},
-};
+use super::{shape::ShapeArgs, target::TargetArgs, times::parse_ms, watching::WatchingArgs};
+use crate::run::{Beside, Free, HISTORY_SEGMENT_MIB};
 use clap::{Args, ValueEnum};
+use failure::{Exit, Failure};
+use plan::config::{
+    AtomicMode, ClientName, Config, Distribution, FaultTimes, NemesisConfig, OperationName,
+    Operations, WorkloadConfig, WorkloadName, default_name, parse_weight,
+};
 use std::path::PathBuf;
 
 /// On or off.
@@ -116,15 +109,6 @@ pub struct TestArgs {
     pub name: Option<String>,
 }
 
-/// Shortest and longest pause, and the interval between faults: by default some pauses move the leader and some
-/// do not, so they straddle lease and election timeout.
-fn fault_times_ms(profile: ProfileName) -> (u64, u64, u64) {
-    match profile {
-        ProfileName::Fast => (300, 4_000, 3_000),
-        ProfileName::Tikv => (4_000, 30_000, 15_000),
-    }
-}
-
 impl TestArgs {
     /// What the run does beside its plan.
     pub fn beside(&self) -> Result<Beside, Failure> {
@@ -147,31 +131,20 @@ impl TestArgs {
 
     /// The checked configuration, with a seed drawn if none was given.
     pub fn config(&self) -> Result<Config, Failure> {
-        let (pause_ms_min, pause_ms_max, interval_ms) = fault_times_ms(self.shape.profile);
+        let times = FaultTimes::of_profile(self.shape.profile.name());
         let faults: Vec<String> =
             self.nemesis.iter().filter(|name| *name != "none").cloned().collect();
-        let workload_name = match self.workload {
-            WorkloadName::YcsbA => "ycsb-a",
-            WorkloadName::Register => "register",
-        };
-        let default_name = if faults.is_empty() {
-            format!("{workload_name}-none")
-        } else {
-            format!("{workload_name}-{}", faults.join("-"))
-        };
-        let default_keys = match self.workload {
-            WorkloadName::YcsbA => 10_000,
-            WorkloadName::Register => 10,
-        };
         let config = Config {
-            name: checked_name(self.name.clone().unwrap_or(default_name))?,
+            name: checked_name(
+                self.name.clone().unwrap_or_else(|| default_name(self.workload, &faults)),
+            )?,
             seed: self.seed.unwrap_or_else(|| u64::from(rand::random::<u32>())),
             target: self.target.target()?,
             cluster: self.shape.shape(),
             workload: WorkloadConfig {
                 name: self.workload,
                 operations: Operations::given(&self.operations),
-                keys: self.keys.unwrap_or(default_keys),
+                keys: self.keys.unwrap_or(self.workload.default_keys()),
                 distribution: self.distribution,
                 value_bytes: self.value_bytes,
                 client: self.client,
@@ -185,11 +158,11 @@ impl TestArgs {
             },
             nemesis: NemesisConfig {
                 faults,
-                interval_ms: self.nemesis_interval.unwrap_or(interval_ms),
-                pause_ms_min: self.pause_ms_min.unwrap_or(pause_ms_min),
+                interval_ms: self.nemesis_interval.unwrap_or(times.interval_ms),
+                pause_ms_min: self.pause_ms_min.unwrap_or(times.pause_ms_min),
                 pause_ms_max: self
                     .pause_ms_max
-                    .unwrap_or_else(|| pause_ms_max.max(self.pause_ms_min.unwrap_or(0))),
+                    .unwrap_or_else(|| times.pause_ms_max.max(self.pause_ms_min.unwrap_or(0))),
             },
             time_ms: self.time,
         };
@@ -242,6 +215,15 @@ mod tests {
         let line = first.command_line(&defaults);
         let again: Vec<&str> = line.split_whitespace().skip(2).collect();
         assert_eq!(config(&again).expect("usable"), first);
+    }
+
+    #[test]
+    fn without_flags_it_is_the_default_configuration() {
+        let drawn = config(&[]).expect("usable");
+        assert_eq!(drawn, Config { seed: drawn.seed, ..Config::default() });
+        let tikv = config(&["--profile", "tikv"]).expect("usable").nemesis;
+        let times = FaultTimes::of_profile("tikv");
+        assert_eq!((tikv.pause_ms_max, tikv.interval_ms), (times.pause_ms_max, times.interval_ms));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The flags that say how a run is watched while it goes; all commands that run something share them.
 
-use crate::{exit::Failure, live, pages::serving, run::Beside};
+use crate::{live, pages::serving, run::Beside};
 use clap::Args;
+use failure::Failure;
 use std::{io::IsTerminal, net::SocketAddr};
 
 /// The flags.

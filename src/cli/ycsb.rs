@@ -1,13 +1,10 @@
 //! The flags of `load` and `ycsb`: go-ycsb's, and where TiKV is.
 
 use super::times::parse_ms;
-use crate::{
-    config::ClientName,
-    exit::{Exit, Failure},
-    pd_endpoints::PdArgs,
-    ycsb::Properties,
-};
+use crate::{pd_endpoints::PdArgs, ycsb::Properties};
 use clap::Args;
+use failure::{Exit, Failure};
+use plan::config::ClientName;
 use std::time::Duration;
 
 /// The flags of `load` and `ycsb`.

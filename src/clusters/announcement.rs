@@ -3,10 +3,7 @@
 //! A detached supervisor writes a line of JSON for each [`Announcement`] on its standard output, a pipe; when the
 //! cluster serves it closes the pipe, and everything it says later goes to its log.
 
-use crate::{
-    exit::{Exit, Failure},
-    terminal,
-};
+use failure::{Exit, Failure};
 use serde::{Deserialize, Serialize};
 use std::{
     fs::OpenOptions,

@@ -8,7 +8,7 @@ use super::{
     spec::{Life, Spec},
     tag::Tag,
 };
-use crate::exit::{Exit, Failure};
+use failure::{Exit, Failure};
 use std::path::Path;
 
 /// The cluster of that tag; without a tag the only one that runs, or was left behind by a killed supervisor.

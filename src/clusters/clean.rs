@@ -4,13 +4,8 @@
 //! behind a symbolic link.
 
 use super::{choice, directory::ClusterDirectory, spec::Life};
-use crate::{
-    cli::CleanArgs,
-    exit::{Exit, Failure},
-    heal,
-    targets::consent,
-    terminal,
-};
+use crate::{cli::CleanArgs, heal, targets::consent};
+use failure::{Exit, Failure};
 
 /// `jepsen-tikv cluster clean`.
 pub fn command(args: &CleanArgs) -> Result<Exit, Failure> {

@@ -5,10 +5,10 @@
 
 use crate::{
     cli::{ConfigArgs, ConfigCommand},
-    exit::{Exit, Failure},
-    pd_endpoints, terminal,
+    pd_endpoints,
 };
 use client::{PdHttp, pd_http::PdHttpError};
+use failure::{Exit, Failure};
 use serde_json::{Value, json};
 use std::time::Duration;
 

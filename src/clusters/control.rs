@@ -6,7 +6,7 @@
 //! `{"refused":{"exit":64,"sentence":"…"}}`. Only processes of the supervisor's own user are answered.
 
 use super::directory::ClusterDirectory;
-use crate::exit::Failure;
+use failure::Failure;
 use serde::{Deserialize, Serialize};
 use std::{
     fs::{self, File, Permissions},

@@ -9,10 +9,8 @@ use super::{
     supervisor,
     wish::Wish,
 };
-use crate::{
-    exit::{Exit, Failure},
-    interrupt::{Interrupt, Urgency},
-};
+use crate::interrupt::{Interrupt, Urgency};
+use failure::{Exit, Failure};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -75,7 +73,7 @@ async fn hear(supervisor: &mut Child) -> Result<Exit, Failure> {
     let mut lines = BufReader::new(stdout).lines();
     while let Ok(Some(line)) = lines.next_line().await {
         match serde_json::from_str(&line) {
-            Ok(Announcement::Line(line)) => crate::terminal::result(line),
+            Ok(Announcement::Line(line)) => terminal::result(line),
             Ok(Announcement::Serving) => return Ok(Exit::Valid),
             Ok(Announcement::Failed { exit, sentence }) => {
                 let _ = supervisor.wait().await;

@@ -5,7 +5,8 @@
 //! long as it lives; the kernel releases it, whatever way it goes). Nothing here follows a symbolic link.
 
 use super::tag::Tag;
-use crate::{exit::Failure, state};
+use crate::state;
+use failure::Failure;
 use nix::fcntl::{Flock, FlockArg};
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},

@@ -10,11 +10,10 @@ use super::{
 };
 use crate::{
     cli::DownArgs,
-    exit::{Exit, Failure},
     heal::{self, Healed},
     state::{self, Started},
-    terminal,
 };
+use failure::{Exit, Failure};
 use nemesis::{ProcessIdentity, ProcessState, Whereabouts};
 use nix::sys::signal::Signal;
 use std::time::Duration;

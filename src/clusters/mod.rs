@@ -26,10 +26,8 @@ pub(crate) mod wish;
 
 pub use choice::running_pd;
 
-use crate::{
-    cli::ClusterCommand,
-    exit::{Exit, Failure},
-};
+use crate::cli::ClusterCommand;
+use failure::{Exit, Failure};
 
 /// `jepsen-tikv cluster …`.
 pub fn command(command: &ClusterCommand) -> Result<Exit, Failure> {

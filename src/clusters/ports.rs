@@ -5,10 +5,10 @@
 //! supervisor notices and tries again.
 
 use crate::{
-    exit::Failure,
     pages::serving,
     targets::embedded::{Addresses, ClusterFile},
 };
+use failure::Failure;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeSet,

@@ -10,10 +10,10 @@ use super::{
 };
 use crate::{
     cli::ChosenArgs,
-    exit::{Exit, Failure},
     observe::{self, ProcessSeen, ProcessWord},
     targets::embedded::{ClusterFile, EmbeddedCluster, ProcessEntry},
 };
+use failure::{Exit, Failure};
 use nemesis::{PausedProcesses, ProcessIdentity, ProcessState, Signalled};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
@@ -165,7 +165,7 @@ pub fn ask(act: Act, args: &ChosenArgs) -> Result<Exit, Failure> {
     let asked = super::control::ask(&directory, &request);
     match runtime.map_err(Failure::software)?.block_on(asked)? {
         Reply::Done(sentences) => {
-            sentences.iter().for_each(crate::terminal::result);
+            sentences.iter().for_each(terminal::result);
             Ok(Exit::Valid)
         }
         Reply::Refused { exit, sentence } => Err(Announcement::failure(exit, sentence)),

@@ -6,12 +6,12 @@
 //! supervises it, only in the user's state directory ([`crate::state`]): a directory may come from somebody else.
 
 use super::directory::ClusterDirectory;
-use crate::{
-    config::ClusterShape,
-    exit::Failure,
+use crate::state::{self, LeftRecord};
+use failure::Failure;
+use plan::config::ClusterShape;
+use run_directory::{
     plain_file::{self, CLUSTER_BYTES_MAX},
-    run_directory::write_whole,
-    state::{self, LeftRecord},
+    write_whole,
 };
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;

@@ -8,7 +8,6 @@ use super::{
     spec::{Life, Spec},
 };
 use crate::{
-    exit::Failure,
     observe,
     targets::{
         embedded::{ClusterFile, ProcessEntry},
@@ -16,6 +15,7 @@ use crate::{
     },
 };
 use client::pd_http::{MemberHealth, PdHttp, PdHttpError, Region, Store};
+use failure::Failure;
 use nemesis::ProcessState;
 use serde::Serialize;
 use std::{

@@ -15,8 +15,6 @@ use super::{
     wish::Wish,
 };
 use crate::{
-    config::ClusterShape,
-    exit::{Exit, Failure},
     interrupt::{Interrupt, Urgency},
     live::{self, Live, Source},
     state::OwnRecord,
@@ -26,7 +24,9 @@ use crate::{
     },
 };
 use client::pd_http::PdHttp;
+use failure::{Exit, Failure};
 use nemesis::PausedProcesses;
+use plan::config::ClusterShape;
 use std::{fs, sync::Arc, time::Duration};
 use tokio::{task::spawn_blocking, time::Instant};
 

@@ -1,6 +1,6 @@
 //! A cluster's tag: a name that is safe as a folder's name.
 
-use crate::exit::Failure;
+use failure::Failure;
 use std::fmt;
 
 /// Longest tag, bytes.

@@ -7,10 +7,9 @@
 use super::{choice, directory::ClusterDirectory, status::ClusterStatus, table};
 use crate::{
     cli::StatusArgs,
-    exit::{Exit, Failure},
     interrupt::{Interrupt, Urgency},
-    terminal,
 };
+use failure::{Exit, Failure};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::{cell::RefCell, io::IsTerminal, time::Duration};
 

@@ -3,11 +3,9 @@
 //! In: the flags. Out: a [`Wish`], and with the data of an earlier life the cluster's shape.
 
 use super::{directory::ClusterDirectory, ports::Wanted, tag::Tag};
-use crate::{
-    cli::{ProfileName, ReadName, UpArgs},
-    config::ClusterShape,
-    exit::Failure,
-};
+use crate::cli::{ProfileName, ReadName, UpArgs};
+use failure::Failure;
+use plan::config::ClusterShape;
 use serde::{Deserialize, Serialize};
 use std::{
     net::IpAddr,
@@ -190,7 +188,7 @@ impl Wish {
             profile: self.profile.clone().unwrap_or_else(|| "fast".into()),
             pd_port: 0,
             store_port: 0,
-            read: self.read.clone().unwrap_or_else(crate::config::default_read),
+            read: self.read.clone().unwrap_or_else(plan::config::default_read),
             defects: self.defects.clone(),
         })
     }
@@ -249,7 +247,7 @@ mod tests {
             (vec!["--region-max-keys", "1"], "--region-max-keys"),
         ] {
             let failure = wish(&flags).expect_err(named);
-            assert_eq!(failure.exit, crate::exit::Exit::Usage);
+            assert_eq!(failure.exit, failure::Exit::Usage);
             assert!(failure.sentence.contains(named), "{named}: {failure}");
         }
     }

@@ -9,10 +9,8 @@ mod limits;
 mod processes;
 mod programs;
 
-use crate::{
-    cli::DoctorArgs,
-    exit::{Exit, Failure},
-};
+use crate::cli::DoctorArgs;
+use failure::{Exit, Failure};
 use serde::Serialize;
 
 /// How good something is.
@@ -66,9 +64,9 @@ pub fn command(args: &DoctorArgs) -> Result<Exit, Failure> {
     let findings: Vec<Finding> = looks.iter().flat_map(|look| look(args)).collect();
     if args.json {
         let json = serde_json::to_string_pretty(&findings).map_err(Failure::software)?;
-        crate::terminal::data(json);
+        terminal::data(json);
     } else {
-        lines(&findings).iter().for_each(crate::terminal::result);
+        lines(&findings).iter().for_each(terminal::result);
     }
     match findings.iter().find(|finding| finding.health == Health::Bad) {
         Some(bad) => Err(Failure::target_or_disk(format!(

@@ -4,16 +4,17 @@
 //! operations, for a plan that enables everything drowns rare combinations in common ones.
 
 use super::space::{Profile, Range, Space};
-use crate::{
+use cluster::read_mode::ReadMode;
+use failure::Failure;
+use nemesis::FaultKind;
+use plan::{
+    Plan, can_suffer,
     config::{
         ClientName, ClusterShape, Config, Distribution, NemesisConfig, OperationName, Operations,
         TargetConfig, WorkloadConfig, WorkloadName,
     },
-    exit::Failure,
-    plan::{Plan, can_suffer, fits_cluster},
+    fits_cluster,
 };
-use cluster::read_mode::ReadMode;
-use nemesis::FaultKind;
 use proptest::{
     collection::vec,
     prelude::*,
@@ -203,8 +204,7 @@ fn configurations(
     seed: u64,
     space: &Space,
 ) -> Result<impl Strategy<Value = Config> + use<>, Failure> {
-    let mut shape = crate::cli::default_config()?.cluster;
-    shape.defects.clone_from(&space.defects);
+    let shape = ClusterShape { defects: space.defects.clone(), ..ClusterShape::default() };
     let (target, stores_max) = (space.target.clone(), space.profile.stores.1 as u32);
     let parts =
         (shapes(space, shape), workloads(space), faults(space), between(space.profile.time_ms));

@@ -12,19 +12,18 @@ pub use space::{Profile, Space};
 
 use crate::{
     attempts::{Attempt, Attempts},
-    config::TargetConfig,
-    counterexamples,
-    exit::{Exit, Failure},
-    heal, interrupt,
+    counterexamples, heal, interrupt,
     judge::Judging,
-    plan::Plan,
     report,
-    run::{conclude, shown},
+    run::conclude,
 };
 use checker::Validity;
+use failure::{Exit, Failure};
+use plan::{Plan, config::TargetConfig};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use regressions::Regressions;
+use run_directory::shown;
 use std::{
     path::PathBuf,
     time::{Duration, Instant},
@@ -71,14 +70,14 @@ pub fn command(fuzzing: &Fuzzing) -> Result<Exit, Failure> {
     let earlier = regressions.seeds(&fuzzing.space);
     let mut random = ChaCha8Rng::seed_from_u64(fuzzing.seed);
     let fresh = std::iter::repeat_with(move || u64::from(random.random::<u32>()));
-    crate::terminal::result(format_args!(
+    terminal::result(format_args!(
         "seed {}, {} regressions first; target: {}",
         fuzzing.seed,
         earlier.len(),
         fuzzing.space.target.described()
     ));
     if let Some(sentence) = regressions.note(&fuzzing.space) {
-        crate::terminal::note(sentence);
+        terminal::note(sentence);
     }
     heal::before_a_run()?;
     let attempts = Attempts::new()?;
@@ -99,13 +98,13 @@ pub fn command(fuzzing: &Fuzzing) -> Result<Exit, Failure> {
         }
         tally.count(seed, &plan, &attempt)?;
         if validity != Validity::Invalid {
-            crate::terminal::note(line(seed, &plan, &attempt));
+            terminal::note(line(seed, &plan, &attempt));
             fuzzing.let_go(attempt);
             continue;
         }
         regressions.add(seed, &fuzzing.space)?;
         tell_in_full(&plan, &attempt)?;
-        crate::terminal::result(format_args!(
+        terminal::result(format_args!(
             "run {run} (seed {seed}) failed after {:.1} s",
             started.elapsed().as_secs_f64()
         ));
@@ -119,7 +118,7 @@ pub fn command(fuzzing: &Fuzzing) -> Result<Exit, Failure> {
         if tally.failed.is_empty() {
             return Err(Failure::new(Exit::Interrupted, said));
         }
-        crate::terminal::note(said);
+        terminal::note(said);
     }
     Ok(exit)
 }
@@ -176,16 +175,13 @@ fn tell_in_full(plan: &Plan, attempt: &Attempt) -> Result<(), Failure> {
     } else if let Ok(judgement) = &attempt.judged {
         report::print(judgement);
         counterexamples::print(judgement);
-        crate::terminal::result(format_args!("run:    {}", shown(run)));
-        crate::terminal::result(format_args!(
+        terminal::result(format_args!("run:    {}", shown(run)));
+        terminal::result(format_args!(
             "repeat: jepsen-tikv replay {} --times 10",
             plan.named_again(run.path())
         ));
     }
-    crate::terminal::result(format_args!(
-        "shrink: jepsen-tikv shrink {}",
-        plan.named_again(run.path())
-    ));
+    terminal::result(format_args!("shrink: jepsen-tikv shrink {}", plan.named_again(run.path())));
     Ok(())
 }
 
@@ -205,7 +201,7 @@ fn line(seed: u64, plan: &Plan, attempt: &Attempt) -> String {
 
 fn tell(tally: &Tally, elapsed: Duration) -> Exit {
     let runs = tally.valid + tally.unknown + tally.failed.len() as u64;
-    crate::terminal::result(format_args!(
+    terminal::result(format_args!(
         "{runs} runs: {} valid, {} unknown, {} failed; {:.0} s of the clusters' time in {:.1} s",
         tally.valid,
         tally.unknown,
@@ -215,7 +211,7 @@ fn tell(tally: &Tally, elapsed: Duration) -> Exit {
     ));
     if !tally.failed.is_empty() {
         let seeds: Vec<String> = tally.failed.iter().map(ToString::to_string).collect();
-        crate::terminal::result(format_args!("seeds that failed: {}", seeds.join(", ")));
+        terminal::result(format_args!("seeds that failed: {}", seeds.join(", ")));
         return if tally.wrong { Exit::Invalid } else { Exit::Stuck };
     }
     // Runs that could not be judged tested nothing.

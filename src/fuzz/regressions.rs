@@ -7,11 +7,9 @@
 //! overwritten; seeds of another generator would be other plans, so they are kept, not tried, and that is said.
 
 use super::{generate::GENERATOR, space::Space};
-use crate::{
-    config::TargetConfig,
-    exit::{Exit, Failure},
-    plain_file::{self, SMALL_BYTES_MAX},
-};
+use failure::{Exit, Failure};
+use plan::config::TargetConfig;
+use run_directory::plain_file::{self, SMALL_BYTES_MAX};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeSet,

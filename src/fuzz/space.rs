@@ -4,10 +4,10 @@
 //! in the regressions file: a seed means a plan in its space only. Ranges are `[least, most]`, both included; lists name
 //! what may be drawn, and an empty one allows everything.
 
-use crate::{
+use failure::{Exit, Failure};
+use plan::{
+    can_suffer,
     config::{OperationName, TargetConfig, WorkloadName},
-    exit::{Exit, Failure},
-    plan::can_suffer,
 };
 use serde::{Deserialize, Serialize};
 use std::path::Path;

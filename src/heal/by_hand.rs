@@ -4,8 +4,8 @@
 //! cluster that was not put back. A file can come from anybody, so that no process is started or signalled because of it, and
 //! only plain files of a bounded size are read.
 
-use crate::plain_file::{self, JOURNAL_BYTES_MAX};
 use nemesis::{ProcessIdentity, ProcessState};
+use run_directory::plain_file::{self, JOURNAL_BYTES_MAX};
 use serde_json::Value;
 use std::{
     collections::BTreeSet,

@@ -8,10 +8,10 @@
 mod by_hand;
 
 use crate::{
-    exit::{Exit, Failure},
     state::{LeftRecord, Started, StateDirectory},
     targets::undo::Undo,
 };
+use failure::{Exit, Failure};
 use nemesis::{ProcessIdentity, ProcessState, Whereabouts};
 use nix::sys::signal::Signal;
 use std::{path::Path, time::Duration};
@@ -42,12 +42,12 @@ pub fn command(below: Option<&Path>) -> Result<Exit, Failure> {
     };
     healed.doubtful.extend(by_hand::left_below(below.unwrap_or(Path::new("runs"))));
     for sentence in healed.done.iter().chain(&healed.in_use).chain(&healed.doubtful) {
-        crate::terminal::result(format_args!("{sentence}"));
+        terminal::result(format_args!("{sentence}"));
     }
     if let Some(first) = healed.failed.first() {
         healed.failed[1..]
             .iter()
-            .for_each(|sentence| crate::terminal::note(format_args!("jepsen-tikv: {sentence}")));
+            .for_each(|sentence| terminal::note(format_args!("jepsen-tikv: {sentence}")));
         return Err(Failure::target_or_disk(first));
     }
     if !healed.doubtful.is_empty() {
@@ -55,7 +55,7 @@ pub fn command(below: Option<&Path>) -> Result<Exit, Failure> {
     }
     if healed.done.is_empty() {
         let place = below.map_or_else(String::new, |below| format!(" in {}", below.display()));
-        crate::terminal::result(format_args!("nothing to heal{place}"));
+        terminal::result(format_args!("nothing to heal{place}"));
     }
     Ok(Exit::Valid)
 }
@@ -65,7 +65,7 @@ pub fn before_a_run() -> Result<(), Failure> {
     let Some(state) = StateDirectory::find()? else { return Ok(()) };
     let healed = heal(&state, None)?;
     for sentence in healed.done.iter().chain(&healed.failed) {
-        crate::terminal::note(format_args!("{sentence}"));
+        terminal::note(format_args!("{sentence}"));
     }
     Ok(())
 }
@@ -74,7 +74,7 @@ pub fn before_a_run() -> Result<(), Failure> {
 pub fn left_in(directory: &Path) -> Result<Healed, Failure> {
     let Some(state) = StateDirectory::find()? else { return Ok(Healed::default()) };
     let healed = heal(&state, Some(directory))?;
-    healed.done.iter().for_each(crate::terminal::note);
+    healed.done.iter().for_each(terminal::note);
     Ok(healed)
 }
 

@@ -4,7 +4,8 @@
 //! over; looks without the run's clock are not drawn.
 
 use super::panels::seconds;
-use crate::{observe::Sample, plain_file};
+use crate::observe::Sample;
+use run_directory::plain_file;
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -3,7 +3,7 @@
 //! In: a run's history as text. Out: counts. Only the lines of failed and unknown operations are parsed: they are few,
 //! and the reader of histories does not keep their texts. Numbers in a text are no different kinds.
 
-use crate::plain_file;
+use run_directory::plain_file;
 use serde_json::Value;
 use std::{collections::BTreeMap, path::Path};
 

@@ -19,16 +19,19 @@ mod wrong;
 
 use crate::{
     cli,
-    exit::{Exit, Failure},
     judge::{self, Judgement},
     pages::Page,
-    plain_file::{self, VERDICT_BYTES_MAX},
-    plan::Plan,
     report,
     run::{complain, parts},
-    run_directory::{RunDirectory, write_whole},
 };
 use facts::Facts;
+use failure::{Exit, Failure};
+use plan::Plan;
+use run_directory::{
+    RunDirectory,
+    plain_file::{self, VERDICT_BYTES_MAX},
+    write_whole,
+};
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
@@ -54,7 +57,7 @@ pub fn command(args: &cli::ReportArgs) -> Result<Exit, Failure> {
         (Ok(path), _) => path,
         (Err(failure), Ok(judgement)) => {
             // The page cannot be had, the verdict can.
-            report::verdict(judgement).into_iter().for_each(crate::terminal::result);
+            report::verdict(judgement).into_iter().for_each(terminal::result);
             return Err(failure);
         }
         (written, Err(_)) => {
@@ -62,7 +65,7 @@ pub fn command(args: &cli::ReportArgs) -> Result<Exit, Failure> {
             return judged.map(|_| Exit::Valid);
         }
     };
-    crate::terminal::result(path.display());
+    terminal::result(path.display());
     if args.open {
         open(&path)?;
     }

@@ -24,10 +24,10 @@ mod watch;
 pub use watch::{FaultShown, OperationShown, Past, Tester, TesterSeen, Update};
 
 use crate::{
-    exit::Failure,
     observe::{Processes, Sampler},
     pages::serving,
 };
+use failure::Failure;
 use std::{convert::Infallible, net::SocketAddr, sync::Arc};
 use tokio::task::JoinHandle;
 

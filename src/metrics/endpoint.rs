@@ -4,13 +4,14 @@
 //! Out: `/metrics`, under the address and not under foreign names.
 
 use super::Metrics;
-use crate::{exit::Failure, pages::serving};
+use crate::pages::serving;
 use axum::{
     Router,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
+use failure::Failure;
 use std::{convert::Infallible, net::SocketAddr, sync::Arc};
 use tokio::task::JoinHandle;
 

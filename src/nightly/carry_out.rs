@@ -11,13 +11,12 @@ use super::{
 };
 use crate::{
     attempts::children::{Children, last_words, said},
-    exit::Failure,
     heal, html_report,
     judge::Judgement,
-    plan::Plan,
-    run_archive,
-    run_directory::RunDirectory,
 };
+use failure::Failure;
+use plan::Plan;
+use run_directory::{RunDirectory, run_archive};
 use std::{
     path::{Path, PathBuf},
     time::Duration,
@@ -127,7 +126,7 @@ impl Steps {
         let folder = self.night.join("runs").join(label);
         // Before it is forgotten what an interrupted try did to a cluster.
         let healed = heal::left_in(&folder)?;
-        healed.failed.iter().chain(&healed.doubtful).for_each(crate::terminal::note);
+        healed.failed.iter().chain(&healed.doubtful).for_each(terminal::note);
         if let Some(sentence) = healed.in_use.first() {
             return Err(Failure::target_or_disk(sentence));
         }

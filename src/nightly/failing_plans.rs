@@ -6,10 +6,8 @@
 //! the tester, or a full disk, is no reason to leave out a broken promise, so crashes are told apart by their names.
 
 use super::outcome::Outcome;
-use crate::{
-    exit::Failure,
-    plain_file::{self, PLAN_BYTES_MAX},
-};
+use failure::Failure;
+use run_directory::plain_file::{self, PLAN_BYTES_MAX};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 

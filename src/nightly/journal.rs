@@ -6,10 +6,8 @@
 //! the next step. A torn last line is dropped, and said; a journal of another version is refused, not continued.
 
 use super::{outcome::Row, settings::Settings};
-use crate::{
-    exit::{Exit, Failure},
-    plain_file::{self, SMALL_BYTES_MAX},
-};
+use failure::{Exit, Failure};
+use run_directory::plain_file::{self, SMALL_BYTES_MAX};
 use serde::{Deserialize, Serialize};
 use std::{
     fs::{File, OpenOptions},
@@ -107,7 +105,7 @@ impl Journal {
         let mut file = plain_file::open_with(path, OpenOptions::new().write(true))
             .map_err(|error| cannot_write(path, &error))?;
         if whole < text.len() {
-            crate::terminal::note(format_args!(
+            terminal::note(format_args!(
                 "{}: the last line was torn by a crash; it is left out",
                 path.display()
             ));

@@ -7,9 +7,10 @@ use super::{
     outcome::{Kind, Outcome, Row},
     summary::Summary,
 };
-use crate::{exit::Failure, terminal::escaped};
+use failure::Failure;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use std::time::Duration;
+use terminal::escaped;
 
 /// The file's contents.
 pub fn xml(summary: &Summary) -> Result<String, Failure> {

@@ -6,8 +6,8 @@ use super::{
     outcome::{Kind, Outcome, Row},
     summary::{Summary, Trend},
 };
-use crate::terminal::escaped;
 use std::fmt::Write as _;
+use terminal::escaped;
 
 /// So many labels are listed where a list could be long.
 const LISTED_MAX: usize = 20;

@@ -5,12 +5,9 @@
 //! of every axis. Pure: the same seed gives the same order and the same seeds of runs.
 
 use super::settings::Settings;
-use crate::{
-    cli::{Command, parse_from},
-    config::TargetConfig,
-    exit::Failure,
-    plan::Plan,
-};
+use crate::cli::{Command, parse_from};
+use failure::Failure;
+use plan::{Plan, config::TargetConfig};
 use rand::{RngExt, SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use std::collections::HashMap;

@@ -6,12 +6,12 @@ use super::outcome::{Measured, Outcome};
 use crate::{
     attempts::children::{Ended, last_line},
     judge::Judgement,
-    plan::Plan,
     run::parts::PartsJudged,
     self_test,
     traffic::Counts,
     workload::Workload,
 };
+use plan::Plan;
 
 /// So many reasons are kept of a run; the rest is in its verdict.json.
 const REASONS_MAX: usize = 5;

@@ -22,15 +22,10 @@ mod table;
 
 pub use settings::{Settings, Span};
 
-use crate::{
-    attempts::children::Children,
-    cli::NightlyArgs,
-    exit::{Exit, Failure},
-    heal,
-    interrupt::Listener,
-};
+use crate::{attempts::children::Children, cli::NightlyArgs, heal, interrupt::Listener};
 use carry_out::Steps;
 use failing_plans::FailingPlans;
+use failure::{Exit, Failure};
 use journal::Journal;
 use night::Night;
 use nights::Nights;
@@ -70,7 +65,7 @@ fn begin(
     let interrupted = if args.fresh { None } else { nights.interrupted()? };
     let Some((path, journal)) = interrupted else {
         let (path, journal) = nights.begin(seed, settings)?;
-        crate::terminal::result(format_args!("seed {seed}, night {}", shown(&path)));
+        terminal::result(format_args!("seed {seed}, night {}", shown(&path)));
         return Ok((path, journal));
     };
     let header = &journal.header;
@@ -86,13 +81,13 @@ fn begin(
         )));
     }
     let done = journal.rows.len();
-    crate::terminal::result(format_args!(
+    terminal::result(format_args!(
         "seed {}, night {}: it goes on after an interruption, {done} runs are done",
         header.seed,
         shown(&path)
     ));
     for label in &journal.interrupted {
-        crate::terminal::note(format_args!("{label} was cut short, and is run anew"));
+        terminal::note(format_args!("{label} was cut short, and is run anew"));
     }
     Ok((path, journal))
 }

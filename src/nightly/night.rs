@@ -15,12 +15,10 @@ use super::{
     summary::{self, Summary, trusted},
     table,
 };
-use crate::{
-    exit::{Exit, Failure},
-    interrupt,
-    plan::Plan,
-    run_directory::write_whole,
-};
+use crate::interrupt;
+use failure::{Exit, Failure};
+use plan::Plan;
+use run_directory::write_whole;
 
 /// The self-test needs some luck to catch a defect within its minute, so it gets a second try, which is said.
 const SELF_TEST_TRIES: usize = 2;
@@ -70,7 +68,7 @@ impl Night {
                 break;
             }
             if is_again {
-                crate::terminal::note("the self-test is tried once more, with another seed");
+                terminal::note("the self-test is tried once more, with another seed");
             }
             let seed = self.journal.header.seed.wrapping_add(number as u64 - 1);
             self.journal.begun(&label)?;
@@ -93,14 +91,14 @@ impl Night {
             let plan = match Plan::read(&failing.path) {
                 Ok(plan) => plan,
                 Err(failure) => {
-                    crate::terminal::note(format_args!("{label} is left out: {failure}"));
+                    terminal::note(format_args!("{label} is left out: {failure}"));
                     self.not_run.push(label);
                     continue;
                 }
             };
             let settings = &self.journal.header.settings;
             let Some(named) = matrix::named_words(settings, &plan.config.target) else {
-                crate::terminal::note(format_args!(
+                terminal::note(format_args!(
                     "{label} is left out: a target of its kind ({}) is not among those of this night's settings",
                     plan.config.target.name()
                 ));
@@ -165,7 +163,7 @@ impl Night {
     fn note(&mut self, row: Option<Row>) -> Result<(), Failure> {
         let Some(row) = row else { return Ok(()) };
         let row = believed(row, trusted(&self.journal.rows));
-        crate::terminal::note(format_args!(
+        terminal::note(format_args!(
             "{} {}: {} after {:.0} s {}",
             row.kind,
             row.label,
@@ -188,11 +186,11 @@ impl Night {
         write_whole(&path.join(summary::FILE), &summary.to_json()?)?;
         write_whole(&path.join("summary.md"), markdown::text(&summary).as_bytes())?;
         write_whole(&path.join("junit.xml"), junit::xml(&summary)?.as_bytes())?;
-        table::lines(&summary).iter().for_each(crate::terminal::result);
+        table::lines(&summary).iter().for_each(terminal::result);
         if annotate {
-            annotations::lines(&summary).iter().for_each(crate::terminal::result);
+            annotations::lines(&summary).iter().for_each(terminal::result);
         }
-        crate::terminal::result(format_args!("night: {}", shown(path)));
+        terminal::result(format_args!("night: {}", shown(path)));
         if is_interrupted {
             let of = |outcome: Outcome| {
                 let rows = summary.rows.iter().filter(|row| row.outcome == outcome);

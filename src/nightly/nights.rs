@@ -7,7 +7,7 @@ use super::{
     journal::{Header, Journal},
     settings::Settings,
 };
-use crate::exit::Failure;
+use failure::Failure;
 use std::{
     fs::{File, TryLockError},
     path::{Path, PathBuf},

@@ -2,7 +2,7 @@
 //!
 //! A [`Row`] is a line of the journal and an entry of `summary.json` ([`super::summary`] has its description).
 
-use crate::exit::Exit;
+use failure::Exit;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 

@@ -21,10 +21,8 @@ use super::{
     outcome::{Kind, Outcome, Row},
     settings::Settings,
 };
-use crate::{
-    exit::{Exit, Failure},
-    plain_file::{self, SMALL_BYTES_MAX},
-};
+use failure::{Exit, Failure};
+use run_directory::plain_file::{self, SMALL_BYTES_MAX};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 

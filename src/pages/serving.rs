@@ -4,7 +4,6 @@
 //! connects to no port that another protocol is known for, so such a port is refused, or drawn again. Knows nothing
 //! of pages.
 
-use crate::exit::Failure;
 use axum::{
     Router,
     extract::Request,
@@ -13,6 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use cluster::foreign_requests;
+use failure::Failure;
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -161,8 +161,8 @@ fn names_an_address(request: &Request) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exit::Exit;
     use axum::routing::get;
+    use failure::Exit;
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         net::TcpStream,

@@ -95,7 +95,7 @@ fn look(events: &Receiver<Event>, tell: &watch::Sender<Option<String>>) {
                 ""
             };
             if !given_up.is_empty() {
-                crate::terminal::note(format_args!(
+                terminal::note(format_args!(
                     "--fail-fast gives up, the verdict comes at the end: {given_up}"
                 ));
                 return;

@@ -5,11 +5,11 @@
 
 use super::stage::Stage;
 use crate::{
-    exit::Failure,
     live::{self, Live, Watched},
     live_tester::LiveTester,
     recording::Recording,
 };
+use failure::Failure;
 use std::sync::{Arc, PoisonError};
 
 /// Who looks; until this is dropped.

@@ -7,15 +7,15 @@
 //! store that we can start again is killed for it if the plan kills stores; of a cluster that
 //! somebody else started no more is asked than to move a leader there and back.
 
-use crate::{
-    config::{NemesisConfig, TargetConfig},
-    exit::Failure,
-    plan::Plan,
-    progress::Progress,
-    targets::under_test::UnderTest,
-};
+use crate::targets::under_test::UnderTest;
+use failure::Failure;
 use nemesis::{Action, Region, RegionId, StoreId, Target};
+use plan::{
+    Plan,
+    config::{NemesisConfig, TargetConfig},
+};
 use std::time::Duration;
+use terminal::progress::Progress;
 use tokio::time::Instant;
 
 /// How long a cluster may take until it is whole.

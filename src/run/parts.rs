@@ -19,22 +19,23 @@ mod tally;
 pub use kept::{Kept, open};
 pub use merged::PartsJudged;
 
-use super::{Beside, Free, HISTORY_SEGMENT_MIB, Purpose, interrupted, pace, shown, stage::Stage};
+use super::{Beside, Free, HISTORY_SEGMENT_MIB, Purpose, interrupted, pace, stage::Stage};
 use crate::{
-    config::{Config, TargetConfig},
-    exit::{Exit, Failure},
     heal,
     interrupt::{Interrupt, Urgency},
     judge::{self, Judgement, Judging},
-    plain_file,
-    plan::{self, Plan},
-    progress::Progress,
-    run_directory::{RunDirectory, write_whole},
     targets::under_test::UnderTest,
     workload::Workload,
 };
 use checker::Validity;
 use client::{DirectClient, DirectOptions, Outcome, RawKv, Request};
+use failure::{Exit, Failure};
+use plan::{
+    Plan,
+    config::{Config, TargetConfig},
+};
+use run_directory::shown;
+use run_directory::{RunDirectory, plain_file, write_whole};
 use serde::Serialize;
 use std::{
     fs::OpenOptions,
@@ -44,6 +45,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tally::{Part, Tally};
+use terminal::progress::Progress;
 
 /// What the keys of all parts begin with, where the user names nothing.
 const PREFIX: &str = "parts/";
@@ -81,7 +83,7 @@ pub fn test(plan: &Plan, part_ms: u64, runs_dir: &Path, free: Free) -> Result<Ex
     heal::before_a_run()?;
     let run = RunDirectory::create(runs_dir, &plan.config.name)?;
     write_whole(&run.plan(), &plan.to_json()?)?;
-    crate::terminal::result(format_args!(
+    terminal::result(format_args!(
         "seed {}, run directory {}, parts of {} s",
         plan.config.seed,
         shown(&run),

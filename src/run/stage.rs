@@ -12,31 +12,34 @@ use super::{
 use crate::{
     clock::Clock,
     cluster_samples,
-    config::{AtomicMode, ClientName, TargetConfig},
     ended_early::{self, EndedEarly, Why},
-    exit::Failure,
     interrupt::Interrupt,
     key_count::CountedRange,
     live_tester::LiveTester,
     metrics::Metrics,
-    plan::Plan,
-    progress::Progress,
     recording::{Recording, not_recorded},
     recording_cost,
-    run_directory::RunDirectory,
-    scenario::{self, ScenarioConfig, Scene, SceneParts},
+    scenario::{self, Scene, SceneParts},
     targets::under_test::UnderTest,
     tui::Seen,
     workers::Workers,
     workload::Workload,
 };
 use client::{DirectClient, DirectOptions, RawKv, TikvClient, TikvClientOptions};
+use failure::Failure;
 use histories::{Event, Header, Recorder, RecorderOptions};
 use nemesis::{NemesisReport, Observer, Target};
+use plan::{
+    Plan,
+    config::{AtomicMode, ClientName, TargetConfig},
+    scenario::ScenarioConfig,
+};
+use run_directory::RunDirectory;
 use std::{
     sync::{Arc, mpsc::Sender},
     time::Duration,
 };
+use terminal::progress::Progress;
 use tokio::{sync::watch, time::Instant};
 
 /// How long the cluster may take until it is whole, at the start and after the faults, at the `fast` profile.

@@ -3,20 +3,20 @@
 use crate::{
     ended_early::Why,
     ended_processes,
-    exit::Failure,
     interrupt::{Interrupt, Urgency},
     live_tester::LiveTester,
     metrics::Metrics,
-    progress::Progress,
     recording::{Recording, not_recorded},
     targets::under_test::UnderTest,
 };
+use failure::Failure;
 use histories::{Recorder, What};
 use nemesis::Observer;
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
+use terminal::progress::Progress;
 use tokio::time::Instant;
 
 /// How often the progress is shown, and the recorder asked whether it still records.

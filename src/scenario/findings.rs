@@ -5,15 +5,13 @@
 //! is unknown; a slower cluster is a note. That every key and value is right is the checker's to
 //! say, not this file's.
 
-use super::{
-    config::{ScenarioConfig, ScenarioName},
-    gap::{Gap, Held},
-};
+use super::gap::{Gap, Held};
 use crate::{
     key_count::{CountFinder, CountedRange},
     traffic::{Traffic, Window},
 };
 use histories::{EventRef, Header, WhatRef};
+use plan::scenario::{ScenarioConfig, ScenarioName};
 use serde::Serialize;
 use serde_json::Value;
 

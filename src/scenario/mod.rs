@@ -4,7 +4,6 @@
 //! waits for what it did to show: a new leader, five voters, replicas caught up. It tells each step as it goes. What it
 //! means is judged from the history alone ([`findings`]), so that `check` says the same as the run.
 
-mod config;
 mod findings;
 mod gap;
 mod one_store;
@@ -12,9 +11,10 @@ mod pulse;
 mod scene;
 mod two_stores;
 
-pub use config::{ScenarioConfig, ScenarioName};
 pub use findings::{Finding, SceneFinder, Weight};
 pub use scene::{Scene, SceneParts};
+
+use plan::scenario::ScenarioName;
 
 /// Plays the script to its end, or until the run is to end, and heals whatever it left. What went wrong, in sentences.
 pub async fn play(scene: &Scene) -> Vec<String> {

@@ -4,22 +4,23 @@
 //! and ends when the run is to end. What was hurt is in the books and is healed at the end; if the scene is dropped
 //! instead (a second Ctrl-C, a panic), stores are resumed and the number of replicas is set back at once.
 
-use super::{config::ScenarioConfig, findings::QUIET, pulse::Pulse};
+use super::{findings::QUIET, pulse::Pulse};
 use crate::{
     key_count::{CountedRange, KeyCounts},
-    progress::Progress,
     recording::Recording,
     targets::under_test::UnderTest,
 };
 use client::RawKv;
 use histories::What;
 use nemesis::{Asked, Observer, ProcessState, Region, Store, StoreId, Target, TargetError};
+use plan::scenario::ScenarioConfig;
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
+use terminal::progress::Progress;
 use tokio::{sync::watch, time::Instant};
 
 /// Between two questions to PD.

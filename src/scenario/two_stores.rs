@@ -1,11 +1,9 @@
 //! Experiment 2: with five replicas of every region, two stores that lead none of the workload's regions stop in one
 //! instant. Nobody notices: no gap, all keys there, a new one can be put.
 
-use super::{
-    config::ScenarioConfig,
-    scene::{Ended, Scene},
-};
+use super::scene::{Ended, Scene};
 use nemesis::{Region, Store, Target};
+use plan::scenario::ScenarioConfig;
 use tokio::time::Instant;
 
 /// So many replicas survive two stops.

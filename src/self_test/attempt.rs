@@ -6,15 +6,17 @@
 use super::trials::Plan;
 use crate::{
     attempts::children::{Children, last_words},
-    exit::Failure,
     interrupt::Interrupt,
     judge::FaultJudged,
-    plain_file::{self, VERDICT_BYTES_MAX},
-    run_directory::RunDirectory,
 };
 use checker::{Validity, Verdict};
 use cluster::defects::Defect;
+use failure::Failure;
 use histories::jsonl::Text;
+use run_directory::{
+    RunDirectory,
+    plain_file::{self, VERDICT_BYTES_MAX},
+};
 use serde::Deserialize;
 use std::{path::PathBuf, time::Duration};
 

@@ -13,12 +13,12 @@ pub mod trials;
 
 use crate::{
     cli::SelfTestArgs,
-    exit::{Exit, Failure},
     interrupt::{self, Listener, Urgency},
 };
 use attempt::{Attempt, Judged, Runner};
 use checker::Validity;
 use cluster::defects::Defect;
+use failure::{Exit, Failure};
 use std::{
     collections::VecDeque,
     sync::{Mutex, PoisonError},
@@ -93,7 +93,7 @@ pub fn command(args: &SelfTestArgs) -> Result<Exit, Failure> {
     let listener = Listener::start()?;
     let interrupt = listener.interrupt();
     let runner = Runner::new(args.runs_dir.join("self-test"), interrupt.clone())?;
-    crate::terminal::result(format_args!("seed {seed}, {} tasks", tasks.len()));
+    terminal::result(format_args!("seed {seed}, {} tasks", tasks.len()));
     let rows = side_by_side(&tasks, args.jobs(), |task| task.carry_out(&runner, seed))?;
     table::print(&rows);
     if interrupt.urgency() != Urgency::None {
@@ -142,7 +142,7 @@ fn side_by_side(
         let mut rows = Vec::new();
         while let Some(place) = next() {
             if let Some(row) = carry_out(&tasks[place])? {
-                crate::terminal::note(row.in_short());
+                terminal::note(row.in_short());
                 rows.push((place, row));
             }
         }

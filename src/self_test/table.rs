@@ -79,7 +79,7 @@ impl Outcome {
 /// Prints the rows, and one sentence about all of them.
 pub fn print(rows: &[Row]) {
     for line in lines(rows) {
-        crate::terminal::result(line);
+        terminal::result(line);
     }
 }
 

@@ -121,7 +121,7 @@ mod tests {
             let line = format!("jepsen-tikv test {flags} --seed 1 --defect {}", defect.name());
             let cli = parse_from(line.split(' ')).expect("it parses");
             let Command::Test(args) = cli.command else { panic!("{line}") };
-            let plan = crate::plan::Plan::draw(args.config().expect("usable")).expect("drawn");
+            let plan = plan::Plan::draw(args.config().expect("usable")).expect("drawn");
             assert_eq!(plan.schedule.is_empty(), flags.contains("--nemesis none"), "{flags}");
             assert!(plan.config.time_ms <= 60_000 && of(defect).plan.takes_s <= 60);
         }

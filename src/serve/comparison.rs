@@ -8,10 +8,10 @@ use super::{
     runs::Runs,
     verdict_head::{self, VerdictHead},
 };
-use crate::{
-    html_report,
+use crate::html_report;
+use run_directory::{
+    RunDirectory,
     plain_file::{self, PLAN_BYTES_MAX},
-    run_directory::RunDirectory,
 };
 use serde_json::Value;
 use std::collections::BTreeMap;

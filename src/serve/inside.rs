@@ -4,6 +4,7 @@
 //! no link: `..`, an absolute path, a hidden name or a symbolic link is nothing that exists here. It is asked before
 //! every access; whoever can change the folder meanwhile can read the files anyway.
 
+use run_directory::run_files::is_plain;
 use std::{
     fs::FileType,
     path::{Path, PathBuf},
@@ -35,11 +36,6 @@ pub fn inside(folder: &Path, relative: &str) -> Option<Inside> {
     } else {
         kind.is_file().then_some(Inside::File(path))
     }
-}
-
-/// A name that means nothing but itself.
-pub fn is_plain(name: &str) -> bool {
-    !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0'])
 }
 
 #[cfg(test)]

@@ -17,11 +17,10 @@ mod verdict_head;
 
 use crate::{
     cli::ServeArgs,
-    exit::{Exit, Failure},
     interrupt::{Interrupt, Urgency},
     pages::serving,
 };
-pub use inside::is_plain;
+use failure::{Exit, Failure};
 use runs::Runs;
 use std::sync::Arc;
 
@@ -39,14 +38,14 @@ async fn serve(args: &ServeArgs, runs: Arc<Runs>) -> Result<(), Failure> {
     let interrupt = Interrupt::listen().map_err(Failure::software)?;
     let listener = serving::listen("the list of runs", args.addr()).await?;
     let addr = listener.local_addr().map_err(Failure::target_or_disk)?;
-    crate::terminal::result(format_args!("runs:   {}", runs.root().display()));
-    crate::terminal::result(format_args!("open:   http://{addr}/"));
+    terminal::result(format_args!("runs:   {}", runs.root().display()));
+    terminal::result(format_args!("open:   http://{addr}/"));
     if !addr.ip().is_loopback() {
-        crate::terminal::note(
+        terminal::note(
             "everybody who reaches this address can read every run; there is no password",
         );
     }
-    crate::terminal::note("Ctrl-C ends this");
+    terminal::note("Ctrl-C ends this");
     let pages = routes::pages(runs, addr);
     tokio::select! {
         never = serving::serve(listener, pages) => match never {},

@@ -17,8 +17,6 @@ use super::{comparison, inside::Inside, media_type::media_type, responses, row, 
 use crate::{
     html_report,
     pages::{Page, escaped, serving},
-    plain_file, run_archive,
-    run_files::{self, RunFile},
 };
 use axum::{
     Router,
@@ -26,6 +24,10 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
     routing::get,
+};
+use run_directory::{
+    plain_file, run_archive,
+    run_files::{self, RunFile},
 };
 use serde::Deserialize;
 use std::{fmt::Write, io, net::SocketAddr, sync::Arc};

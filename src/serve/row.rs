@@ -7,10 +7,10 @@ use super::{
     tail::{self, Tail},
     verdict_head::{self, VerdictHead},
 };
-use crate::{
+use crate::state;
+use run_directory::{
+    RunDirectory,
     plain_file::{self, PLAN_BYTES_MAX},
-    run_directory::RunDirectory,
-    state,
 };
 use serde::Serialize;
 use serde_json::{Map, Value};

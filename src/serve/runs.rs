@@ -5,14 +5,13 @@
 //! of its files changes.
 
 use super::{
-    inside::{Inside, inside, is_plain},
+    inside::{Inside, inside},
     row::{self, Row, State},
 };
-use crate::{
-    exit::{Exit, Failure},
-    run_directory::RunDirectory,
-};
+use failure::{Exit, Failure};
 use rayon::prelude::*;
+use run_directory::RunDirectory;
+use run_directory::run_files::is_plain;
 use std::{
     collections::HashMap,
     fs,

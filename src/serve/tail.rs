@@ -2,7 +2,7 @@
 //!
 //! In: a history file as the recorder writes it. Out: [`Tail`]. A compressed or foreign file has none.
 
-use crate::plain_file;
+use run_directory::plain_file;
 use std::{
     io::{Read, Seek, SeekFrom},
     path::Path,

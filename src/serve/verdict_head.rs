@@ -3,8 +3,9 @@
 //! In: a `verdict.json`. Out: [`VerdictHead`]. The fields come before `checked`, which names every key and may be
 //! megabytes long; reading ends there, so that hundreds of runs are listed at once.
 
-use crate::{plain_file, traffic::Counts};
+use crate::traffic::Counts;
 use checker::Validity;
+use run_directory::plain_file;
 use serde::{
     Deserialize, Deserializer,
     de::{Error, IgnoredAny, MapAccess, Visitor},

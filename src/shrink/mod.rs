@@ -14,19 +14,17 @@ mod trial;
 use crate::{
     attempts::{Anomalies, Attempts},
     cli::ShrinkArgs,
-    config::TargetConfig,
-    counterexamples,
-    exit::{Exit, Failure},
-    heal, interrupt,
+    counterexamples, heal, interrupt,
     judge::Judging,
-    plan::{self, Plan},
     replay,
-    run::{conclude, shown, shown_path},
-    run_directory::write_whole,
+    run::conclude,
     targets::{consent, survey::surveyed},
 };
 use checker::Validity;
+use failure::{Exit, Failure};
 use journal::Journal;
+use plan::{Plan, config::TargetConfig};
+use run_directory::{shown, shown_path, write_whole};
 use std::{
     path::{Path, PathBuf},
     time::Duration,
@@ -53,8 +51,8 @@ pub fn command(args: &ShrinkArgs) -> Result<Exit, Failure> {
     let journal = Journal::open(&folder.join("journal.jsonl"), &plan_hash, per_step, || {
         wanted(args, &plan, &attempts, &runs_dir, per_step)
     })?;
-    crate::terminal::result(format_args!("shrinking {}", plan.in_words()));
-    crate::terminal::result(format_args!(
+    terminal::result(format_args!("shrinking {}", plan.in_words()));
+    terminal::result(format_args!(
         "journal {}, {} steps so far",
         shown_path(&folder.join("journal.jsonl")),
         journal.len()
@@ -71,11 +69,7 @@ pub fn command(args: &ShrinkArgs) -> Result<Exit, Failure> {
     let steps = trial.journal.len();
     drop(trial);
     told_why_it_ended(stopped, steps, &file)?;
-    crate::terminal::result(format_args!(
-        "smallest plan: {}: {}",
-        shown_path(&file),
-        smallest.in_words()
-    ));
+    terminal::result(format_args!("smallest plan: {}: {}", shown_path(&file), smallest.in_words()));
     if let Some(rated) = rated {
         tell_rate(&rated);
     } else {
@@ -84,7 +78,7 @@ pub fn command(args: &ShrinkArgs) -> Result<Exit, Failure> {
         let _ = std::fs::remove_dir_all(&runs_dir);
     }
     let times = if virtual_time { "" } else { " --times 10" };
-    crate::terminal::result(format_args!(
+    terminal::result(format_args!(
         "repeat: jepsen-tikv replay {}{times}",
         smallest.named_again(&file)
     ));
@@ -107,7 +101,7 @@ fn told_why_it_ended(stopped: Option<Stop>, steps: u64, file: &Path) -> Result<(
         }
         None => format!("{steps} steps, nothing more can be left out"),
     };
-    crate::terminal::result(sentence);
+    terminal::result(sentence);
     Ok(())
 }
 
@@ -143,7 +137,7 @@ fn wanted(
     let most = if virtual_time { 1 } else { times };
     for number in 0..most {
         let attempt = attempts.make(plan, runs_dir)?;
-        crate::terminal::note(format_args!("the plan itself: {}", attempt.in_words()));
+        terminal::note(format_args!("the plan itself: {}", attempt.in_words()));
         let shown = attempt.anomalies();
         attempt.discard();
         if !shown.classes.is_empty() {
@@ -188,7 +182,7 @@ fn smallest_that_fails_often(
         if rated.often_enough || best == *plan {
             return Ok((best, stopped, Some(rated)));
         }
-        crate::terminal::note(format_args!(
+        terminal::note(format_args!(
             "{}: {}: it was kept by luck, back to the plan before it",
             best.in_words(),
             rated.in_words.join(", ")
@@ -264,9 +258,9 @@ fn tell_rate(rated: &Rated) {
         counterexamples::print(judgement);
     }
     for line in &rated.in_words {
-        crate::terminal::result(line);
+        terminal::result(line);
     }
     if let Some((attempt, _)) = judged {
-        crate::terminal::result(format_args!("run:    {}", shown(&attempt.run)));
+        terminal::result(format_args!("run:    {}", shown(&attempt.run)));
     }
 }

@@ -11,12 +11,12 @@ mod in_turn;
 mod shapes;
 mod times;
 
-use crate::{
-    config::{Distribution, Operations, WorkloadName, default_read},
-    plan::Plan,
-};
 use in_turn::InTurn;
 use nemesis::Action;
+use plan::{
+    Plan,
+    config::{Distribution, Operations, WorkloadName, default_read},
+};
 use proptest::strategy::ValueTree;
 use shapes::{Faults, Listed, Number};
 

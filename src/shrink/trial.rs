@@ -8,12 +8,11 @@
 use super::journal::{Journal, Purpose, Step};
 use crate::{
     attempts::{Attempt, Attempts},
-    config::TargetConfig,
-    exit::Failure,
-    plan::{self, Plan},
     replay::Rate,
 };
 use checker::Validity;
+use failure::Failure;
+use plan::{Plan, config::TargetConfig};
 use std::{
     path::PathBuf,
     time::{Duration, Instant},
@@ -94,10 +93,7 @@ impl<'a> Trial<'a> {
             (Some(_), 1) => format!("fails in attempt {} of {per_step}, kept", step.attempts),
             (Some(_), failed) => format!("fails in {failed} of {}, kept", step.attempts),
         };
-        crate::terminal::note(format_args!(
-            "step {}: {}: {came_of_it}",
-            step.number, step.in_words
-        ));
+        terminal::note(format_args!("step {}: {}: {came_of_it}", step.number, step.in_words));
         self.journal.note(step)?;
         Ok(kept)
     }
@@ -128,7 +124,7 @@ impl<'a> Trial<'a> {
             self.count(&mut step, plan, &attempt);
             attempt.discard();
         }
-        crate::terminal::note(format_args!(
+        terminal::note(format_args!(
             "the plan itself fails in {} of {}",
             step.failed, step.attempts
         ));

@@ -11,13 +11,9 @@ mod target;
 mod wire;
 
 use crate::{
-    config::defects_named,
-    exit::{Exit, Failure},
     interrupt::{Interrupt, Listener, Urgency},
     judge::Judging,
-    plan::{self, Plan},
     run,
-    run_directory::{RunDirectory, write_whole},
     workload::Workload,
 };
 use cluster::{
@@ -25,6 +21,9 @@ use cluster::{
     read_mode::ReadMode,
     simulation::{Simulation, SimulationConfig},
 };
+use failure::{Exit, Failure};
+use plan::{Plan, config::defects_named};
+use run_directory::{RunDirectory, write_whole};
 use stage::Stage;
 use std::{path::Path, task::Poll};
 
@@ -35,7 +34,7 @@ const LOG_ENTRIES_KEPT: u64 = 64;
 pub fn command(plan: &Plan, runs_dir: &Path, judging: &Judging) -> Result<Exit, Failure> {
     let run = RunDirectory::create(runs_dir, &format!("simulated-{}", plan.config.name))?;
     write_whole(&run.plan(), &plan.to_json()?)?;
-    crate::terminal::result(format_args!(
+    terminal::result(format_args!(
         "seed {}, run directory {}",
         plan.config.seed,
         run.path().display()

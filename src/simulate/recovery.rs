@@ -137,13 +137,14 @@ fn gap(regions: &[SimulatedRegion]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{clock::Clock, exit::Exit, judge, simulate::wire::Simulated};
+    use crate::{clock::Clock, judge, simulate::wire::Simulated};
     use client::{DirectClient, DirectOptions};
     use cluster::{
         profile::Profile,
         read_mode::ReadMode,
         simulation::{PD_ADDRESS, SimulationConfig},
     };
+    use failure::Exit;
     use histories::{Header, Recorder, RecorderOptions};
     use std::{collections::BTreeMap, path::Path};
 

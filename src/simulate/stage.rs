@@ -11,12 +11,9 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    config::AtomicMode,
     ended_early::{self, EndedEarly, Why},
-    exit::Failure,
     interrupt::{Interrupt, Urgency},
     key_count::CountedRange,
-    plan::Plan,
     recording::{Recording, not_recorded},
     run::{HISTORY_SEGMENT_MIB, IDLE_BEYOND_PAUSE_MS},
     workers::Workers,
@@ -27,8 +24,10 @@ use cluster::{
     profile::Profile,
     simulation::{PD_ADDRESS, SimulatedRegion, Simulation},
 };
+use failure::Failure;
 use histories::{Header, Recorder, RecorderOptions, What};
 use nemesis::{NemesisReport, Observer};
+use plan::{Plan, config::AtomicMode};
 use std::{path::Path, sync::Arc, time::Duration};
 use tokio::{
     sync::watch,

@@ -3,13 +3,14 @@
 //! In: stores by id. Out: what their simulated processes do afterwards. Nothing here waits: what is asked has happened.
 
 use super::disturbances::Disturbances;
-use crate::{config::TargetConfig, workload::Workload};
+use crate::workload::Workload;
 use cluster::simulation::{ProcessState as Simulated, SimulatedRegion, Simulation, store_address};
 use histories::Key;
 use nemesis::{
     Capabilities, Disturbance, Pending, ProcessState, Region, RegionId, SeenProcess, Store,
     StoreId, Target, TargetError,
 };
+use plan::config::TargetConfig;
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,

@@ -3,7 +3,7 @@
 //! In: the environment. Out: a directory of mode 0700 that is nobody else's and no link, or one sentence.
 
 use super::record::LeftRecord;
-use crate::exit::Failure;
+use failure::Failure;
 use std::{
     fs::{self, DirBuilder},
     io::ErrorKind,

@@ -7,7 +7,8 @@ use super::{
     directory::StateDirectory,
     record::{LOCK, Record, Started, remove},
 };
-use crate::{exit::Failure, targets::undo::Undo};
+use crate::targets::undo::Undo;
+use failure::Failure;
 use std::{
     fs::{DirBuilder, File, OpenOptions},
     io::ErrorKind,

@@ -4,7 +4,8 @@
 //! because it lies in the state directory.
 
 use super::directory::StateDirectory;
-use crate::{exit::Failure, targets::undo::Undo};
+use crate::targets::undo::Undo;
+use failure::Failure;
 use nemesis::{Machine, ProcessIdentity, ProcessState, Whereabouts};
 use serde::{Deserialize, Serialize};
 use std::{

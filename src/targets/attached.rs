@@ -7,9 +7,10 @@ use super::{
     cluster_processes::{ClusterProcesses, EndedProcess, StorePlace},
     listening,
 };
-use crate::{config::AttachConfig, exit::Failure};
 use client::{PdHttp, Security, pd_http::Store};
+use failure::Failure;
 use nemesis::{ProcessIdentity, ProcessState, RemoteHost, StoreId};
+use plan::config::AttachConfig;
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::{IpAddr, ToSocketAddrs, UdpSocket},

@@ -4,13 +4,11 @@
 //! [`super::embedded`] holds the processes; it treats these as its own.
 
 use super::configuration_files;
-use crate::{
-    config::{BinariesConfig, ClusterShape},
-    exit::Failure,
-    run_directory::write_whole,
-};
 use client::PdHttp;
 use cluster::process::Ready;
+use failure::Failure;
+use plan::config::{BinariesConfig, ClusterShape};
+use run_directory::write_whole;
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},

@@ -3,7 +3,7 @@
 //! In: stores by id. Out: where each is and which process serves it; processes killed, started again, and ended. Calls
 //! block, and are made off the runtime. It knows nothing of PD's view, of workloads, or of the order of faults.
 
-use crate::exit::Failure;
+use failure::Failure;
 use nemesis::{ProcessIdentity, StoreId};
 use std::{
     collections::BTreeMap,

@@ -2,10 +2,10 @@
 //!
 //! In: a plan. Out: sentences on stdout, and leave to go on: from the flag, or typed at the terminal.
 
-use crate::{
+use failure::Failure;
+use plan::{
+    Plan,
     config::{AttachConfig, TargetConfig},
-    exit::Failure,
-    plan::Plan,
 };
 use std::io::{BufRead, IsTerminal};
 
@@ -13,7 +13,7 @@ use std::io::{BufRead, IsTerminal};
 pub fn ask(plan: &Plan) -> Result<(), Failure> {
     let TargetConfig::Attach(attach) = &plan.config.target else { return Ok(()) };
     for sentence in sentences(plan, attach) {
-        crate::terminal::result(sentence);
+        terminal::result(sentence);
     }
     if !plan.is_destructive() || attach.allow_faults {
         return Ok(());
@@ -25,9 +25,9 @@ pub fn ask(plan: &Plan) -> Result<(), Failure> {
 pub fn ask_for_check(plan: &Plan) -> Result<(), Failure> {
     let TargetConfig::Attach(attach) = &plan.config.target else { return Ok(()) };
     for sentence in sentences(plan, attach).into_iter().take(2) {
-        crate::terminal::result(sentence);
+        terminal::result(sentence);
     }
-    crate::terminal::result(
+    terminal::result(
         "will stop one store for a moment, move one leader, and raise max-replicas by two and set it back",
     );
     if attach.allow_faults { Ok(()) } else { typed() }
@@ -47,7 +47,7 @@ pub fn is_given(what: &str, for_what: &str) -> Result<bool, Failure> {
     if !std::io::stdin().is_terminal() {
         return Ok(false);
     }
-    crate::terminal::result(format_args!("{what}. Type yes {for_what}:"));
+    terminal::result(format_args!("{what}. Type yes {for_what}:"));
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer).map_err(Failure::software)?;
     Ok(answer.trim() == "yes")

@@ -15,3 +15,17 @@ pub mod survey;
 pub mod under_test;
 pub mod undo;
 pub mod wholeness;
+
+use client::Security;
+use failure::{Exit, Failure};
+use plan::config::{AttachConfig, TargetConfig};
+
+/// The certificates of a target with TLS, read.
+pub fn security(target: &TargetConfig) -> Result<Option<Security>, Failure> {
+    let TargetConfig::Attach(AttachConfig { security: Some(files), .. }) = target else {
+        return Ok(None);
+    };
+    Security::load(&files.ca, &files.cert, &files.key)
+        .map(Some)
+        .map_err(|error| Failure::new(Exit::NoInput, error))
+}

@@ -9,15 +9,13 @@ use super::{
     cluster_processes::{ClusterProcesses, EndedProcess, StorePlace},
     configuration_files, listening,
 };
-use crate::{
-    config::{AttachConfig, ClusterShape, PlaygroundConfig},
-    exit::Failure,
-    run_directory::write_whole,
-    state::{OwnRecord, Started},
-};
+use crate::state::{OwnRecord, Started};
 use client::PdHttp;
+use failure::Failure;
 use nemesis::{ProcessIdentity, ProcessState, StoreId};
 use nix::sys::signal::Signal;
+use plan::config::{AttachConfig, ClusterShape, PlaygroundConfig};
+use run_directory::write_whole;
 use std::{
     collections::BTreeMap,
     fs::{self, File},
@@ -338,8 +336,7 @@ mod tests {
             version: Some("v8.5.4".into()),
             region_split_size: None,
         };
-        let mut shape = crate::cli::default_config().expect("usable").cluster;
-        shape.pd_port = 12_379;
+        let shape = ClusterShape { pd_port: 12_379, ..ClusterShape::default() };
         let line = arguments(&config, &shape, "t", (Path::new("/p"), Path::new("/k"))).join(" ");
         assert_eq!(
             line,

@@ -3,8 +3,8 @@
 //! In: PD and keys. Out: regions that begin at those keys. Bounded in time; splitting what is split already does
 //! nothing.
 
-use crate::exit::Failure;
 use client::pd_http::PdHttp;
+use failure::Failure;
 use histories::Key;
 use std::time::Duration;
 use tokio::time::Instant;

@@ -4,12 +4,10 @@
 //! others will be as they are asked for. Changes nothing.
 
 use super::attached::AttachedCluster;
-use crate::{
-    config::{Config, Found, TargetConfig},
-    exit::Failure,
-    workload::Workload,
-};
+use crate::workload::Workload;
 use client::{DirectClient, DirectOptions, Outcome, PdHttp, RawKv, Request, Response};
+use failure::Failure;
+use plan::config::{Config, Found, TargetConfig};
 use std::time::Duration;
 
 const PD_PATIENCE: Duration = Duration::from_secs(5);
@@ -18,7 +16,7 @@ const SCAN_PATIENCE: Duration = Duration::from_secs(10);
 /// The configuration with what was found of its target.
 pub fn surveyed(mut config: Config) -> Result<Config, Failure> {
     let TargetConfig::Attach(attach) = &config.target else { return Ok(config) };
-    let security = config.target.security()?;
+    let security = super::security(&config.target)?;
     let attach = attach.clone();
     let runtime = tokio::runtime::Runtime::new().map_err(Failure::software)?;
     let surveyed = runtime.block_on(async move {

@@ -16,18 +16,18 @@ use super::{
     wholeness,
 };
 use crate::{
-    config::{AttachConfig, ClusterShape, Config, Offers, TargetConfig},
-    exit::Failure,
     observe::{ProcessSeen, ProcessWord, Processes},
-    run_directory::RunDirectory,
     state::OwnRecord,
 };
 use client::{
     Security,
     pd_http::{PdHttp, PdHttpError},
 };
+use failure::Failure;
 use histories::Key;
 use nemesis::{PausedProcesses, ProcessState, StoreId};
+use plan::config::{AttachConfig, ClusterShape, Config, Offers, TargetConfig};
+use run_directory::RunDirectory;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -117,7 +117,7 @@ impl UnderTest {
         range: (Key, Key),
     ) -> Result<Self, Failure> {
         let target = TargetConfig::Attach(attach.clone());
-        let security = target.security()?;
+        let security = super::security(&target)?;
         let cluster = AttachedCluster::find(attach, security.as_ref()).await?;
         let record = OwnRecord::of_run(run.path())?;
         let mut found = Self::of(target.offers(), record, range, || Ok(cluster)).await?;
@@ -288,8 +288,8 @@ impl UnderTest {
                 Ok::<_, Failure>(done)
             };
             match carried_out.await {
-                Ok(done) => done.iter().for_each(crate::terminal::note),
-                Err(failure) => crate::terminal::note(format_args!(
+                Ok(done) => done.iter().for_each(terminal::note),
+                Err(failure) => terminal::note(format_args!(
                     "{failure}; `jepsen-tikv heal` tries again once this has ended"
                 )),
             }

@@ -4,13 +4,11 @@
 //! undoing: at the end of a run on every way out, or by `heal` after a tester that was killed. Doing it twice does no
 //! harm. Nothing is done to a cluster with another id. `attached.json` in the run directory describes it for people.
 
-use crate::{
-    config::{AttachConfig, TargetConfig},
-    exit::Failure,
-    run_directory::{RunDirectory, write_whole},
-    workload::Workload,
-};
+use crate::workload::Workload;
 use client::{DirectClient, DirectOptions, Outcome, PdHttp, RawKv, Request, Response, Security};
+use failure::Failure;
+use plan::config::{AttachConfig, TargetConfig};
+use run_directory::{RunDirectory, write_whole};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -69,7 +67,7 @@ impl Undo {
 
     /// Puts everything back, if the cluster answers within `patience` and is the same one. What was done, in sentences.
     pub async fn carry_out(&self, patience: Duration) -> Result<Vec<String>, Failure> {
-        let security = TargetConfig::Attach(self.attach.clone()).security()?;
+        let security = super::security(&TargetConfig::Attach(self.attach.clone()))?;
         let members = self.members(security.as_ref(), patience).await?;
         let mut done = Vec::new();
         done.extend(self.restore_max_replicas(&members, security.as_ref()).await?);

@@ -8,7 +8,8 @@ mod draw;
 mod screen;
 mod shown;
 
-use crate::{exit::Failure, live::Past, progress::Progress};
+use crate::live::Past;
+use failure::Failure;
 use screen::Screen;
 use shown::Shown;
 use std::{
@@ -19,6 +20,7 @@ use std::{
     thread::JoinHandle,
     time::Duration,
 };
+use terminal::progress::Progress;
 
 /// Between two frames.
 const EVERY: Duration = Duration::from_millis(250);

@@ -5,9 +5,8 @@
 use crate::{
     live::{OperationShown, Past, Update},
     observe::StoreSeen,
-    progress::Progress,
-    terminal::escaped,
 };
+use terminal::{escaped, progress::Progress};
 
 /// So many seconds of throughput are shown at most, and so many events.
 const SECONDS_MAX: usize = 300;

@@ -4,10 +4,10 @@
 
 use super::*;
 use crate::clock::Clock;
-use crate::config::{AtomicMode, ClientName, Distribution, WorkloadConfig, WorkloadName};
 use client::{Cause, ClientError, Reply, Request, Response};
 use futures::future::BoxFuture;
 use histories::{Event, Header, Process, Recorder, RecorderOptions, What, jsonl};
+use plan::config::{AtomicMode, ClientName, Distribution, WorkloadConfig, WorkloadName};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;

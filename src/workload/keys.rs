@@ -1,7 +1,7 @@
 //! Which key is next: uniform, or zipfian with YCSB's constant, the popular keys spread over the key space.
 
-use crate::config::Distribution;
 use histories::Key;
+use plan::config::Distribution;
 use rand::RngExt;
 use rand_chacha::ChaCha12Rng;
 use rand_distr::{Distribution as _, Zipf};

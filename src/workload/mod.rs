@@ -7,9 +7,9 @@ mod keys;
 mod register;
 mod ycsb;
 
-use crate::config::{WorkloadConfig, WorkloadName};
 use histories::{Answer, ClientId, Key, Operation, Value};
 use keys::Chooser;
+use plan::config::{WorkloadConfig, WorkloadName};
 use rand::RngExt;
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -204,7 +204,7 @@ impl Values {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{ClientName, Distribution, OperationName, Operations, parse_weight};
+    use plan::config::{ClientName, Distribution, OperationName, Operations, parse_weight};
     use std::collections::HashSet;
 
     fn config(name: WorkloadName, distribution: Distribution) -> WorkloadConfig {

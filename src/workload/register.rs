@@ -1,8 +1,8 @@
 //! Few keys and every kind of operation: get, put, CAS, delete, a scan over all of them, and batches of some of them.
 
 use super::{Values, keys::Chooser};
-use crate::config::{OperationName as Kind, Operations};
 use histories::{Answer, Key, Operation, Value};
+use plan::config::{OperationName as Kind, Operations};
 use rand::RngExt;
 use rand_chacha::ChaCha12Rng;
 use std::collections::BTreeMap;

@@ -103,7 +103,7 @@ pub async fn drive(table: &Arc<Table>, loads: bool, interrupt: &Interrupt) -> Dr
 pub fn report(table: &Table, elapsed: Duration) {
     let measurement = table.measurement.lock().unwrap_or_else(PoisonError::into_inner);
     for line in measurement.lines(elapsed) {
-        crate::terminal::result(line);
+        terminal::result(line);
     }
 }
 
@@ -157,7 +157,7 @@ impl Shared {
 
     fn note(&self, error: String) {
         if !self.table.settings.silence {
-            crate::terminal::result(format_args!("operation err: {error}"));
+            terminal::result(format_args!("operation err: {error}"));
         }
         *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
     }

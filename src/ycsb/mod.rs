@@ -13,13 +13,9 @@ pub(crate) mod settings;
 mod shipped;
 mod table;
 
-use crate::{
-    cli::YcsbArgs,
-    exit::{Exit, Failure},
-    interrupt::Interrupt,
-    pd_endpoints, terminal,
-};
+use crate::{cli::YcsbArgs, interrupt::Interrupt, pd_endpoints};
 use drive::Driven;
+use failure::{Exit, Failure};
 use records::Records;
 use settings::{Requests, Settings};
 use std::{

@@ -5,10 +5,8 @@
 //! property means stands in [`super::settings`].
 
 use super::shipped;
-use crate::{
-    config::bounds,
-    exit::{Exit, Failure},
-};
+use failure::{Exit, Failure};
+use plan::config::bounds;
 use std::{collections::BTreeMap, io::ErrorKind, str::FromStr};
 
 /// Names and values, sorted by name.

@@ -4,7 +4,7 @@
 //! has not is refused here, not ignored.
 
 use super::properties::Properties;
-use crate::exit::Failure;
+use failure::Failure;
 use std::time::Duration;
 
 /// A property's name begins so if it is about another database; those are ignored, as in go-ycsb.

@@ -3,7 +3,8 @@
 //! In: a run's directory. Out: its parts whose files are kept, and the verdict on all of them. Parts that were valid were dropped
 //! when they were over, so of these only the verdict is left.
 
-use crate::{html_report, judge::Judgement, run_directory::RunDirectory};
+use crate::{html_report, judge::Judgement};
+use run_directory::RunDirectory;
 use std::path::{Path, PathBuf};
 
 /// What is left.

@@ -179,8 +179,8 @@ mod tests {
             all.faults.iter().map(|it| (it.seen.fault, it.seen.begin_ns)).collect();
         assert_eq!(times, [(0, 5), (1, 10_000_000_005)]);
         let broken = merged(&[part(Valid, false), part(Invalid, false)]);
-        assert_eq!(broken.exit(), crate::exit::Exit::Invalid);
-        assert_eq!(merged(&[part(Valid, false)]).exit(), crate::exit::Exit::Valid);
+        assert_eq!(broken.exit(), failure::Exit::Invalid);
+        assert_eq!(merged(&[part(Valid, false)]).exit(), failure::Exit::Valid);
     }
 
     #[test]

@@ -3,18 +3,19 @@
 //! In: judgements. Out: lines of `parts.jsonl`, lines on stdout, how the program ends. Decides nothing but the worst.
 
 use super::{
-    super::{complain, conclude, shown},
+    super::{complain, conclude},
     merged::Merged,
 };
 use crate::{
-    exit::{Exit, Failure},
     html_report,
     judge::{Judgement, Judging},
-    plan::Plan,
     report,
-    run_directory::RunDirectory,
 };
 use checker::Validity;
+use failure::{Exit, Failure};
+use plan::Plan;
+use run_directory::RunDirectory;
+use run_directory::shown;
 use serde::Serialize;
 
 /// One part and what came of it.
@@ -127,26 +128,24 @@ impl Tally {
         let about = format!("{} operations. Target: {}.", self.operations, self.target);
         let exit = if unknown > 0 || valid == 0 {
             let numbers: Vec<String> = self.unknown.iter().take(10).map(u64::to_string).collect();
-            crate::terminal::result(format_args!(
+            terminal::result(format_args!(
                 "UNKNOWN: {unknown} of {} parts could not be decided ({}). {about}",
                 valid + unknown as u64,
                 numbers.join(", ")
             ));
             Exit::Unknown
         } else {
-            crate::terminal::result(format_args!(
-                "VALID: {valid} parts, each judged by itself, {about}"
-            ));
+            terminal::result(format_args!("VALID: {valid} parts, each judged by itself, {about}"));
             Exit::Valid
         };
         for note in report::notes(&merged) {
-            crate::terminal::result(note);
+            terminal::result(note);
         }
         for trouble in &self.troubles {
-            crate::terminal::result(format_args!("  - {trouble}"));
+            terminal::result(format_args!("  - {trouble}"));
         }
         write();
-        crate::terminal::result(format_args!("run:    {}", shown(run)));
+        terminal::result(format_args!("run:    {}", shown(run)));
         match (exit, self.troubles.first()) {
             (Exit::Valid, Some(trouble)) => Err(Failure::target_or_disk(trouble)),
             (exit, _) => Ok(exit),

@@ -3,7 +3,7 @@
 //! In: a plan, and what makes the tree of a place in it. Out: proptest's protocol, as the other `shapes`.
 
 use super::PlanTree;
-use crate::plan::Plan;
+use plan::Plan;
 use proptest::strategy::ValueTree;
 use std::fmt;
 

@@ -3,7 +3,7 @@
 //! In: a plan, and what of it is tried smaller. Out: proptest's protocol: `simplify` after a failure, `complicate` after
 //! none, `current` is the plan to try next. Each offers only plans that are simpler than the one it began with.
 
-use crate::plan::Plan;
+use plan::Plan;
 use proptest::{num::u64::BinarySearch, strategy::ValueTree};
 
 /// Runs of planned faults left out.

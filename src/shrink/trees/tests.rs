@@ -2,8 +2,7 @@ use super::*;
 use proptest::prelude::*;
 
 fn plan(seed: u64) -> Plan {
-    let mut config = crate::cli::default_config().expect("the defaults are usable");
-    config.seed = seed;
+    let mut config = plan::config::Config { seed, ..Default::default() };
     config.nemesis.faults = vec!["mix".into()];
     Plan::draw(config).expect("can be drawn")
 }

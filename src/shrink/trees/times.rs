@@ -4,7 +4,7 @@
 //! millisecond less makes no plan easier to read, and attempts are dear.
 
 use super::{PlanTree, TIME_STEP_MS, shapes::Listed};
-use crate::plan::Plan;
+use plan::Plan;
 
 /// So long is a gap before a fault, or a fault, at most, milliseconds.
 const MOST_MS: [u64; 7] = [50, 100, 250, 500, 1_000, 2_000, 4_000];

@@ -4,11 +4,9 @@
 //! and may come from somebody else: which processes run is read from the state directory alone, so that a [`ClusterFile`]
 //! that was read names no process.
 
-use crate::{
-    plain_file::{self, CLUSTER_BYTES_MAX},
-    state::Started,
-};
+use crate::state::Started;
 use nemesis::ProcessIdentity;
+use run_directory::plain_file::{self, CLUSTER_BYTES_MAX};
 use serde::Serialize;
 use std::{
     net::SocketAddr,

@@ -5,8 +5,6 @@
 
 use super::{cluster_file::ProcessEntry, held_port::HeldPort, loopback};
 use crate::{
-    config::{BinariesConfig, ClusterShape},
-    exit::Failure,
     internal::{PdArgs, StoreArgs},
     targets::{
         binaries,
@@ -14,6 +12,8 @@ use crate::{
     },
 };
 use cluster::process::Ready;
+use failure::Failure;
+use plan::config::{BinariesConfig, ClusterShape};
 use std::{net::SocketAddr, path::PathBuf, process::ExitStatus};
 
 /// How processes are started.

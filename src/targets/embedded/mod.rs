@@ -16,16 +16,14 @@ use super::{
     cluster_processes::{ClusterProcesses, EndedProcess, StorePlace},
     processes::{END_WITHIN, FOREIGN_END_WITHIN, Process, Spawner},
 };
-use crate::{
-    config::{BinariesConfig, ClusterShape},
-    exit::Failure,
-    run_directory::write_whole,
-    state::OwnRecord,
-};
+use crate::state::OwnRecord;
 pub use cluster_file::{ClusterFile, ProcessEntry};
+use failure::Failure;
 use held_port::held;
 use launcher::{Foreign, Launcher, Slot, start_pd, start_side_by_side, start_store, store_id};
 use nemesis::StoreId;
+use plan::config::{BinariesConfig, ClusterShape};
+use run_directory::write_whole;
 use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},

@@ -3,8 +3,9 @@
 //! In: stores by id. Out: what was seen of their processes. What blocks is done off the runtime.
 
 use super::{ASK_AGAIN, StorePlace, UnderTest, lock};
-use crate::{exit::Failure, targets::cluster_processes::ClusterProcesses};
+use crate::targets::cluster_processes::ClusterProcesses;
 use client::pd_http::PdHttpError;
+use failure::Failure;
 use nemesis::{
     Capabilities, PausedProcesses, Pending, ProcessIdentity, Region, RegionId, SeenProcess,
     Signalled, Store, StoreId, Target, TargetError,

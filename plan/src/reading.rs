@@ -5,12 +5,10 @@
 //! together, as those of flags must.
 
 use super::{FORMAT, Plan, VERSION, faults, fits, possible};
-use crate::{
-    config::bounds::WEEK_MS,
-    exit::{Exit, Failure},
-    plain_file::{self, PLAN_BYTES_MAX},
-};
+use crate::config::bounds::WEEK_MS;
+use failure::{Exit, Failure};
 use nemesis::{Action, FAULTS_MAX, Faults};
+use run_directory::plain_file::{self, PLAN_BYTES_MAX};
 use serde::Deserialize;
 use serde_json::Value;
 use std::{io, path::Path};
@@ -221,11 +219,11 @@ fn field_of(sentence: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
     use serde_json::json;
 
     fn plan() -> Value {
-        let mut config = crate::cli::default_config().expect("the defaults are usable");
-        config.seed = 7;
+        let mut config = Config { seed: 7, ..Config::default() };
         config.nemesis.faults = vec!["mix".into()];
         let plan = Plan::draw(config).expect("can be drawn");
         serde_json::from_slice(&plan.to_json().expect("written")).expect("JSON")

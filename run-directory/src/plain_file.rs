@@ -6,7 +6,7 @@
 
 pub use histories::plain_file::{open, open_with, read, read_named, read_to_string};
 
-use crate::exit::Failure;
+use failure::Failure;
 use serde::de::DeserializeOwned;
 use std::{
     fs::{File, Permissions},

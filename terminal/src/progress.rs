@@ -3,7 +3,7 @@
 //! In: the phase, counts, the faults in force. Out: stderr. Results go to stdout and are not made here; while a screen has
 //! the terminal all lines are kept, and said when it is over.
 
-use crate::terminal::escaped;
+use crate::escaped;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::{
     io::IsTerminal,
@@ -65,7 +65,7 @@ impl Progress {
 
     fn note(&self, line: &str) {
         if !self.keep(line, false) {
-            crate::terminal::note(line);
+            crate::note(line);
         }
     }
 
@@ -132,9 +132,9 @@ impl Progress {
     /// A line of the result, which goes to stdout, without tearing the bar.
     pub fn result_line(&self, line: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| crate::terminal::result(line)),
+            Some(bar) => bar.suspend(|| crate::result(line)),
             None if self.keep(line, true) => {}
-            None => crate::terminal::result(line),
+            None => crate::result(line),
         }
     }
 
@@ -153,9 +153,9 @@ impl Progress {
         let Some(kept) = &self.kept else { return };
         for said in kept.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
             if said.is_result {
-                crate::terminal::result(said.line);
+                crate::result(said.line);
             } else {
-                crate::terminal::note(said.line);
+                crate::note(said.line);
             }
         }
     }

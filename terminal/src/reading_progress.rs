@@ -3,7 +3,7 @@
 //! In: the position in the file, looked at ten times a second. Out: stderr, if it is a terminal. Short files, which are
 //! nearly all, draw nothing.
 
-use crate::terminal::escaped;
+use crate::escaped;
 use histories::jsonl::Position;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::{

@@ -52,6 +52,18 @@ impl ScenarioName {
 }
 
 impl ScenarioConfig {
+    /// The scenario without any flags, at the profile whose time passes fast.
+    pub fn of(name: ScenarioName) -> Self {
+        Self {
+            name,
+            window_ms: 10_000,
+            wait: true,
+            gap_max_ms: 1_000,
+            ops_back_percent: 80,
+            patience_ms: 60_000,
+        }
+    }
+
     /// The flags that ask for it, those at their defaults left out.
     pub fn flags(&self, defaults: &Self) -> Vec<String> {
         let mut flags = Vec::new();

@@ -4,7 +4,7 @@
 //! plan is held against before anything starts.
 
 use super::flags::shell_word;
-use crate::exit::Failure;
+use failure::Failure;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -205,16 +205,6 @@ impl TargetConfig {
             }
             Self::Attach(it) => format!("attached cluster at {}", it.pd.join(",")),
         }
-    }
-
-    /// The certificates, read.
-    pub fn security(&self) -> Result<Option<client::Security>, Failure> {
-        let Self::Attach(AttachConfig { security: Some(files), .. }) = self else {
-            return Ok(None);
-        };
-        client::Security::load(&files.ca, &files.cert, &files.key)
-            .map(Some)
-            .map_err(|error| Failure::new(crate::exit::Exit::NoInput, error))
     }
 
     /// Refuses what would be more than a value where it is used.

@@ -6,11 +6,12 @@
 //! the archive is kept in memory; a file that grows meanwhile is in it as long as it was when its turn came.
 
 use crate::{
-    exit::Failure,
+    RunDirectory,
     plain_file::{self, Fresh},
-    run_directory::{RunDirectory, write_whole},
     run_files::{self, RunFile},
+    write_whole,
 };
+use failure::Failure;
 use serde::Serialize;
 use std::{
     io::{self, Read, Write},

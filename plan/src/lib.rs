@@ -5,21 +5,23 @@
 //! faults in the order of their beginnings), or a `scenario`. Its hash stands in the history's header. People may edit it: the
 //! schedule is carried out as it is written (`reading` refuses what makes no sense). `docs/plan.schema.json` is its schema.
 
+pub mod config;
 mod reading;
+pub mod scenario;
 
 use crate::{
     config::{ClusterShape, Config, TargetConfig},
-    exit::Failure,
     scenario::{ScenarioConfig, ScenarioName},
 };
 use cluster::{profile::Profile, read_mode::ReadMode};
+use failure::Failure;
 use nemesis::{
     Action, Capabilities, FAULTS_MAX, FaultKind, Faults, PlannedFault, Possible, ScheduleConfig,
     schedule,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeSet, path::Path, sync::OnceLock};
+use std::{collections::BTreeSet, path::Path};
 
 /// The format's name.
 const FORMAT: &str = "jepsen-tikv plan";
@@ -79,10 +81,10 @@ impl Plan {
     /// The command that repeats it, flags at their defaults left out.
     pub fn command_line(&self) -> Result<String, Failure> {
         let Some(scenario) = &self.scenario else {
-            return Ok(self.config.command_line(&crate::cli::default_config()?));
+            return Ok(self.config.command_line(&Config::default()));
         };
-        let (defaults, scenario_defaults) = crate::cli::default_scenario(scenario.name)?;
-        let mut flags = scenario.flags(&scenario_defaults);
+        let defaults = Config::of_scenario(scenario.name);
+        let mut flags = scenario.flags(&ScenarioConfig::of(scenario.name));
         // It has no drawn faults, and ends by itself.
         let drawn = |flag: &String| flag.starts_with("--nemesis ") || flag.starts_with("--time ");
         flags.extend(self.config.flags(&defaults).into_iter().filter(|flag| !drawn(flag)));
@@ -101,7 +103,7 @@ impl Plan {
     pub fn named_again(&self, file: &Path) -> String {
         let quoted = |word: String| if word.contains(' ') { format!("'{word}'") } else { word };
         let words = self.config.target.named_words().into_iter().map(quoted);
-        std::iter::once(crate::run::shown_path(file)).chain(words).collect::<Vec<_>>().join(" ")
+        std::iter::once(run_directory::shown_path(file)).chain(words).collect::<Vec<_>>().join(" ")
     }
 
     /// The same plan on what the target is now.
@@ -234,16 +236,8 @@ fn faults(config: &Config) -> Result<Faults, Failure> {
 
 /// Whether a large enough cluster of this kind can suffer a fault.
 pub fn can_suffer(target: &TargetConfig, name: &str) -> Result<(), Failure> {
-    // The flags are parsed once: a fuzzer asks this for every fault of every plan.
-    static LARGE: OnceLock<ClusterShape> = OnceLock::new();
-    let shape = if let Some(shape) = LARGE.get() {
-        shape
-    } else {
-        let mut shape = crate::cli::default_config()?.cluster;
-        (shape.stores, shape.replicas) = (100, 3);
-        LARGE.get_or_init(|| shape)
-    };
-    fits_cluster(target, shape, &[name])
+    let shape = ClusterShape { stores: 100, replicas: 3, ..ClusterShape::default() };
+    fits_cluster(target, &shape, &[name])
 }
 
 /// Whether this cluster can suffer these faults in one run.
@@ -282,11 +276,10 @@ pub fn hash(contents: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exit::Exit;
+    use failure::Exit;
 
     fn drawn(seed: u64) -> Plan {
-        let mut config = crate::cli::default_config().expect("the defaults are usable");
-        config.seed = seed;
+        let mut config = Config { seed, ..Config::default() };
         config.nemesis.faults = vec!["mix".into()];
         Plan::draw(config).expect("can be drawn")
     }

@@ -2,7 +2,6 @@
 //!
 //! In: a run's directory. Out: names and sizes. Links and hidden files are left out: a run may be somebody else's.
 
-use crate::serve::is_plain;
 use serde::Serialize;
 use std::{fs, path::Path};
 
@@ -44,6 +43,11 @@ fn collect(folder: &Path, prefix: &str, depth: usize, kept: &mut Vec<RunFile>) {
             collect(&entry.path(), &format!("{path}/"), depth + 1, kept);
         }
     }
+}
+
+/// A name that means nothing but itself.
+pub fn is_plain(name: &str) -> bool {
+    !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0'])
 }
 
 #[cfg(test)]

@@ -2,8 +2,12 @@
 //!
 //! In: where runs are kept and a test's name. Out: the paths of the run's files. Knows names only, no contents.
 
-use crate::exit::Failure;
+pub mod plain_file;
+pub mod run_archive;
+pub mod run_files;
+
 pub use crate::plain_file::write_whole;
+use failure::Failure;
 use std::{
     io,
     path::{Path, PathBuf},
@@ -110,6 +114,17 @@ fn claim(folder: &Path) -> io::Result<String> {
     }
 }
 
+/// A run directory as a person would type it.
+pub fn shown(run: &RunDirectory) -> String {
+    shown_path(run.path())
+}
+
+/// A path as a person would type it.
+pub fn shown_path(path: &Path) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(here).unwrap_or(path).display().to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,7 +165,7 @@ mod tests {
     fn a_place_that_cannot_be_written_is_one_sentence() {
         let place = tempfile::NamedTempFile::new().expect("a file");
         let failure = RunDirectory::create(place.path(), "a").expect_err("not a directory");
-        assert_eq!(failure.exit, crate::exit::Exit::TargetOrDisk);
+        assert_eq!(failure.exit, failure::Exit::TargetOrDisk);
         assert!(failure.sentence.contains("--runs-dir"));
     }
 }

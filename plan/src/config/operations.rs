@@ -4,7 +4,7 @@
 //! drawn.
 
 use super::WorkloadName;
-use crate::exit::Failure;
+use failure::Failure;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt};

@@ -4,11 +4,11 @@
 //! wrong with them. The number is that of the process's name, `store-3`: ids are PD's to give, and not known before.
 
 use super::ClusterShape;
-use crate::exit::Failure;
 use cluster::{
     defects::{Defect, Defects},
     read_mode::ReadMode,
 };
+use failure::Failure;
 
 /// One defect, and who has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,10 +75,8 @@ mod tests {
     use super::*;
 
     fn shape(defects: &[&str], read: &str) -> ClusterShape {
-        let mut shape = crate::cli::default_config().expect("the defaults are usable").cluster;
-        shape.defects = defects.iter().map(|text| (*text).to_owned()).collect();
-        shape.read = read.to_owned();
-        shape
+        let defects = defects.iter().map(|text| (*text).to_owned()).collect();
+        ClusterShape { defects, read: read.to_owned(), ..ClusterShape::default() }
     }
 
     #[test]

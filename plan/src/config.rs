@@ -4,11 +4,13 @@
 //! sentence that says which flag to change. Units stand in the names. Knows nothing of how it is carried out.
 
 pub mod bounds;
+mod defaults;
 mod defects;
 mod flags;
 mod operations;
 mod target;
 
+pub use defaults::{FaultTimes, default_name};
 pub use defects::named as defects_named;
 pub use flags::shell_word;
 pub use operations::{OperationName, Operations, parse_weight};
@@ -17,7 +19,7 @@ pub use target::{
     TargetConfig,
 };
 
-use crate::exit::Failure;
+use failure::Failure;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -92,6 +94,14 @@ pub enum WorkloadName {
 }
 
 impl WorkloadName {
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::YcsbA => "ycsb-a",
+            Self::Register => "register",
+        }
+    }
+
     /// Whether some of its operations are CAS.
     pub fn uses_cas(self) -> bool {
         self == Self::Register

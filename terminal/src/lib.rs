@@ -7,7 +7,10 @@
 //! A reader that went away (a closed pipe) is no reason to stop a run, or to panic: such lines are lost, the files of
 //! the run directory are not.
 
-use crate::exit::Failure;
+pub mod progress;
+pub mod reading_progress;
+
+use failure::Failure;
 use std::{
     fmt::{self, Display, Write as _},
     io::{self, Write},
