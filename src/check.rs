@@ -4,14 +4,9 @@
 //! JSON; counterexamples as files; and how the program ends: as the worst of them. A malformed history is refused,
 //! and ends it worse than any verdict.
 
-use crate::{
-    cli::CheckArgs,
-    counterexamples,
-    judge::{self, Judgement, Judging},
-    report,
-    run::{complain, parts::Kept},
-};
+use crate::{cli::CheckArgs, report, run::complain};
 use failure::{Exit, Failure};
+use judge::{Judgement, Judging, counterexamples, parts::kept::Kept};
 use run_directory::RunDirectory;
 use std::{
     collections::BTreeSet,

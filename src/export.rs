@@ -3,13 +3,14 @@
 //! In: a history in any format that we read. Out: EDN, on stdout for one key, otherwise a file for each. What cannot be said
 //! in it is refused or counted on stderr (`histories::export` says what that is). Judges nothing.
 
-use crate::{check, cli::ExportArgs, counterexamples::file_name};
+use crate::{check, cli::ExportArgs};
 use failure::{Exit, Failure};
 use histories::{
     Key, ReadError, ReadOptions,
     export::{Keys, Splitter, edn},
     jsonl::Text,
 };
+use judge::counterexamples::file_name;
 use run_directory::plain_file;
 use std::path::Path;
 

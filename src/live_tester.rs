@@ -4,11 +4,11 @@
 //! hears what the history hears, and decides nothing.
 
 use crate::{
-    faults_seen::FaultFinder,
     live::{FaultShown, OperationShown, Tester, TesterSeen},
     recording::Recording,
 };
 use histories::{Event, Process, What};
+use judge::faults_seen::FaultFinder;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},

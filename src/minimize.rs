@@ -4,15 +4,10 @@
 //! operation from it makes it linearizable; of several invalid keys (the first hundred) the one with the fewest operations
 //! is taken.
 
-use crate::{
-    check,
-    cli::MinimizeArgs,
-    counterexamples,
-    judge::{self, Judging},
-    run::complain,
-};
+use crate::{check, cli::MinimizeArgs, run::complain};
 use checker::KeyVerdict;
 use failure::{Exit, Failure};
+use judge::{Judging, counterexamples};
 
 /// So many invalid keys are looked at.
 const KEYS_MAX: u32 = 100;

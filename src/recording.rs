@@ -11,6 +11,7 @@ use histories::{
     Answer, Attempt, ClientId, Key, Operation, Outcome, Process, Record, RecordError,
     RecorderHandle, What,
 };
+use judge::ended_early::EndedEarly;
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::{
@@ -158,6 +159,13 @@ impl Recording {
     /// go-ycsb's lines of what was measured so far.
     pub fn measurement_lines(&self, elapsed: Duration) -> Vec<String> {
         self.lock().lines(elapsed)
+    }
+
+    /// Records that the clients were stopped before their time.
+    pub fn ended_early(&self, early: EndedEarly) {
+        for what in early.events() {
+            self.nemesis(what);
+        }
     }
 
     /// Notes an event of the nemesis now, and says when that was.

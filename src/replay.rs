@@ -5,13 +5,14 @@
 //! that can be said; in virtual time the plan decides everything, and the histories are compared byte for byte.
 
 use crate::{
-    attempts::{Anomalies, Attempt, Attempts},
+    attempts::{Attempt, Attempts},
     cli::ReplayArgs,
-    heal, html_report, interrupt,
+    heal, interrupt,
     targets::{consent, survey::surveyed},
 };
 use checker::Validity;
 use failure::{Exit, Failure};
+use judge::anomalies::Anomalies;
 use plan::{Plan, config::TargetConfig};
 use run_directory::{RunDirectory, shown};
 use std::{collections::BTreeSet, fmt::Write as _, io::BufRead, path::Path};
@@ -66,7 +67,7 @@ pub fn plan(args: &ReplayArgs) -> Result<Plan, Failure> {
 
 /// What a run showed, if it is one and was judged invalid.
 pub fn shown_by(run: &Path) -> Option<Anomalies> {
-    let judgement = html_report::read_verdict(&RunDirectory::at(run.to_owned()))?;
+    let judgement = judge::read_verdict(&RunDirectory::at(run.to_owned()))?;
     Some(Anomalies::of(&judgement)).filter(|anomalies| !anomalies.classes.is_empty())
 }
 
@@ -179,7 +180,7 @@ impl Rate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::attempts::anomalies::AnomalyClass;
+    use judge::anomalies::AnomalyClass;
 
     fn anomalies(class: AnomalyClass, name: &str) -> Anomalies {
         Anomalies {

@@ -2,9 +2,9 @@
 //!
 //! In: a [`Judgement`]. Out: lines for stdout. Decides nothing.
 
-use crate::judge::{FaultJudged, Judgement};
-use crate::scenario::{Finding, Weight};
 use checker::Validity;
+use judge::experiment::{Finding, Weight};
+use judge::{FaultJudged, Judgement};
 
 /// So many reasons, keys and faults are listed; the rest is in verdict.json.
 const LISTED_MAX: usize = 10;

@@ -12,10 +12,8 @@ mod stage;
 mod watcher;
 
 use crate::{
-    counterexamples, heal, html_report,
+    heal, html_report,
     interrupt::{Interrupt, Urgency},
-    judge::{self, Judging},
-    key_count::CountedRange,
     metrics::{self, Endpoint, Metrics, RunInfo},
     open_files, report,
     targets::under_test::UnderTest,
@@ -24,6 +22,7 @@ use crate::{
 };
 use failure::{Exit, Failure};
 use histories::{Header, jsonl::Text};
+use judge::{Judging, counterexamples, key_count::CountedRange};
 pub use pace::Free;
 use plan::Plan;
 use run_directory::{RunDirectory, shown, shown_path, write_whole};
@@ -336,6 +335,6 @@ mod tests {
         assert_eq!(exit.expect("a verdict"), Exit::Invalid);
         std::fs::remove_dir_all(run.verdict()).expect("removed");
         conclude(&run, &[], "", &Judging::default()).expect("a verdict");
-        assert!(html_report::read_verdict(&run).is_some());
+        assert!(judge::read_verdict(&run).is_some());
     }
 }

@@ -5,20 +5,18 @@
 //! run that hangs or crashes is one bad attempt and not the end. Which plans, and what follows from the attempts, is
 //! the callers' to say.
 
-pub mod anomalies;
 pub mod children;
 
-pub use anomalies::Anomalies;
-
 use crate::{
-    heal, html_report,
+    heal,
     interrupt::{Interrupt, Listener, Urgency},
-    judge::{self, Judgement, Judging},
     simulate,
 };
 use checker::Validity;
 use children::Children;
 use failure::{Exit, Failure};
+use judge::anomalies::Anomalies;
+use judge::{Judgement, Judging};
 use plan::{Plan, config::TargetConfig};
 use run_directory::{RunDirectory, write_whole};
 use std::{path::Path, time::Duration};
@@ -89,7 +87,7 @@ impl Attempts {
         let arguments = ["internal-run".to_owned(), run.path().display().to_string()];
         let time_max = Duration::from_millis(plan.config.time_ms) + BESIDE_PLAN_MAX;
         self.children.run(&arguments, &output, time_max)?;
-        let judged = html_report::read_verdict(&run);
+        let judged = judge::read_verdict(&run);
         let judged = judged.ok_or_else(|| children::last_words(&output));
         Ok(Attempt { run, judged, troubles: Vec::new() })
     }

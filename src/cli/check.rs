@@ -1,8 +1,9 @@
 //! The flags of `check`, and what its judge has to know.
 
-use crate::{cli::reading::ReadArgs, judge::Judging};
+use crate::cli::reading::ReadArgs;
 use clap::{Args, ValueEnum};
 use failure::Exit;
+use judge::Judging;
 use std::path::PathBuf;
 
 /// The flags of `check`.

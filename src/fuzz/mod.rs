@@ -12,13 +12,12 @@ pub use space::{Profile, Space};
 
 use crate::{
     attempts::{Attempt, Attempts},
-    counterexamples, heal, interrupt,
-    judge::Judging,
-    report,
+    heal, interrupt, report,
     run::conclude,
 };
 use checker::Validity;
 use failure::{Exit, Failure};
+use judge::{Judging, counterexamples};
 use plan::{Plan, config::TargetConfig};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;

@@ -4,12 +4,9 @@
 //! panels need one. All that comes from a run is escaped.
 
 use super::{errors::Kind, facts::Facts, wrong};
-use crate::{
-    judge::{FaultJudged, Judgement},
-    pages::escaped,
-    report,
-};
+use crate::{pages::escaped, report};
 use checker::Validity;
+use judge::{FaultJudged, Judgement};
 use std::fmt::Write;
 
 /// So many rows of a table are shown.

@@ -17,21 +17,12 @@ mod thinned;
 mod words;
 mod wrong;
 
-use crate::{
-    cli,
-    judge::{self, Judgement},
-    pages::Page,
-    report,
-    run::{complain, parts},
-};
+use crate::{cli, pages::Page, report, run::complain};
 use facts::Facts;
 use failure::{Exit, Failure};
+use judge::Judgement;
 use plan::Plan;
-use run_directory::{
-    RunDirectory,
-    plain_file::{self, VERDICT_BYTES_MAX},
-    write_whole,
-};
+use run_directory::{RunDirectory, write_whole};
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
@@ -42,8 +33,9 @@ const KEYS_LOOKED_UP_MAX: usize = 200;
 
 /// `report RUN`: writes the page, says where it is, and opens it if asked to.
 pub fn command(args: &cli::ReportArgs) -> Result<Exit, Failure> {
-    let run =
-        RunDirectory::open(&args.run).or_else(|| parts::open(&args.run)).ok_or_else(|| {
+    let run = RunDirectory::open(&args.run)
+        .or_else(|| judge::parts::kept::open(&args.run))
+        .ok_or_else(|| {
             Failure::new(
                 Exit::NoInput,
                 format!(
@@ -95,7 +87,7 @@ pub fn panels_of(run: &RunDirectory) -> Result<serde_json::Value, Failure> {
 
 /// What it was judged to be, or is, if nobody judged it yet.
 fn judged(run: &RunDirectory) -> Result<Judgement, Failure> {
-    match read_verdict(run) {
+    match judge::read_verdict(run) {
         Some(judgement) => Ok(judgement),
         None => judge::judge(&run.history(), &judge::Judging::default()),
     }
@@ -105,11 +97,6 @@ fn html(run: &RunDirectory, judged: Result<&Judgement, &Failure>) -> Result<Stri
     let refused = judged.err().map(|failure| failure.sentence.clone());
     let nothing = Judgement::of_nothing(refused.as_deref().unwrap_or_default());
     page(run, judged.unwrap_or(&nothing), refused.as_deref())
-}
-
-/// What the run was judged to be, if that can be read.
-pub fn read_verdict(run: &RunDirectory) -> Option<Judgement> {
-    plain_file::json(&run.verdict(), VERDICT_BYTES_MAX).ok()
 }
 
 fn page(

@@ -7,7 +7,8 @@ use super::{
     facts::{Done, Ended, Facts},
     thinned::NOTABLE_MAX,
 };
-use crate::{judge::Judgement, observe::ProcessWord};
+use crate::observe::ProcessWord;
+use judge::Judgement;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -45,14 +46,14 @@ pub fn bands(judgement: &Judgement) -> Vec<Value> {
         .collect()
 }
 
-fn label(fault: &crate::judge::FaultJudged) -> String {
+fn label(fault: &judge::FaultJudged) -> String {
     let stores = fault.seen.store_names();
     let of = if stores.is_empty() { String::new() } else { format!(" of {}", stores.join(", ")) };
     format!("{}{of}, gap {:.0} ms", fault.seen.name, fault.longest_gap_ns as f64 / 1e6)
 }
 
 /// The gap, then whom: the lane has the fault's name.
-fn gap_first(fault: &crate::judge::FaultJudged) -> String {
+fn gap_first(fault: &judge::FaultJudged) -> String {
     let stores = fault.seen.store_names();
     let of = if stores.is_empty() { String::new() } else { format!(", {}", stores.join(" ")) };
     format!("{:.1} s gap{of}", fault.longest_gap_ns as f64 / 1e9)
@@ -297,9 +298,9 @@ mod tests {
         let mut judgement = Judgement::of_nothing("");
         judgement.faults = (0..200_000_u64)
             .map(|fault| {
-                let mut seen = crate::faults_seen::FaultSeen::default();
+                let mut seen = judge::faults_seen::FaultSeen::default();
                 (seen.fault, seen.name) = (fault, format!("fault-{fault}"));
-                crate::judge::FaultJudged {
+                judge::FaultJudged {
                     seen,
                     ok_during: 0,
                     longest_gap_ns: 0,

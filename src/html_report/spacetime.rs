@@ -11,7 +11,8 @@ use super::{
     facts::{Facts, Wanted},
     scale::{LEFT, LETTER, RIGHT, Scale, WIDTH},
 };
-use crate::{judge::Judgement, pages::escaped};
+use crate::pages::escaped;
+use judge::Judgement;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write,

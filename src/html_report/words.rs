@@ -8,8 +8,9 @@ use super::{
     explanation::Step,
     facts::{Facts, ProcessChange, Wanted},
 };
-use crate::{judge::Judgement, observe::ProcessWord};
+use crate::observe::ProcessWord;
 use checker::{Counterexample, Finding, FindingKind, OlderState};
+use judge::Judgement;
 use std::fmt::Write;
 
 /// A store that was touched so long before is told of.

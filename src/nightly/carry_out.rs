@@ -11,10 +11,10 @@ use super::{
 };
 use crate::{
     attempts::children::{Children, last_words, said},
-    heal, html_report,
-    judge::Judgement,
+    heal,
 };
 use failure::Failure;
+use judge::Judgement;
 use plan::Plan;
 use run_directory::{RunDirectory, run_archive};
 use std::{
@@ -146,7 +146,7 @@ impl Steps {
             return Ok(None);
         };
         let run = std::fs::canonicalize(folder.join("latest")).ok().map(RunDirectory::at);
-        let judgement: Option<Judgement> = run.as_ref().and_then(html_report::read_verdict);
+        let judgement: Option<Judgement> = run.as_ref().and_then(judge::read_verdict);
         let (mut outcome, mut reasons) = run_outcome(&ended, &said(&output), judgement.as_ref());
         let mut measured = None;
         if let (Some(run), Some(judgement)) = (&run, &judgement) {

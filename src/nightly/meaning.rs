@@ -5,12 +5,10 @@
 use super::outcome::{Measured, Outcome};
 use crate::{
     attempts::children::{Ended, last_line},
-    judge::Judgement,
-    run::parts::PartsJudged,
     self_test,
-    traffic::Counts,
     workload::Workload,
 };
+use judge::{Judgement, parts::PartsJudged, traffic::Counts};
 use plan::Plan;
 
 /// So many reasons are kept of a run; the rest is in its verdict.json.

@@ -12,24 +12,19 @@
 //!
 //! `parts.jsonl`, format version 1: the header `{"format":"jepsen-tikv parts","version":1,"part-ms":…}`, then [`Part`]s.
 
-mod kept;
-mod merged;
 mod tally;
-
-pub use kept::{Kept, open};
-pub use merged::PartsJudged;
 
 use super::{Beside, Free, HISTORY_SEGMENT_MIB, Purpose, interrupted, pace, stage::Stage};
 use crate::{
     heal,
     interrupt::{Interrupt, Urgency},
-    judge::{self, Judgement, Judging},
     targets::under_test::UnderTest,
     workload::Workload,
 };
 use checker::Validity;
 use client::{DirectClient, DirectOptions, Outcome, RawKv, Request};
 use failure::{Exit, Failure};
+use judge::{Judgement, Judging};
 use plan::{
     Plan,
     config::{Config, TargetConfig},

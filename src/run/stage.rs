@@ -11,10 +11,8 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    cluster_samples,
-    ended_early::{self, EndedEarly, Why},
+    cluster_samples, counting,
     interrupt::Interrupt,
-    key_count::CountedRange,
     live_tester::LiveTester,
     metrics::Metrics,
     recording::{Recording, not_recorded},
@@ -28,6 +26,10 @@ use crate::{
 use client::{DirectClient, DirectOptions, RawKv, TikvClient, TikvClientOptions};
 use failure::Failure;
 use histories::{Event, Header, Recorder, RecorderOptions};
+use judge::{
+    ended_early::{EndedEarly, Why},
+    key_count::CountedRange,
+};
 use nemesis::{NemesisReport, Observer, Target};
 use plan::{
     Plan,
@@ -129,9 +131,9 @@ impl Stage<'_> {
         let within =
             if self.target.lost().is_empty() { COUNT_WITHIN } else { COUNT_AFTER_LOSS_WITHIN };
         if worked.counted {
-            range.count_again(&direct, &mut client, op_timeout, within).await;
+            counting::count_again(&range, &direct, &mut client, op_timeout, within).await;
         } else {
-            range.count(&direct, &mut client, op_timeout, within).await;
+            counting::count(&range, &direct, &mut client, op_timeout, within).await;
         }
         drop(watched);
         watcher::note_ended(&self.target, &recording, self.progress);
@@ -232,7 +234,7 @@ impl Stage<'_> {
         }
         if let (Ending::Early(why), after) = ended? {
             let of_ms = time.map(|time| time.as_millis() as u64);
-            ended_early::record(&workers.recording, EndedEarly::now(after, of_ms, why));
+            workers.recording.ended_early(EndedEarly::now(after, of_ms, why));
         }
         Ok(worked)
     }
@@ -348,7 +350,7 @@ impl Stage<'_> {
     }
 
     fn counted_range(&self) -> CountedRange {
-        CountedRange::of(&self.workload)
+        self.workload.counted_range()
     }
 
     /// What the history says of itself; judging it needs nothing else.

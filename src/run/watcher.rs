@@ -1,8 +1,6 @@
 //! Watches a run while it goes: shows how far it is, and ends a phase that is over or makes no sense any more.
 
 use crate::{
-    ended_early::Why,
-    ended_processes,
     interrupt::{Interrupt, Urgency},
     live_tester::LiveTester,
     metrics::Metrics,
@@ -11,6 +9,7 @@ use crate::{
 };
 use failure::Failure;
 use histories::{Recorder, What};
+use judge::{ended_early::Why, ended_processes};
 use nemesis::Observer;
 use std::{
     sync::{Arc, Mutex, PoisonError},

@@ -4,14 +4,11 @@
 //! waits for what it did to show: a new leader, five voters, replicas caught up. It tells each step as it goes. What it
 //! means is judged from the history alone ([`findings`]), so that `check` says the same as the run.
 
-mod findings;
-mod gap;
 mod one_store;
 mod pulse;
 mod scene;
 mod two_stores;
 
-pub use findings::{Finding, SceneFinder, Weight};
 pub use scene::{Scene, SceneParts};
 
 use plan::scenario::ScenarioName;

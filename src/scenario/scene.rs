@@ -4,14 +4,12 @@
 //! and ends when the run is to end. What was hurt is in the books and is healed at the end; if the scene is dropped
 //! instead (a second Ctrl-C, a panic), stores are resumed and the number of replicas is set back at once.
 
-use super::{findings::QUIET, pulse::Pulse};
-use crate::{
-    key_count::{CountedRange, KeyCounts},
-    recording::Recording,
-    targets::under_test::UnderTest,
-};
+use super::pulse::Pulse;
+use crate::{counting, recording::Recording, targets::under_test::UnderTest};
 use client::RawKv;
 use histories::What;
+use judge::experiment::QUIET;
+use judge::key_count::{CountedRange, KeyCounts};
 use nemesis::{Asked, Observer, ProcessState, Region, Store, StoreId, Target, TargetError};
 use plan::scenario::ScenarioConfig;
 use serde_json::{Value, json};
@@ -277,7 +275,8 @@ impl Scene {
         let SceneParts { range, counter, op_timeout, recording, .. } = &self.parts;
         let mut client = recording.client();
         // Enough for an election; the stores shall not be stopped for longer than it needs.
-        let counting = range.count(counter.as_ref(), &mut client, *op_timeout, self.patience() / 2);
+        let counting =
+            counting::count(range, counter.as_ref(), &mut client, *op_timeout, self.patience() / 2);
         let counts = self.unless_over(counting).await?;
         self.books().counted = counts.after.is_some();
         Ok(counts)

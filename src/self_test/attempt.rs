@@ -7,12 +7,12 @@ use super::trials::Plan;
 use crate::{
     attempts::children::{Children, last_words},
     interrupt::Interrupt,
-    judge::FaultJudged,
 };
 use checker::{Validity, Verdict};
 use cluster::defects::Defect;
 use failure::Failure;
 use histories::jsonl::Text;
+use judge::FaultJudged;
 use run_directory::{
     RunDirectory,
     plain_file::{self, VERDICT_BYTES_MAX},

@@ -8,10 +8,10 @@
 //! asked, and is the workload's luck. What a defect determines is who wrote the newer state, when, and whether it was seen.
 
 use super::attempt::Judgement;
-use crate::judge::FaultJudged;
 use checker::{CallKind, Content, Finding, FindingKind, OlderState, Participant, Role};
 use cluster::defects::Defect;
 use histories::jsonl::Text;
+use judge::FaultJudged;
 
 /// A leader that was deposed unawares, and every peer with the defect follower-read, may answer after its resume.
 const OVERLAP: &str = "pause-overlap";

@@ -8,7 +8,6 @@ use super::{
     runs::Runs,
     verdict_head::{self, VerdictHead},
 };
-use crate::html_report;
 use run_directory::{
     RunDirectory,
     plain_file::{self, PLAN_BYTES_MAX},
@@ -54,7 +53,7 @@ fn told(run: &RunDirectory, id: &str) -> Vec<(String, String)> {
             format!("{:.0}", succeeded(head) as f64 / seconds.max(1e-3)),
         );
     }
-    if let Some(judgement) = html_report::read_verdict(run) {
+    if let Some(judgement) = judge::read_verdict(run) {
         let counted = judgement.key_counts;
         if let (Some(before), Some(after)) = (counted.before, counted.after) {
             tell("Keys counted, and after one more put", format!("{before}, {after}"));

@@ -3,8 +3,8 @@
 //! In: a `verdict.json`. Out: [`VerdictHead`]. The fields come before `checked`, which names every key and may be
 //! megabytes long; reading ends there, so that hundreds of runs are listed at once.
 
-use crate::traffic::Counts;
 use checker::Validity;
+use judge::traffic::Counts;
 use run_directory::plain_file;
 use serde::{
     Deserialize, Deserializer,

@@ -8,8 +8,8 @@
 //! luck. A plan that is in it is not tried again: the same steps follow from the same answers. A last line that is torn is
 //! cut off.
 
-use crate::attempts::Anomalies;
 use failure::{Exit, Failure};
+use judge::anomalies::Anomalies;
 use run_directory::plain_file::{self, JOURNAL_BYTES_MAX};
 use serde::{Deserialize, Serialize};
 use std::{

@@ -12,17 +12,16 @@ mod trees;
 mod trial;
 
 use crate::{
-    attempts::{Anomalies, Attempts},
+    attempts::Attempts,
     cli::ShrinkArgs,
-    counterexamples, heal, interrupt,
-    judge::Judging,
-    replay,
+    heal, interrupt, replay,
     run::conclude,
     targets::{consent, survey::surveyed},
 };
 use checker::Validity;
 use failure::{Exit, Failure};
 use journal::Journal;
+use judge::{Judging, anomalies::Anomalies, counterexamples};
 use plan::{Plan, config::TargetConfig};
 use run_directory::{shown, shown_path, write_whole};
 use std::{

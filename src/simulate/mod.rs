@@ -12,7 +12,6 @@ mod wire;
 
 use crate::{
     interrupt::{Interrupt, Listener, Urgency},
-    judge::Judging,
     run,
     workload::Workload,
 };
@@ -22,6 +21,7 @@ use cluster::{
     simulation::{Simulation, SimulationConfig},
 };
 use failure::{Exit, Failure};
+use judge::Judging;
 use plan::{Plan, config::defects_named};
 use run_directory::{RunDirectory, write_whole};
 use stage::Stage;

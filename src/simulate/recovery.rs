@@ -137,7 +137,7 @@ fn gap(regions: &[SimulatedRegion]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{clock::Clock, judge, simulate::wire::Simulated};
+    use crate::{clock::Clock, simulate::wire::Simulated};
     use client::{DirectClient, DirectOptions};
     use cluster::{
         profile::Profile,

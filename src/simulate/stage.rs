@@ -11,9 +11,8 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    ended_early::{self, EndedEarly, Why},
+    counting,
     interrupt::{Interrupt, Urgency},
-    key_count::CountedRange,
     recording::{Recording, not_recorded},
     run::{HISTORY_SEGMENT_MIB, IDLE_BEYOND_PAUSE_MS},
     workers::Workers,
@@ -26,6 +25,10 @@ use cluster::{
 };
 use failure::Failure;
 use histories::{Header, Recorder, RecorderOptions, What};
+use judge::{
+    ended_early::{EndedEarly, Why},
+    key_count::CountedRange,
+};
 use nemesis::{NemesisReport, Observer};
 use plan::{Plan, config::AtomicMode};
 use std::{path::Path, sync::Arc, time::Duration};
@@ -78,7 +81,8 @@ impl Stage<'_> {
         }
         let (mut client, op_timeout) = (recording.client(), self.op_timeout() * 5);
         let direct = self.client();
-        self.counted_range().count(&direct, &mut client, op_timeout, COUNT_WITHIN).await;
+        counting::count(&self.counted_range(), &direct, &mut client, op_timeout, COUNT_WITHIN)
+            .await;
         recorder.finish().map_err(|error| not_recorded(&error))?;
         Ok(report.unhealed)
     }
@@ -100,7 +104,7 @@ impl Stage<'_> {
                 biased;
                 () = asked(self.interrupt, Urgency::Early) => {
                     let early = EndedEarly::now(began.elapsed(), Some(time_ms), Why::Interrupted);
-                    ended_early::record(&workers.recording, early);
+                    workers.recording.ended_early(early);
                 }
                 () = sleep(Duration::from_millis(time_ms)) => {}
             }
@@ -236,7 +240,7 @@ impl Stage<'_> {
     }
 
     fn counted_range(&self) -> CountedRange {
-        CountedRange::of(&self.workload)
+        self.workload.counted_range()
     }
 
     fn header(&self, plan_hash: &str) -> Header {

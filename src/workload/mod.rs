@@ -8,6 +8,7 @@ mod register;
 mod ycsb;
 
 use histories::{Answer, ClientId, Key, Operation, Value};
+use judge::key_count::{CountedRange, ONE_MORE};
 use keys::Chooser;
 use plan::config::{WorkloadConfig, WorkloadName};
 use rand::RngExt;
@@ -34,8 +35,6 @@ pub struct Generator {
     random: ChaCha12Rng,
 }
 
-/// How the key that is put between the two counts ends.
-pub const ONE_MORE: &[u8] = b"zz-one-more";
 /// The keys are hashed, so these many show how all of them lie.
 const KEYS_SEEN: u64 = 10_000;
 
@@ -73,6 +72,13 @@ impl Workload {
     /// Whether every key is loaded before the faults begin. Otherwise they begin absent.
     pub fn loads(&self) -> bool {
         self.config.name == WorkloadName::YcsbA
+    }
+
+    /// The range whose keys are counted at the end of a run.
+    pub fn counted_range(&self) -> CountedRange {
+        let text = |key: Key| String::from_utf8_lossy(&key).into_owned();
+        let (start, end) = self.range();
+        CountedRange { start: text(start), end: text(end), one_more: text(self.extra_key()) }
     }
 
     /// The range `[start, end)` in which all of the workload's keys lie.

@@ -38,6 +38,7 @@ struct Phase {
 
 impl Progress {
     /// A bar if stderr is a terminal, plain lines otherwise.
+    #[expect(clippy::new_without_default, reason = "a bar appears as soon as it is made")]
     pub fn new() -> Self {
         let phase = Phase { name: String::new(), since: Instant::now(), length: None };
         let phase = Arc::new(Mutex::new(phase));

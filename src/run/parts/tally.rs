@@ -2,17 +2,12 @@
 //!
 //! In: judgements. Out: lines of `parts.jsonl`, lines on stdout, how the program ends. Decides nothing but the worst.
 
-use super::{
-    super::{complain, conclude},
-    merged::Merged,
-};
-use crate::{
-    html_report,
-    judge::{Judgement, Judging},
-    report,
-};
+use super::super::{complain, conclude};
+use crate::{html_report, report};
 use checker::Validity;
 use failure::{Exit, Failure};
+use judge::parts::Merged;
+use judge::{Judgement, Judging};
 use plan::Plan;
 use run_directory::RunDirectory;
 use run_directory::shown;

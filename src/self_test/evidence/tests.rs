@@ -1,8 +1,8 @@
 //! Each defect with evidence that is accepted, and with its neighbours, which are not.
 
 use super::*;
-use crate::faults_seen::FaultSeen;
 use checker::{DecidedBy, KeyCount, KeyVerdict, Validity, Verdict};
+use judge::faults_seen::FaultSeen;
 
 const S: u64 = 1_000_000_000;
 

@@ -4,7 +4,7 @@
 //! stale read, a lost write or resurrected depends on who else saw the newer one, before or after, which is the
 //! workload's luck. So these are one class here, and the names are only told.
 
-use crate::judge::Judgement;
+use crate::Judgement;
 use checker::{FindingKind, Validity};
 use histories::jsonl::Text;
 use serde::{Deserialize, Serialize};
@@ -168,7 +168,7 @@ fn class(finding: FindingKind) -> AnomalyClass {
 /// What kind of key it is, told from its name; every key may have a prefix of the user's.
 fn kind(key: &Text) -> KeyKind {
     let has = |part: &[u8]| key.0.windows(part.len()).any(|window| window == part);
-    if has(crate::workload::ONE_MORE) {
+    if has(crate::key_count::ONE_MORE) {
         KeyKind::OneMore
     } else if has(b"usertable:user") {
         KeyKind::Record

@@ -4,7 +4,6 @@
 //! (`after_ms`, `of_ms`: none if the run ends by itself) and `why`. Out: an [`EndedEarly`]. It
 //! makes no verdict worse: what there is was judged.
 
-use crate::recording::Recording;
 use histories::{EventRef, Process, What, WhatRef};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -41,6 +40,12 @@ impl EndedEarly {
         Self { after_ms: after.as_millis() as u64, of_ms, why }
     }
 
+    /// The pair of events that tells it to a history.
+    pub fn events(self) -> [What; 2] {
+        let (f, value) = (EVENT.to_owned(), self.to_json());
+        [What::FaultInvoke { f: f.clone(), value: value.clone() }, What::FaultComplete { f, value }]
+    }
+
     fn to_json(self) -> Value {
         json!({ "after_ms": self.after_ms, "of_ms": self.of_ms, "why": self.why })
     }
@@ -66,12 +71,6 @@ impl fmt::Display for EndedEarly {
             Why::BrokenPromise => f.write_str(", at a broken promise"),
         }
     }
-}
-
-/// Tells a run's history.
-pub fn record(recording: &Recording, early: EndedEarly) {
-    recording.nemesis(What::FaultInvoke { f: EVENT.into(), value: early.to_json() });
-    recording.nemesis(What::FaultComplete { f: EVENT.into(), value: early.to_json() });
 }
 
 /// Finds it in a history.

@@ -1,15 +1,17 @@
 //! What an experiment showed, judged from its history alone.
 //!
 //! In: the history's header and events. Out: [`Finding`]s, each with its weight. Only a broken
-//! promise makes a run invalid: the gap that experiment 2 may not have ([`super::gap`]). What was not seen
+//! promise makes a run invalid: the gap that experiment 2 may not have ([`crate::experiment::gap`]). What was not seen
 //! is unknown; a slower cluster is a note. That every key and value is right is the checker's to
 //! say, not this file's.
 
-use super::gap::{Gap, Held};
+mod gap;
+
 use crate::{
     key_count::{CountFinder, CountedRange},
     traffic::{Traffic, Window},
 };
+use gap::{Gap, Held};
 use histories::{EventRef, Header, WhatRef};
 use plan::scenario::{ScenarioConfig, ScenarioName};
 use serde::Serialize;

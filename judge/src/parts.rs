@@ -4,10 +4,12 @@
 //! added up; faults are numbered through, and their times lie where their part lay. What was changed by each fault, and the
 //! verdict on each key, stand with the part if its files are kept: of these there may be millions.
 
+pub mod kept;
+
 use crate::{
+    FaultJudged, Judgement,
     ended_early::{EndedEarly, Why},
     ended_processes::EndedByItself,
-    judge::{FaultJudged, Judgement},
 };
 use checker::{Validity, Verdict};
 use serde::{Deserialize, Serialize};

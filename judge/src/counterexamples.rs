@@ -4,7 +4,7 @@
 //! invalid, and lines with its drawing and the anomalies found. What a key's name holds beside letters, digits, `-`, `_` and `.` is `_` in
 //! the file's name, so that no key leads out of the directory. Of an imported history they say where in its file the operations are.
 
-use crate::judge::{Judgement, Places};
+use crate::{Judgement, Places};
 use checker::{Counterexample, KeyVerdict};
 use failure::Failure;
 use histories::{Header, import::Place, jsonl};

@@ -3,15 +3,27 @@
 //! In: a history file, nothing else, so that `check` says the same as the run that wrote it. Out: a [`Judgement`],
 //! which is `verdict.json`. A malformed history is a failure, not a judgement.
 
+pub mod anomalies;
+pub mod counterexamples;
+pub mod ended_early;
+pub mod ended_processes;
+pub mod experiment;
+pub mod faults_seen;
+pub mod key_count;
+pub mod leaders_under_faults;
+pub mod parts;
+pub mod recovery;
+pub mod traffic;
+
 use crate::{
     ended_early::{EarlyFinder, EndedEarly},
     ended_processes::{EndedByItself, EndedFinder},
+    experiment::{Finding, SceneFinder, Weight},
     faults_seen::{FaultFinder, FaultSeen},
     key_count::{CountFinder, CountedRange, KeyCounts},
     leaders_under_faults::LeadersUnderFaults,
+    parts::PartsJudged,
     recovery::{Recovery, RecoveryFinder},
-    run::parts::PartsJudged,
-    scenario::{Finding, SceneFinder, Weight},
     traffic::{Counts, Served, Traffic},
 };
 use checker::{Collector, Engine, Model, Options, ReadAgain, Validity, Verdict};
@@ -433,6 +445,12 @@ fn vacuous(
         reasons.push("the keys were not counted to the end, so some may be lost unseen".into());
     }
     reasons
+}
+
+/// What the run was judged to be, if that can be read.
+pub fn read_verdict(run: &run_directory::RunDirectory) -> Option<Judgement> {
+    run_directory::plain_file::json(&run.verdict(), run_directory::plain_file::VERDICT_BYTES_MAX)
+        .ok()
 }
 
 #[cfg(test)]

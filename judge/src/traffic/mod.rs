@@ -102,6 +102,7 @@ impl Traffic {
     }
 
     /// Ends the hearing: completions are put in order of time, which recording need not have kept.
+    #[must_use]
     pub fn finish(mut self) -> Self {
         self.successes.finish();
         self.open.clear();

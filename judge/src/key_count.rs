@@ -1,22 +1,17 @@
-//! How many keys there are: counted by scans at the end of a run, and found again in its history.
+//! How many keys there are, as the scans at the end of a run's history count them.
 //!
-//! In: a client, or a history's events. Out: the two counts, before and after one more put. A count is a chain of
-//! scans over one range, page after page; each is an operation of the history, so the checker judges every key and
-//! value of it. This file only finds the numbers.
+//! In: a history's events. Out: the two counts, before and after one more put. A count is a chain of scans over one
+//! range, page after page; each is an operation of the history, so the checker judges every key and value of it. This
+//! file only finds the numbers.
 
-use crate::{recording::Client, workload::Workload};
-use client::RawKv;
-use histories::{
-    Answer, AnswerRef, EventRef, Key, Operation, OperationRef, Outcome, OutcomeRef, WhatRef,
-};
+use histories::{Answer, AnswerRef, EventRef, Key, Operation, OperationRef, OutcomeRef, WhatRef};
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
-use tokio::time::Instant;
 
 /// So many keys are asked for at once; TiKV answers at most 10,240.
-const PAGE_KEYS: u32 = 5_000;
-/// Between two tries of what did not succeed.
-const TRY_AGAIN_AFTER: Duration = Duration::from_millis(200);
+pub const PAGE_KEYS: u32 = 5_000;
+
+/// The key that is put between two counts ends so.
+pub const ONE_MORE: &[u8] = b"zz-one-more";
 
 /// What is counted; it stands in the history's header.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,14 +36,8 @@ pub struct KeyCounts {
 }
 
 impl CountedRange {
-    /// The range of a workload's keys.
-    pub fn of(workload: &Workload) -> Self {
-        let text = |key: Key| String::from_utf8_lossy(&key).into_owned();
-        let (start, end) = workload.range();
-        Self { start: text(start), end: text(end), one_more: text(workload.extra_key()) }
-    }
-
-    fn page(&self, start: Key) -> Operation {
+    /// The scan of one page.
+    pub fn page(&self, start: Key) -> Operation {
         Operation::Scan {
             start,
             end: Some(self.end.clone().into_bytes()),
@@ -57,76 +46,10 @@ impl CountedRange {
             key_only: false,
         }
     }
-
-    /// Counts, puts one more key, counts again, as far as that succeeds in time.
-    pub async fn count(
-        &self,
-        library: &dyn RawKv,
-        client: &mut Client,
-        op_timeout: Duration,
-        patience: Duration,
-    ) -> KeyCounts {
-        let until = Instant::now() + patience;
-        let before = self.scan_all(library, client, op_timeout, until).await;
-        let mut counts = KeyCounts { before, after: None };
-        if counts.before.is_none() {
-            return counts;
-        }
-        let mut tries = 0_u32;
-        while Instant::now() < until {
-            let value = format!("{}-one-more-{tries}", client.id()).into_bytes();
-            let key = self.one_more.clone().into_bytes();
-            let put = Operation::Put { key, value, ttl_s: None };
-            let (_, outcome) = client.execute(library, "INSERT", put, op_timeout).await;
-            if matches!(outcome, Outcome::Ok(_)) {
-                counts.after = self.scan_all(library, client, op_timeout, until).await;
-                break;
-            }
-            tries += 1;
-            tokio::time::sleep(TRY_AGAIN_AFTER).await;
-        }
-        counts
-    }
-
-    /// Counts once more, after the one more put.
-    pub async fn count_again(
-        &self,
-        library: &dyn RawKv,
-        client: &mut Client,
-        op_timeout: Duration,
-        patience: Duration,
-    ) -> Option<u64> {
-        self.scan_all(library, client, op_timeout, Instant::now() + patience).await
-    }
-
-    async fn scan_all(
-        &self,
-        library: &dyn RawKv,
-        client: &mut Client,
-        op_timeout: Duration,
-        until: Instant,
-    ) -> Option<u64> {
-        let mut counted = 0;
-        let mut start = self.start.clone().into_bytes();
-        while Instant::now() < until {
-            let page = self.page(start.clone());
-            match client.execute(library, "SCAN", page, op_timeout).await.1 {
-                Outcome::Ok(Answer::Scanned(pairs)) => {
-                    counted += pairs.len() as u64;
-                    match next_start(&pairs) {
-                        Some(next) => start = next,
-                        None => return Some(counted),
-                    }
-                }
-                _ => tokio::time::sleep(TRY_AGAIN_AFTER).await,
-            }
-        }
-        None
-    }
 }
 
 /// Where the page after this one starts; `None` = this was the last.
-fn next_start(pairs: &[(Key, Vec<u8>)]) -> Option<Key> {
+pub fn next_start(pairs: &[(Key, Vec<u8>)]) -> Option<Key> {
     let (last, _) = pairs.last().filter(|_| pairs.len() >= PAGE_KEYS as usize)?;
     let mut next = last.clone();
     next.push(0);
@@ -188,7 +111,7 @@ impl CountFinder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use histories::{Event, Process, What};
+    use histories::{Event, Outcome, Process, What};
 
     fn range() -> CountedRange {
         CountedRange { start: "k".into(), end: "l".into(), one_more: "kz".into() }

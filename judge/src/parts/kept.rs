@@ -3,7 +3,8 @@
 //! In: a run's directory. Out: its parts whose files are kept, and the verdict on all of them. Parts that were valid were dropped
 //! when they were over, so of these only the verdict is left.
 
-use crate::{html_report, judge::Judgement};
+use crate::Judgement;
+
 use run_directory::RunDirectory;
 use std::path::{Path, PathBuf};
 
@@ -34,6 +35,6 @@ impl Kept {
             .filter(|part| RunDirectory::open(part).is_some())
             .collect();
         parts.sort();
-        Some(Self { parts, verdict: html_report::read_verdict(&run) })
+        Some(Self { parts, verdict: crate::read_verdict(&run) })
     }
 }
