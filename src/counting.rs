@@ -6,7 +6,8 @@
 use crate::recording::Client;
 use client::RawKv;
 use histories::{Answer, Operation, Outcome};
-use judge::key_count::{CountedRange, KeyCounts, next_start};
+use judge::key_count::KeyCounts;
+use plan::key_range::{CountedRange, next_start};
 use std::time::Duration;
 use tokio::time::Instant;
 

@@ -21,6 +21,7 @@ mod fuzz;
 mod heal;
 mod html_report;
 mod internal;
+mod internal_run;
 mod interrupt;
 mod live;
 mod live_tester;

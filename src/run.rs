@@ -22,9 +22,10 @@ use crate::{
 };
 use failure::{Exit, Failure};
 use histories::{Header, jsonl::Text};
-use judge::{Judging, counterexamples, key_count::CountedRange};
+use judge::{Judging, counterexamples};
 pub use pace::Free;
 use plan::Plan;
+use plan::key_range::CountedRange;
 use run_directory::{RunDirectory, shown, shown_path, write_whole};
 use stage::Stage;
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};

@@ -168,7 +168,7 @@ fn class(finding: FindingKind) -> AnomalyClass {
 /// What kind of key it is, told from its name; every key may have a prefix of the user's.
 fn kind(key: &Text) -> KeyKind {
     let has = |part: &[u8]| key.0.windows(part.len()).any(|window| window == part);
-    if has(crate::key_count::ONE_MORE) {
+    if has(plan::key_range::ONE_MORE) {
         KeyKind::OneMore
     } else if has(b"usertable:user") {
         KeyKind::Record

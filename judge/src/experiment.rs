@@ -8,11 +8,12 @@
 mod gap;
 
 use crate::{
-    key_count::{CountFinder, CountedRange},
+    key_count::CountFinder,
     traffic::{Traffic, Window},
 };
 use gap::{Gap, Held};
 use histories::{EventRef, Header, WhatRef};
+use plan::key_range::CountedRange;
 use plan::scenario::{ScenarioConfig, ScenarioName};
 use serde::Serialize;
 use serde_json::Value;

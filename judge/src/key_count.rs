@@ -5,25 +5,8 @@
 //! file only finds the numbers.
 
 use histories::{Answer, AnswerRef, EventRef, Key, Operation, OperationRef, OutcomeRef, WhatRef};
+use plan::key_range::{CountedRange, PAGE_KEYS, next_start};
 use serde::{Deserialize, Serialize};
-
-/// So many keys are asked for at once; TiKV answers at most 10,240.
-pub const PAGE_KEYS: u32 = 5_000;
-
-/// The key that is put between two counts ends so.
-pub const ONE_MORE: &[u8] = b"zz-one-more";
-
-/// What is counted; it stands in the history's header.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct CountedRange {
-    /// The lower bound, inclusive.
-    pub start: String,
-    /// The upper bound, exclusive.
-    pub end: String,
-    /// The key that is put between the two counts.
-    pub one_more: String,
-}
 
 /// The two counts of a run, as far as they were made.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,27 +16,6 @@ pub struct KeyCounts {
     pub before: Option<u64>,
     /// After it.
     pub after: Option<u64>,
-}
-
-impl CountedRange {
-    /// The scan of one page.
-    pub fn page(&self, start: Key) -> Operation {
-        Operation::Scan {
-            start,
-            end: Some(self.end.clone().into_bytes()),
-            limit: PAGE_KEYS,
-            reverse: false,
-            key_only: false,
-        }
-    }
-}
-
-/// Where the page after this one starts; `None` = this was the last.
-pub fn next_start(pairs: &[(Key, Vec<u8>)]) -> Option<Key> {
-    let (last, _) = pairs.last().filter(|_| pairs.len() >= PAGE_KEYS as usize)?;
-    let mut next = last.clone();
-    next.push(0);
-    Some(next)
 }
 
 /// Finds the counts in a history.

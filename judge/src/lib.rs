@@ -20,7 +20,7 @@ use crate::{
     ended_processes::{EndedByItself, EndedFinder},
     experiment::{Finding, SceneFinder, Weight},
     faults_seen::{FaultFinder, FaultSeen},
-    key_count::{CountFinder, CountedRange, KeyCounts},
+    key_count::{CountFinder, KeyCounts},
     leaders_under_faults::LeadersUnderFaults,
     parts::PartsJudged,
     recovery::{Recovery, RecoveryFinder},
@@ -33,6 +33,7 @@ use histories::{
     import::Place,
     jsonl::{Position, Text},
 };
+use plan::key_range::CountedRange;
 use run_directory::write_whole;
 use serde::{Deserialize, Serialize};
 use std::{

@@ -6,6 +6,7 @@
 //! schedule is carried out as it is written (`reading` refuses what makes no sense). `docs/plan.schema.json` is its schema.
 
 pub mod config;
+pub mod key_range;
 mod reading;
 pub mod scenario;
 

@@ -26,11 +26,9 @@ use crate::{
 use client::{DirectClient, DirectOptions, RawKv, TikvClient, TikvClientOptions};
 use failure::Failure;
 use histories::{Event, Header, Recorder, RecorderOptions};
-use judge::{
-    ended_early::{EndedEarly, Why},
-    key_count::CountedRange,
-};
+use judge::ended_early::{EndedEarly, Why};
 use nemesis::{NemesisReport, Observer, Target};
+use plan::key_range::CountedRange;
 use plan::{
     Plan,
     config::{AtomicMode, ClientName, TargetConfig},

@@ -9,8 +9,9 @@ use crate::{counting, recording::Recording, targets::under_test::UnderTest};
 use client::RawKv;
 use histories::What;
 use judge::experiment::QUIET;
-use judge::key_count::{CountedRange, KeyCounts};
+use judge::key_count::KeyCounts;
 use nemesis::{Asked, Observer, ProcessState, Region, Store, StoreId, Target, TargetError};
+use plan::key_range::CountedRange;
 use plan::scenario::ScenarioConfig;
 use serde_json::{Value, json};
 use std::{

@@ -25,11 +25,9 @@ use cluster::{
 };
 use failure::Failure;
 use histories::{Header, Recorder, RecorderOptions, What};
-use judge::{
-    ended_early::{EndedEarly, Why},
-    key_count::CountedRange,
-};
+use judge::ended_early::{EndedEarly, Why};
 use nemesis::{NemesisReport, Observer};
+use plan::key_range::CountedRange;
 use plan::{Plan, config::AtomicMode};
 use std::{path::Path, sync::Arc, time::Duration};
 use tokio::{

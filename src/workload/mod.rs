@@ -8,9 +8,9 @@ mod register;
 mod ycsb;
 
 use histories::{Answer, ClientId, Key, Operation, Value};
-use judge::key_count::{CountedRange, ONE_MORE};
 use keys::Chooser;
 use plan::config::{WorkloadConfig, WorkloadName};
+use plan::key_range::{CountedRange, ONE_MORE};
 use rand::RngExt;
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::SeedableRng;
