@@ -3,11 +3,9 @@
 //! In: PD's addresses, who sees the processes, the run's clock. Out: a line about once a second. The report draws leaders
 //! and regions from it; no verdict rests on it, so a look that fails, or a disk that is full, ends no run.
 
-use crate::{
-    clock::Clock,
-    observe::{Processes, Sampler},
-};
+use crate::clock::Clock;
 use std::{io::Write, path::Path, sync::Arc, time::Duration};
+use targets::observe::{Processes, Sampler};
 use tokio::{
     task::JoinHandle,
     time::{MissedTickBehavior, interval},

@@ -18,9 +18,7 @@ mod doctor;
 pub mod doors;
 mod export;
 mod fuzz;
-mod heal;
 mod html_report;
-mod internal;
 mod internal_run;
 mod interrupt;
 mod live;
@@ -30,7 +28,6 @@ mod measurement;
 mod metrics;
 mod minimize;
 mod nightly;
-mod observe;
 mod open_files;
 mod pages;
 mod pd_endpoints;
@@ -45,12 +42,9 @@ mod serve;
 mod shrink;
 mod simulate;
 mod stand_ins;
-mod state;
 mod target_check;
-mod targets;
 mod tui;
 mod workers;
-mod workload;
 mod ycsb;
 
 use failure::{Exit, Failure};
@@ -120,7 +114,7 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
             Ok(Exit::Valid)
         }
         cli::Command::Export(args) => export::command(&args),
-        cli::Command::Heal(args) => heal::command(args.directory.as_deref()),
+        cli::Command::Heal(args) => targets::heal::command(args.directory.as_deref()),
         cli::Command::InternalExec(args) => args.run(),
         cli::Command::InternalPd(args) => args.run(),
         cli::Command::InternalRun(args) => args.run(),

@@ -7,8 +7,7 @@
 use crate::{
     attempts::{Attempt, Attempts},
     cli::ReplayArgs,
-    heal, interrupt,
-    targets::{consent, survey::surveyed},
+    interrupt,
 };
 use checker::Validity;
 use failure::{Exit, Failure};
@@ -16,6 +15,7 @@ use judge::anomalies::Anomalies;
 use plan::{Plan, config::TargetConfig};
 use run_directory::{RunDirectory, shown};
 use std::{collections::BTreeSet, fmt::Write as _, io::BufRead, path::Path};
+use targets::{consent, heal, survey::surveyed};
 
 /// Carries a plan out again so many times, and tells how many of them failed.
 pub fn command(args: &ReplayArgs, times: u32) -> Result<Exit, Failure> {

@@ -12,13 +12,11 @@ mod stage;
 mod watcher;
 
 use crate::{
-    heal, html_report,
+    html_report,
     interrupt::{Interrupt, Urgency},
     metrics::{self, Endpoint, Metrics, RunInfo},
     open_files, report,
-    targets::under_test::UnderTest,
     tui::{Seen, Tui},
-    workload::Workload,
 };
 use failure::{Exit, Failure};
 use histories::{Header, jsonl::Text};
@@ -29,7 +27,9 @@ use plan::key_range::CountedRange;
 use run_directory::{RunDirectory, shown, shown_path, write_whole};
 use stage::Stage;
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use targets::{heal, under_test::UnderTest};
 use terminal::progress::Progress;
+use workload::Workload;
 
 /// An idle client waits for so much longer than the longest pause: for a new leader, and for its own turn.
 pub const IDLE_BEYOND_PAUSE_MS: u64 = 6_000;

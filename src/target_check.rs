@@ -6,10 +6,7 @@
 
 use crate::{
     cli::TargetCheckArgs,
-    heal,
     interrupt::{Interrupt, Urgency},
-    targets::{consent, survey, under_test::UnderTest},
-    workload::Workload,
 };
 use client::{
     DirectClient, DirectOptions, Outcome, RawKv, Request, Response, TikvClient, TikvClientOptions,
@@ -22,7 +19,9 @@ use plan::{
 };
 use run_directory::RunDirectory;
 use std::time::Duration;
+use targets::{consent, heal, survey, under_test::UnderTest};
 use tokio::time::Instant;
+use workload::Workload;
 
 /// How long the cluster may take until it is whole.
 const WHOLE_WITHIN: Duration = Duration::from_mins(5);

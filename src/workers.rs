@@ -5,10 +5,7 @@
 //! cache of their own and a deadline longer than any pause: only such clients still send to an old leader after
 //! others have moved on, and wait for what it says when it runs again.
 
-use crate::{
-    recording::{Client, Recording},
-    workload::{Generator, Workload},
-};
+use crate::recording::{Client, Recording};
 use client::RawKv;
 use histories::{Key, Operation, Outcome};
 use std::{
@@ -19,6 +16,7 @@ use std::{
     time::Duration,
 };
 use tokio::{sync::watch, task::JoinSet, time::Instant};
+use workload::{Generator, Workload};
 
 /// After an operation that did not succeed, a client waits so long: a store that refuses is not stormed.
 const AFTER_FAILURE: Duration = Duration::from_millis(20);

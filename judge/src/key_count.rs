@@ -5,7 +5,7 @@
 //! file only finds the numbers.
 
 use histories::{Answer, AnswerRef, EventRef, Key, Operation, OperationRef, OutcomeRef, WhatRef};
-use plan::key_range::{CountedRange, PAGE_KEYS, next_start};
+use plan::key_range::{CountedRange, next_start};
 use serde::{Deserialize, Serialize};
 
 /// The two counts of a run, as far as they were made.
@@ -74,6 +74,7 @@ impl CountFinder {
 mod tests {
     use super::*;
     use histories::{Event, Outcome, Process, What};
+    use plan::key_range::PAGE_KEYS;
 
     fn range() -> CountedRange {
         CountedRange { start: "k".into(), end: "l".into(), one_more: "kz".into() }

@@ -8,7 +8,6 @@
 pub mod children;
 
 use crate::{
-    heal,
     interrupt::{Interrupt, Listener, Urgency},
     simulate,
 };
@@ -20,6 +19,7 @@ use judge::{Judgement, Judging};
 use plan::{Plan, config::TargetConfig};
 use run_directory::{RunDirectory, write_whole};
 use std::{path::Path, time::Duration};
+use targets::heal;
 
 /// What a run takes beside its plan's time: start, load, healing, counting, judging; on a busy machine.
 const BESIDE_PLAN_MAX: Duration = Duration::from_mins(5);

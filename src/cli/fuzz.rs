@@ -1,15 +1,13 @@
 //! The flags of `fuzz`.
 
 use super::{ReadName, target::TargetArgs, times::parse_ms};
-use crate::{
-    fuzz::{Fuzzing, Profile, Space},
-    targets::survey::surveyed,
-};
+use crate::fuzz::{Fuzzing, Profile, Space};
 use clap::Args;
 use cluster::{defects::Defect, read_mode::ReadMode};
 use failure::{Exit, Failure};
 use plan::config::{Config, TargetConfig};
 use std::{path::PathBuf, time::Duration};
+use targets::survey::surveyed;
 
 /// The flags of `fuzz`.
 #[derive(Debug, Args)]

@@ -170,13 +170,13 @@ pub enum Command {
     InternalRun(crate::internal_run::RunArgs),
     /// Become another program that ends with the tester
     #[command(hide = true)]
-    InternalExec(crate::internal::ExecArgs),
+    InternalExec(targets::internal::ExecArgs),
     /// Serve as a PD of the embedded cluster
     #[command(hide = true)]
-    InternalPd(crate::internal::PdArgs),
+    InternalPd(targets::internal::PdArgs),
     /// Serve as a store of the embedded cluster
     #[command(hide = true)]
-    InternalStore(crate::internal::StoreArgs),
+    InternalStore(targets::internal::StoreArgs),
 }
 
 impl Command {

@@ -4,7 +4,6 @@
 //! that says which flag is missing. At a terminal it is asked instead. Nothing is started, and nobody is reached.
 
 use super::target::{on_path, program};
-use crate::targets::consent;
 use clap::Args;
 use failure::Failure;
 use plan::{
@@ -12,6 +11,7 @@ use plan::{
     config::{AttachConfig, BinariesConfig, SecurityConfig, TargetConfig, shell_word},
 };
 use std::path::{Path, PathBuf};
+use targets::consent;
 
 /// The flags that name what a plan may not choose.
 #[derive(Debug, Default, Args)]

@@ -1,11 +1,11 @@
 //! The flags of `plan` and its subcommands.
 
 use super::TestArgs;
-use crate::targets::survey::surveyed;
 use clap::{Args, Subcommand};
 use failure::{Exit, Failure};
 use plan::Plan;
 use std::path::PathBuf;
+use targets::survey::surveyed;
 
 /// The flags of `plan`.
 #[derive(Debug, Args)]

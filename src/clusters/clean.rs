@@ -4,8 +4,9 @@
 //! behind a symbolic link.
 
 use super::{choice, directory::ClusterDirectory, spec::Life};
-use crate::{cli::CleanArgs, heal, targets::consent};
+use crate::cli::CleanArgs;
 use failure::{Exit, Failure};
+use targets::{consent, heal};
 
 /// `jepsen-tikv cluster clean`.
 pub fn command(args: &CleanArgs) -> Result<Exit, Failure> {

@@ -29,7 +29,7 @@ use tokio::{
 
 /// Starts a detached supervisor, and returns once its cluster serves.
 pub fn up(wish: &Wish) -> Result<Exit, Failure> {
-    crate::heal::before_a_run()?;
+    targets::heal::before_a_run()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(Failure::software)?.block_on(async {
         let interrupt = Interrupt::listen().map_err(Failure::software)?;

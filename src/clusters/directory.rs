@@ -5,7 +5,6 @@
 //! long as it lives; the kernel releases it, whatever way it goes). Nothing here follows a symbolic link.
 
 use super::tag::Tag;
-use crate::state;
 use failure::Failure;
 use nix::fcntl::{Flock, FlockArg};
 use std::{
@@ -15,6 +14,7 @@ use std::{
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
+use targets::state;
 
 /// The folder of the clusters in the runs directory; no test has this name.
 pub const FOLDER: &str = "clusters";

@@ -8,15 +8,15 @@ use super::{
     directory::ClusterDirectory,
     spec::{Life, Spec},
 };
-use crate::{
-    cli::DownArgs,
-    heal::{self, Healed},
-    state::{self, Started},
-};
+use crate::cli::DownArgs;
 use failure::{Exit, Failure};
 use nemesis::{ProcessIdentity, ProcessState, Whereabouts};
 use nix::sys::signal::Signal;
 use std::time::Duration;
+use targets::{
+    heal::{self, Healed},
+    state::{self, Started},
+};
 
 /// How long a supervisor may take to end its processes: it may be starting one.
 const END_WITHIN: Duration = Duration::from_mins(1);

@@ -4,10 +4,7 @@
 //! tried by listening on it; between that and the process's own listening somebody else may take it, which the
 //! supervisor notices and tries again.
 
-use crate::{
-    pages::serving,
-    targets::embedded::{Addresses, ClusterFile},
-};
+use crate::pages::serving;
 use failure::Failure;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -15,6 +12,7 @@ use std::{
     io::ErrorKind,
     net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
 };
+use targets::embedded::{Addresses, ClusterFile};
 
 /// How many ports are tried for one process.
 const TRIES_MAX: u16 = 1_000;

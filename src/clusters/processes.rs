@@ -8,14 +8,14 @@ use super::{
     choice,
     control::{Act, Answer, Reply, Request},
 };
-use crate::{
-    cli::ChosenArgs,
-    observe::{self, ProcessSeen, ProcessWord},
-    targets::embedded::{ClusterFile, EmbeddedCluster, ProcessEntry},
-};
+use crate::cli::ChosenArgs;
 use failure::{Exit, Failure};
 use nemesis::{PausedProcesses, ProcessIdentity, ProcessState, Signalled};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use targets::{
+    embedded::{ClusterFile, EmbeddedCluster, ProcessEntry},
+    observe::{self, ProcessSeen, ProcessWord},
+};
 
 /// The processes of a running cluster.
 #[derive(Debug, Clone)]

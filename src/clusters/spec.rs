@@ -3,10 +3,9 @@
 //! Version 1 is a [`Spec`] as JSON: `{"format":"jepsen-tikv cluster spec","version":1,"tag":…,"keep-data":…,
 //! "shape":…,"host":…,"started-at":…,"pd":"HOST:PORT","dashboard":"http://…"}`. `pd` and `dashboard` are absent until
 //! the cluster serves. What runs where is in `cluster.json` beside it (`targets/embedded.rs`); whether it runs, and who
-//! supervises it, only in the user's state directory ([`crate::state`]): a directory may come from somebody else.
+//! supervises it, only in the user's state directory ([`targets::state`]): a directory may come from somebody else.
 
 use super::directory::ClusterDirectory;
-use crate::state::{self, LeftRecord};
 use failure::Failure;
 use plan::config::ClusterShape;
 use run_directory::{
@@ -15,6 +14,7 @@ use run_directory::{
 };
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
+use targets::state::{self, LeftRecord};
 
 const FORMAT: &str = "jepsen-tikv cluster spec";
 const VERSION: u32 = 1;

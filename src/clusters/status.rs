@@ -7,13 +7,6 @@ use super::{
     directory::ClusterDirectory,
     spec::{Life, Spec},
 };
-use crate::{
-    observe,
-    targets::{
-        embedded::{ClusterFile, ProcessEntry},
-        listening,
-    },
-};
 use client::pd_http::{MemberHealth, PdHttp, PdHttpError, Region, Store};
 use failure::Failure;
 use nemesis::ProcessState;
@@ -22,6 +15,10 @@ use std::{
     fmt::Write,
     net::{SocketAddr, TcpListener},
     time::Duration,
+};
+use targets::{
+    embedded::{ClusterFile, ProcessEntry},
+    listening, observe,
 };
 
 /// How long PD may take to answer: `--watch` shows a frozen one within two seconds.

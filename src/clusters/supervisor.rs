@@ -17,17 +17,18 @@ use super::{
 use crate::{
     interrupt::{Interrupt, Urgency},
     live::{self, Live, Source},
-    state::OwnRecord,
-    targets::{
-        embedded::{ClusterFile, EmbeddedCluster, ProcessEntry},
-        splitting, wholeness,
-    },
 };
 use client::pd_http::PdHttp;
 use failure::{Exit, Failure};
 use nemesis::PausedProcesses;
 use plan::config::ClusterShape;
 use std::{fs, sync::Arc, time::Duration};
+use targets::{
+    embedded::{ClusterFile, EmbeddedCluster, ProcessEntry},
+    splitting,
+    state::OwnRecord,
+    wholeness,
+};
 use tokio::{task::spawn_blocking, time::Instant};
 
 /// How long the cluster may take until it is whole.
@@ -47,7 +48,7 @@ const PORT_PAUSE_MS_MAX: u64 = 1_000;
 
 /// Starts a cluster, and keeps it until somebody asks for its end.
 pub fn in_the_terminal(wish: &Wish) -> Result<Exit, Failure> {
-    crate::heal::before_a_run()?;
+    targets::heal::before_a_run()?;
     run(wish, &Arc::new(Speaker::Terminal))
 }
 
@@ -221,7 +222,7 @@ impl Supervisor<'_> {
         let pd = PdHttp::new(&pd_endpoint, PD_PATIENCE).map_err(Failure::target_or_disk)?;
         self.await_whole(processes, &pd, 0).await?;
         if self.is_new && self.shape.regions > 1 {
-            let keys = crate::workload::split_keys_of_table(self.shape.regions);
+            let keys = workload::split_keys_of_table(self.shape.regions);
             self.speaker
                 .line(format_args!("Splitting the table's keys into {} regions", keys.len() + 1));
             splitting::split(&pd, &keys, WHOLE_WITHIN).await?;

@@ -3,13 +3,13 @@
 //! In: `/proc` and `/sys`. Out: findings. What cannot be read is said, not guessed.
 
 use super::Finding;
-use crate::targets::listening;
 use std::{
     fs,
     hint::black_box,
     net::{Ipv4Addr, TcpListener},
     time::Instant,
 };
+use targets::listening;
 
 /// What the embedded cluster of six stores uses, at most, in one process.
 const OPEN_FILES_MIN: u64 = 1024;

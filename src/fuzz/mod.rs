@@ -12,7 +12,7 @@ pub use space::{Profile, Space};
 
 use crate::{
     attempts::{Attempt, Attempts},
-    heal, interrupt, report,
+    interrupt, report,
     run::conclude,
 };
 use checker::Validity;
@@ -27,6 +27,7 @@ use std::{
     path::PathBuf,
     time::{Duration, Instant},
 };
+use targets::heal;
 
 /// So many runs in a row that cannot be carried out are no accident.
 const NOT_CARRIED_OUT_MAX: u64 = 10;

@@ -5,7 +5,6 @@
 //! reported and what stands before it is used. It judges nothing.
 
 use super::thinned::Thinned;
-use crate::observe::ProcessWord;
 use histories::{
     Answer, AnswerRef, EventRef, Header, Operation, OutcomeRef, Process, ReadError, WhatRef,
     jsonl::Text,
@@ -14,6 +13,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     path::Path,
 };
+use targets::observe::ProcessWord;
 
 /// How an operation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

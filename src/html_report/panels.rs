@@ -7,10 +7,10 @@ use super::{
     facts::{Done, Ended, Facts},
     thinned::NOTABLE_MAX,
 };
-use crate::observe::ProcessWord;
 use judge::Judgement;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use targets::observe::ProcessWord;
 
 /// About so many buckets over the whole time.
 const BUCKETS: f64 = 300.0;

@@ -8,10 +8,10 @@ use super::{
     explanation::Step,
     facts::{Facts, ProcessChange, Wanted},
 };
-use crate::observe::ProcessWord;
 use checker::{Counterexample, Finding, FindingKind, OlderState};
 use judge::Judgement;
 use std::fmt::Write;
+use targets::observe::ProcessWord;
 
 /// A store that was touched so long before is told of.
 const BEFORE_NS: u64 = 5_000_000_000;

@@ -23,12 +23,10 @@ mod watch;
 
 pub use watch::{FaultShown, OperationShown, Past, Tester, TesterSeen, Update};
 
-use crate::{
-    observe::{Processes, Sampler},
-    pages::serving,
-};
+use crate::pages::serving;
 use failure::Failure;
 use std::{convert::Infallible, net::SocketAddr, sync::Arc};
+use targets::observe::{Processes, Sampler};
 use tokio::task::JoinHandle;
 
 /// Whom a live page is about.

@@ -2,13 +2,13 @@
 //!
 //! In: a [`Sampler`] and, in a run, a [`Tester`]. Out: updates as JSON, to every page that listens.
 
-use crate::observe::{Sample, Sampler, changes};
 use serde::Serialize;
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
+use targets::observe::{Sample, Sampler, changes};
 use tokio::{
     sync::broadcast,
     time::{MissedTickBehavior, interval},

@@ -9,10 +9,7 @@ use super::{
     meaning::{measure, run_outcome, self_test_outcome},
     outcome::{Kind, Outcome, Row},
 };
-use crate::{
-    attempts::children::{Children, last_words, said},
-    heal,
-};
+use crate::attempts::children::{Children, last_words, said};
 use failure::Failure;
 use judge::Judgement;
 use plan::Plan;
@@ -21,6 +18,7 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
+use targets::heal;
 
 /// A run may take so much longer than clients and faults run side by side: start, load, heal, count, judge.
 const RUN_BEYOND_MAX: Duration = Duration::from_mins(10);

@@ -6,10 +6,10 @@ use super::outcome::{Measured, Outcome};
 use crate::{
     attempts::children::{Ended, last_line},
     self_test,
-    workload::Workload,
 };
 use judge::{Judgement, parts::PartsJudged, traffic::Counts};
 use plan::Plan;
+use workload::Workload;
 
 /// So many reasons are kept of a run; the rest is in its verdict.json.
 const REASONS_MAX: usize = 5;

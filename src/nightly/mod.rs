@@ -22,7 +22,7 @@ mod table;
 
 pub use settings::{Settings, Span};
 
-use crate::{attempts::children::Children, cli::NightlyArgs, heal, interrupt::Listener};
+use crate::{attempts::children::Children, cli::NightlyArgs, interrupt::Listener};
 use carry_out::Steps;
 use failing_plans::FailingPlans;
 use failure::{Exit, Failure};
@@ -31,6 +31,7 @@ use night::Night;
 use nights::Nights;
 use settings::Keep;
 use std::path::{Path, PathBuf};
+use targets::heal;
 
 /// Runs a night, or goes on with the last one.
 pub fn command(args: &NightlyArgs) -> Result<Exit, Failure> {

@@ -7,7 +7,6 @@
 //! store that we can start again is killed for it if the plan kills stores; of a cluster that
 //! somebody else started no more is asked than to move a leader there and back.
 
-use crate::targets::under_test::UnderTest;
 use failure::Failure;
 use nemesis::{Action, Region, RegionId, StoreId, Target};
 use plan::{
@@ -15,6 +14,7 @@ use plan::{
     config::{NemesisConfig, TargetConfig},
 };
 use std::time::Duration;
+use targets::under_test::UnderTest;
 use terminal::progress::Progress;
 use tokio::time::Instant;
 

@@ -15,12 +15,7 @@
 mod tally;
 
 use super::{Beside, Free, HISTORY_SEGMENT_MIB, Purpose, interrupted, pace, stage::Stage};
-use crate::{
-    heal,
-    interrupt::{Interrupt, Urgency},
-    targets::under_test::UnderTest,
-    workload::Workload,
-};
+use crate::interrupt::{Interrupt, Urgency};
 use checker::Validity;
 use client::{DirectClient, DirectOptions, Outcome, RawKv, Request};
 use failure::{Exit, Failure};
@@ -40,7 +35,9 @@ use std::{
     time::{Duration, Instant},
 };
 use tally::{Part, Tally};
+use targets::{heal, under_test::UnderTest};
 use terminal::progress::Progress;
+use workload::Workload;
 
 /// What the keys of all parts begin with, where the user names nothing.
 const PREFIX: &str = "parts/";

@@ -18,10 +18,8 @@ use crate::{
     recording::{Recording, not_recorded},
     recording_cost,
     scenario::{self, Scene, SceneParts},
-    targets::under_test::UnderTest,
     tui::Seen,
     workers::Workers,
-    workload::Workload,
 };
 use client::{DirectClient, DirectOptions, RawKv, TikvClient, TikvClientOptions};
 use failure::Failure;
@@ -39,8 +37,10 @@ use std::{
     sync::{Arc, mpsc::Sender},
     time::Duration,
 };
+use targets::under_test::UnderTest;
 use terminal::progress::Progress;
 use tokio::{sync::watch, time::Instant};
+use workload::Workload;
 
 /// How long the cluster may take until it is whole, at the start and after the faults, at the `fast` profile.
 const WHOLE_WITHIN: Duration = Duration::from_mins(1);

@@ -5,7 +5,6 @@ use crate::{
     live_tester::LiveTester,
     metrics::Metrics,
     recording::{Recording, not_recorded},
-    targets::under_test::UnderTest,
 };
 use failure::Failure;
 use histories::{Recorder, What};
@@ -15,6 +14,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
+use targets::under_test::UnderTest;
 use terminal::progress::Progress;
 use tokio::time::Instant;
 

@@ -5,7 +5,7 @@
 //! instead (a second Ctrl-C, a panic), stores are resumed and the number of replicas is set back at once.
 
 use super::pulse::Pulse;
-use crate::{counting, recording::Recording, targets::under_test::UnderTest};
+use crate::{counting, recording::Recording};
 use client::RawKv;
 use histories::What;
 use judge::experiment::QUIET;
@@ -19,6 +19,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
+use targets::under_test::UnderTest;
 use terminal::progress::Progress;
 use tokio::{sync::watch, time::Instant};
 

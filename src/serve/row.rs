@@ -7,7 +7,6 @@ use super::{
     tail::{self, Tail},
     verdict_head::{self, VerdictHead},
 };
-use crate::state;
 use run_directory::{
     RunDirectory,
     plain_file::{self, PLAN_BYTES_MAX},
@@ -19,6 +18,7 @@ use std::{
     path::Path,
     time::{Duration, SystemTime},
 };
+use targets::state;
 
 /// A header is not longer than this.
 const HEADER_MAX: u64 = 256 << 10;

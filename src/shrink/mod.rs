@@ -11,13 +11,7 @@ mod journal;
 mod trees;
 mod trial;
 
-use crate::{
-    attempts::Attempts,
-    cli::ShrinkArgs,
-    heal, interrupt, replay,
-    run::conclude,
-    targets::{consent, survey::surveyed},
-};
+use crate::{attempts::Attempts, cli::ShrinkArgs, interrupt, replay, run::conclude};
 use checker::Validity;
 use failure::{Exit, Failure};
 use journal::Journal;
@@ -28,6 +22,7 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
+use targets::{consent, heal, survey::surveyed};
 use trees::Part;
 use trial::{Rated, Stop, Trial};
 

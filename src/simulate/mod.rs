@@ -13,7 +13,6 @@ mod wire;
 use crate::{
     interrupt::{Interrupt, Listener, Urgency},
     run,
-    workload::Workload,
 };
 use cluster::{
     profile::Profile,
@@ -26,6 +25,7 @@ use plan::{Plan, config::defects_named};
 use run_directory::{RunDirectory, write_whole};
 use stage::Stage;
 use std::{path::Path, task::Poll};
+use workload::Workload;
 
 /// Applied entries that stay in a log: fewer than real stores keep, so that snapshots are needed.
 const LOG_ENTRIES_KEPT: u64 = 64;

@@ -16,7 +16,6 @@ use crate::{
     recording::{Recording, not_recorded},
     run::{HISTORY_SEGMENT_MIB, IDLE_BEYOND_PAUSE_MS},
     workers::Workers,
-    workload::Workload,
 };
 use client::{DirectClient, DirectOptions, RawKv};
 use cluster::{
@@ -34,6 +33,7 @@ use tokio::{
     sync::watch,
     time::{Instant, sleep},
 };
+use workload::Workload;
 
 /// How long every region may take after the last healing until it serves, virtual time, with the profile `fast`, whose
 /// elections take two seconds.

@@ -3,7 +3,6 @@
 //! In: stores by id. Out: what their simulated processes do afterwards. Nothing here waits: what is asked has happened.
 
 use super::disturbances::Disturbances;
-use crate::workload::Workload;
 use cluster::simulation::{ProcessState as Simulated, SimulatedRegion, Simulation, store_address};
 use histories::Key;
 use nemesis::{
@@ -16,6 +15,7 @@ use std::{
     time::Duration,
 };
 use tokio::time::sleep;
+use workload::Workload;
 
 /// How long a disk that shall fail may be left alone, and how often it is looked at.
 const DISK_FAILS_WITHIN: Duration = Duration::from_secs(2);

@@ -4,7 +4,7 @@
 //! colour alone.
 
 use super::shown::Shown;
-use crate::{live::OperationShown, observe::ProcessWord};
+use crate::live::OperationShown;
 use ratatui::{
     Frame,
     layout::{Constraint, Layout, Rect},
@@ -12,6 +12,7 @@ use ratatui::{
     text::{Line, Span},
     widgets::{Block, Cell, Gauge, List, ListItem, Row, Sparkline, Table},
 };
+use targets::observe::ProcessWord;
 
 /// The operations' rows that have room beside the throughput.
 const KINDS_MAX: usize = 5;
@@ -105,7 +106,7 @@ fn kinds(shown: &Shown) -> Table<'_> {
 }
 
 fn table_of_stores(shown: &Shown) -> Table<'_> {
-    let row = |store: &crate::observe::StoreSeen| {
+    let row = |store: &targets::observe::StoreSeen| {
         let (word, colour) = match (store.process, store.answers) {
             (Some(ProcessWord::Running), _) => ("running", Color::Green),
             (Some(ProcessWord::Stopped), _) => ("STOPPED", Color::Yellow),
@@ -155,8 +156,8 @@ fn last_events(shown: &Shown, area: Rect) -> List<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observe::StoreSeen;
     use ratatui::{Terminal, backend::TestBackend};
+    use targets::observe::StoreSeen;
 
     fn store(id: u64, process: Option<ProcessWord>) -> StoreSeen {
         StoreSeen {

@@ -2,10 +2,8 @@
 //!
 //! In: the run's progress, and what was seen of the cluster so far. Out: plain data.
 
-use crate::{
-    live::{OperationShown, Past, Update},
-    observe::StoreSeen,
-};
+use crate::live::{OperationShown, Past, Update};
+use targets::observe::StoreSeen;
 use terminal::{escaped, progress::Progress};
 
 /// So many seconds of throughput are shown at most, and so many events.

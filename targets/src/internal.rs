@@ -1,6 +1,6 @@
 //! The hidden subcommands: this binary serves as one process of the embedded cluster.
 //!
-//! In: flags that only [`crate::targets`] writes. Out: a process that serves until it is told to end. Both sides
+//! In: flags that only [`crate`] writes. Out: a process that serves until it is told to end. Both sides
 //! of the flags stand here, so that they cannot disagree. stdout carries the one line that says it serves, stderr
 //! is the log.
 

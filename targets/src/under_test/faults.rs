@@ -3,7 +3,7 @@
 //! In: stores by id. Out: what was seen of their processes. What blocks is done off the runtime.
 
 use super::{ASK_AGAIN, StorePlace, UnderTest, lock};
-use crate::targets::cluster_processes::ClusterProcesses;
+use crate::cluster_processes::ClusterProcesses;
 use client::pd_http::PdHttpError;
 use failure::Failure;
 use nemesis::{

@@ -9,7 +9,7 @@ mod by_hand;
 
 use crate::{
     state::{LeftRecord, Started, StateDirectory},
-    targets::undo::Undo,
+    undo::Undo,
 };
 use failure::{Exit, Failure};
 use nemesis::{ProcessIdentity, ProcessState, Whereabouts};

@@ -5,11 +5,9 @@
 
 use super::{cluster_file::ProcessEntry, held_port::HeldPort, loopback};
 use crate::{
+    binaries,
     internal::{PdArgs, StoreArgs},
-    targets::{
-        binaries,
-        processes::{Process, Spawner, StartError},
-    },
+    processes::{Process, Spawner, StartError},
 };
 use cluster::process::Ready;
 use failure::Failure;

@@ -7,7 +7,7 @@ use super::{
     directory::StateDirectory,
     record::{LOCK, Record, Started, remove},
 };
-use crate::targets::undo::Undo;
+use crate::undo::Undo;
 use failure::Failure;
 use std::{
     fs::{DirBuilder, File, OpenOptions},

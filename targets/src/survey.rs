@@ -4,11 +4,11 @@
 //! others will be as they are asked for. Changes nothing.
 
 use super::attached::AttachedCluster;
-use crate::workload::Workload;
 use client::{DirectClient, DirectOptions, Outcome, PdHttp, RawKv, Request, Response};
 use failure::Failure;
 use plan::config::{Config, Found, TargetConfig};
 use std::time::Duration;
+use workload::Workload;
 
 const PD_PATIENCE: Duration = Duration::from_secs(5);
 const SCAN_PATIENCE: Duration = Duration::from_secs(10);

@@ -4,7 +4,6 @@
 //! undoing: at the end of a run on every way out, or by `heal` after a tester that was killed. Doing it twice does no
 //! harm. Nothing is done to a cluster with another id. `attached.json` in the run directory describes it for people.
 
-use crate::workload::Workload;
 use client::{DirectClient, DirectOptions, Outcome, PdHttp, RawKv, Request, Response, Security};
 use failure::Failure;
 use plan::config::{AttachConfig, TargetConfig};
@@ -12,6 +11,7 @@ use run_directory::{RunDirectory, write_whole};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use tokio::time::Instant;
+use workload::Workload;
 
 const FORMAT: &str = "jepsen-tikv attached";
 const VERSION: u32 = 2;

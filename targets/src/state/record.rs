@@ -4,7 +4,7 @@
 //! because it lies in the state directory.
 
 use super::directory::StateDirectory;
-use crate::targets::undo::Undo;
+use crate::undo::Undo;
 use failure::Failure;
 use nemesis::{Machine, ProcessIdentity, ProcessState, Whereabouts};
 use serde::{Deserialize, Serialize};
