@@ -4,7 +4,7 @@
 //! JSON; counterexamples as files; and how the program ends: as the worst of them. A malformed history is refused,
 //! and ends it worse than any verdict.
 
-use crate::{cli::CheckArgs, report, run::complain};
+use crate::{cli::CheckArgs, commands::test::complain, report};
 use failure::{Exit, Failure};
 use judge::{Judgement, Judging, counterexamples, parts::kept::Kept};
 use run_directory::RunDirectory;

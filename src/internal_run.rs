@@ -16,6 +16,6 @@ impl RunArgs {
     pub fn run(&self) -> Result<Exit, Failure> {
         let run = run_directory::RunDirectory::at(self.directory.clone());
         let plan = plan::Plan::read(&run.plan())?;
-        crate::run::inside(&plan, &run, crate::run::Beside::default())
+        crate::commands::test::inside(&plan, &run, crate::commands::test::Beside::default())
     }
 }

@@ -8,11 +8,9 @@
 mod attempts;
 mod check;
 mod cli;
-mod clock;
-mod cluster_samples;
 mod clusters;
+mod commands;
 mod count;
-mod counting;
 mod doctor;
 #[doc(hidden)]
 pub mod doors;
@@ -20,31 +18,24 @@ mod export;
 mod fuzz;
 mod html_report;
 mod internal_run;
-mod interrupt;
 mod live;
 mod live_tester;
 mod logging;
-mod measurement;
 mod metrics;
 mod minimize;
 mod nightly;
-mod open_files;
 mod pages;
+mod parts;
 mod pd_endpoints;
-mod recording;
-mod recording_cost;
 mod replay;
 mod report;
-mod run;
-mod scenario;
 mod self_test;
 mod serve;
 mod shrink;
-mod simulate;
 mod stand_ins;
 mod target_check;
 mod tui;
-mod workers;
+mod watching;
 mod ycsb;
 
 use failure::{Exit, Failure};
@@ -56,7 +47,7 @@ pub fn main() -> ExitCode {
     if let Some(code) = stand_ins::run() {
         return code;
     }
-    open_files::allow_all();
+    run::open_files::allow_all();
     let ended = cli::parse().and_then(|cli| {
         if !cli.command.logs_by_itself() {
             logging::begin(&cli.verbosity);
@@ -76,13 +67,13 @@ pub fn main() -> ExitCode {
 fn planned(
     plan: &plan::Plan,
     runs_dir: &std::path::Path,
-    beside: run::Beside,
+    beside: commands::test::Beside,
 ) -> Result<Exit, Failure> {
     if plan.config.target == plan::config::TargetConfig::Simulated {
-        return simulate::command(plan, runs_dir, &beside.judging());
+        return commands::simulate::command(plan, runs_dir, &beside.judging());
     }
     targets::consent::ask(plan)?;
-    run::test(plan, runs_dir, beside)
+    commands::test::test(plan, runs_dir, beside)
 }
 
 /// What `test` does: one run, or one part after another.
@@ -91,10 +82,10 @@ fn test(args: &cli::TestArgs) -> Result<Exit, Failure> {
     let Some(part_ms) = args.rotate_keys else {
         return planned(&plan::Plan::draw(surveyed(config)?)?, &args.runs_dir, args.beside()?);
     };
-    run::parts::prepare(&mut config, part_ms)?;
+    parts::prepare(&mut config, part_ms)?;
     let plan = plan::Plan::draw(surveyed(config)?)?;
     targets::consent::ask(&plan)?;
-    run::parts::test(&plan, part_ms, &args.runs_dir, args.free())
+    parts::test(&plan, part_ms, &args.runs_dir, args.free())
 }
 
 fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
@@ -123,7 +114,7 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
         cli::Command::SelfTest(args) => self_test::command(&args),
         cli::Command::Test(args) => test(&args),
         cli::Command::BenchRecording(args) => {
-            run::recording_cost(&plan::Plan::draw(args.config()?)?, &args.runs_dir)
+            commands::test::recording_cost(&plan::Plan::draw(args.config()?)?, &args.runs_dir)
         }
         cli::Command::Plan(args) => args.run(),
         cli::Command::Replay(args) => {
@@ -145,7 +136,7 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
         cli::Command::Fuzz(args) => fuzz::command(&args.fuzzing()?),
         cli::Command::Simulate(args) => {
             let judging = args.test.beside()?.judging();
-            simulate::command(&args.plan()?, &args.runs_dir(), &judging)
+            commands::simulate::command(&args.plan()?, &args.runs_dir(), &judging)
         }
         cli::Command::Shrink(args) => shrink::command(&args),
         cli::Command::Doctor(args) => doctor::command(&args),

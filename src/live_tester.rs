@@ -3,12 +3,10 @@
 //! In: what the run shares with its progress bar, and every event of the nemesis. Out: [`TesterSeen`] once a second. It
 //! hears what the history hears, and decides nothing.
 
-use crate::{
-    live::{FaultShown, OperationShown, Tester, TesterSeen},
-    recording::Recording,
-};
+use crate::live::{FaultShown, OperationShown, Tester, TesterSeen};
 use histories::{Event, Process, What};
 use judge::faults_seen::FaultFinder;
+use run::recording::Recording;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},

@@ -7,12 +7,12 @@
 use crate::{
     attempts::{Attempt, Attempts},
     cli::ReplayArgs,
-    interrupt,
 };
 use checker::Validity;
 use failure::{Exit, Failure};
 use judge::anomalies::Anomalies;
 use plan::{Plan, config::TargetConfig};
+use run::interrupt;
 use run_directory::{RunDirectory, shown};
 use std::{collections::BTreeSet, fmt::Write as _, io::BufRead, path::Path};
 use targets::{consent, heal, survey::surveyed};

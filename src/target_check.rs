@@ -4,10 +4,7 @@
 //! nothing failed. It judges no history; it asks whether a test could be carried out here at all. What it changes it
 //! puts back, and its keys all begin with the prefix.
 
-use crate::{
-    cli::TargetCheckArgs,
-    interrupt::{Interrupt, Urgency},
-};
+use crate::cli::TargetCheckArgs;
 use client::{
     DirectClient, DirectOptions, Outcome, RawKv, Request, Response, TikvClient, TikvClientOptions,
 };
@@ -17,6 +14,7 @@ use plan::{
     Plan,
     config::{Config, TargetConfig},
 };
+use run::interrupt::{Interrupt, Urgency};
 use run_directory::RunDirectory;
 use std::time::Duration;
 use targets::{consent, heal, survey, under_test::UnderTest};

@@ -4,15 +4,13 @@
 //! us to end meanwhile. It is in a process group of its own, so that an interrupt reaches it through us and once; the
 //! kernel ends it with us, and with it what it started. A shell's settings do not reach it.
 
-use crate::{
-    cli::defaults,
-    interrupt::{Interrupt, Urgency},
-};
+use crate::cli::defaults;
 use failure::Failure;
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
+use run::interrupt::{Interrupt, Urgency};
 use std::{
     fs::File,
     os::unix::process::CommandExt as _,

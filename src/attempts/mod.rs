@@ -7,16 +7,16 @@
 
 pub mod children;
 
-use crate::{
-    interrupt::{Interrupt, Listener, Urgency},
-    simulate,
-};
 use checker::Validity;
 use children::Children;
 use failure::{Exit, Failure};
 use judge::anomalies::Anomalies;
 use judge::{Judgement, Judging};
 use plan::{Plan, config::TargetConfig};
+use run::{
+    interrupt::{Interrupt, Listener, Urgency},
+    simulate,
+};
 use run_directory::{RunDirectory, write_whole};
 use std::{path::Path, time::Duration};
 use targets::heal;

@@ -1,13 +1,14 @@
 //! The flags of `test`, and how they become a checked [`Config`].
 
 use super::{shape::ShapeArgs, target::TargetArgs, times::parse_ms, watching::WatchingArgs};
-use crate::run::{Beside, Free, HISTORY_SEGMENT_MIB};
+use crate::commands::test::Beside;
 use clap::{Args, ValueEnum};
 use failure::{Exit, Failure};
 use plan::config::{
     AtomicMode, ClientName, Config, Distribution, FaultTimes, NemesisConfig, OperationName,
     Operations, WorkloadConfig, WorkloadName, default_name, parse_weight,
 };
+use run::{HISTORY_SEGMENT_MIB, pace::Free};
 use std::path::PathBuf;
 
 /// On or off.

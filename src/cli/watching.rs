@@ -1,6 +1,6 @@
 //! The flags that say how a run is watched while it goes; all commands that run something share them.
 
-use crate::{live, pages::serving, run::Beside};
+use crate::{commands::test::Beside, live, pages::serving};
 use clap::Args;
 use failure::Failure;
 use std::{io::IsTerminal, net::SocketAddr};

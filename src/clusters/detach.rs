@@ -9,12 +9,12 @@ use super::{
     supervisor,
     wish::Wish,
 };
-use crate::interrupt::{Interrupt, Urgency};
 use failure::{Exit, Failure};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
+use run::interrupt::{Interrupt, Urgency};
 use std::{
     fs::OpenOptions,
     io::Read,

@@ -14,14 +14,12 @@ use super::{
     spec::Spec,
     wish::Wish,
 };
-use crate::{
-    interrupt::{Interrupt, Urgency},
-    live::{self, Live, Source},
-};
+use crate::live::{self, Live, Source};
 use client::pd_http::PdHttp;
 use failure::{Exit, Failure};
 use nemesis::PausedProcesses;
 use plan::config::ClusterShape;
+use run::interrupt::{Interrupt, Urgency};
 use std::{fs, sync::Arc, time::Duration};
 use targets::{
     embedded::{ClusterFile, EmbeddedCluster, ProcessEntry},

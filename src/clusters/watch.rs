@@ -5,12 +5,10 @@
 //! says.
 
 use super::{choice, directory::ClusterDirectory, status::ClusterStatus, table};
-use crate::{
-    cli::StatusArgs,
-    interrupt::{Interrupt, Urgency},
-};
+use crate::cli::StatusArgs;
 use failure::{Exit, Failure};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use run::interrupt::{Interrupt, Urgency};
 use std::{cell::RefCell, io::IsTerminal, time::Duration};
 
 /// Between two looks.

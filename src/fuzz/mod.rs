@@ -12,8 +12,8 @@ pub use space::{Profile, Space};
 
 use crate::{
     attempts::{Attempt, Attempts},
-    interrupt, report,
-    run::conclude,
+    commands::test::conclude,
+    report,
 };
 use checker::Validity;
 use failure::{Exit, Failure};
@@ -22,6 +22,7 @@ use plan::{Plan, config::TargetConfig};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use regressions::Regressions;
+use run::interrupt;
 use run_directory::shown;
 use std::{
     path::PathBuf,

@@ -17,7 +17,7 @@ mod thinned;
 mod words;
 mod wrong;
 
-use crate::{cli, pages::Page, report, run::complain};
+use crate::{cli, commands::test::complain, pages::Page, report};
 use facts::Facts;
 use failure::{Exit, Failure};
 use judge::Judgement;

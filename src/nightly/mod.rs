@@ -22,13 +22,14 @@ mod table;
 
 pub use settings::{Settings, Span};
 
-use crate::{attempts::children::Children, cli::NightlyArgs, interrupt::Listener};
+use crate::{attempts::children::Children, cli::NightlyArgs};
 use carry_out::Steps;
 use failing_plans::FailingPlans;
 use failure::{Exit, Failure};
 use journal::Journal;
 use night::Night;
 use nights::Nights;
+use run::interrupt::Listener;
 use settings::Keep;
 use std::path::{Path, PathBuf};
 use targets::heal;

@@ -15,9 +15,9 @@ use super::{
     summary::{self, Summary, trusted},
     table,
 };
-use crate::interrupt;
 use failure::{Exit, Failure};
 use plan::Plan;
+use run::interrupt;
 use run_directory::write_whole;
 
 /// The self-test needs some luck to catch a defect within its minute, so it gets a second try, which is said.

@@ -4,15 +4,13 @@
 //! has none.
 
 use super::trials::Plan;
-use crate::{
-    attempts::children::{Children, last_words},
-    interrupt::Interrupt,
-};
+use crate::attempts::children::{Children, last_words};
 use checker::{Validity, Verdict};
 use cluster::defects::Defect;
 use failure::Failure;
 use histories::jsonl::Text;
 use judge::FaultJudged;
+use run::interrupt::Interrupt;
 use run_directory::{
     RunDirectory,
     plain_file::{self, VERDICT_BYTES_MAX},

@@ -11,14 +11,12 @@ mod least;
 mod table;
 pub mod trials;
 
-use crate::{
-    cli::SelfTestArgs,
-    interrupt::{self, Listener, Urgency},
-};
+use crate::cli::SelfTestArgs;
 use attempt::{Attempt, Judged, Runner};
 use checker::Validity;
 use cluster::defects::Defect;
 use failure::{Exit, Failure};
+use run::interrupt::{self, Listener, Urgency};
 use std::{
     collections::VecDeque,
     sync::{Mutex, PoisonError},

@@ -15,12 +15,9 @@ mod runs;
 mod tail;
 mod verdict_head;
 
-use crate::{
-    cli::ServeArgs,
-    interrupt::{Interrupt, Urgency},
-    pages::serving,
-};
+use crate::{cli::ServeArgs, pages::serving};
 use failure::{Exit, Failure};
+use run::interrupt::{Interrupt, Urgency};
 use runs::Runs;
 use std::sync::Arc;
 

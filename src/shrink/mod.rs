@@ -11,12 +11,13 @@ mod journal;
 mod trees;
 mod trial;
 
-use crate::{attempts::Attempts, cli::ShrinkArgs, interrupt, replay, run::conclude};
+use crate::{attempts::Attempts, cli::ShrinkArgs, commands::test::conclude, replay};
 use checker::Validity;
 use failure::{Exit, Failure};
 use journal::Journal;
 use judge::{Judging, anomalies::Anomalies, counterexamples};
 use plan::{Plan, config::TargetConfig};
+use run::interrupt;
 use run_directory::{shown, shown_path, write_whole};
 use std::{
     path::{Path, PathBuf},

@@ -4,9 +4,9 @@
 //! load for everybody; a failed operation of a run is an error among others.
 
 use super::{settings::Settings, table::Table};
-use crate::interrupt::{Interrupt, Urgency};
 use rand::RngExt;
 use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
+use run::interrupt::{Interrupt, Urgency};
 use std::{
     sync::{
         Arc, Mutex, PoisonError,

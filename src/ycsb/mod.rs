@@ -13,10 +13,11 @@ pub(crate) mod settings;
 mod shipped;
 mod table;
 
-use crate::{cli::YcsbArgs, interrupt::Interrupt, pd_endpoints};
+use crate::{cli::YcsbArgs, pd_endpoints};
 use drive::Driven;
 use failure::{Exit, Failure};
 use records::Records;
+use run::interrupt::Interrupt;
 use settings::{Requests, Settings};
 use std::{
     sync::{

@@ -9,10 +9,10 @@ use super::{
     row::{self, Row},
     settings::Settings,
 };
-use crate::measurement::Measurement;
 use client::{Outcome, RawKv, Request, Response};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
+use run::measurement::Measurement;
 use std::{
     sync::{
         Arc, Mutex, PoisonError,

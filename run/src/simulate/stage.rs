@@ -10,11 +10,11 @@ use super::{
     wire::Simulated,
 };
 use crate::{
+    HISTORY_SEGMENT_MIB, IDLE_BEYOND_PAUSE_MS,
     clock::Clock,
     counting,
     interrupt::{Interrupt, Urgency},
     recording::{Recording, not_recorded},
-    run::{HISTORY_SEGMENT_MIB, IDLE_BEYOND_PAUSE_MS},
     workers::Workers,
 };
 use client::{DirectClient, DirectOptions, RawKv};
@@ -251,7 +251,7 @@ impl Stage<'_> {
             shape.reads_in_words(),
             shape.wrong_on_purpose()
         );
-        crate::run::header(self.plan, plan_hash, &target, &self.counted_range())
+        crate::header(self.plan, plan_hash, &target, &self.counted_range())
     }
 }
 

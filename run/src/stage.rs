@@ -4,21 +4,19 @@
 //! plan's schedule, or from its scenario. Every wait on the target is bounded, and ends when somebody asks for it.
 
 use super::{
-    Beside, IDLE_BEYOND_PAUSE_MS, Purpose,
+    IDLE_BEYOND_PAUSE_MS, Options, Purpose,
     fail_fast::{self, FailFast},
-    interrupted, looking,
+    interrupted,
     watcher::{self, Ending, RunObserver, Watcher},
 };
 use crate::{
     clock::Clock,
     cluster_samples, counting,
     interrupt::Interrupt,
-    live_tester::LiveTester,
-    metrics::Metrics,
+    listener::{Audience, RunEvent, Running},
     recording::{Recording, not_recorded},
     recording_cost,
     scenario::{self, Scene, SceneParts},
-    tui::Seen,
     workers::Workers,
 };
 use client::{DirectClient, DirectOptions, RawKv, TikvClient, TikvClientOptions};
@@ -56,17 +54,22 @@ const COUNT_AFTER_LOSS_WITHIN: Duration = Duration::from_secs(10);
 
 /// A started target and what shall be done with it.
 pub struct Stage<'a> {
+    /// Everything that determines the run.
     pub plan: &'a Plan,
+    /// Its hash, for the history's header.
     pub plan_hash: &'a str,
+    /// Where the run's files go.
     pub run: &'a RunDirectory,
+    /// Who shows how far the run is.
     pub progress: &'a Progress,
+    /// What clients ask.
     pub workload: Workload,
+    /// The started target.
     pub target: Arc<UnderTest>,
-    pub beside: Beside,
-    /// Who counts for Prometheus, if anybody does.
-    pub metrics: Option<Arc<Metrics>>,
-    /// Where a screen in the terminal wants to be told what is seen.
-    pub seen: Option<Seen>,
+    /// How the run is carried out.
+    pub options: Options,
+    /// Those who want to listen.
+    pub audience: &'a dyn Audience,
 }
 
 /// What is left when clients and faults are done.
@@ -95,14 +98,11 @@ impl Stage<'_> {
 
         let (looking, listener) = self.looks_for_violations()?;
         let options =
-            RecorderOptions { segment_bytes_max: self.beside.history_segment_bytes, listener };
+            RecorderOptions { segment_bytes_max: self.options.history_segment_bytes, listener };
         let recorder = Recorder::create(&self.run.history(), &self.header(), options)
             .map_err(Failure::target_or_disk)?;
         let clock = Clock::start();
         let recording = Recording::new(clock, recorder.handle());
-        if let Some(metrics) = &self.metrics {
-            recording.count_in(Arc::clone(metrics));
-        }
         let workers = self.workers(&recording);
         if purpose == Purpose::RecordingCost {
             return Ok(recording_cost::measure(&workers).await);
@@ -114,9 +114,15 @@ impl Stage<'_> {
             self.target.clone(),
             clock,
         );
-        let watching = looking::begin(self, &recording).await?;
-        let tester = watching.as_ref().map(|(_, tester)| Arc::clone(tester));
-        let worked = self.work(&workers, &recorder, looking, interrupt, tester).await?;
+        let running = Running {
+            name: config.name.clone(),
+            target: Arc::clone(&self.target),
+            recording: Arc::clone(&recording),
+            progress: self.progress.clone(),
+        };
+        let listeners = self.audience.join(running).await?;
+        recording.heard_by(&listeners);
+        let worked = self.work(&workers, &recorder, looking, interrupt).await?;
 
         if let Err(failure) = self.target.await_whole(self.whole_within()).await {
             self.progress.line(&format!("after the faults {failure}"));
@@ -146,7 +152,6 @@ impl Stage<'_> {
         recorder: &Recorder,
         looking: Option<FailFast>,
         interrupt: &Interrupt,
-        live: Option<Arc<LiveTester>>,
     ) -> Result<Worked, Failure> {
         let (stop, stopped) = watch::channel(false);
         let watcher = Watcher {
@@ -187,12 +192,8 @@ impl Stage<'_> {
             recording: Arc::clone(&workers.recording),
             in_force: Arc::clone(&watcher.in_force),
             progress: self.progress.clone(),
-            live,
-            metrics: self.metrics.clone(),
         });
-        if let Some(metrics) = &self.metrics {
-            metrics.work(true);
-        }
+        workers.recording.tell(RunEvent::Work(true));
         let (over, is_over) = tokio::sync::oneshot::channel();
         let hurt = async {
             let hurt = match &self.plan.scenario {
@@ -227,9 +228,7 @@ impl Stage<'_> {
             ended.map(|ending| (ending, after))
         };
         let (worked, (), ended) = tokio::join!(hurt, workers.work(&stopped), until_over);
-        if let Some(metrics) = &self.metrics {
-            metrics.work(false);
-        }
+        workers.recording.tell(RunEvent::Work(false));
         if let (Ending::Early(why), after) = ended? {
             let of_ms = time.map(|time| time.as_millis() as u64);
             workers.recording.ended_early(EndedEarly::now(after, of_ms, why));
@@ -273,7 +272,7 @@ impl Stage<'_> {
 
     /// Looks for violations while the run goes, if that is wanted; and where it hears of events.
     fn looks_for_violations(&self) -> Result<(Option<FailFast>, Option<Sender<Event>>), Failure> {
-        if !self.beside.fail_fast {
+        if !self.options.fail_fast {
             return Ok((None, None));
         }
         let (looking, events) = FailFast::begin().map_err(Failure::software)?;

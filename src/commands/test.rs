@@ -4,56 +4,31 @@
 //! In: a plan. Out: the files of the run directory, and how the program ends. Whatever way it takes, the target is
 //! stopped at the end, and what was stopped by the nemesis runs again before that.
 
-mod fail_fast;
-mod looking;
-mod pace;
-pub mod parts;
-mod stage;
-mod watcher;
-
-use crate::{
-    html_report,
-    interrupt::{Interrupt, Urgency},
-    metrics::{self, Endpoint, Metrics, RunInfo},
-    open_files, report,
-    tui::{Seen, Tui},
-};
+use crate::watching::Watching;
+use crate::{html_report, report, tui::Tui};
 use failure::{Exit, Failure};
-use histories::{Header, jsonl::Text};
 use judge::{Judging, counterexamples};
-pub use pace::Free;
 use plan::Plan;
-use plan::key_range::CountedRange;
+use run::open_files;
+use run::{Options, Purpose, Run, listener::Nobody, pace::Free};
 use run_directory::{RunDirectory, shown, shown_path, write_whole};
-use stage::Stage;
-use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
-use targets::{heal, under_test::UnderTest};
+use std::{net::SocketAddr, path::Path, time::Duration};
+use targets::heal;
 use terminal::progress::Progress;
-use workload::Workload;
-
-/// An idle client waits for so much longer than the longest pause: for a new leader, and for its own turn.
-pub const IDLE_BEYOND_PAUSE_MS: u64 = 6_000;
-
-/// From so many MiB on a segment of a history is compressed, and the next begun, unless the user says otherwise.
-pub const HISTORY_SEGMENT_MIB: u64 = 256;
-
-/// What a run is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Purpose {
-    /// Clients and faults side by side, then a verdict.
-    Test,
-    /// How much throughput recording costs.
-    RecordingCost,
-}
 
 /// Measures what recording costs: windows of work with and without it in turn, in one run.
 pub fn recording_cost(plan: &Plan, runs_dir: &Path) -> Result<Exit, Failure> {
     let run = RunDirectory::create(runs_dir, "recording-cost")?;
     let progress = Progress::new();
     let runtime = tokio::runtime::Runtime::new().map_err(Failure::software)?;
-    let asked = Asked { purpose: Purpose::RecordingCost, beside: Beside::default(), seen: None };
-    let measured = carry_out(plan, asked, &run, &progress);
-    let lines = runtime.block_on(measured)?;
+    let measured = Run {
+        plan,
+        directory: &run,
+        options: Options::default(),
+        progress: &progress,
+        audience: &Nobody,
+    };
+    let lines = runtime.block_on(measured.carry_out(Purpose::RecordingCost))?;
     progress.finish();
     for line in lines {
         terminal::result(line);
@@ -81,6 +56,15 @@ pub struct Beside {
 }
 
 impl Beside {
+    /// How the run is carried out.
+    pub fn options(&self) -> Options {
+        Options {
+            fail_fast: self.fail_fast,
+            history_segment_bytes: self.history_segment_bytes,
+            free: self.free,
+        }
+    }
+
     /// How the run is judged.
     pub fn judging(&self) -> Judging {
         let mut judging = Judging::default();
@@ -109,8 +93,13 @@ pub fn inside(plan: &Plan, run: &RunDirectory, beside: Beside) -> Result<Exit, F
     let progress = if beside.tui { Progress::on_screen() } else { Progress::new() };
     let runtime = tokio::runtime::Runtime::new().map_err(Failure::software)?;
     let tui = beside.tui.then(|| Tui::start(&plan.config.name, &progress)).transpose()?;
-    let asked = Asked { purpose: Purpose::Test, beside, seen: tui.as_ref().map(Tui::seen) };
-    let carried_out = runtime.block_on(carry_out(plan, asked, run, &progress));
+    let carried_out = runtime.block_on(async {
+        let seen = tui.as_ref().map(Tui::seen);
+        let watching = Watching::begin(plan, &beside, seen, &progress).await?;
+        let options = beside.options();
+        let run = Run { plan, directory: run, options, progress: &progress, audience: &watching };
+        run.carry_out(Purpose::Test).await
+    });
     runtime.shutdown_timeout(Duration::from_secs(5));
     drop(tui);
     progress.finish();
@@ -187,128 +176,6 @@ pub fn conclude(
 /// Says on stderr that a file beside the verdict could not be written.
 pub fn complain<T>(written: Result<T, Failure>) -> Option<T> {
     written.map_err(|failure| terminal::failure(&failure)).ok()
-}
-
-/// What a run is for, and who looks.
-struct Asked {
-    purpose: Purpose,
-    beside: Beside,
-    /// Where a screen in the terminal wants to be told what is seen.
-    seen: Option<Seen>,
-}
-
-/// Everything that needs a runtime. The target's own troubles, in sentences.
-async fn carry_out(
-    plan: &Plan,
-    asked: Asked,
-    run: &RunDirectory,
-    progress: &Progress,
-) -> Result<Vec<String>, Failure> {
-    let interrupt = Interrupt::listen().map_err(Failure::software)?;
-    let counted = count(plan, asked.beside, progress).await?;
-    let workload = Workload::new(&plan.config.workload, plan.config.seed);
-    progress.phase(plan.config.target.beginning(), None);
-    let target = tokio::select! {
-        target = UnderTest::start(&plan.config, run, workload.range()) => target?,
-        () = interrupt.at_least(Urgency::Early) => return Err(interrupted()),
-    };
-    let target = Arc::new(target);
-    let staged = async {
-        let free = asked.beside.free;
-        let paced = tokio::select! {
-            paced = pace::paced(plan, free, &target, progress) => paced?,
-            () = interrupt.at_least(Urgency::Early) => return Err(interrupted()),
-        };
-        if let Some(paced) = &paced {
-            write_whole(&run.plan(), &paced.to_json()?)?;
-        }
-        let plan = paced.as_ref().unwrap_or(plan);
-        let stage = Stage {
-            plan,
-            plan_hash: &plan::hash(&plan.to_json()?),
-            run,
-            progress,
-            workload,
-            target: Arc::clone(&target),
-            beside: asked.beside,
-            metrics: counted.as_ref().map(|(metrics, _)| Arc::clone(metrics)),
-            seen: asked.seen,
-        };
-        stage.perform(asked.purpose, &interrupt).await
-    };
-    let result = tokio::select! {
-        result = staged => result,
-        () = interrupt.at_least(Urgency::Now) => Err(interrupted()),
-    };
-    // Those that ended before stand in the history.
-    let mut troubles: Vec<String> = target.newly_ended().iter().map(ToString::to_string).collect();
-    progress.phase(plan.config.target.ending(), None);
-    target.stop().await;
-    troubles.extend(result?);
-    Ok(troubles)
-}
-
-/// The tester's metrics, served from the beginning, if Prometheus shall have them.
-async fn count(
-    plan: &Plan,
-    beside: Beside,
-    progress: &Progress,
-) -> Result<Option<(Arc<Metrics>, Endpoint)>, Failure> {
-    let Some(addr) = beside.metrics else { return Ok(None) };
-    let info = RunInfo { name: &plan.config.name, seed: plan.config.seed };
-    let metrics = Arc::new(Metrics::new(info).map_err(Failure::software)?);
-    let endpoint = metrics::serve(Arc::clone(&metrics), addr).await?;
-    progress.address(&format!("metrics: {}", endpoint.url()));
-    if let Some(warning) = endpoint.warning() {
-        progress.line(&warning);
-    }
-    Ok(Some((metrics, endpoint)))
-}
-
-/// Somebody asked twice for an end, or once while the cluster or the keys were not there yet.
-pub fn interrupted() -> Failure {
-    Failure::new(Exit::Interrupted, "interrupted; faults are healed, nothing was judged")
-}
-
-/// What the history of a plan says of itself, whichever target it was carried out on.
-pub fn header(plan: &Plan, plan_hash: &str, target: &str, range: &CountedRange) -> Header {
-    let config = &plan.config;
-    let faults = match &plan.scenario {
-        Some(scenario) => serde_json::json!([scenario.name]),
-        // Whoever edits a plan may take all of them away.
-        None if plan.schedule.is_empty() => serde_json::json!([]),
-        None => serde_json::json!(config.nemesis.faults),
-    };
-    let value = serde_json::json!({
-        "target": target,
-        "client": config.workload.client,
-        "client-retries": config.workload.client_retries,
-        "atomic": config.workload.atomic,
-        "workload": config.workload.name,
-        "concurrency": config.workload.concurrency,
-        "nemesis": faults,
-        "keys": config.workload.keys,
-        "seed": config.seed,
-        "plan-hash": plan_hash,
-        "tool-version": env!("CARGO_PKG_VERSION"),
-        "key-count": range,
-    });
-    let splits = match config.cluster.regions {
-        0 | 1 => Vec::new(),
-        regions => Workload::new(&config.workload, config.seed).split_keys(regions),
-    };
-    let mut fields = match value {
-        serde_json::Value::Object(fields) => fields,
-        _ => serde_json::Map::new(),
-    };
-    if !splits.is_empty() {
-        let splits: Vec<Text> = splits.into_iter().map(Text).collect();
-        fields.insert("split-at".into(), serde_json::json!(splits));
-    }
-    if let Some(scenario) = &plan.scenario {
-        fields.insert("scenario".into(), serde_json::json!(scenario));
-    }
-    Header { fields }
 }
 
 #[cfg(test)]

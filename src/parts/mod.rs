@@ -14,8 +14,6 @@
 
 mod tally;
 
-use super::{Beside, Free, HISTORY_SEGMENT_MIB, Purpose, interrupted, pace, stage::Stage};
-use crate::interrupt::{Interrupt, Urgency};
 use checker::Validity;
 use client::{DirectClient, DirectOptions, Outcome, RawKv, Request};
 use failure::{Exit, Failure};
@@ -23,6 +21,13 @@ use judge::{Judgement, Judging};
 use plan::{
     Plan,
     config::{Config, TargetConfig},
+};
+use run::interrupt::{Interrupt, Urgency};
+use run::listener::Nobody;
+use run::{
+    HISTORY_SEGMENT_MIB, Options, Purpose, interrupted,
+    pace::{self, Free},
+    stage::Stage,
 };
 use run_directory::shown;
 use run_directory::{RunDirectory, plain_file, write_whole};
@@ -87,7 +92,7 @@ pub fn test(plan: &Plan, part_ms: u64, runs_dir: &Path, free: Free) -> Result<Ex
     let ended = runtime.block_on(parts.carry_out(free));
     runtime.shutdown_timeout(Duration::from_secs(5));
     progress.finish();
-    let tally = ended.map_err(|failure| super::explained(failure, &run))?;
+    let tally = ended.map_err(|failure| crate::commands::test::explained(failure, &run))?;
     tally.tell(&run)
 }
 
@@ -186,13 +191,12 @@ impl Parts<'_> {
             progress: self.progress,
             workload: Workload::new(&plan.config.workload, plan.config.seed),
             target: Arc::clone(target),
-            beside: Beside {
+            options: Options {
                 fail_fast: true,
                 history_segment_bytes: Some(HISTORY_SEGMENT_MIB << 20),
-                ..Beside::default()
+                free: Free::default(),
             },
-            metrics: None,
-            seen: None,
+            audience: &Nobody,
         };
         let troubles = stage.perform(Purpose::Test, interrupt).await?;
         let seconds = began.elapsed().as_secs_f64();

@@ -1,7 +1,7 @@
 //! A plan carried out in virtual time: the ordinary clients, workload, nemesis and recorder against a simulated cluster,
 //! in one thread, with every delay and loss from the seed.
 //!
-//! In: a plan. Out: an ordinary run directory. The same plan and the same binary give the same history, byte for byte, on
+//! In: a plan. Out: an ordinary history. The same plan and the same binary give the same history, byte for byte, on
 //! any machine. It runs as fast as the processor goes: what the plan calls a second takes a few milliseconds.
 
 mod disturbances;
@@ -10,40 +10,20 @@ mod stage;
 mod target;
 mod wire;
 
-use crate::{
-    interrupt::{Interrupt, Listener, Urgency},
-    run,
-};
+use crate::interrupt::{Interrupt, Urgency};
 use cluster::{
     profile::Profile,
     read_mode::ReadMode,
     simulation::{Simulation, SimulationConfig},
 };
-use failure::{Exit, Failure};
-use judge::Judging;
+use failure::Failure;
 use plan::{Plan, config::defects_named};
-use run_directory::{RunDirectory, write_whole};
 use stage::Stage;
 use std::{path::Path, task::Poll};
 use workload::Workload;
 
 /// Applied entries that stay in a log: fewer than real stores keep, so that snapshots are needed.
 const LOG_ENTRIES_KEPT: u64 = 64;
-
-/// Carries a plan out in virtual time and judges it. An interrupt ends it early: what there is is judged.
-pub fn command(plan: &Plan, runs_dir: &Path, judging: &Judging) -> Result<Exit, Failure> {
-    let run = RunDirectory::create(runs_dir, &format!("simulated-{}", plan.config.name))?;
-    write_whole(&run.plan(), &plan.to_json()?)?;
-    terminal::result(format_args!(
-        "seed {}, run directory {}",
-        plan.config.seed,
-        run.path().display()
-    ));
-    let listener = Listener::start()?;
-    let unhealed = record(plan, &run.history(), &listener.interrupt())
-        .map_err(|failure| run::explained(failure, &run))?;
-    run::conclude(&run, &unhealed, &plan.repeated_by(&run.plan())?, judging)
-}
 
 /// Carries a plan out in virtual time and writes its history. What could not be healed, in sentences.
 pub fn record(plan: &Plan, history: &Path, interrupt: &Interrupt) -> Result<Vec<String>, Failure> {
@@ -60,7 +40,7 @@ pub fn record(plan: &Plan, history: &Path, interrupt: &Interrupt) -> Result<Vec<
         tokio::select! {
             // In this order always: a draw would make two runs differ.
             biased;
-            () = asked(interrupt, Urgency::Now) => Err(run::interrupted()),
+            () = asked(interrupt, Urgency::Now) => Err(crate::interrupted()),
             result = stage.perform(&plan_hash, history) => result,
             () = simulation.run() => Err(Failure::software("the simulation's time has ended")),
         }

@@ -2,7 +2,7 @@
 //!
 //! In: judgements. Out: lines of `parts.jsonl`, lines on stdout, how the program ends. Decides nothing but the worst.
 
-use super::super::{complain, conclude};
+use crate::commands::test::{complain, conclude};
 use crate::{html_report, report};
 use checker::Validity;
 use failure::{Exit, Failure};

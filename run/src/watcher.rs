@@ -2,8 +2,7 @@
 
 use crate::{
     interrupt::{Interrupt, Urgency},
-    live_tester::LiveTester,
-    metrics::Metrics,
+    listener::RunEvent,
     recording::{Recording, not_recorded},
 };
 use failure::Failure;
@@ -100,15 +99,12 @@ pub struct RunObserver {
     pub recording: Arc<Recording>,
     pub in_force: Arc<Mutex<Vec<String>>>,
     pub progress: Progress,
-    pub live: Option<Arc<LiveTester>>,
-    pub metrics: Option<Arc<Metrics>>,
 }
 
 impl Observer for RunObserver {
     fn record(&self, what: What) -> u64 {
-        if let Some(live) = &self.live {
-            live.hear(self.recording.now_ns(), &what);
-        }
+        let time_ns = self.recording.now_ns();
+        self.recording.tell(RunEvent::Nemesis { time_ns, what: &what });
         self.recording.nemesis(what)
     }
 
@@ -127,13 +123,8 @@ impl Observer for RunObserver {
     fn in_force(&self, names: &[&'static str]) {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         self.progress.faults(&names);
-        if let Some(live) = &self.live {
-            live.in_force(&names);
-        }
         let mut in_force = self.in_force.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(metrics) = &self.metrics {
-            metrics.in_force(&in_force, &names);
-        }
+        self.recording.tell(RunEvent::InForce { before: &in_force, now: &names });
         *in_force = names;
     }
 }

@@ -4,7 +4,11 @@
 //! the only place where the libraries' words (requests, responses, fates) become those of a history, and the only one
 //! that gives client ids out.
 
-use crate::{clock::Clock, measurement::Measurement, metrics::Metrics};
+use crate::{
+    clock::Clock,
+    listener::{Listener, RunEvent},
+    measurement::Measurement,
+};
 use client::{RawKv, Request, Response};
 use failure::Failure;
 use histories::{
@@ -15,7 +19,7 @@ use judge::ended_early::EndedEarly;
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::{
-        Arc, Mutex, OnceLock, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -47,8 +51,8 @@ pub struct Recording {
     measurement: Mutex<Measurement>,
     /// What was measured since a live page looked; kept only if there is one.
     since_look: OnceLock<Mutex<Measurement>>,
-    /// Who counts for Prometheus, if anybody does.
-    metrics: OnceLock<Arc<Metrics>>,
+    /// Those who hear what happens.
+    listeners: OnceLock<Vec<Weak<dyn Listener>>>,
     /// The keys of the last acknowledged writes, the newest last.
     fresh_keys: Mutex<VecDeque<Key>>,
 }
@@ -74,7 +78,7 @@ impl Recording {
             open_writes: Mutex::default(),
             measurement: Mutex::default(),
             since_look: OnceLock::new(),
-            metrics: OnceLock::new(),
+            listeners: OnceLock::new(),
             fresh_keys: Mutex::default(),
         })
     }
@@ -125,9 +129,18 @@ impl Recording {
         }
     }
 
-    /// From now on every operation is also counted there.
-    pub fn count_in(&self, metrics: Arc<Metrics>) {
-        self.metrics.get_or_init(|| metrics);
+    /// These hear from now on of every operation, and of what [`Self::tell`] tells.
+    pub fn heard_by(&self, listeners: &[Arc<dyn Listener>]) {
+        // They may look at this recording as long as they live, so it must not keep them alive.
+        let listeners = listeners.iter().map(Arc::downgrade).collect();
+        let _ = self.listeners.set(listeners);
+    }
+
+    /// Tells the listeners.
+    pub fn tell(&self, event: RunEvent<'_>) {
+        for listener in self.listeners.get().into_iter().flatten().filter_map(Weak::upgrade) {
+            listener.hear(event);
+        }
     }
 
     /// From now on what is measured is also kept for a live page, from one look to the next.
@@ -261,14 +274,11 @@ impl Client {
         }
 
         let latency = Duration::from_nanos(returned_ns - invoked_ns);
-        if let Some(metrics) = shared.metrics.get() {
-            let word = match &outcome {
-                Outcome::Ok(_) => "ok",
-                Outcome::Fail => "fail",
-                Outcome::Info => "info",
-            };
-            metrics.completed(operation.name(), word, latency);
-        }
+        shared.tell(RunEvent::Completed {
+            operation: operation.name(),
+            outcome: &outcome,
+            latency,
+        });
         match &outcome {
             Outcome::Ok(_) => {
                 shared.measure(kind, latency);

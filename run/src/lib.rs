@@ -1,0 +1,172 @@
+//! One run, from the plan to the history: start the target, load, let clients and nemesis work side by side, heal,
+//! count the keys.
+//!
+//! In: a plan, the run's directory, and those who listen. Out: the history, and what went wrong with the target itself.
+//! Whatever way it takes, the target is stopped at the end, and what was stopped by the nemesis runs again before that.
+//! It knows no judge's verdict on the whole, no report, no page and no flag.
+
+pub mod clock;
+mod cluster_samples;
+mod counting;
+mod fail_fast;
+pub mod interrupt;
+pub mod listener;
+pub mod measurement;
+pub mod open_files;
+pub mod pace;
+pub mod recording;
+mod recording_cost;
+pub mod scenario;
+pub mod simulate;
+pub mod stage;
+mod watcher;
+mod workers;
+
+use crate::{
+    interrupt::{Interrupt, Urgency},
+    listener::Audience,
+    pace::Free,
+    stage::Stage,
+};
+use failure::{Exit, Failure};
+use histories::{Header, jsonl::Text};
+use plan::{Plan, key_range::CountedRange};
+use run_directory::{RunDirectory, write_whole};
+use std::sync::Arc;
+use targets::under_test::UnderTest;
+use terminal::progress::Progress;
+use workload::Workload;
+
+/// An idle client waits for so much longer than the longest pause: for a new leader, and for its own turn.
+pub const IDLE_BEYOND_PAUSE_MS: u64 = 6_000;
+
+/// From so many MiB on a segment of a history is compressed, and the next begun, unless the user says otherwise.
+pub const HISTORY_SEGMENT_MIB: u64 = 256;
+
+/// What a run is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Clients and faults side by side, then a verdict.
+    Test,
+    /// How much throughput recording costs.
+    RecordingCost,
+}
+
+/// How a run is carried out, beside its plan.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options {
+    /// It ends as soon as a broken promise is seen.
+    pub fail_fast: bool,
+    /// From so many bytes on a segment of the history is compressed, and the next begun.
+    pub history_segment_bytes: Option<u64>,
+    /// What the target's measure may change in the plan: the user chose none.
+    pub free: Free,
+}
+
+/// A run to be carried out.
+#[derive(Clone, Copy)]
+pub struct Run<'a> {
+    /// Everything that determines it.
+    pub plan: &'a Plan,
+    /// Where its files go; the plan is there already.
+    pub directory: &'a RunDirectory,
+    /// How it is carried out.
+    pub options: Options,
+    /// Who shows how far it is.
+    pub progress: &'a Progress,
+    /// Those who want to listen.
+    pub audience: &'a dyn Audience,
+}
+
+impl Run<'_> {
+    /// Carries the plan out. Returns the target's own troubles, in sentences.
+    pub async fn carry_out(&self, purpose: Purpose) -> Result<Vec<String>, Failure> {
+        let Self { plan, directory, options, progress, audience } = *self;
+        let interrupt = Interrupt::listen().map_err(Failure::software)?;
+        let workload = Workload::new(&plan.config.workload, plan.config.seed);
+        progress.phase(plan.config.target.beginning(), None);
+        let target = tokio::select! {
+            target = UnderTest::start(&plan.config, directory, workload.range()) => target?,
+            () = interrupt.at_least(Urgency::Early) => return Err(interrupted()),
+        };
+        let target = Arc::new(target);
+        let staged = async {
+            let paced = tokio::select! {
+                paced = pace::paced(plan, options.free, &target, progress) => paced?,
+                () = interrupt.at_least(Urgency::Early) => return Err(interrupted()),
+            };
+            if let Some(paced) = &paced {
+                write_whole(&directory.plan(), &paced.to_json()?)?;
+            }
+            let plan = paced.as_ref().unwrap_or(plan);
+            let stage = Stage {
+                plan,
+                plan_hash: &plan::hash(&plan.to_json()?),
+                run: directory,
+                progress,
+                workload,
+                target: Arc::clone(&target),
+                options,
+                audience,
+            };
+            stage.perform(purpose, &interrupt).await
+        };
+        let result = tokio::select! {
+            result = staged => result,
+            () = interrupt.at_least(Urgency::Now) => Err(interrupted()),
+        };
+        // Those that ended before stand in the history.
+        let mut troubles: Vec<String> =
+            target.newly_ended().iter().map(ToString::to_string).collect();
+        progress.phase(plan.config.target.ending(), None);
+        target.stop().await;
+        troubles.extend(result?);
+        Ok(troubles)
+    }
+}
+
+/// Somebody asked twice for an end, or once while the cluster or the keys were not there yet.
+pub fn interrupted() -> Failure {
+    Failure::new(Exit::Interrupted, "interrupted; faults are healed, nothing was judged")
+}
+
+/// What the history of a plan says of itself, whichever target it was carried out on.
+pub fn header(plan: &Plan, plan_hash: &str, target: &str, range: &CountedRange) -> Header {
+    let config = &plan.config;
+    let faults = match &plan.scenario {
+        Some(scenario) => serde_json::json!([scenario.name]),
+        // Whoever edits a plan may take all of them away.
+        None if plan.schedule.is_empty() => serde_json::json!([]),
+        None => serde_json::json!(config.nemesis.faults),
+    };
+    let value = serde_json::json!({
+        "target": target,
+        "client": config.workload.client,
+        "client-retries": config.workload.client_retries,
+        "atomic": config.workload.atomic,
+        "workload": config.workload.name,
+        "concurrency": config.workload.concurrency,
+        "nemesis": faults,
+        "keys": config.workload.keys,
+        "seed": config.seed,
+        "plan-hash": plan_hash,
+        "tool-version": env!("CARGO_PKG_VERSION"),
+        "key-count": range,
+    });
+    let splits = match config.cluster.regions {
+        0 | 1 => Vec::new(),
+        regions => Workload::new(&config.workload, config.seed).split_keys(regions),
+    };
+    let mut fields = match value {
+        serde_json::Value::Object(fields) => fields,
+        _ => serde_json::Map::new(),
+    };
+    if !splits.is_empty() {
+        let splits: Vec<Text> = splits.into_iter().map(Text).collect();
+        fields.insert("split-at".into(), serde_json::json!(splits));
+    }
+    if let Some(scenario) = &plan.scenario {
+        fields.insert("scenario".into(), serde_json::json!(scenario));
+    }
+    Header { fields }
+}

@@ -1,0 +1,147 @@
+//! Those who watch a run from outside: a live page, a screen in the terminal, Prometheus.
+//!
+//! In: what the user wants to watch with, and a run that has begun. Out: listeners, which end what they began when the run
+//! drops them.
+
+use crate::{
+    commands::test::Beside,
+    live::{self, Live, Watched},
+    live_tester::LiveTester,
+    metrics::{self, Endpoint, Metrics, RunInfo},
+    tui::Seen,
+};
+use failure::Failure;
+use histories::Outcome;
+use plan::Plan;
+use run::listener::{Audience, Joining, Listener, Listeners, RunEvent, Running};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, PoisonError},
+};
+use terminal::progress::Progress;
+
+/// Everything that a user watches one run with.
+pub struct Watching {
+    /// Where a live page is served.
+    live: Option<SocketAddr>,
+    /// The tester's metrics and where they are served.
+    metrics: Option<(Arc<Metrics>, Endpoint)>,
+    /// Where a screen in the terminal finds what is seen of the cluster.
+    seen: Option<Seen>,
+}
+
+impl Watching {
+    /// Serves the metrics from now on. The rest begins with the recording.
+    pub async fn begin(
+        plan: &Plan,
+        beside: &Beside,
+        seen: Option<Seen>,
+        progress: &Progress,
+    ) -> Result<Self, Failure> {
+        let metrics = counted(plan, beside, progress).await?;
+        Ok(Self { live: beside.live, metrics, seen })
+    }
+
+    /// Shows the run on a page, or on the screen in the terminal, if either is wanted.
+    async fn look(&self, running: Running) -> Result<Option<Arc<dyn Listener>>, Failure> {
+        if self.live.is_none() && self.seen.is_none() {
+            return Ok(None);
+        }
+        let tester = Arc::new(LiveTester::new(running.recording, running.progress.clone()));
+        let watched = live::watch(live::Source {
+            title: running.name,
+            pd_endpoints: running.target.pd_endpoints().to_vec(),
+            security: running.target.security().cloned(),
+            processes: Some(running.target),
+            tester: Some(tester.clone()),
+        })?;
+        if let Some(seen) = &self.seen {
+            *seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(watched.past());
+        }
+        let looking = match self.live {
+            None => Looking::Screen(watched),
+            Some(addr) => {
+                let live = live::show(watched, addr).await?;
+                running.progress.address(&format!("live:   {}", live.url()));
+                Looking::Page(live)
+            }
+        };
+        Ok(Some(Arc::new(Shown { tester, looking })))
+    }
+}
+
+impl Audience for Watching {
+    fn join(&self, running: Running) -> Joining<'_> {
+        Box::pin(async move {
+            let mut listeners = Listeners::new();
+            if let Some((metrics, _)) = &self.metrics {
+                listeners.push(metrics.clone());
+            }
+            listeners.extend(self.look(running).await?);
+            Ok(listeners)
+        })
+    }
+}
+
+/// A page or a screen that shows a run.
+#[derive(Debug)]
+struct Shown {
+    tester: Arc<LiveTester>,
+    #[expect(dead_code, reason = "held, not read")]
+    looking: Looking,
+}
+
+/// Who looks; until this is dropped.
+#[derive(Debug)]
+#[expect(dead_code, reason = "held, not read")]
+enum Looking {
+    /// A screen in the terminal.
+    Screen(Watched),
+    /// A page, and perhaps a screen.
+    Page(Live),
+}
+
+impl Listener for Shown {
+    fn hear(&self, event: RunEvent<'_>) {
+        match event {
+            RunEvent::Nemesis { time_ns, what } => self.tester.hear(time_ns, what),
+            RunEvent::InForce { now, .. } => self.tester.in_force(now),
+            RunEvent::Completed { .. } | RunEvent::Work(_) => {}
+        }
+    }
+}
+
+impl Listener for Metrics {
+    fn hear(&self, event: RunEvent<'_>) {
+        match event {
+            RunEvent::Completed { operation, outcome, latency } => {
+                let outcome = match outcome {
+                    Outcome::Ok(_) => "ok",
+                    Outcome::Fail => "fail",
+                    Outcome::Info => "info",
+                };
+                self.completed(operation, outcome, latency);
+            }
+            RunEvent::InForce { before, now } => self.in_force(before, now),
+            RunEvent::Work(goes_on) => self.work(goes_on),
+            RunEvent::Nemesis { .. } => {}
+        }
+    }
+}
+
+/// The tester's metrics, served from the beginning, if Prometheus shall have them.
+async fn counted(
+    plan: &Plan,
+    beside: &Beside,
+    progress: &Progress,
+) -> Result<Option<(Arc<Metrics>, Endpoint)>, Failure> {
+    let Some(addr) = beside.metrics else { return Ok(None) };
+    let info = RunInfo { name: &plan.config.name, seed: plan.config.seed };
+    let metrics = Arc::new(Metrics::new(info).map_err(Failure::software)?);
+    let endpoint = metrics::serve(Arc::clone(&metrics), addr).await?;
+    progress.address(&format!("metrics: {}", endpoint.url()));
+    if let Some(warning) = endpoint.warning() {
+        progress.line(&warning);
+    }
+    Ok(Some((metrics, endpoint)))
+}
