@@ -38,6 +38,9 @@ pub struct FaultSeen {
     pub effects: Vec<String>,
     /// What went wrong.
     pub errors: Vec<String>,
+    /// Its effects so far, each once; they become `effects` at the end.
+    #[serde(skip)]
+    seen: BTreeSet<String>,
     /// The stores that it keeps stopped now.
     #[serde(skip)]
     stopped: BTreeSet<u64>,
@@ -97,13 +100,17 @@ impl FaultFinder {
                 fault.begun(f, value);
                 fault.stops_or_resumes(f, value, event.time_ns);
             }
-            _ => fault.seen(f, value),
+            _ => fault.completed(f, value),
         }
     }
 
     /// The faults in the plan's order.
     pub fn finish(self) -> Vec<FaultSeen> {
-        self.faults.into_values().collect()
+        let finished = |mut fault: FaultSeen| {
+            fault.effects = std::mem::take(&mut fault.seen).into_iter().collect();
+            fault
+        };
+        self.faults.into_values().map(finished).collect()
     }
 }
 
@@ -132,17 +139,15 @@ impl FaultSeen {
         }
     }
 
-    fn seen(&mut self, f: &str, value: &Value) {
+    fn completed(&mut self, f: &str, value: &Value) {
         if let Some(error) = value["error"].as_str() {
             self.errors.push(format!("{f}: {error}"));
             self.doubtful = true;
         }
         for change in value["regions"].as_array().into_iter().flatten() {
-            self.effects.extend(changes(change));
+            self.seen.extend(changes(change));
         }
-        self.effects.extend(value["changed"].as_str().map(str::to_owned));
-        self.effects.sort_unstable();
-        self.effects.dedup();
+        self.seen.extend(value["changed"].as_str().map(str::to_owned));
         match f {
             "pause" | "kill" | "disk-error" => {
                 let down =
@@ -154,7 +159,7 @@ impl FaultSeen {
                 self.confirmed = !self.doubtful && value["changed"].is_string();
             }
             "transfer-leader" | "max-replicas" => {
-                self.confirmed = !self.doubtful && !self.effects.is_empty();
+                self.confirmed = !self.doubtful && !self.seen.is_empty();
             }
             "split" => {
                 let count = |name: &str| value[name].as_u64().unwrap_or_default();
@@ -162,7 +167,7 @@ impl FaultSeen {
                 self.confirmed = !self.doubtful && after > before;
                 if self.confirmed {
                     let region = &value["region"];
-                    self.effects.push(format!(
+                    self.seen.insert(format!(
                         "region {region} was split: {before} regions became {after}"
                     ));
                 }
@@ -170,7 +175,7 @@ impl FaultSeen {
             // A disturbance that nothing met was none.
             _ if is_disturbance(f) => {
                 let touched = value["touched"].as_str();
-                self.effects.extend(touched.map(str::to_owned));
+                self.seen.extend(touched.map(str::to_owned));
                 self.confirmed |= !self.doubtful && touched.is_some();
             }
             _ => {}

@@ -121,6 +121,9 @@ pub fn inside(plan: &Plan, run: &RunDirectory, beside: Beside) -> Result<Exit, F
     drop(tui);
     progress.finish();
     let troubles = carried_out.map_err(|failure| explained(failure, run))?;
+    if !run.history().exists() {
+        return Err(lost(run));
+    }
     // The target's measure may have changed it.
     let repeat = Plan::read(&run.plan())?.repeated_by(&run.plan())?;
     conclude(run, &troubles, &repeat, &beside.judging())
@@ -128,11 +131,12 @@ pub fn inside(plan: &Plan, run: &RunDirectory, beside: Beside) -> Result<Exit, F
 
 /// A failure, or what is behind it: somebody removed the run directory, or its disk is full.
 pub fn explained(failure: Failure, run: &RunDirectory) -> Failure {
+    let may_be_of_a_file = matches!(failure.exit, Exit::TargetOrDisk | Exit::NoInput);
+    if may_be_of_a_file && !run.path().is_dir() {
+        return lost(run);
+    }
     if failure.exit != Exit::TargetOrDisk {
         return failure;
-    }
-    if !run.path().is_dir() {
-        return lost(run);
     }
     let is_full = nix::sys::statvfs::statvfs(run.path()).is_ok_and(|disk| {
         disk.blocks_available() == 0 || disk.files_available() == 0 && disk.files() > 0
@@ -145,7 +149,7 @@ pub fn explained(failure: Failure, run: &RunDirectory) -> Failure {
 }
 
 /// What is said of a run whose history is not there any more.
-fn lost(run: &RunDirectory) -> Failure {
+pub fn lost(run: &RunDirectory) -> Failure {
     Failure::target_or_disk(format!(
         "the history is lost: {} is not there any more, somebody removed it while the run went; nothing can be judged",
         run.history().display()

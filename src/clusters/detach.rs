@@ -12,6 +12,7 @@ use super::{
 use crate::{
     exit::{Exit, Failure},
     interrupt::{Interrupt, Urgency},
+    plain_file,
 };
 use nix::{
     sys::signal::{Signal, kill},
@@ -50,7 +51,8 @@ async fn spawn(wish: &Wish) -> Result<Child, Failure> {
     let cannot = |error: std::io::Error| {
         Failure::target_or_disk(format!("cannot start the supervisor: {error}"))
     };
-    let log = OpenOptions::new().create(true).append(true).open(log).map_err(cannot)?;
+    let log = plain_file::open_with(&log, OpenOptions::new().create(true).append(true));
+    let log = log.map_err(cannot)?;
     let mut supervisor = Command::new(std::env::current_exe().map_err(cannot)?)
         // Not a name that a search for "tikv" finds.
         .arg0("jepsen-cluster")

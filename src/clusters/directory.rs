@@ -5,7 +5,7 @@
 //! long as it lives; the kernel releases it, whatever way it goes). Nothing here follows a symbolic link.
 
 use super::tag::Tag;
-use crate::{exit::Failure, state};
+use crate::{exit::Failure, plain_file, state};
 use nix::fcntl::{Flock, FlockArg};
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
@@ -102,7 +102,9 @@ impl ClusterDirectory {
         };
         let deadline = Instant::now() + LOCK_PATIENCE;
         loop {
-            let file = OpenOptions::new().create(true).append(true).open(&path).map_err(failed)?;
+            let mut options = OpenOptions::new();
+            let file = plain_file::open_with(&path, options.create(true).append(true));
+            let file = file.map_err(failed)?;
             let inode = file.metadata().map_err(failed)?.ino();
             match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
                 // Whoever removed the directory has removed this very file: the next try makes another.

@@ -21,7 +21,7 @@ use crate::{
     cli,
     exit::{Exit, Failure},
     judge::{self, Judgement},
-    pages::Page,
+    pages::{Page, visible_data},
     plain_file::{self, VERDICT_BYTES_MAX},
     plan::Plan,
     report,
@@ -151,7 +151,9 @@ fn panels_data(run: &RunDirectory, judgement: &Judgement, facts: &Facts) -> serd
     drawn.extend(panels::processes(facts, &stores));
     drawn.extend(cluster_panels::panels(&samples));
     drawn.extend(panels::key_counts(judgement));
-    serde_json::json!({ "panels": drawn, "bands": panels::bands(judgement), "end": facts.end_s() })
+    visible_data(serde_json::json!({
+        "panels": drawn, "bands": panels::bands(judgement), "end": facts.end_s()
+    }))
 }
 
 fn cannot(run: &RunDirectory, error: &histories::ReadError) -> Failure {

@@ -9,6 +9,8 @@ use crate::{
     metrics::Metrics,
     progress::Progress,
     recording::{Recording, not_recorded},
+    run::lost,
+    run_directory::RunDirectory,
     targets::under_test::UnderTest,
 };
 use histories::{Recorder, What};
@@ -36,6 +38,7 @@ pub struct Watcher<'a> {
     pub recording: &'a Recording,
     pub recorder: &'a Recorder,
     pub target: &'a UnderTest,
+    pub run: &'a RunDirectory,
     pub progress: &'a Progress,
     pub in_force: Arc<Mutex<Vec<String>>>,
 }
@@ -60,6 +63,10 @@ impl Watcher<'_> {
             }
             if let Some(failure) = self.recorder.failure() {
                 return Err(not_recorded(&failure));
+            }
+            if !self.run.path().is_dir() {
+                // What is recorded from now on would be in no file that anybody finds.
+                return Err(lost(self.run));
             }
             note_ended(self.target, self.recording, self.progress);
             let (elapsed, completed) = (started.elapsed(), self.recording.completed());

@@ -4,7 +4,11 @@
 //! because it lies in the state directory.
 
 use super::directory::StateDirectory;
-use crate::{exit::Failure, targets::undo::Undo};
+use crate::{
+    exit::Failure,
+    plain_file::{self, CLUSTER_BYTES_MAX},
+    targets::undo::Undo,
+};
 use nemesis::{Machine, ProcessIdentity, ProcessState, Whereabouts};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -120,7 +124,8 @@ impl Record {
 impl LeftRecord {
     /// What lies in a folder; `None` if it is no record of this version.
     pub(super) fn read(folder: PathBuf) -> Option<Self> {
-        let record: Record = serde_json::from_slice(&fs::read(folder.join(FILE)).ok()?).ok()?;
+        let text = plain_file::read(&folder.join(FILE), CLUSTER_BYTES_MAX).ok()?;
+        let record: Record = serde_json::from_slice(&text).ok()?;
         (record.format == FORMAT && record.version == VERSION).then_some(Self { folder, record })
     }
 
@@ -150,7 +155,9 @@ impl LeftRecord {
         let cannot = |error: io::Error| {
             Failure::target_or_disk(format!("cannot lock {}: {error}", self.folder.display()))
         };
-        let lock = match OpenOptions::new().append(true).open(self.folder.join(LOCK)) {
+        let opened =
+            plain_file::open_with(&self.folder.join(LOCK), OpenOptions::new().append(true));
+        let lock = match opened {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             opened => opened.map_err(cannot)?,
         };
