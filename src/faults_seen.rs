@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// So many of a fault's effects are shown to a person.
+/// So many of a fault's effects are shown to a person, and so many of its errors.
 const EFFECTS_SHOWN_MAX: usize = 5;
+/// So many stores are named: more than a cluster of a test has.
+const STORES_SHOWN_MAX: usize = 50;
 
 /// One fault.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -50,27 +52,35 @@ pub struct FaultSeen {
 }
 
 impl FaultSeen {
-    /// The names of the stores that it struck.
+    /// The names of the stores that it struck, for a person: of very many only the first.
     pub fn store_names(&self) -> Vec<String> {
-        self.stores.iter().map(|store| format!("store-{store}")).collect()
+        let names = self.stores.iter().map(|store| format!("store-{store}"));
+        some_of(names, self.stores.len(), STORES_SHOWN_MAX)
     }
 
     /// What it changed, for a person: of hundreds of leaders that moved only the first few.
     pub fn effects_shown(&self) -> Vec<String> {
-        let mut shown: Vec<String> = self.effects.iter().take(EFFECTS_SHOWN_MAX).cloned().collect();
-        if self.effects.len() > EFFECTS_SHOWN_MAX {
-            shown.push(format!(
-                "and {} more, in verdict.json",
-                self.effects.len() - EFFECTS_SHOWN_MAX
-            ));
-        }
-        shown
+        some_of(self.effects.iter().cloned(), self.effects.len(), EFFECTS_SHOWN_MAX)
+    }
+
+    /// What went wrong, for a person: only the first few.
+    pub fn errors_shown(&self) -> Vec<String> {
+        some_of(self.errors.iter().cloned(), self.errors.len(), EFFECTS_SHOWN_MAX)
     }
 
     /// The time in which it was in force.
     pub fn window(&self) -> Window {
         Window { begin_ns: self.begin_ns, end_ns: self.end_ns }
     }
+}
+
+/// The first `most` of so many, and how many more there are.
+fn some_of(all: impl Iterator<Item = String>, count: usize, most: usize) -> Vec<String> {
+    let mut shown: Vec<String> = all.take(most).collect();
+    if count > most {
+        shown.push(format!("and {} more, in verdict.json", count - most));
+    }
+    shown
 }
 
 /// Collects the faults of a history.

@@ -187,7 +187,10 @@ mod tests {
     fn texts_that_a_terminal_would_obey_are_shown_and_make_no_markdown() {
         let text = text(&hostile());
         assert_shows_everything(&text);
-        assert!(!text.contains("**VALID**") && !text.contains("</pre>"), "{text}");
+        // In code everything is as it stands, and nothing in it ends the code.
+        let prose: Vec<&str> = text.lines().filter(|line| !line.starts_with("    ")).collect();
+        let prose: String = prose.join("\n").replace("\\`", "").split('`').step_by(2).collect();
+        assert!(!prose.contains("**VALID**") && !prose.contains("</pre>"), "{text}");
         let headings: Vec<&str> = text.lines().filter(|line| line.starts_with('#')).collect();
         assert!(headings.iter().all(|line| !line.starts_with("# VALID")), "{headings:?}");
         let cells = |line: &str| line.replace("\\|", "").matches('|').count();

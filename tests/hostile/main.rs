@@ -2,6 +2,7 @@
 //! nothing, and sees on the terminal what is there.
 
 mod files;
+mod large;
 mod printed;
 
 use std::{
