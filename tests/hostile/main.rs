@@ -4,6 +4,7 @@
 mod connections;
 mod files;
 mod large;
+mod numbers;
 mod printed;
 mod state;
 

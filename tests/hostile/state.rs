@@ -125,6 +125,29 @@ fn records_that_are_no_plain_files_hold_up_neither_heal_nor_a_run() {
     }
 }
 
+/// Files that earlier versions and others write, which `heal` tells of.
+#[test]
+fn run_directories_of_no_plain_files_hold_up_neither_heal_nor_a_run() {
+    let place = Place::new();
+    for file in ["nemesis.journal", "attached.json", "cluster.json", "record.json", "history.jsonl"]
+    {
+        for obstacle in OBSTACLES {
+            let folder = place.at("runs/t").join(format!("{obstacle:?}-{file}"));
+            fs::create_dir_all(&folder).expect("made");
+            obstacle.put(&folder.join(file), &place.precious);
+        }
+    }
+    symlink("/", place.at("runs/everything")).expect("made");
+    symlink(place.at("runs"), place.at("runs/t/itself")).expect("made");
+    for arguments in [&["heal"][..], &["heal", "runs"], &["heal", "runs/t"]] {
+        let (code, said) = place.ends(arguments);
+        assert_eq!(code, Some(0), "{arguments:?}: {said}");
+        assert!(said.starts_with("nothing to heal"), "{arguments:?}: {said}");
+    }
+    let (code, said) = place.ends(&RUN);
+    assert!(matches!(code, Some(0 | UNKNOWN)), "{said}");
+}
+
 #[test]
 fn a_state_directory_that_is_something_else_is_one_sentence() {
     for obstacle in OBSTACLES {
