@@ -65,7 +65,7 @@ fn fault(fault: &FaultJudged) -> String {
         (true, []) => "no effect seen".into(),
         (true, effects) => effects.join(", "),
     };
-    let effect = [&[effect], seen.errors.as_slice()].concat().join(", ");
+    let effect = [vec![effect], seen.errors_shown()].concat().join(", ");
     format!(
         "fault {}: {}{stores} from {:.1} s to {:.1} s: {effect}; longest gap without a success {:.0} ms, \
          {} operations succeeded during it",

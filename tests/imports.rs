@@ -214,3 +214,47 @@ fn damaged_archives_are_malformed_and_large_times_are_no_verdict() {
         assert_eq!(output.status.code(), Some(1), "{engine}");
     }
 }
+
+#[test]
+fn what_tested_nothing_is_unknown_in_every_format() {
+    let header = "{\"format\":\"jepsen-tikv history\",\"version\":1}\n";
+    let put = |kind: &str, index: u32| {
+        format!(
+            "{{\"index\":{index},\"time\":{index},\"process\":0,\"type\":\"{kind}\",\"f\":\"put\",\"key\":\"k\",\"value\":\"1\"}}\n"
+        )
+    };
+    let edn = |kind: &str| {
+        let operation =
+            |kind: &str| format!("{{:type :{kind}, :f :write, :value 1, :process 0}}\n");
+        [operation("invoke"), operation(kind)].concat()
+    };
+    let log =
+        "INFO  jepsen.util - 0\t:invoke\t:write\t1\nINFO  jepsen.util - 0\t:fail\t:write\t1\n";
+    let none = "vacuous: the history has no operation";
+    let failed = "vacuous: no operation succeeded";
+    let dir = tempfile::tempdir().expect("a directory");
+    for (name, text, why) in [
+        ("empty.jsonl", header.to_owned(), none),
+        ("failed.jsonl", [header, &put("invoke", 0), &put("fail", 1)].concat(), failed),
+        ("unknown.jsonl", [header, &put("invoke", 0), &put("info", 1)].concat(), failed),
+        ("open.jsonl", [header, &put("invoke", 0)].concat(), failed),
+        ("empty.edn", "[]\n".to_owned(), none),
+        ("failed.edn", edn("fail"), failed),
+        ("unknown.edn", edn("info"), failed),
+        ("failed.log", log.to_owned(), failed),
+        ("operations.json", "[]\n".to_owned(), none),
+    ] {
+        std::fs::write(dir.path().join(name), &text).expect("written");
+        let packed = zstd::encode_all(text.as_bytes(), 1).expect("memory");
+        std::fs::write(dir.path().join(format!("{name}.zst")), packed).expect("written");
+        for name in [name.to_owned(), format!("{name}.zst")] {
+            let output = jepsen_tikv(dir.path(), &["check", &name]);
+            let said = String::from_utf8_lossy(&output.stdout).into_owned();
+            assert_eq!(output.status.code(), Some(code_of("unknown")), "{name}: {said}");
+            assert!(said.contains(why) && !said.contains("\nVALID"), "{name}: {said}");
+        }
+    }
+    std::fs::write(dir.path().join("nothing"), "").expect("written");
+    let output = jepsen_tikv(dir.path(), &["check", "nothing"]);
+    assert_eq!(output.status.code(), Some(MALFORMED), "{output:?}");
+}

@@ -222,6 +222,156 @@ fn heal_puts_back_what_a_killed_replay_or_shrink_changed() {
     }
 }
 
+/// The way to a host, over which nothing is resumed before `go` is there.
+const SSH: &str = r#"#!/bin/sh
+case "$*" in
+"-G "*) echo "hostname 127.0.0.1"; exit ;;
+*" CONT "*) if [ ! -e FOLDER/go ]; then
+    while [ ! -e FOLDER/go ]; do sleep 0.1; done
+    exit 255
+  fi ;;
+esac
+while [ "$1" != -- ]; do shift; done
+shift 2
+exec "$@"
+"#;
+
+#[test]
+fn heal_puts_back_what_a_killed_target_check_changed() {
+    let place = Place::new();
+    let folder = place.folder.path().display().to_string();
+    fs::write(place.at("ssh"), SSH.replace("FOLDER", &folder)).expect("written");
+    fs::set_permissions(place.at("ssh"), fs::Permissions::from_mode(0o755)).expect("executable");
+    let words =
+        format!("target-check ATTACH --allow-faults --ssh 127.0.0.1 --ssh-command {folder}/ssh");
+    let mut tester = place.start(&words);
+    await_that(|| place.paused() > 0, || place.said());
+    kill9(&mut tester);
+    // What it was about to resume stays as it is.
+    fs::write(place.at("go"), "").expect("written");
+    await_that(|| place.of_testers().is_empty(), || format!("{:?}", place.of_testers()));
+    assert!(place.paused() > 0, "nobody else resumes it");
+    place.heals("target-check");
+}
+
+/// A folder of runs with a state directory of its own, for testers that start their clusters themselves.
+struct Home(TempDir);
+
+impl Home {
+    fn new() -> Self {
+        let home = Self(tempfile::tempdir().expect("a directory"));
+        for name in ["tikv-server", "pd-server"] {
+            symlink(BINARY, home.at(name)).expect("a link");
+        }
+        home
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn tester(&self, words: &str) -> Command {
+        let mut command = Command::new(BINARY);
+        command.args(words.split_whitespace()).current_dir(self.0.path()).stdin(Stdio::null());
+        command.env("XDG_STATE_HOME", self.at("state"));
+        command
+    }
+
+    fn start(&self, words: &str) -> Child {
+        let said = File::create(self.at("said.txt")).expect("a file");
+        let mut command = self.tester(words);
+        command.stdout(said.try_clone().expect("a second handle")).stderr(said);
+        command.spawn().expect("it starts")
+    }
+
+    fn said(&self) -> String {
+        fs::read_to_string(self.at("said.txt")).unwrap_or_default()
+    }
+
+    /// The states of all processes that have this folder in their command lines.
+    fn processes(&self) -> Vec<String> {
+        let needle = self.0.path().to_string_lossy().into_owned();
+        let pids = fs::read_dir("/proc").expect("/proc").flatten();
+        let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+        let is_ours = |pid: &i32| {
+            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            String::from_utf8_lossy(&line).contains(&needle)
+        };
+        pids.filter(is_ours).filter_map(state).filter(|state| state != "Z").collect()
+    }
+
+    /// Asserts that nothing runs, or will be, and that `heal` has something to say once at most.
+    fn is_healed(&self, what: &str) {
+        await_that(|| self.processes().is_empty(), || format!("{what}: {:?}", self.processes()));
+        let heal = || {
+            let output = self.tester("heal").output().expect("it runs");
+            let said = [output.stdout, output.stderr].concat();
+            (output.status.code(), String::from_utf8_lossy(&said).into_owned())
+        };
+        let (code, said) = heal();
+        assert_eq!(code, Some(0), "{what}: {said}");
+        assert_eq!(heal(), (Some(0), "nothing to heal\n".into()), "{what}");
+        assert_eq!(self.processes(), Vec::<String>::new(), "{what}");
+    }
+}
+
+#[test]
+fn nothing_is_left_of_what_a_killed_command_started_itself() {
+    let hurt = "--nemesis pause-one --pause-ms-min 60000 --pause-ms-max 90000 --nemesis-interval 1";
+    for words in [
+        "self-test --only stale-read --jobs 2 --seed 1".to_owned(),
+        format!("test --time 120 --keys 20 --stores 3 {hurt}"),
+        format!("test --time 120 --rotate-keys 60 --keys 20 --stores 3 {hurt}"),
+        format!(
+            "test --target binaries --tikv-server ./tikv-server --pd-server ./pd-server --time 120 --keys 20 \
+             --stores 3 {hurt}"
+        ),
+        "scenario one-store --keys 50".to_owned(),
+    ] {
+        let home = Home::new();
+        let mut tester = home.start(&words);
+        await_that(|| home.processes().iter().any(|state| state == "T"), || home.said());
+        kill9(&mut tester);
+        home.is_healed(&words);
+    }
+}
+
+#[test]
+fn nothing_is_left_of_what_was_killed_at_its_start() {
+    for words in [
+        "self-test --quick --jobs 1 --seed 1",
+        "target-check --stores 3",
+        "target-check --target binaries --tikv-server ./tikv-server --pd-server ./pd-server --stores 3",
+        "fuzz --runs 1 --seed 1",
+        "cluster up --kv 3 --without-monitor --port-offset 16000",
+    ] {
+        let home = Home::new();
+        let mut tester = home.start(words);
+        await_that(|| home.processes().len() > 1, || home.said());
+        kill9(&mut tester);
+        home.is_healed(words);
+    }
+}
+
+#[test]
+fn a_killed_supervisor_takes_its_paused_stores_along() {
+    let home = Home::new();
+    let run = |words: &str| {
+        let output = home.tester(words).output().expect("it runs");
+        assert!(output.status.success(), "{words}: {output:?}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    run("cluster up --kv 3 -d --without-monitor --tag own --port-offset 16500");
+    run("cluster pause store-2");
+    let status: Value = serde_json::from_str(&run("cluster status --json")).expect("JSON");
+    let supervisor = status["supervisor_pid"].as_i64().and_then(|pid| i32::try_from(pid).ok());
+    kill(Pid::from_raw(supervisor.expect("a PID")), Signal::SIGKILL).expect("it runs");
+    home.is_healed("cluster up --detach");
+    run("cluster up --kv 3 -d --without-monitor --tag own --port-offset 16500");
+    run("cluster down");
+    home.is_healed("cluster down");
+}
+
 /// The night's own process dies, and with it the run that it started.
 #[test]
 fn a_killed_night_is_healed_by_heal_and_by_the_same_night() {
@@ -348,7 +498,9 @@ fn a_living_tester_is_left_alone_and_its_state_directory_must_be_its_own() {
     assert!(up.status.success(), "{up:?}");
     let heal = tester("heal").output().expect("it runs");
     let said = String::from_utf8_lossy(&heal.stdout).into_owned();
-    assert!(heal.status.success() && said.contains("is running"), "{said}");
+    assert!(heal.status.success(), "{said}");
+    let supervisor = "alone: the supervisor of the cluster own, process ";
+    assert!(said.contains(supervisor) && said.contains("is running"), "{said}");
     assert!(tester("cluster pause store-1").output().expect("it runs").status.success());
     let down = tester("cluster down").output().expect("it runs");
     assert!(down.status.success(), "{down:?}");

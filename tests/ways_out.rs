@@ -108,6 +108,29 @@ fn two_signals_heal_and_leave() {
 }
 
 #[test]
+fn one_signal_before_anything_could_be_judged_is_enough() {
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut tester = Command::new(env!("CARGO_BIN_EXE_jepsen-tikv"))
+            .args(["test", "--time", "120", "--nemesis", "none", "--seed", "1", "--stores", "3"])
+            .current_dir(dir.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        let stderr = tester.stderr.take().expect("it is piped");
+        let mut lines = BufReader::new(stderr).lines().map_while(Result::ok);
+        assert!(lines.any(|line| line.contains("starting the cluster")), "it says that it starts");
+        send(&tester, signal);
+        let (code, said) = end(&mut tester);
+        assert_eq!(code, Some(130), "{said}");
+        let said: String = lines.collect();
+        assert!(said.contains("interrupted; faults are healed, nothing was judged"), "{said}");
+        assert_eq!(states(dir.path()), Vec::<String>::new());
+    }
+}
+
+#[test]
 fn a_killed_tester_takes_its_cluster_along() {
     let dir = tempfile::tempdir().expect("a directory");
     let mut tester = run_with_a_store_stopped(dir.path());

@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// So many of a fault's effects are shown to a person.
+/// So many of a fault's effects are shown to a person, and so many of its errors.
 const EFFECTS_SHOWN_MAX: usize = 5;
+/// So many stores are named: more than a cluster of a test has.
+const STORES_SHOWN_MAX: usize = 50;
 
 /// One fault.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -38,6 +40,9 @@ pub struct FaultSeen {
     pub effects: Vec<String>,
     /// What went wrong.
     pub errors: Vec<String>,
+    /// Its effects so far, each once; they become `effects` at the end.
+    #[serde(skip)]
+    seen: BTreeSet<String>,
     /// The stores that it keeps stopped now.
     #[serde(skip)]
     stopped: BTreeSet<u64>,
@@ -47,27 +52,35 @@ pub struct FaultSeen {
 }
 
 impl FaultSeen {
-    /// The names of the stores that it struck.
+    /// The names of the stores that it struck, for a person: of very many only the first.
     pub fn store_names(&self) -> Vec<String> {
-        self.stores.iter().map(|store| format!("store-{store}")).collect()
+        let names = self.stores.iter().map(|store| format!("store-{store}"));
+        some_of(names, self.stores.len(), STORES_SHOWN_MAX)
     }
 
     /// What it changed, for a person: of hundreds of leaders that moved only the first few.
     pub fn effects_shown(&self) -> Vec<String> {
-        let mut shown: Vec<String> = self.effects.iter().take(EFFECTS_SHOWN_MAX).cloned().collect();
-        if self.effects.len() > EFFECTS_SHOWN_MAX {
-            shown.push(format!(
-                "and {} more, in verdict.json",
-                self.effects.len() - EFFECTS_SHOWN_MAX
-            ));
-        }
-        shown
+        some_of(self.effects.iter().cloned(), self.effects.len(), EFFECTS_SHOWN_MAX)
+    }
+
+    /// What went wrong, for a person: only the first few.
+    pub fn errors_shown(&self) -> Vec<String> {
+        some_of(self.errors.iter().cloned(), self.errors.len(), EFFECTS_SHOWN_MAX)
     }
 
     /// The time in which it was in force.
     pub fn window(&self) -> Window {
         Window { begin_ns: self.begin_ns, end_ns: self.end_ns }
     }
+}
+
+/// The first `most` of so many, and how many more there are.
+fn some_of(all: impl Iterator<Item = String>, count: usize, most: usize) -> Vec<String> {
+    let mut shown: Vec<String> = all.take(most).collect();
+    if count > most {
+        shown.push(format!("and {} more, in verdict.json", count - most));
+    }
+    shown
 }
 
 /// Collects the faults of a history.
@@ -97,13 +110,17 @@ impl FaultFinder {
                 fault.begun(f, value);
                 fault.stops_or_resumes(f, value, event.time_ns);
             }
-            _ => fault.seen(f, value),
+            _ => fault.completed(f, value),
         }
     }
 
     /// The faults in the plan's order.
     pub fn finish(self) -> Vec<FaultSeen> {
-        self.faults.into_values().collect()
+        let finished = |mut fault: FaultSeen| {
+            fault.effects = std::mem::take(&mut fault.seen).into_iter().collect();
+            fault
+        };
+        self.faults.into_values().map(finished).collect()
     }
 }
 
@@ -132,17 +149,15 @@ impl FaultSeen {
         }
     }
 
-    fn seen(&mut self, f: &str, value: &Value) {
+    fn completed(&mut self, f: &str, value: &Value) {
         if let Some(error) = value["error"].as_str() {
             self.errors.push(format!("{f}: {error}"));
             self.doubtful = true;
         }
         for change in value["regions"].as_array().into_iter().flatten() {
-            self.effects.extend(changes(change));
+            self.seen.extend(changes(change));
         }
-        self.effects.extend(value["changed"].as_str().map(str::to_owned));
-        self.effects.sort_unstable();
-        self.effects.dedup();
+        self.seen.extend(value["changed"].as_str().map(str::to_owned));
         match f {
             "pause" | "kill" | "disk-error" => {
                 let down =
@@ -154,7 +169,7 @@ impl FaultSeen {
                 self.confirmed = !self.doubtful && value["changed"].is_string();
             }
             "transfer-leader" | "max-replicas" => {
-                self.confirmed = !self.doubtful && !self.effects.is_empty();
+                self.confirmed = !self.doubtful && !self.seen.is_empty();
             }
             "split" => {
                 let count = |name: &str| value[name].as_u64().unwrap_or_default();
@@ -162,7 +177,7 @@ impl FaultSeen {
                 self.confirmed = !self.doubtful && after > before;
                 if self.confirmed {
                     let region = &value["region"];
-                    self.effects.push(format!(
+                    self.seen.insert(format!(
                         "region {region} was split: {before} regions became {after}"
                     ));
                 }
@@ -170,7 +185,7 @@ impl FaultSeen {
             // A disturbance that nothing met was none.
             _ if is_disturbance(f) => {
                 let touched = value["touched"].as_str();
-                self.effects.extend(touched.map(str::to_owned));
+                self.seen.extend(touched.map(str::to_owned));
                 self.confirmed |= !self.doubtful && touched.is_some();
             }
             _ => {}

@@ -249,9 +249,7 @@ pub fn heal(path: &Path, noted: Option<&Machine>) -> Result<HealReport, JournalE
 }
 
 fn note_healed(path: &Path, whole: u64, resumed: &[ProcessIdentity]) -> Result<(), JournalError> {
-    let file = OpenOptions::new()
-        .append(true)
-        .open(path)
+    let file = histories::plain_file::open_with(path, OpenOptions::new().append(true))
         .map_err(|source| JournalError::Io { path: path.to_owned(), source })?;
     Journal { file, path: path.to_owned(), whole }.resumed(resumed)
 }

@@ -130,6 +130,14 @@ pub fn interrupted() -> Failure {
     Failure::new(Exit::Interrupted, "interrupted; faults are healed, nothing was judged")
 }
 
+/// What is said of a run whose history is not there any more.
+pub fn lost(run: &RunDirectory) -> Failure {
+    Failure::target_or_disk(format!(
+        "the history is lost: {} is not there any more, somebody removed it while the run went; nothing can be judged",
+        run.history().display()
+    ))
+}
+
 /// What the history of a plan says of itself, whichever target it was carried out on.
 pub fn header(plan: &Plan, plan_hash: &str, target: &str, range: &CountedRange) -> Header {
     let config = &plan.config;

@@ -158,6 +158,7 @@ impl Stage<'_> {
             recording: &workers.recording,
             recorder,
             target: &self.target,
+            run: self.run,
             progress: self.progress,
             in_force: Arc::default(),
         };

@@ -3,12 +3,14 @@
 use crate::{
     interrupt::{Interrupt, Urgency},
     listener::RunEvent,
+    lost,
     recording::{Recording, not_recorded},
 };
 use failure::Failure;
 use histories::{Recorder, What};
 use judge::{ended_early::Why, ended_processes};
 use nemesis::Observer;
+use run_directory::RunDirectory;
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -34,6 +36,7 @@ pub struct Watcher<'a> {
     pub recording: &'a Recording,
     pub recorder: &'a Recorder,
     pub target: &'a UnderTest,
+    pub run: &'a RunDirectory,
     pub progress: &'a Progress,
     pub in_force: Arc<Mutex<Vec<String>>>,
 }
@@ -58,6 +61,10 @@ impl Watcher<'_> {
             }
             if let Some(failure) = self.recorder.failure() {
                 return Err(not_recorded(&failure));
+            }
+            if !self.run.path().is_dir() {
+                // What is recorded from now on would be in no file that anybody finds.
+                return Err(lost(self.run));
             }
             note_ended(self.target, self.recording, self.progress);
             let (elapsed, completed) = (started.elapsed(), self.recording.completed());

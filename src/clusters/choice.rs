@@ -10,6 +10,7 @@ use super::{
 };
 use failure::{Exit, Failure};
 use std::path::Path;
+use targets::consent;
 
 /// The cluster of that tag; without a tag the only one that runs, or was left behind by a killed supervisor.
 pub fn of(runs_dir: &Path, tag: Option<&str>) -> Result<ClusterDirectory, Failure> {
@@ -70,6 +71,26 @@ pub fn foreign(directory: &ClusterDirectory) -> Failure {
             directory.path().display()
         ),
     )
+}
+
+/// Refuses to start what somebody else may have made, unless the user agrees at the terminal: its data and logs are
+/// written to, and nobody knows what is under their names.
+pub fn refuse_foreign(directory: &ClusterDirectory) -> Result<(), Failure> {
+    if Life::of(directory).0 != Life::Foreign {
+        return Ok(());
+    }
+    let path = directory.path().display();
+    let question = format!("{path} is not known as a cluster that you started");
+    if consent::is_given(&question, "to start it all the same")? {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Exit::Unknown,
+        format!(
+            "{path} is not started: it is no cluster that you started before, or not with this version or this \
+             XDG_STATE_HOME; look into it and remove it by hand, or use another --tag"
+        ),
+    ))
 }
 
 fn only_one(runs_dir: &Path) -> Result<ClusterDirectory, Failure> {

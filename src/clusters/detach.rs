@@ -15,6 +15,7 @@ use nix::{
     unistd::Pid,
 };
 use run::interrupt::{Interrupt, Urgency};
+use run_directory::plain_file;
 use std::{
     fs::OpenOptions,
     io::Read,
@@ -48,7 +49,8 @@ async fn spawn(wish: &Wish) -> Result<Child, Failure> {
     let cannot = |error: std::io::Error| {
         Failure::target_or_disk(format!("cannot start the supervisor: {error}"))
     };
-    let log = OpenOptions::new().create(true).append(true).open(log).map_err(cannot)?;
+    let log = plain_file::open_with(&log, OpenOptions::new().create(true).append(true));
+    let log = log.map_err(cannot)?;
     let mut supervisor = Command::new(std::env::current_exe().map_err(cannot)?)
         // Not a name that a search for "tikv" finds.
         .arg0("jepsen-cluster")

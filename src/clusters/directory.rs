@@ -7,6 +7,7 @@
 use super::tag::Tag;
 use failure::Failure;
 use nix::fcntl::{Flock, FlockArg};
+use run_directory::plain_file;
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
     io,
@@ -103,7 +104,9 @@ impl ClusterDirectory {
         };
         let deadline = Instant::now() + LOCK_PATIENCE;
         loop {
-            let file = OpenOptions::new().create(true).append(true).open(&path).map_err(failed)?;
+            let mut options = OpenOptions::new();
+            let file = plain_file::open_with(&path, options.create(true).append(true));
+            let file = file.map_err(failed)?;
             let inode = file.metadata().map_err(failed)?.ino();
             match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
                 // Whoever removed the directory has removed this very file: the next try makes another.

@@ -34,6 +34,7 @@ pub fn command(command: &ClusterCommand) -> Result<Exit, Failure> {
     match command {
         ClusterCommand::Up(args) => {
             let wish = wish::Wish::checked(args)?;
+            choice::refuse_foreign(&wish.directory()?)?;
             if args.detach { detach::up(&wish) } else { supervisor::in_the_terminal(&wish) }
         }
         ClusterCommand::Status(args) => watch::command(args),

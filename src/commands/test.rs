@@ -10,7 +10,7 @@ use failure::{Exit, Failure};
 use judge::{Judging, counterexamples};
 use plan::Plan;
 use run::open_files;
-use run::{Options, Purpose, Run, listener::Nobody, pace::Free};
+use run::{Options, Purpose, Run, listener::Nobody, lost, pace::Free};
 use run_directory::{RunDirectory, shown, shown_path, write_whole};
 use std::{net::SocketAddr, path::Path, time::Duration};
 use targets::heal;
@@ -104,6 +104,9 @@ pub fn inside(plan: &Plan, run: &RunDirectory, beside: Beside) -> Result<Exit, F
     drop(tui);
     progress.finish();
     let troubles = carried_out.map_err(|failure| explained(failure, run))?;
+    if !run.history().exists() {
+        return Err(lost(run));
+    }
     // The target's measure may have changed it.
     let repeat = Plan::read(&run.plan())?.repeated_by(&run.plan())?;
     conclude(run, &troubles, &repeat, &beside.judging())
@@ -111,11 +114,12 @@ pub fn inside(plan: &Plan, run: &RunDirectory, beside: Beside) -> Result<Exit, F
 
 /// A failure, or what is behind it: somebody removed the run directory, or its disk is full.
 pub fn explained(failure: Failure, run: &RunDirectory) -> Failure {
+    let may_be_of_a_file = matches!(failure.exit, Exit::TargetOrDisk | Exit::NoInput);
+    if may_be_of_a_file && !run.path().is_dir() {
+        return lost(run);
+    }
     if failure.exit != Exit::TargetOrDisk {
         return failure;
-    }
-    if !run.path().is_dir() {
-        return lost(run);
     }
     let is_full = nix::sys::statvfs::statvfs(run.path()).is_ok_and(|disk| {
         disk.blocks_available() == 0 || disk.files_available() == 0 && disk.files() > 0
@@ -125,14 +129,6 @@ pub fn explained(failure: Failure, run: &RunDirectory) -> Failure {
         return Failure::target_or_disk(sentence);
     }
     failure
-}
-
-/// What is said of a run whose history is not there any more.
-fn lost(run: &RunDirectory) -> Failure {
-    Failure::target_or_disk(format!(
-        "the history is lost: {} is not there any more, somebody removed it while the run went; nothing can be judged",
-        run.history().display()
-    ))
 }
 
 /// Judges a run's history, and tells what is judged. `repeat` is the command that repeats the run. The verdict is said

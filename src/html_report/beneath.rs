@@ -4,31 +4,40 @@
 
 use super::{
     facts::Facts,
-    panels::stretches,
+    panels::{Stretch, all_stretches},
     scale::{LEFT, LETTER, RIGHT, Scale, WIDTH},
 };
-use std::{collections::BTreeSet, fmt::Write};
+use std::collections::BTreeMap;
+use std::fmt::Write;
 use targets::observe::ProcessWord;
 
 /// A picture of less time than this has microseconds on its axis.
 const SHORT_NS: u64 = 50_000_000;
+/// So many stores have a lane.
+const STORES_MAX: usize = 50;
 
-/// Stores whose process did not just run, shortly before or during the operations.
-pub fn stores_concerned(facts: &Facts, from: u64, to: u64) -> BTreeSet<u64> {
-    let known: BTreeSet<u64> = facts.processes.iter().map(|change| change.store).collect();
-    let touched = |store: &u64| {
-        stretches(facts, *store).iter().any(|it| {
+/// Stores whose process did not just run, shortly before or during the operations, and what their processes did.
+pub fn stores_concerned(facts: &Facts, from: u64, to: u64) -> BTreeMap<u64, Vec<Stretch>> {
+    let touched = |stretches: &[Stretch]| {
+        stretches.iter().any(|it| {
             let runs = it.state == ProcessWord::Running && it.is_confirmed;
             !runs && it.to >= from && it.from <= to
         })
     };
-    known.into_iter().filter(touched).collect()
+    let mut concerned = all_stretches(facts);
+    concerned.retain(|_, stretches| touched(stretches));
+    concerned.into_iter().take(STORES_MAX).collect()
 }
 
 /// What a store's process did. Where the next lane begins.
-pub fn process_lane(svg: &mut String, scale: &Scale, y: f64, facts: &Facts, store: u64) -> f64 {
+pub fn process_lane(
+    svg: &mut String,
+    scale: &Scale,
+    y: f64,
+    (store, stretches): (u64, &[Stretch]),
+) -> f64 {
     let _ = write!(svg, "<text x='8' y='{:.1}' fill='var(--ink)'>store-{store}</text>", y + 11.0);
-    for stretch in stretches(facts, store) {
+    for stretch in stretches {
         let (begin, end, word) = (stretch.from, stretch.to, stretch.in_words());
         let (x1, x2) = (scale.x(begin).max(LEFT), scale.x(end).min(WIDTH - RIGHT + 10.0));
         if x2 - x1 < 0.5 {

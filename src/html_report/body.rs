@@ -185,7 +185,7 @@ fn faults(faults: &[FaultJudged]) -> String {
                 .to_owned(),
             );
         }
-        effects.extend(seen.errors.iter().cloned());
+        effects.extend(seen.errors_shown());
         if fault.ok_during == 0 {
             effects.push("no operation succeeded during it".to_owned());
         }

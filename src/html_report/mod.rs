@@ -17,6 +17,7 @@ mod thinned;
 mod words;
 mod wrong;
 
+use crate::pages::visible_data;
 use crate::{cli, commands::test::complain, pages::Page, report};
 use facts::Facts;
 use failure::{Exit, Failure};
@@ -141,7 +142,9 @@ fn panels_data(run: &RunDirectory, judgement: &Judgement, facts: &Facts) -> serd
     drawn.extend(panels::processes(facts, &stores));
     drawn.extend(cluster_panels::panels(&samples));
     drawn.extend(panels::key_counts(judgement));
-    serde_json::json!({ "panels": drawn, "bands": panels::bands(judgement), "end": facts.end_s() })
+    visible_data(serde_json::json!({
+        "panels": drawn, "bands": panels::bands(judgement), "end": facts.end_s()
+    }))
 }
 
 fn cannot(run: &RunDirectory, error: &histories::ReadError) -> Failure {

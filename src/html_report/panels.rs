@@ -1,10 +1,10 @@
 //! The panels of a report that come from the history: faults, throughput, latency, processes, key counts.
 //!
 //! In: [`Facts`] and the judgement. Out: panels as `panels.js` understands them, times in seconds. Operations are thinned
-//! (`thinned`); the evidence (counterexamples, faults, key counts) never is.
+//! (`thinned`); the evidence (counterexamples, faults, key counts) is not, up to more than anybody can look at.
 
 use super::{
-    facts::{Done, Ended, Facts},
+    facts::{Done, Ended, Facts, ProcessChange},
     thinned::NOTABLE_MAX,
 };
 use judge::Judgement;
@@ -12,6 +12,9 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use targets::observe::ProcessWord;
 
+/// So many faults are drawn, and so many stretches of processes: a page of more is slow, and nothing is seen on it. All
+/// of them are in verdict.json and the history.
+const DRAWN_MAX: usize = 5_000;
 /// About so many buckets over the whole time.
 const BUCKETS: f64 = 300.0;
 
@@ -40,6 +43,7 @@ pub fn bands(judgement: &Judgement) -> Vec<Value> {
     judgement
         .faults
         .iter()
+        .take(DRAWN_MAX)
         .map(|fault| {
             json!({ "from": seconds(fault.seen.begin_ns), "to": seconds(fault.seen.end_ns), "label": label(fault) })
         })
@@ -59,7 +63,7 @@ fn gap_first(fault: &judge::FaultJudged) -> String {
     format!("{:.1} s gap{of}", fault.longest_gap_ns as f64 / 1e9)
 }
 
-/// So many kinds of faults have a lane.
+/// So many kinds of faults have a lane, and so many stores.
 const LANES_MAX: usize = 100;
 
 /// A lane for each kind of fault.
@@ -73,13 +77,17 @@ pub fn faults(judgement: &Judgement) -> Option<Value> {
         .faults
         .iter()
         .filter_map(|fault| Some((fault, lanes.get(fault.seen.name.as_str())?)))
+        .take(DRAWN_MAX)
         .map(|(fault, lane)| {
             json!({ "lane": lane, "from": seconds(fault.seen.begin_ns),
                 "to": seconds(fault.seen.end_ns), "tone": 3, "label": gap_first(fault), "faint": !fault.seen.confirmed })
         })
         .collect();
     (!segments.is_empty()).then(|| {
-        json!({ "id": "faults", "title": "Faults, with the longest time without a success", "lanes": lanes.keys().collect::<Vec<_>>(), "segments": segments, "legend": [] })
+        let all = judgement.faults.len();
+        let more = if segments.len() < all { format!(" ({} of {all})", segments.len()) } else { String::new() };
+        let title = format!("Faults, with the longest time without a success{more}");
+        json!({ "id": "faults", "title": title, "lanes": lanes.keys().collect::<Vec<_>>(), "segments": segments, "legend": [] })
     })
 }
 
@@ -170,9 +178,10 @@ fn points(name: &str, tone: u32, done: &[Done]) -> Option<Value> {
 pub fn processes(facts: &Facts, known: &BTreeSet<u64>) -> Option<Value> {
     let stores: BTreeSet<u64> =
         known.iter().copied().chain(facts.processes.iter().map(|change| change.store)).collect();
-    let mut segments = Vec::new();
-    for (lane, store) in stores.iter().enumerate() {
-        for stretch in stretches(facts, *store) {
+    let (mut segments, all) = (Vec::new(), all_stretches(facts));
+    for (lane, store) in stores.iter().enumerate().take(LANES_MAX) {
+        let own = all.get(store).cloned().unwrap_or_else(|| stretches(facts, []));
+        for stretch in own.into_iter().take(DRAWN_MAX.saturating_sub(segments.len())) {
             let (tone, runs) = match stretch.state {
                 ProcessWord::Running => (json!(2), stretch.is_confirmed),
                 ProcessWord::Stopped => (json!(1), false),
@@ -185,7 +194,8 @@ pub fn processes(facts: &Facts, known: &BTreeSet<u64>) -> Option<Value> {
             );
         }
     }
-    let lanes: Vec<String> = stores.iter().map(|store| format!("store-{store}")).collect();
+    let lanes: Vec<String> =
+        stores.iter().take(LANES_MAX).map(|store| format!("store-{store}")).collect();
     (!lanes.is_empty()).then(|| {
         json!({ "id": "processes", "title": "Store processes", "lanes": lanes, "segments": segments, "bands": false,
             "legend": [{ "name": "running", "tone": 2, "kind": "lane" }, { "name": "stopped", "tone": 1, "kind": "lane" },
@@ -223,8 +233,20 @@ impl Stretch {
     }
 }
 
-/// A store's process over the whole run. It ran at first.
-pub fn stretches(facts: &Facts, store: u64) -> Vec<Stretch> {
+/// The process of each store that something happened to, over the whole run.
+pub fn all_stretches(facts: &Facts) -> BTreeMap<u64, Vec<Stretch>> {
+    let mut changes: BTreeMap<u64, Vec<&ProcessChange>> = BTreeMap::new();
+    for change in &facts.processes {
+        changes.entry(change.store).or_default().push(change);
+    }
+    changes.into_iter().map(|(store, changes)| (store, stretches(facts, changes))).collect()
+}
+
+/// A store's process over the whole run, from its changes in time. It ran at first.
+fn stretches<'a>(
+    facts: &Facts,
+    changes: impl IntoIterator<Item = &'a ProcessChange>,
+) -> Vec<Stretch> {
     let mut now = Stretch {
         from: 0,
         to: facts.end_ns,
@@ -240,7 +262,7 @@ pub fn stretches(facts: &Facts, store: u64) -> Vec<Stretch> {
         let was_gone = if is_confirmed { false } else { now.state == ProcessWord::Gone };
         *now = Stretch { from: at, to: facts.end_ns, state, is_confirmed, was_gone };
     };
-    let changes: Vec<_> = facts.processes.iter().filter(|change| change.store == store).collect();
+    let changes: Vec<&ProcessChange> = changes.into_iter().collect();
     for (place, change) in changes.iter().enumerate() {
         if change.state != now.state {
             next(&mut now, change.at_ns, change.state, false);
@@ -363,7 +385,7 @@ mod tests {
             ];
             std::fs::write(&path, lines.join("\n") + "\n").expect("written");
             let facts = Facts::read(&path, &BTreeSet::new(), []).expect("read");
-            let found = stretches(&facts, 1).into_iter();
+            let found = all_stretches(&facts).remove(&1).unwrap_or_default().into_iter();
             found.map(|it| (it.from, it.to, it.in_words())).collect::<Vec<_>>()
         };
         let first = [(0, 3, "running"), (3, 10, "stopping")];

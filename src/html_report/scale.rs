@@ -18,6 +18,8 @@ pub const LETTER: f64 = 6.7;
 const CUT_PART: f64 = 0.6;
 /// Two marks are at least so far apart.
 const APART_MIN: f64 = 16.0;
+/// So many further moments get a mark.
+const EXTRA_MAX: usize = 500;
 
 /// From moments to places: linear between two neighbouring marks.
 pub struct Scale {
@@ -35,7 +37,9 @@ impl Scale {
             operations.iter().flat_map(|it| [it.invoked_ns, end(it)]).collect();
         let (first, last) =
             (edges.first().copied().unwrap_or(0), edges.last().copied().unwrap_or(1));
-        let inside = extra.iter().copied().filter(|at| (first..=last).contains(at));
+        let inside: Vec<u64> = extra.range(first..=last).copied().take(EXTRA_MAX + 1).collect();
+        // Of more than these none could be told from its neighbours.
+        let inside = if inside.len() > EXTRA_MAX { Vec::new() } else { inside };
         let moments: Vec<u64> =
             edges.iter().copied().chain(inside).collect::<BTreeSet<_>>().into_iter().collect();
         // An operation without an end would stretch the picture to the end of the run.
@@ -69,7 +73,7 @@ impl Scale {
         }
         // Too many marks: everything is squeezed into the picture.
         let factor = ((WIDTH - LEFT - RIGHT) / (x - LEFT).max(1.0)).min(1.0);
-        for (_, place) in &mut marks {
+        for place in marks.iter_mut().map(|(_, place)| place).chain(&mut cuts) {
             *place = LEFT + (*place - LEFT) * factor;
         }
         Self { marks, cuts }

@@ -23,6 +23,9 @@ const TEXT: f64 = 14.0;
 /// The radius of a number on a bar.
 const NUMBER: f64 = 7.5;
 
+/// So many faults are drawn behind the lanes.
+const FAULTS_MAX: usize = 200;
+
 /// What is drawn.
 pub struct Picture<'a> {
     /// What the history says.
@@ -52,7 +55,8 @@ pub fn draw(picture: &Picture<'_>) -> String {
     let from = only.iter().map(|it| it.invoked_ns).min().unwrap_or(0);
     let to = only.iter().filter_map(|it| it.completed_ns).max().unwrap_or(facts.end_ns);
     let stores = stores_concerned(facts, from, to);
-    let changes = facts.processes.iter().filter(|it| stores.contains(&it.store)).map(|it| it.at_ns);
+    let changes =
+        facts.processes.iter().filter(|it| stores.contains_key(&it.store)).map(|it| it.at_ns);
     let scale = Scale::new(&only, &changes.collect(), to);
 
     let (mut svg, mut y, mut bars) = (String::new(), 8.0, Bars::new());
@@ -64,8 +68,8 @@ pub fn draw(picture: &Picture<'_>) -> String {
     numbers(&mut svg, &scale, picture.steps, &bars);
     let clients_end = y;
     y += 6.0;
-    for store in &stores {
-        y = process_lane(&mut svg, &scale, y, facts, *store);
+    for (store, stretches) in &stores {
+        y = process_lane(&mut svg, &scale, y, (*store, stretches));
     }
     let height = y + 44.0;
     let behind = faults(judgement, &scale, (from, to), clients_end - 2.0);
@@ -82,7 +86,7 @@ fn faults(judgement: &Judgement, scale: &Scale, (from, to): (u64, u64), height: 
     let mut svg = String::new();
     let touching =
         judgement.faults.iter().filter(|it| it.seen.end_ns >= from && it.seen.begin_ns <= to);
-    for fault in touching {
+    for fault in touching.take(FAULTS_MAX) {
         let x1 = scale.x(fault.seen.begin_ns).max(LEFT);
         let x2 = scale.x(fault.seen.end_ns).min(WIDTH - RIGHT + 10.0);
         // Writing into a string cannot fail, here and below.

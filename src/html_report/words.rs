@@ -10,11 +10,14 @@ use super::{
 };
 use checker::{Counterexample, Finding, FindingKind, OlderState};
 use judge::Judgement;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use targets::observe::ProcessWord;
 
 /// A store that was touched so long before is told of.
 const BEFORE_NS: u64 = 5_000_000_000;
+/// So many stores and faults are told of.
+const TOLD_MAX: usize = 20;
 
 fn s(ns: u64) -> String {
     format!("{:.3} s", ns as f64 / 1e9)
@@ -74,18 +77,20 @@ pub fn paragraph(
     let mut told = told.unwrap_or_else(|| format!("{sentence}."));
     if let Some(read) = read {
         told.push_str(&stores(facts, read));
-        let in_force: Vec<&str> = judgement
+        let mut in_force = judgement
             .faults
             .iter()
             .filter(|it| {
                 it.seen.begin_ns <= read.completed_ns.unwrap_or(facts.end_ns)
                     && it.seen.end_ns >= read.invoked_ns
             })
-            .map(|it| it.seen.name.as_str())
-            .collect();
-        if !in_force.is_empty() {
+            .map(|it| it.seen.name.as_str());
+        let named: Vec<&str> = in_force.by_ref().take(TOLD_MAX).collect();
+        if !named.is_empty() {
+            let more = in_force.count();
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
             // Writing into a string cannot fail.
-            let _ = write!(told, " In force meanwhile: {}.", in_force.join(", "));
+            let _ = write!(told, " In force meanwhile: {}{more}.", named.join(", "));
         }
     }
     told
@@ -144,14 +149,13 @@ fn stale(facts: &Facts, clash: &Clash<'_>, read: &Wanted) -> Option<String> {
 /// What had last happened to each store that was touched shortly before or during a read.
 fn stores(facts: &Facts, read: &Wanted) -> String {
     let end = read.completed_ns.unwrap_or(facts.end_ns);
-    let recent = facts
-        .processes
-        .iter()
-        .filter(|it| it.at_ns <= end && it.at_ns + BEFORE_NS >= read.invoked_ns);
-    let mut last: Vec<(&ProcessChange, &str)> = Vec::new();
-    for change in recent {
-        let before = facts.processes.iter().filter(|it| it.store == change.store);
-        let before = before.take_while(|it| it.at_ns < change.at_ns).last().map(|it| it.state);
+    let mut last: BTreeMap<u64, (&ProcessChange, &str)> = BTreeMap::new();
+    let mut before = StatesBefore::default();
+    for change in facts.processes.iter().take_while(|it| it.at_ns <= end) {
+        let before = before.take(change);
+        if change.at_ns + BEFORE_NS < read.invoked_ns {
+            continue;
+        }
         let what = match (change.state, change.confirmed_ns <= end) {
             (ProcessWord::Running, true) if before == Some(ProcessWord::Gone) => {
                 "had been started again"
@@ -166,12 +170,13 @@ fn stores(facts: &Facts, read: &Wanted) -> String {
             (ProcessWord::Gone, true) => "had been killed, and still was gone,",
             (ProcessWord::Gone, false) => "had been sent the signal that kills",
         };
-        last.retain(|(other, _)| other.store != change.store);
-        last.push((change, what));
+        last.insert(change.store, (change, what));
     }
     // The most recent first.
+    let mut last: Vec<(&ProcessChange, &str)> = last.into_values().collect();
     last.sort_by_key(|(change, _)| std::cmp::Reverse(change.at_ns));
-    let sentences = last.iter().map(|(change, what)| {
+    let more = last.len().saturating_sub(TOLD_MAX);
+    let sentences = last.iter().take(TOLD_MAX).map(|(change, what)| {
         let before_s = (end - change.at_ns) as f64 / 1e9;
         format!(
             " store-{} {what} {before_s:.3} s before that answer (at {}).",
@@ -179,7 +184,26 @@ fn stores(facts: &Facts, read: &Wanted) -> String {
             s(change.at_ns)
         )
     });
-    sentences.collect()
+    let mut told: String = sentences.collect();
+    if more > 0 {
+        // Writing into a string cannot fail.
+        let _ = write!(told, " Something had happened to {more} more stores.");
+    }
+    told
+}
+
+/// What each store's process did before its last change.
+#[derive(Default)]
+struct StatesBefore(BTreeMap<u64, (u64, ProcessWord, Option<ProcessWord>)>);
+
+impl StatesBefore {
+    /// Takes the next change in time, and returns what that store's process did before that moment.
+    fn take(&mut self, change: &ProcessChange) -> Option<ProcessWord> {
+        let last = self.0.entry(change.store).or_insert((change.at_ns, change.state, None));
+        let before = if last.0 < change.at_ns { Some(last.1) } else { last.2 };
+        *last = (change.at_ns, change.state, before);
+        before
+    }
 }
 
 #[cfg(test)]

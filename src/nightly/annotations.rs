@@ -6,6 +6,7 @@ use super::{
     outcome::{Outcome, Row},
     summary::Summary,
 };
+use terminal::escaped;
 
 /// The lines.
 pub fn lines(summary: &Summary) -> Vec<String> {
@@ -22,9 +23,9 @@ fn line(row: &Row) -> String {
     format!("::{level} title={title}::{message}")
 }
 
-/// What ends a message must not stand in it.
+/// What ends a message must not stand in it, nor what the log would not show.
 fn message(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    escaped(text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A"))
 }
 
 fn property(text: &str) -> String {
@@ -35,9 +36,19 @@ fn property(text: &str) -> String {
 mod tests {
     use super::super::{
         outcome::Kind,
-        summary::tests::{row, summary},
+        summary::tests::{HOSTILE, assert_shows_everything, hostile, row, summary},
     };
     use super::*;
+
+    #[test]
+    fn a_reason_that_a_terminal_would_obey_stays_in_its_annotation() {
+        let lines = lines(&hostile());
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(lines[0].starts_with("::error title=jepsen-tikv%3A k"), "{lines:?}");
+        assert_eq!(lines[0].matches("::").count(), 2 + HOSTILE.matches("::").count() * 2);
+        assert_shows_everything(&lines[0]);
+        assert!(!lines[0].contains('\n'));
+    }
 
     #[test]
     fn the_worst_come_first_and_each_is_one_line() {

@@ -66,8 +66,17 @@ fn named(label: &str, kind: Kind, status: TestCaseStatus) -> TestCase {
 
 #[cfg(test)]
 mod tests {
-    use super::super::summary::tests::{row, summary};
+    use super::super::summary::tests::{assert_shows_everything, hostile, row, summary};
     use super::*;
+
+    #[test]
+    fn texts_that_a_terminal_would_obey_are_shown_and_stay_xml() {
+        let xml = xml(&hostile()).expect("XML");
+        assert_shows_everything(&xml);
+        let report = Report::deserialize_from_str(&xml).expect("JUnit");
+        assert_eq!((report.tests, report.failures), (2, 1));
+        assert!(!xml.contains("</pre>"), "{xml}");
+    }
 
     #[test]
     fn only_what_is_valid_has_passed() {

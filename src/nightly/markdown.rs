@@ -14,7 +14,7 @@ const LISTED_MAX: usize = 20;
 
 /// The file's contents.
 pub fn text(summary: &Summary) -> String {
-    let mut text = format!("# Night of {}: {}\n\n", summary.began, headline(summary));
+    let mut text = format!("# Night of {}: {}\n\n", inline(&summary.began), headline(summary));
     let _ = writeln!(text, "Seed {}. {}\n", summary.seed, tally(summary));
     if !summary.trusted {
         text.push_str("**The self-test did not pass tonight, so nothing is called valid.**\n\n");
@@ -63,7 +63,8 @@ fn failures(summary: &Summary, text: &mut String) {
         if let Some(archive) = &row.archive {
             let _ = writeln!(
                 text,
-                "and looked into with `{archive}`: unpacked, `jepsen-tikv check`, `report` and `replay` take its folder.\n"
+                "and looked into with {}: unpacked, `jepsen-tikv check`, `report` and `replay` take its folder.\n",
+                code(archive)
             );
         }
     }
@@ -147,7 +148,7 @@ fn trend(nights: &[Trend], text: &mut String) {
         let _ = writeln!(
             text,
             "| {} | {} | {} | {} | {} | {} |",
-            night.began,
+            inline(&night.began),
             night.outcome,
             night.runs,
             number(night.ok_per_second),
@@ -156,6 +157,11 @@ fn trend(nights: &[Trend], text: &mut String) {
         );
     }
     text.push_str("\nMedians, and of the gaps the longest, over other runs each night: a trend, not a benchmark.\n");
+}
+
+/// A path as code; what would end the code is left out.
+fn code(path: &str) -> String {
+    format!("`{}`", escaped(path).replace('`', ""))
 }
 
 /// A sentence that breaks neither a table nor the page.
@@ -174,8 +180,25 @@ fn inline(sentence: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::summary::tests::{row, summary};
+    use super::super::summary::tests::{assert_shows_everything, hostile, row, summary};
     use super::*;
+
+    #[test]
+    fn texts_that_a_terminal_would_obey_are_shown_and_make_no_markdown() {
+        let text = text(&hostile());
+        assert_shows_everything(&text);
+        // In code everything is as it stands, and nothing in it ends the code.
+        let prose: Vec<&str> = text.lines().filter(|line| !line.starts_with("    ")).collect();
+        let prose: String = prose.join("\n").replace("\\`", "").split('`').step_by(2).collect();
+        assert!(!prose.contains("**VALID**") && !prose.contains("</pre>"), "{text}");
+        let headings: Vec<&str> = text.lines().filter(|line| line.starts_with('#')).collect();
+        assert!(headings.iter().all(|line| !line.starts_with("# VALID")), "{headings:?}");
+        let cells = |line: &str| line.replace("\\|", "").matches('|').count();
+        let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| ")).collect();
+        for table in rows.chunk_by(|a, b| cells(a) == cells(b)) {
+            assert!([10, 7].contains(&cells(table[0])), "{table:?}");
+        }
+    }
 
     #[test]
     fn what_failed_comes_first_with_its_command_and_tables_stay_whole() {

@@ -8,8 +8,9 @@ use super::{
     settings::Settings,
 };
 use failure::Failure;
+use run_directory::plain_file;
 use std::{
-    fs::{File, TryLockError},
+    fs::{File, OpenOptions, TryLockError},
     path::{Path, PathBuf},
 };
 
@@ -35,7 +36,9 @@ impl Nights {
         };
         std::fs::create_dir_all(path).map_err(cannot)?;
         let path = std::path::absolute(path).map_err(cannot)?;
-        let lock = File::create(path.join("lock")).map_err(cannot)?;
+        let mut options = OpenOptions::new();
+        let lock = plain_file::open_with(&path.join("lock"), options.create(true).append(true));
+        let lock = lock.map_err(cannot)?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { path, _lock: lock }),
             Err(TryLockError::WouldBlock) => Err(Failure::target_or_disk(format!(

@@ -19,7 +19,7 @@
   got.forEach((data, index) => {
     if (!data) return;
     byId("wait-" + index).remove();
-    const panels = Panels(byId("panels-" + index), { label: DATA[index] + " over time", from: 0, to: end,
+    const panels = Panels(byId("panels-" + index), { label: visible("", DATA[index]) + " over time", from: 0, to: end,
       cursor: (x, clock) => {
         byId("cursor").textContent = x === null ? "" : clock;
         if (telling || x === null) return;

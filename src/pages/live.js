@@ -139,10 +139,10 @@
   const source = new EventSource("events");
   source.addEventListener("past", event => {
     samples = []; events = [];
-    for (const update of JSON.parse(event.data)) take(update);
+    for (const update of JSON.parse(event.data, visible)) take(update);
     if (last) all();
     byId("link").textContent = "live"; byId("link").className = "word-valid";
   });
-  source.addEventListener("sample", event => { take(JSON.parse(event.data)); all(); });
+  source.addEventListener("sample", event => { take(JSON.parse(event.data, visible)); all(); });
   source.addEventListener("error", () => { byId("link").textContent = "no connection: what you see has ended"; byId("link").className = "word-unknown"; });
 })();

@@ -4,7 +4,11 @@
 //! its Content-Security-Policy forbids every connection but to its own server. Everything that comes from a run is
 //! escaped here or by the scripts' `textContent`. Knows nothing of what a page is about.
 
+mod connections;
 pub mod serving;
+
+use serde_json::Value;
+use std::borrow::Cow;
 
 /// Apache `ECharts`, minified; see `build.rs` for where it comes from.
 const ECHARTS: &str = include_str!(concat!(env!("OUT_DIR"), "/echarts.min.js"));
@@ -52,10 +56,10 @@ impl Page<'_> {
     }
 }
 
-/// Text as HTML shows it.
+/// Text as HTML shows it: what would be markup, what nobody would see, and what turns the order of what is read.
 pub fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
+    for character in visible(text).chars() {
         match character {
             '&' => escaped.push_str("&amp;"),
             '<' => escaped.push_str("&lt;"),
@@ -68,9 +72,56 @@ pub fn escaped(text: &str) -> String {
     escaped
 }
 
+/// A text whose invisible characters and marks of direction are shown as escapes; its lines and tabs stay.
+fn visible(text: &str) -> Cow<'_, str> {
+    let is_hidden = |it: char| !matches!(it, '\n' | '\t') && terminal::is_dangerous(it);
+    if !text.contains(is_hidden) {
+        return text.into();
+    }
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        match is_hidden(character) {
+            true => shown += &terminal::escaped(character),
+            false => shown.push(character),
+        }
+    }
+    shown.into()
+}
+
+/// Data for a page's scripts, with every text in it as [`escaped`] shows it; scripts put texts in as text, not markup.
+pub fn visible_data(mut data: Value) -> Value {
+    match &mut data {
+        Value::String(text) => {
+            if let Cow::Owned(shown) = visible(text) {
+                *text = shown;
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(|it| *it = visible_data(it.take())),
+        Value::Object(fields) => fields.values_mut().for_each(|it| *it = visible_data(it.take())),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+    data
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_nobody_sees_is_shown_and_lines_stay() {
+        let hostile = "k\u{1b}[2J\u{9b}\u{202e}\u{2066}\u{200b}\u{feff}\r<b>\n\té漢👍";
+        let shown = escaped(hostile);
+        let hidden = "k\\u{1b}[2J\\u{9b}\\u{202e}\\u{2066}\\u{200b}\\u{feff}\\r";
+        assert_eq!(shown, format!("{hidden}&lt;b&gt;\n\té漢👍"));
+        let data =
+            serde_json::json!({ "panels": [{ "label": hostile, "from": 1.5 }], "end": null });
+        let shown = visible_data(data);
+        let wanted = format!("{hidden}<b>\n\té漢👍");
+        assert_eq!(
+            shown,
+            serde_json::json!({ "panels": [{ "label": wanted, "from": 1.5 }], "end": null })
+        );
+    }
 
     #[test]
     fn what_a_run_names_cannot_become_markup_or_script() {

@@ -62,15 +62,15 @@
 
   function make(id) {
     const row = element("tr"), pick = element("td", undefined, "pick"), box = element("input");
-    box.type = "checkbox"; box.setAttribute("aria-label", "Compare " + id);
+    box.type = "checkbox"; box.setAttribute("aria-label", "Compare " + visible("", id));
     box.addEventListener("change", () => choose(id, box.checked));
     pick.append(box);
     const cells = COLUMNS.map(column => element("td", undefined, column.number ? "n" : ""));
     const state = element("span"), says = element("div", undefined, "dim says");
     cells[0].append(state);
     const looks = element("span", undefined, "looks");
-    cells[1].append(link("", "/runs/" + path(id) + "/", "Run " + id), looks, says);
-    looks.append(link("report", "/runs/" + path(id) + "/report.html", "report of " + id), link("zip", "/archive/" + path(id), "zip of all files of " + id));
+    cells[1].append(link("", "/runs/" + path(id) + "/", "Run " + visible("", id)), looks, says);
+    looks.append(link("report", "/runs/" + path(id) + "/report.html", "report of " + visible("", id)), link("zip", "/archive/" + path(id), "zip of all files of " + visible("", id)));
     row.append(pick, ...cells);
     return { row, cells, state, says, box };
   }
@@ -78,7 +78,7 @@
   function fill(made, run) {
     set(made.state, WORDS[run.state] + (run.torn ? ", torn" : ""));
     made.state.className = "word-" + CLASSES[run.state];
-    set(made.cells[1].firstChild, run.name || run.id); set(made.says, run.says);
+    set(made.cells[1].firstChild, run.name || visible("", run.id)); set(made.says, run.says);
     const number = value => value === null ? "–" : value.toLocaleString("en");
     [run.began, run.target, run.nemesis, run.seed === null ? "–" : String(run.seed), number(run.operations), number(run.longest_gap_ms), run.duration_s === null ? "–" : run.duration_s.toFixed(1)]
       .forEach((text, index) => set(made.cells[index + 2], text));
@@ -122,7 +122,8 @@
       const answer = await fetch("/runs.json", { headers: tag ? { "If-None-Match": tag } : {}, cache: "no-store" });
       if (answer.status === 200) {
         tag = answer.headers.get("ETag");
-        rows = await answer.json();
+        /* An id is a way to somewhere, and is shown by its name. */
+        rows = JSON.parse(await answer.text(), (key, value) => key === "id" ? value : visible(key, value));
         const there = new Set(rows.map(run => run.id));
         for (const id of [...shown.keys()]) if (!there.has(id)) { choose(id, false); shown.delete(id); }
         draw();

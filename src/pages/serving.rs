@@ -4,6 +4,8 @@
 //! connects to no port that another protocol is known for, so such a port is refused, or drawn again. Knows nothing
 //! of pages.
 
+use super::connections;
+use super::connections::Limits;
 use axum::{
     Router,
     extract::Request,
@@ -13,23 +15,16 @@ use axum::{
 };
 use cluster::foreign_requests;
 use failure::Failure;
-use hyper::server::conn::http1;
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
-};
 use std::{
     collections::BTreeSet,
     convert::Infallible,
     io::ErrorKind,
     net::{IpAddr, SocketAddr},
-    sync::Arc,
-    time::Duration,
+    time::SystemTime,
 };
-use tokio::{net::TcpListener, sync::Semaphore, task::JoinSet};
+use targets::wall_clock::refuse_before_1970;
+use tokio::net::TcpListener;
 
-/// After a connection that could not be accepted.
-const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// The "bad ports" of the WHATWG Fetch standard (<https://fetch.spec.whatwg.org/#port-blocking>), which browsers block.
 const BLOCKED: [u16; 82] = [
     1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102,
@@ -57,6 +52,7 @@ pub fn refuse_blocked(what: &str, port: u16) -> Result<(), Failure> {
 /// Listens at an address (port 0 = pick one).
 pub async fn listen(what: &str, addr: SocketAddr) -> Result<TcpListener, Failure> {
     refuse_blocked(what, addr.port())?;
+    refuse_before_1970(SystemTime::now())?;
     // Held until another one is found, so that it is not drawn again.
     let mut useless = Vec::new();
     loop {
@@ -77,47 +73,9 @@ pub async fn listen(what: &str, addr: SocketAddr) -> Result<TcpListener, Failure
     }
 }
 
-/// How much of the machine those who connect can take.
-#[derive(Debug, Clone, Copy)]
-struct Limits {
-    /// More connections wait until one of these ends.
-    connections: usize,
-    /// A connection without a whole request for so long is closed.
-    headers_within: Duration,
-}
-
-const LIMITS: Limits = Limits { connections: 128, headers_within: Duration::from_secs(15) };
-
 /// Answers those who connect, until this is dropped: then their connections end too.
 pub async fn serve(listener: TcpListener, pages: Router) -> Infallible {
-    serve_within(LIMITS, listener, pages).await
-}
-
-async fn serve_within(limits: Limits, listener: TcpListener, pages: Router) -> Infallible {
-    let free = Arc::new(Semaphore::new(limits.connections));
-    let mut connections = JoinSet::new();
-    loop {
-        let place = Arc::clone(&free).acquire_owned().await;
-        let (stream, _) = match listener.accept().await {
-            Ok(accepted) => accepted,
-            // The other side gave up, or files have run out: the next one may do.
-            Err(error) => {
-                tracing::debug!(%error, "a connection was not accepted");
-                tokio::time::sleep(ACCEPT_AGAIN_AFTER).await;
-                continue;
-            }
-        };
-        while connections.try_join_next().is_some() {}
-        let service = TowerToHyperService::new(pages.clone());
-        connections.spawn(async move {
-            let _place = place;
-            let mut http = http1::Builder::new();
-            http.timer(TokioTimer::new()).header_read_timeout(limits.headers_within);
-            if let Err(error) = http.serve_connection(TokioIo::new(stream), service).await {
-                tracing::debug!(%error, "a connection ended");
-            }
-        });
-    }
+    connections::serve(Limits::PAGES, listener, pages).await
 }
 
 /// Refuses requests that do not name this machine: a foreign page can make a browser connect to a loopback address,
@@ -166,6 +124,7 @@ mod tests {
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         net::TcpStream,
+        task::JoinSet,
     };
 
     #[tokio::test]
@@ -188,14 +147,14 @@ mod tests {
         assert!(failure.sentence.contains("in use"), "{failure}");
     }
 
-    /// A page with these limits, and where it is.
-    async fn served(limits: Limits) -> (SocketAddr, JoinSet<Infallible>) {
+    /// A page, and where it is.
+    async fn served() -> (SocketAddr, JoinSet<Infallible>) {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let listener = listen("the page", any).await.expect("a port");
         let addr = listener.local_addr().expect("an address");
         let pages = guarded(Router::new().route("/", get(|| async { "the page" })), addr);
         let mut server = JoinSet::new();
-        server.spawn(serve_within(limits, listener, pages));
+        server.spawn(serve(listener, pages));
         (addr, server)
     }
 
@@ -208,37 +167,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_request_that_never_comes_to_its_end_is_given_up() {
-        let limits = Limits { connections: 8, headers_within: Duration::from_millis(100) };
-        let (addr, _server) = served(limits).await;
-        for begun in ["", "GET / HTTP/1.1\r\nHost: local"] {
-            let stream = TcpStream::connect(addr).await.expect("connected");
-            let answer = answer(stream, begun).await;
-            assert!(!answer.contains("the page"), "{answer}");
-        }
-        let stream = TcpStream::connect(addr).await.expect("connected");
-        let whole = answer(stream, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
-        assert!(whole.starts_with("HTTP/1.1 200") && whole.ends_with("the page"), "{whole}");
-    }
-
-    #[tokio::test]
-    async fn more_connections_than_allowed_wait_for_a_place() {
-        let limits = Limits { connections: 2, headers_within: Duration::from_mins(5) };
-        let (addr, _server) = served(limits).await;
-        let idle = [TcpStream::connect(addr).await, TcpStream::connect(addr).await];
-        let third = TcpStream::connect(addr).await.expect("the kernel takes it");
-        let request = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-        let mut asking = tokio::spawn(answer(third, request));
-        let early = tokio::time::timeout(Duration::from_millis(300), &mut asking).await;
-        assert!(early.is_err(), "it is answered while two others are connected");
-        drop(idle);
-        let answer = asking.await.expect("no panic");
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    }
-
-    #[tokio::test]
     async fn foreign_hosts_and_origins_are_refused() {
-        let (addr, _server) = served(LIMITS).await;
+        let (addr, _server) = served().await;
         for (headers, code) in [
             ("Host: 127.0.0.1:9", 200),
             ("Host: localhost\r\nOrigin: http://localhost:9", 200),

@@ -63,7 +63,10 @@ impl Shown {
 
     /// Whatever comes from others is shown as lines of the result are.
     fn escape(&mut self) {
-        let stores = self.stores.iter_mut().flat_map(|it| [&mut it.address, &mut it.state]);
+        let stores = self
+            .stores
+            .iter_mut()
+            .flat_map(|it| [&mut it.address, &mut it.status_address, &mut it.state]);
         let events = self.events.iter_mut().map(|(_, text)| text);
         let operations = self.operations.iter_mut().map(|(kind, _)| kind);
         let all = [&mut self.title, &mut self.phase].into_iter().chain(&mut self.in_force);
@@ -86,5 +89,52 @@ impl Shown {
                 tester.operations.iter().map(|(kind, it)| (kind.clone(), *it)).collect();
             self.in_force.clone_from(&tester.in_force);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::draw;
+    use ratatui::{Terminal, backend::TestBackend};
+
+    const HOSTILE: &str =
+        "k\u{1b}[2J\u{1b}]0;t\u{7}\u{9b}31m\u{202e}\u{2066}\u{200b}\r\nverdict: VALID";
+
+    #[test]
+    fn nothing_that_a_terminal_obeys_gets_into_a_frame() {
+        let text = || HOSTILE.to_owned();
+        let store = StoreSeen {
+            id: 1,
+            address: text(),
+            status_address: text(),
+            state: text(),
+            leaders: 0,
+            regions: 0,
+            answers: true,
+            process: None,
+            pid: None,
+        };
+        let operation = OperationShown { ok_per_s: 1.0, ..OperationShown::default() };
+        let mut shown = Shown {
+            title: text(),
+            phase: text(),
+            operations: vec![(text(), operation)],
+            stores: vec![store],
+            in_force: vec![text()],
+            pd_error: Some(text()),
+            events: vec![(0, text())],
+            ..Shown::default()
+        };
+        shown.escape();
+        let again = shown.clone();
+        shown.escape();
+        assert_eq!(again, shown, "nothing is left to be shown as an escape");
+        let mut terminal = Terminal::new(TestBackend::new(300, 60)).expect("a terminal");
+        terminal.draw(|frame| draw::draw(frame, &shown)).expect("drawn");
+        let cells = terminal.backend().buffer().content.iter();
+        let drawn: String = cells.map(ratatui::buffer::Cell::symbol).collect();
+        assert_eq!(escaped(&drawn), drawn);
+        assert!(drawn.contains("k\\u{1b}[2J") && drawn.contains("\\nverdict"), "{drawn}");
     }
 }

@@ -90,7 +90,7 @@ fn last_words(log: &Path) -> String {
 fn end_of(file: &Path) -> std::io::Result<String> {
     const BYTES: u64 = 4096;
     const LINES: usize = 5;
-    let mut file = std::fs::File::open(file)?;
+    let mut file = run_directory::plain_file::open(file)?;
     let length = file.metadata()?.len();
     file.seek(SeekFrom::Start(length.saturating_sub(BYTES)))?;
     let mut end = Vec::new();

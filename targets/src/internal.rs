@@ -4,6 +4,7 @@
 //! of the flags stand here, so that they cannot disagree. stdout carries the one line that says it serves, stderr
 //! is the log.
 
+use crate::wall_clock::refuse_before_1970;
 use clap::Args;
 use cluster::{pd::PdConfig, profile::Profile, read_mode::ReadMode, store::StoreConfig};
 use failure::{Exit, Failure};
@@ -181,12 +182,7 @@ fn read_mode(name: &str) -> Result<ReadMode, Failure> {
 fn begin(parent_pid: u32, program: &CStr) -> Result<(), Failure> {
     cluster::process::die_with_parent(parent_pid).map_err(Failure::software)?;
     cluster::process::take_name(program).map_err(Failure::software)?;
-    // The storage engine and the HTTP servers abort on such a clock.
-    if SystemTime::now() < SystemTime::UNIX_EPOCH {
-        return Err(Failure::target_or_disk(
-            "this machine's clock says a time before 1970: set it, and start again",
-        ));
-    }
+    refuse_before_1970(SystemTime::now())?;
     tracing_subscriber::fmt()
         .with_env_filter(
             tracing_subscriber::EnvFilter::try_from_env("JEPSEN_TIKV_LOG")

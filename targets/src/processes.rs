@@ -12,10 +12,11 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
+use run_directory::plain_file;
 use std::{
     ffi::{CStr, OsStr},
     fs::{File, OpenOptions},
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read, Seek, SeekFrom},
     os::unix::{
         ffi::OsStrExt,
         process::{CommandExt, ExitStatusExt},
@@ -38,6 +39,8 @@ const FOREIGN_POLL_EVERY: Duration = Duration::from_millis(200);
 pub const END_WITHIN: Duration = Duration::from_secs(3);
 /// How often a wait looks again.
 const POLL_EVERY: Duration = Duration::from_millis(10);
+/// So much of a log's end is looked at for its last line.
+const LOG_END_BYTES: u64 = 64 << 10;
 
 /// Why a process could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -114,7 +117,7 @@ impl Spawner {
         log: &Path,
     ) -> Result<Process, StartError> {
         let refused = |error| StartError::Refused { name: name.to_owned(), error };
-        let log_file = OpenOptions::new().create(true).append(true).open(log).map_err(refused)?;
+        let log_file = log_file(log).map_err(refused)?;
         let mut command = Command::new(std::env::current_exe().map_err(refused)?);
         command.arg0(OsStr::from_bytes(program.to_bytes()));
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log_file);
@@ -144,7 +147,7 @@ impl Spawner {
         serves: impl Fn() -> Option<Ready>,
     ) -> Result<Process, StartError> {
         let refused = |error| StartError::Refused { name: name.to_owned(), error };
-        let log_file = OpenOptions::new().create(true).append(true).open(log).map_err(refused)?;
+        let log_file = log_file(log).map_err(refused)?;
         let mut program = Command::new(std::env::current_exe().map_err(refused)?);
         program.arg("internal-exec").arg(format!("--parent-pid={}", std::process::id()));
         program.arg("--").args(command).stdin(Stdio::null());
@@ -201,10 +204,20 @@ fn explain(name: &str, mut child: Child, log: &Path) -> StartError {
     StartError::Late { name: name.into(), within_s: READY_WITHIN.as_secs(), log: log.into() }
 }
 
+/// A log to be gone on with. A cluster's directory may hold something else under its name.
+fn log_file(log: &Path) -> std::io::Result<File> {
+    plain_file::open_with(log, OpenOptions::new().create(true).append(true))
+}
+
 /// The last line of a log that is not empty.
 fn last_line(log: &Path) -> Option<String> {
-    let lines = BufReader::new(File::open(log).ok()?).lines();
-    let line = lines.map_while(Result::ok).filter(|line| !line.trim().is_empty()).last()?;
+    let mut file = plain_file::open(log).ok()?;
+    let length = file.metadata().ok()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(LOG_END_BYTES))).ok()?;
+    let mut end = Vec::new();
+    file.take(LOG_END_BYTES).read_to_end(&mut end).ok()?;
+    let end = String::from_utf8_lossy(&end);
+    let line = end.lines().rfind(|line| !line.trim().is_empty())?;
     Some(line.trim_start_matches("jepsen-tikv: ").to_owned())
 }
 

@@ -61,7 +61,7 @@ pub fn escaped(text: impl Display) -> String {
 }
 
 /// Returns true for characters that a terminal obeys instead of showing them, and for those that nobody sees.
-fn is_dangerous(character: char) -> bool {
+pub fn is_dangerous(character: char) -> bool {
     character.is_control()
         || matches!(character,
             // Soft hyphen, marks of direction, zero width.

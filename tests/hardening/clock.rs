@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+const TROUBLE: i32 = 74;
 const HOUR_MS: i64 = 3_600_000;
 
 /// Debian's `libfaketime`, made for programs with threads.
@@ -22,6 +23,37 @@ fn jump_max_ms(run: &Path) -> i64 {
     let lines = text.lines().filter_map(|line| serde_json::from_str(line).ok());
     let at: Vec<i64> = lines.filter_map(|look: serde_json::Value| look["at_ms"].as_i64()).collect();
     at.windows(2).map(|two| (two[1] - two[0]).abs()).max().unwrap_or_default()
+}
+
+/// The functions that read the clock are tested beside themselves, also where there is no library.
+#[test]
+fn a_wall_clock_before_1970_ends_no_process_by_a_signal() {
+    let Some(library) = faketime() else {
+        eprintln!("left out: there is no libfaketime here (Debian: apt-get install faketime)");
+        return;
+    };
+    let dir = tempfile::tempdir().expect("a directory");
+    let run = |line: &str| {
+        let mut command = Command::new(PROGRAM);
+        command.args(words(line)).env("LD_PRELOAD", &library);
+        command.envs([("FAKETIME", "1969-06-01 00:00:00"), ("FAKETIME_DONT_FAKE_MONOTONIC", "1")]);
+        Tester::start(dir.path(), &mut command).end()
+    };
+    for line in [
+        "test --nemesis none --time 2 --keys 5 --stores 1 --replicas 1",
+        "cluster up --kv 1 -d --without-monitor",
+        "serve . --port 0",
+    ] {
+        let ended = run(line);
+        assert_eq!(ended.code, Some(TROUBLE), "{line}: {}", ended.said);
+        let last = ended.said.lines().last().unwrap_or_default();
+        assert!(last.contains("says a time before 1970: set it"), "{line}: {}", ended.said);
+    }
+    // Whatever starts no store and serves nothing does not mind.
+    let ended = run("simulate --nemesis none --time 2 --keys 5 --stores 3 --seed 3");
+    assert!(matches!(ended.code, Some(0 | 2)), "{}", ended.said);
+    let ended = run("report runs/latest");
+    assert_eq!(ended.code, Some(0), "{}", ended.said);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The disk that the tester writes to takes no more: what was recorded stays, and is a history.
 
-use crate::tester::{PROGRAM, Tester, judged};
+use crate::tester::{PROGRAM, Tester, judged, words};
 use std::process::Command;
 
 const TROUBLE: i32 = 74;
@@ -49,5 +49,29 @@ fn a_full_disk_ends_the_run_and_its_cluster() {
     }
     assert_eq!(ended.code, Some(TROUBLE), "{}", ended.said);
     assert!(ended.said.contains("No space left"), "{}", ended.said);
+    assert!(ended.said.contains("make room"), "{}", ended.said);
     judged(&dir.path().join("left"), UNKNOWN);
+}
+
+/// Starts a run of a minute, and removes all runs while clients are at work.
+fn removed_meanwhile(line: &str) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut tester = Tester::start(dir.path(), Command::new(PROGRAM).args(words(line)));
+    tester.await_words("clients and faults");
+    // Its processes write there.
+    while std::fs::remove_dir_all(dir.path().join("runs")).is_err() {}
+    let ended = tester.end();
+    assert_eq!(ended.code, Some(TROUBLE), "{line}: {}", ended.said);
+    let last = ended.said.lines().last().unwrap_or_default();
+    assert!(last.contains("the history is lost: ") && last.contains("/runs/"), "{last}");
+    assert!(!dir.path().join("runs").exists(), "{line}: nothing is made anew");
+}
+
+#[test]
+fn a_run_whose_directory_vanishes_says_that_its_history_is_lost() {
+    removed_meanwhile("test --nemesis none --time 60 --keys 50 --stores 3 --seed 3");
+    removed_meanwhile(
+        "test --nemesis none --time 60 --rotate-keys 20 --keys 50 --stores 3 --seed 3",
+    );
+    removed_meanwhile("scenario one-store --keys 50 --seed 3");
 }

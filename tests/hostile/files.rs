@@ -24,8 +24,9 @@ const FILES: [&str; 9] = [
     "parts.jsonl",
 ];
 
+/// What may be under a file's name.
 #[derive(Debug, Clone, Copy)]
-enum Obstacle {
+pub enum Obstacle {
     Link,
     Device,
     Fifo,
@@ -33,7 +34,8 @@ enum Obstacle {
     HoleBehindABeginning,
 }
 
-const OBSTACLES: [Obstacle; 5] = [
+/// Every obstacle.
+pub const OBSTACLES: [Obstacle; 5] = [
     Obstacle::Link,
     Obstacle::Device,
     Obstacle::Fifo,
@@ -42,7 +44,8 @@ const OBSTACLES: [Obstacle; 5] = [
 ];
 
 impl Obstacle {
-    fn put(self, path: &Path, precious: &Path) {
+    /// Puts it there; a link leads to `precious`.
+    pub fn put(self, path: &Path, precious: &Path) {
         let _ = fs::remove_file(path);
         let hole = |beginning: &str| {
             let mut file = File::create(path)?;
@@ -172,7 +175,8 @@ fn what_the_user_names_may_be_a_pipe_or_a_link() {
     assert_eq!(piped.status.code(), Some(1), "{piped:?}");
 }
 
-struct Server(Child, String);
+/// A server over a folder of runs, and its address; it ends with this.
+pub struct Server(Child, pub String);
 
 impl Drop for Server {
     fn drop(&mut self) {
@@ -182,7 +186,7 @@ impl Drop for Server {
 }
 
 impl Server {
-    fn start(runs: &Path) -> Self {
+    pub fn start(runs: &Path) -> Self {
         let mut child = Command::new(PROGRAM)
             .arg("serve")
             .arg(runs)

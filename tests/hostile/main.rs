@@ -1,8 +1,12 @@
 //! A run directory, a history, a plan or a setting that somebody made to do harm: whoever opens it loses no file, waits for
 //! nothing, and sees on the terminal what is there.
 
+mod connections;
 mod files;
+mod large;
+mod numbers;
 mod printed;
+mod state;
 
 use std::{
     path::Path,
@@ -33,6 +37,7 @@ pub fn run(dir: &Path, arguments: &[&str]) -> Output {
         .args(arguments)
         .current_dir(dir)
         .env("MALLOC_ARENA_MAX", "2")
+        .env("XDG_STATE_HOME", dir.join("state"))
         .stdin(Stdio::null())
         .stdout(output("stdout.txt"))
         .stderr(output("stderr.txt"))

@@ -77,6 +77,7 @@ impl ClusterFile {
     }
 
     /// Says of each process that runs which one it is.
+    #[must_use]
     pub fn with_processes(mut self, started: &[Started]) -> Self {
         for entry in std::iter::once(&mut self.pd).chain(&mut self.stores) {
             let process = started.iter().find(|it| it.name == entry.name);

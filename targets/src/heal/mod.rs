@@ -8,7 +8,7 @@
 mod by_hand;
 
 use crate::{
-    state::{LeftRecord, Started, StateDirectory},
+    state::{LeftRecord, Record, Started, StateDirectory},
     undo::Undo,
 };
 use failure::{Exit, Failure};
@@ -116,8 +116,7 @@ impl Healed {
         let lock = match seen.take() {
             Ok(Some(lock)) => lock,
             Ok(None) => {
-                let (place, tester) = (seen.record.directory.display(), &seen.record.tester);
-                self.in_use.push(format!("left {place} alone: its tester, {tester}, is running"));
+                self.in_use.push(in_use(&seen.record));
                 return;
             }
             Err(failure) => return self.failed.push(failure.sentence),
@@ -179,8 +178,8 @@ impl Healed {
                 "{it} was not resumed, since {why}; if it is the one that the run of {place} paused: kill -CONT {pid}"
             )
         }));
-        if let Some(tester) = report.tester_lives {
-            self.in_use.push(format!("left {place} alone: its tester, {tester}, is running"));
+        if report.tester_lives.is_some() {
+            self.in_use.push(in_use(&left.record));
         }
     }
 
@@ -245,6 +244,17 @@ impl Healed {
         }
         any_left
     }
+}
+
+/// The sentence about a record whose writer lives: a tester, or the supervisor of a cluster.
+fn in_use(record: &Record) -> String {
+    let (directory, process) = (&record.directory, &record.tester);
+    let place = directory.display();
+    if !record.keeps {
+        return format!("left {place} alone: its tester, {process}, is running");
+    }
+    let tag = directory.file_name().unwrap_or_default().to_string_lossy();
+    format!("left {place} alone: the supervisor of the cluster {tag}, {process}, is running")
 }
 
 /// Why a process may not be the one that a tester of this user started.

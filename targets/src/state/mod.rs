@@ -11,7 +11,7 @@ mod record;
 
 pub use directory::StateDirectory;
 pub use own::OwnRecord;
-pub use record::{LeftRecord, Started};
+pub use record::{LeftRecord, Record, Started};
 
 use std::path::Path;
 
@@ -36,7 +36,7 @@ pub fn forget(directory: &Path) {
 
 #[cfg(test)]
 mod tests {
-    use super::{record::Record, *};
+    use super::*;
     use crate::heal::{Healed, heal};
     use nemesis::{PausedProcesses, ProcessIdentity, ProcessState};
     use std::{

@@ -7,6 +7,8 @@ use super::directory::StateDirectory;
 use crate::undo::Undo;
 use failure::Failure;
 use nemesis::{Machine, ProcessIdentity, ProcessState, Whereabouts};
+use run_directory::plain_file;
+use run_directory::plain_file::CLUSTER_BYTES_MAX;
 use serde::{Deserialize, Serialize};
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -121,7 +123,8 @@ impl Record {
 impl LeftRecord {
     /// What lies in a folder; `None` if it is no record of this version.
     pub(super) fn read(folder: PathBuf) -> Option<Self> {
-        let record: Record = serde_json::from_slice(&fs::read(folder.join(FILE)).ok()?).ok()?;
+        let text = plain_file::read(&folder.join(FILE), CLUSTER_BYTES_MAX).ok()?;
+        let record: Record = serde_json::from_slice(&text).ok()?;
         (record.format == FORMAT && record.version == VERSION).then_some(Self { folder, record })
     }
 
@@ -151,7 +154,9 @@ impl LeftRecord {
         let cannot = |error: io::Error| {
             Failure::target_or_disk(format!("cannot lock {}: {error}", self.folder.display()))
         };
-        let lock = match OpenOptions::new().append(true).open(self.folder.join(LOCK)) {
+        let opened =
+            plain_file::open_with(&self.folder.join(LOCK), OpenOptions::new().append(true));
+        let lock = match opened {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             opened => opened.map_err(cannot)?,
         };
