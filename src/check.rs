@@ -9,7 +9,8 @@ use crate::{
     counterexamples,
     exit::{Exit, Failure},
     judge::{self, Judgement, Judging},
-    reading_progress, report,
+    reading_progress,
+    report::{self, Around, Told},
     run::complain,
     run::parts::Kept,
     run_directory::RunDirectory,
@@ -52,9 +53,8 @@ pub fn command(args: &CheckArgs) -> Result<Exit, Failure> {
     } else if let ([], []) = (judgements.as_slice(), refused.as_slice()) {
         // Only runs in parts of which nothing is left but what was said of them.
     } else if let ([(path, judgement)], []) = (judgements.as_slice(), refused.as_slice()) {
-        crate::terminal::result(format_args!("{}", path.display()));
-        report::print(judgement);
-        counterexamples::print(judgement);
+        let around = Around { run: Some(path.display().to_string()), ..Around::default() };
+        report::print(judgement, &around, Told { details: args.details, ..Told::default() });
     } else {
         print_table(&judgements, &refused);
     }

@@ -102,7 +102,7 @@ fn planned(
     beside: run::Beside,
 ) -> Result<Exit, Failure> {
     if plan.config.target == config::TargetConfig::Simulated {
-        return simulate::command(plan, runs_dir, &beside.judging());
+        return simulate::command(plan, runs_dir, &beside.judging(), beside.told);
     }
     targets::consent::ask(plan)?;
     run::test(plan, runs_dir, beside)
@@ -153,12 +153,12 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
             if let Some(times) = args.times {
                 return replay::command(&args, times);
             }
-            let beside = args.watching.beside()?;
+            let beside = run::Beside { told: args.ending.told(), ..args.watching.beside()? };
             planned(&replay::plan(&args)?, &args.runs_dir, beside)
         }
         cli::Command::Scenario(args) => {
             let (scenario, runs_dir) = (args.scenario()?, args.runs_dir.clone());
-            let beside = args.watching.beside()?;
+            let beside = run::Beside { told: args.ending.told(), ..args.watching.beside()? };
             let plan = plan::Plan::of_scenario(surveyed(args.config()?)?, scenario)?;
             planned(&plan, &runs_dir, beside)
         }
@@ -167,8 +167,8 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
         cli::Command::Count(args) => count::command(&args),
         cli::Command::Fuzz(args) => fuzz::command(&args.fuzzing()?),
         cli::Command::Simulate(args) => {
-            let judging = args.test.beside()?.judging();
-            simulate::command(&args.plan()?, &args.runs_dir(), &judging)
+            let beside = args.test.beside()?;
+            simulate::command(&args.plan()?, &args.runs_dir(), &beside.judging(), beside.told)
         }
         cli::Command::Shrink(args) => shrink::command(&args),
         cli::Command::Doctor(args) => doctor::command(&args),

@@ -16,13 +16,13 @@ use crate::{
     exit::{Exit, Failure},
     heal, html_report,
     interrupt::{Interrupt, Urgency},
-    judge::{self, Judging},
+    judge::{self, Judging, KeysListed},
     key_count::CountedRange,
     metrics::{self, Endpoint, Metrics, RunInfo},
     open_files,
     plan::{self, Plan},
     progress::Progress,
-    report,
+    report::{self, Around, Told},
     run_directory::{RunDirectory, write_whole},
     targets::under_test::UnderTest,
     tui::{Seen, Tui},
@@ -80,6 +80,8 @@ pub struct Beside {
     pub free: Free,
     /// So many invalid keys get a counterexample, if not as many as usual.
     pub counterexamples_max: Option<u32>,
+    /// What is printed of the judgement, and kept of it.
+    pub told: Told,
 }
 
 impl Beside {
@@ -103,13 +105,13 @@ pub fn test(plan: &Plan, runs_dir: &Path, beside: Beside) -> Result<Exit, Failur
 
 /// The same in a run directory that has its plan already.
 pub fn inside(plan: &Plan, run: &RunDirectory, beside: Beside) -> Result<Exit, Failure> {
-    crate::terminal::result(format_args!(
+    crate::terminal::note(format_args!(
         "seed {}, run directory {}",
         plan.config.seed,
         shown(run)
     ));
     for warning in plan.warnings()?.into_iter().chain(open_files::too_few_for(&plan.config)) {
-        crate::terminal::result(format_args!("note: {warning}"));
+        crate::terminal::note(format_args!("note: {warning}"));
     }
 
     let progress = if beside.tui { Progress::on_screen() } else { Progress::new() };
@@ -123,7 +125,7 @@ pub fn inside(plan: &Plan, run: &RunDirectory, beside: Beside) -> Result<Exit, F
     let troubles = carried_out.map_err(|failure| explained(failure, run))?;
     // The target's measure may have changed it.
     let repeat = Plan::read(&run.plan())?.repeated_by(&run.plan())?;
-    conclude(run, &troubles, &repeat, &beside.judging())
+    conclude(run, &troubles, &repeat, &beside.judging(), beside.told)
 }
 
 /// A failure, or what is behind it: somebody removed the run directory, or its disk is full.
@@ -159,30 +161,34 @@ pub fn conclude(
     troubles: &[String],
     repeat: &str,
     judging: &Judging,
+    told: Told,
 ) -> Result<Exit, Failure> {
     if !run.history().exists() {
         return Err(lost(run));
     }
     crate::terminal::note(format_args!("judging {}", run.history().display()));
-    let judged = judge::judge(&run.history(), judging);
-    let Ok(judgement) = &judged else {
-        complain(html_report::write(run, judged.as_ref()));
-        return judged.map(|judgement| judgement.exit());
+    let mut judgement = match judge::judge(&run.history(), judging) {
+        Ok(judgement) => judgement,
+        Err(failure) => {
+            complain(html_report::write(run, Err(&failure)));
+            return Err(failure);
+        }
     };
-    report::print(judgement);
-    counterexamples::print(judgement);
-    for trouble in troubles {
-        crate::terminal::result(format_args!("  - {trouble}"));
+    if told.json {
+        crate::terminal::data(judgement.to_json(KeysListed::None)?);
+    } else {
+        let around = Around {
+            run: Some(shown(run)),
+            report: Some(shown_path(&run.html())),
+            repeat: Some(repeat.to_owned()),
+            troubles: troubles.to_vec(),
+        };
+        report::print(&judgement, &around, told);
     }
-    complain(judgement.write(&run.verdict()));
-    complain(counterexamples::write(judgement, run.path()));
-    let html = complain(html_report::write(run, Ok(judgement)));
-    crate::terminal::result(format_args!("run:    {}", shown(run)));
-    if let Some(html) = html {
-        crate::terminal::result(format_args!("report: {}", shown_path(&html)));
-    }
-    crate::terminal::result(format_args!("check:  jepsen-tikv check {}", shown(run)));
-    crate::terminal::result(format_args!("repeat: {repeat}"));
+    let listed = if told.per_key { KeysListed::All } else { KeysListed::Remarkable };
+    complain(judgement.write(&run.verdict(), listed));
+    complain(counterexamples::write(&judgement, run.path()));
+    complain(html_report::write(run, Ok(&judgement)));
     match (judgement.exit(), troubles.first()) {
         // A target that was in trouble of its own did not just keep its promises.
         (Exit::Valid, Some(trouble)) => Err(Failure::target_or_disk(trouble)),
@@ -309,6 +315,7 @@ pub fn header(plan: &Plan, plan_hash: &str, target: &str, range: &CountedRange) 
         "plan-hash": plan_hash,
         "tool-version": env!("CARGO_PKG_VERSION"),
         "key-count": range,
+        "planned": plan.planned(),
     });
     let splits = match config.cluster.regions {
         0 | 1 => Vec::new(),
@@ -349,10 +356,10 @@ mod tests {
         for taken in [run.verdict(), run.html(), counterexample] {
             std::fs::create_dir_all(taken.join("in-the-way")).expect("made");
         }
-        let exit = conclude(&run, &["a trouble".into()], "", &Judging::default());
+        let exit = conclude(&run, &["a trouble".into()], "", &Judging::default(), Told::default());
         assert_eq!(exit.expect("a verdict"), Exit::Invalid);
         std::fs::remove_dir_all(run.verdict()).expect("removed");
-        conclude(&run, &[], "", &Judging::default()).expect("a verdict");
+        conclude(&run, &[], "", &Judging::default(), Told::default()).expect("a verdict");
         assert!(html_report::read_verdict(&run).is_some());
     }
 }

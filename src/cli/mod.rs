@@ -7,6 +7,7 @@ mod cluster;
 mod count;
 pub mod defaults;
 mod doctor;
+mod ending;
 #[cfg(test)]
 mod documented;
 mod export;
@@ -40,6 +41,7 @@ pub use cluster::{
 };
 pub use count::CountArgs;
 pub use doctor::DoctorArgs;
+pub use ending::EndingArgs;
 pub use export::ExportArgs;
 pub use fuzz::FuzzArgs;
 pub use heal::HealArgs;

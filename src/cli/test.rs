@@ -1,6 +1,7 @@
 //! The flags of `test`, and how they become a checked [`Config`].
 
 use super::{
+    EndingArgs,
     shape::{ProfileName, ShapeArgs},
     target::TargetArgs,
     times::parse_ms,
@@ -108,6 +109,9 @@ pub struct TestArgs {
     /// How it is watched
     #[command(flatten)]
     pub watching: WatchingArgs,
+    /// What is printed at the end
+    #[command(flatten)]
+    pub ending: EndingArgs,
     /// Where run directories go
     #[arg(long, default_value = "runs", help_heading = None)]
     pub runs_dir: PathBuf,
@@ -136,6 +140,7 @@ impl TestArgs {
             history_segment_bytes,
             counterexamples_max: Some(self.counterexamples_max),
             free: self.free(),
+            told: self.ending.told(),
             ..self.watching.beside()?
         })
     }

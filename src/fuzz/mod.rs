@@ -13,12 +13,11 @@ pub use space::{Profile, Space};
 use crate::{
     attempts::{Attempt, Attempts},
     config::TargetConfig,
-    counterexamples,
     exit::{Exit, Failure},
     heal, interrupt,
     judge::Judging,
     plan::Plan,
-    report,
+    report::{self, Around, Told},
     run::{conclude, shown},
 };
 use checker::Validity;
@@ -172,18 +171,15 @@ fn tell_in_full(plan: &Plan, attempt: &Attempt) -> Result<(), Failure> {
     let run = &attempt.run;
     if plan.config.target == TargetConfig::Simulated {
         let repeat = plan.repeated_by(&run.plan())?;
-        conclude(run, &attempt.troubles, &repeat, &Judging::default())?;
+        conclude(run, &attempt.troubles, &repeat, &Judging::default(), Told::default())?;
     } else if let Ok(judgement) = &attempt.judged {
-        report::print(judgement);
-        counterexamples::print(judgement);
-        crate::terminal::result(format_args!("run:    {}", shown(run)));
-        crate::terminal::result(format_args!(
-            "repeat: jepsen-tikv replay {} --times 10",
-            plan.named_again(run.path())
-        ));
+        let repeat = format!("jepsen-tikv replay {} --times 10", plan.named_again(run.path()));
+        let around =
+            Around { run: Some(shown(run)), repeat: Some(repeat), ..Around::default() };
+        report::print(judgement, &around, Told::default());
     }
     crate::terminal::result(format_args!(
-        "shrink: jepsen-tikv shrink {}",
+        "shrink   jepsen-tikv shrink {}",
         plan.named_again(run.path())
     ));
     Ok(())

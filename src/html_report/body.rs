@@ -9,7 +9,6 @@ use crate::{
     pages::escaped,
     report,
 };
-use checker::Validity;
 use std::fmt::Write;
 
 /// So many rows of a table are shown.
@@ -77,12 +76,12 @@ fn verdict(told: &Told<'_>) -> String {
             let _ = write!(items, "<li>{}</li>", escaped(line.trim_start_matches([' ', '-'])));
         }
         let keys =
-            judgement.checked.keys.iter().filter(|it| it.validity == Validity::Invalid).count();
+            judgement.keys_judged();
         let _ = if pictured {
             write!(
                 html,
-                " {keys} of {} keys cannot be explained.<details><summary>The checker's reasons</summary><ul>{items}</ul></details>",
-                judgement.checked.keys.len()
+                " {} of {} keys cannot be explained.<details><summary>The checker's reasons</summary><ul>{items}</ul></details>",
+                keys.invalid, keys.total
             )
         } else {
             write!(html, "<ul>{items}</ul>")

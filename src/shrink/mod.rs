@@ -21,6 +21,7 @@ use crate::{
     judge::Judging,
     plan::{self, Plan},
     replay,
+    report::Told,
     run::{conclude, shown, shown_path},
     run_directory::write_whole,
     targets::{consent, survey::surveyed},
@@ -246,7 +247,7 @@ fn smaller(trial: &mut Trial<'_>, best: &mut Plan, part: Part, file: &Path) -> R
 fn told_in_full(plan: &Plan, attempts: &Attempts, runs_dir: &Path) -> Result<(), Failure> {
     let attempt = attempts.make(plan, runs_dir)?;
     let repeat = plan.repeated_by(&attempt.run.plan())?;
-    conclude(&attempt.run, &attempt.troubles, &repeat, &Judging::default())?;
+    conclude(&attempt.run, &attempt.troubles, &repeat, &Judging::default(), Told::default())?;
     if attempt.validity() != Validity::Invalid {
         return Err(Failure::new(
             Exit::Unknown,
@@ -261,7 +262,7 @@ fn told_in_full(plan: &Plan, attempts: &Attempts, runs_dir: &Path) -> Result<(),
 fn tell_rate(rated: &Rated) {
     let judged = rated.last_failed.as_ref().map(|attempt| (attempt, &attempt.judged));
     if let Some((_, Ok(judgement))) = judged {
-        counterexamples::print(judgement);
+        counterexamples::lines(judgement).into_iter().for_each(crate::terminal::result);
     }
     for line in &rated.in_words {
         crate::terminal::result(line);

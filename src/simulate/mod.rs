@@ -16,6 +16,7 @@ use crate::{
     interrupt::{Interrupt, Listener, Urgency},
     judge::Judging,
     plan::{self, Plan},
+    report::Told,
     run,
     run_directory::{RunDirectory, write_whole},
     workload::Workload,
@@ -32,18 +33,23 @@ use std::{path::Path, task::Poll};
 const LOG_ENTRIES_KEPT: u64 = 64;
 
 /// Carries a plan out in virtual time and judges it. An interrupt ends it early: what there is is judged.
-pub fn command(plan: &Plan, runs_dir: &Path, judging: &Judging) -> Result<Exit, Failure> {
+pub fn command(
+    plan: &Plan,
+    runs_dir: &Path,
+    judging: &Judging,
+    told: Told,
+) -> Result<Exit, Failure> {
     let run = RunDirectory::create(runs_dir, &format!("simulated-{}", plan.config.name))?;
     write_whole(&run.plan(), &plan.to_json()?)?;
-    crate::terminal::result(format_args!(
+    crate::terminal::note(format_args!(
         "seed {}, run directory {}",
         plan.config.seed,
-        run.path().display()
+        run::shown(&run)
     ));
     let listener = Listener::start()?;
     let unhealed = record(plan, &run.history(), &listener.interrupt())
         .map_err(|failure| run::explained(failure, &run))?;
-    run::conclude(&run, &unhealed, &plan.repeated_by(&run.plan())?, judging)
+    run::conclude(&run, &unhealed, &plan.repeated_by(&run.plan())?, judging, told)
 }
 
 /// Carries a plan out in virtual time and writes its history. What could not be healed, in sentences.

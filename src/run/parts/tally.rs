@@ -9,9 +9,9 @@ use super::{
 use crate::{
     exit::{Exit, Failure},
     html_report,
-    judge::{Judgement, Judging},
+    judge::{Judgement, Judging, KeysListed},
     plan::Plan,
-    report,
+    report::{self, Around, Told},
     run_directory::RunDirectory,
 };
 use checker::Validity;
@@ -112,41 +112,25 @@ fn memory_mib(name: &str) -> Option<u64> {
 impl Tally {
     /// Writes and says what came of all parts, and how the program ends.
     pub fn tell(mut self, run: &RunDirectory) -> Result<Exit, Failure> {
-        let merged = std::mem::take(&mut self.merged).judgement();
-        let write = || {
-            complain(merged.write(&run.verdict()));
-            complain(html_report::write(run, Ok(&merged)));
+        let mut merged = std::mem::take(&mut self.merged).judgement();
+        let write = |merged: &mut Judgement| {
+            complain(merged.write(&run.verdict(), KeysListed::Remarkable));
+            complain(html_report::write(run, Ok(merged)));
         };
         if let Some((part, troubles)) = self.invalid {
             let repeat = format!("jepsen-tikv replay {}", shown(&part));
-            let exit = conclude(&part, &troubles, &repeat, &Judging::default());
-            write();
+            let exit = conclude(&part, &troubles, &repeat, &Judging::default(), Told::default());
+            write(&mut merged);
             return exit;
         }
-        let (valid, unknown) = (self.valid, self.unknown.len());
-        let about = format!("{} operations. Target: {}.", self.operations, self.target);
-        let exit = if unknown > 0 || valid == 0 {
-            let numbers: Vec<String> = self.unknown.iter().take(10).map(u64::to_string).collect();
-            crate::terminal::result(format_args!(
-                "UNKNOWN: {unknown} of {} parts could not be decided ({}). {about}",
-                valid + unknown as u64,
-                numbers.join(", ")
-            ));
-            Exit::Unknown
-        } else {
-            crate::terminal::result(format_args!(
-                "VALID: {valid} parts, each judged by itself, {about}"
-            ));
-            Exit::Valid
+        let around = Around {
+            run: Some(shown(run)),
+            troubles: self.troubles.clone(),
+            ..Around::default()
         };
-        for note in report::notes(&merged) {
-            crate::terminal::result(note);
-        }
-        for trouble in &self.troubles {
-            crate::terminal::result(format_args!("  - {trouble}"));
-        }
-        write();
-        crate::terminal::result(format_args!("run:    {}", shown(run)));
+        report::print(&merged, &around, Told::default());
+        write(&mut merged);
+        let exit = merged.exit();
         match (exit, self.troubles.first()) {
             (Exit::Valid, Some(trouble)) => Err(Failure::target_or_disk(trouble)),
             (exit, _) => Ok(exit),
