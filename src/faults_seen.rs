@@ -287,7 +287,7 @@ impl FaultSeen {
                 if self.confirmed {
                     let region = &value["region"];
                     self.effects.push(format!(
-                        "region {region} was split: {before} regions became {after}"
+                        "region {region} was split, regions: {before} before, {after} after"
                     ));
                 }
             }

@@ -4,7 +4,9 @@
 //! In: a plan. Out: the files of the run directory, and how the program ends. Whatever way it takes, the target is
 //! stopped at the end, and what was stopped by the nemesis runs again before that.
 
+mod event_lines;
 mod fail_fast;
+mod leaders;
 mod looking;
 mod pace;
 pub mod parts;

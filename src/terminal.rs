@@ -30,6 +30,19 @@ pub fn is_quiet() -> bool {
     NOTES_ARE_SILENCED.load(Ordering::Relaxed)
 }
 
+/// Somebody wants to know more than the pace (`-v`).
+static IS_VERBOSE: AtomicBool = AtomicBool::new(false);
+
+/// Says more from now on.
+pub fn say_more() {
+    IS_VERBOSE.store(true, Ordering::Relaxed);
+}
+
+/// Returns true if more is wanted than the pace.
+pub fn is_verbose() -> bool {
+    IS_VERBOSE.load(Ordering::Relaxed)
+}
+
 /// Leaves notes out from now on, or not.
 pub fn silence_notes(silenced: bool) {
     NOTES_ARE_SILENCED.store(silenced, Ordering::Relaxed);

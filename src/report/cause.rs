@@ -9,7 +9,9 @@ use super::{
     figures::{about, count, counted, length, lengths, listed, moment, moments, ranges, value},
     frame::{JOINT, Row, cut},
 };
-use crate::{faults_seen::FaultSeen, judge::Judgement, scenario::Weight};
+use crate::{
+    faults_seen::{FaultSeen, Step},
+    judge::Judgement, scenario::Weight};
 use checker::{CallKind, Content, Finding, FindingKind, KeyVerdict, Participant, Role, Validity};
 use histories::jsonl::Text;
 use std::collections::{BTreeMap, BTreeSet};
@@ -337,14 +339,7 @@ fn when(judgement: &Judgement, group: &Group<'_>) -> String {
         2 => format!("at {first} and {last}{JOINT}s"),
         number => format!("all {} between {first} and {last}{JOINT}s", count(number as u64)),
     }];
-    let answered = || observers().filter_map(|it| it.finish_ns);
-    if let (Some(first_ns), Some(last_ns)) = (answered().min(), answered().max())
-        && let Some((at_ns, store, did)) = last_step(judgement, first_ns)
-        && last_ns <= at_ns + BEFORE_NS
-    {
-        let after = lengths(first_ns - at_ns, last_ns - at_ns);
-        parts.push(format!("answered {after} after store-{store} was {did}"));
-    }
+    parts.extend(after_steps(judgement, observers()));
     let clients: BTreeSet<u64> = observers().map(|it| it.client).collect();
     let word = if clients.len() == 1 { "client" } else { "clients" };
     parts.push(match ranges(clients.iter().copied(), RANGES_MAX) {
@@ -354,12 +349,36 @@ fn when(judgement: &Judgement, group: &Group<'_>) -> String {
     parts.join(", ")
 }
 
+/// How long after a step on a store they were answered, if each of them was, and all after the same kind of step.
+fn after_steps<'a>(
+    judgement: &Judgement,
+    observers: impl Iterator<Item = &'a Participant>,
+) -> Option<String> {
+    let mut steps: BTreeMap<u64, &Step> = BTreeMap::new();
+    let (mut shortest_ns, mut longest_ns) = (u64::MAX, 0);
+    for observer in observers {
+        let answered_ns = observer.finish_ns?;
+        let step = last_step(judgement, answered_ns)?;
+        steps.insert(step.at_ns, step);
+        shortest_ns = shortest_ns.min(answered_ns - step.at_ns);
+        longest_ns = longest_ns.max(answered_ns - step.at_ns);
+    }
+    let after = lengths(shortest_ns, longest_ns);
+    let first = *steps.values().next()?;
+    let did = done(&first.f);
+    if steps.len() == 1 {
+        return Some(format!("answered {after} after store-{} was {did}", first.stores.first()?));
+    }
+    let alike = steps.values().all(|step| step.f == first.f);
+    let times = counted(steps.len() as u64, "time");
+    alike.then(|| format!("answered {after} after a store was {did} ({times})"))
+}
+
 /// The last step on a store at most a few seconds before a moment.
-fn last_step(judgement: &Judgement, at_ns: u64) -> Option<(u64, u64, &'static str)> {
+fn last_step(judgement: &Judgement, at_ns: u64) -> Option<&Step> {
     let steps = judgement.faults.iter().flat_map(|fault| &fault.seen.steps);
     let before = steps.filter(|step| step.at_ns <= at_ns && at_ns <= step.at_ns + BEFORE_NS);
-    let last = before.max_by_key(|step| step.at_ns)?;
-    Some((last.at_ns, *last.stores.first()?, done(&last.f)))
+    before.max_by_key(|step| step.at_ns)
 }
 
 /// What a step did to a store.

@@ -24,6 +24,9 @@ fn kinds(judgement: &Judgement) -> Vec<(&str, Vec<&FaultJudged>)> {
             None => kinds.push((name, vec![fault])),
         }
     }
+    // What was felt most comes first.
+    let longest = |faults: &[&FaultJudged]| faults.iter().map(|it| it.longest_gap_ns).max();
+    kinds.sort_by_key(|(_, faults)| std::cmp::Reverse(longest(faults)));
     kinds
 }
 
@@ -119,13 +122,18 @@ fn effect(faults: &[&FaultJudged]) -> String {
     let of = |is: fn(&FaultJudged) -> bool| faults.iter().filter(|fault| is(fault)).count() as u64;
     let doubtful = of(|fault| !fault.seen.confirmed);
     let times = |number: u64| match number {
-        number if number == faults.len() as u64 && number > 1 => " each time".to_owned(),
-        1 => String::new(),
+        1 if faults.len() == 1 => String::new(),
+        number if number == faults.len() as u64 => " each time".to_owned(),
+        1 => " once".to_owned(),
         number => format!(" {}", counted(number, "time")),
     };
     let moved = of(|fault| !fault.seen.leader_moves.is_empty());
     if moved > 0 {
         parts.push(format!("leader moved{}", times(moved)));
+    }
+    let kept = of(|fault| fault.seen.hit_leader && fault.seen.leader_moves.is_empty());
+    if kept > 0 && moved == 0 && doubtful == 0 {
+        parts.push("leader stayed".to_owned());
     }
     let voters = faults.iter().flat_map(|fault| &fault.seen.voter_changes);
     let mut voters: Vec<(u64, u64)> = voters.map(|it| (it.from, it.to)).collect();

@@ -107,7 +107,18 @@ impl Row {
 
     /// A command.
     pub fn command(label: &'static str, text: impl std::fmt::Display) -> Self {
-        Self { kind: Kind::Command, ..Self::words(label, text) }
+        let mut row = Self { kind: Kind::Command, ..Self::words(label, text) };
+        // A flag stays with its value.
+        let mut joined = String::new();
+        let mut before = "";
+        for word in row.text.split(' ') {
+            let is_value = before.starts_with("--") && !word.starts_with('-');
+            joined.extend((!before.is_empty()).then_some(if is_value { JOINT } else { ' ' }));
+            joined.push_str(word);
+            before = word;
+        }
+        row.text = joined;
+        row
     }
 
     /// A line of a drawing.

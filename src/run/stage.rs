@@ -5,8 +5,11 @@
 
 use super::{
     Beside, IDLE_BEYOND_PAUSE_MS, Purpose,
+    event_lines::EventLines,
     fail_fast::{self, FailFast},
-    interrupted, looking,
+    interrupted,
+    leaders::LeadersWatched,
+    looking,
     watcher::{self, Ending, RunObserver, Watcher},
 };
 use crate::{
@@ -34,6 +37,7 @@ use client::{DirectClient, DirectOptions, RawKv, TikvClient, TikvClientOptions};
 use histories::{Event, Header, Recorder, RecorderOptions};
 use nemesis::{NemesisReport, Observer, Target};
 use std::{
+    collections::BTreeMap,
     sync::{Arc, mpsc::Sender},
     time::Duration,
 };
@@ -180,20 +184,30 @@ impl Stage<'_> {
         self.progress.phase("clients and faults", time);
         workers.recording.take_measurement();
         let began = Instant::now();
-        let observer: Arc<dyn Observer> = Arc::new(RunObserver {
+        let run_observer = Arc::new(RunObserver {
             recording: Arc::clone(&workers.recording),
             in_force: Arc::clone(&watcher.in_force),
             progress: self.progress.clone(),
             live,
             metrics: self.metrics.clone(),
+            lines: self.plan.scenario.is_none().then(EventLines::default),
+            leaders: LeadersWatched::default(),
         });
+        let observer: Arc<dyn Observer> = run_observer.clone();
         if let Some(metrics) = &self.metrics {
             metrics.work(true);
         }
         let (over, is_over) = tokio::sync::oneshot::channel();
         let hurt = async {
             let hurt = match &self.plan.scenario {
-                None => self.carry_out_schedule(observer, stopped.clone()).await,
+                None => {
+                    let hurt = self.carry_out_schedule(observer, stopped.clone());
+                    let moves = run_observer.leaders.watch(&*self.target, &*run_observer);
+                    tokio::select! {
+                        hurt = hurt => hurt,
+                        () = moves => unreachable!("it looks until it is dropped"),
+                    }
+                }
                 Some(scenario) => {
                     self.play(scenario, observer, &workers.recording, stopped.clone()).await
                 }
@@ -207,7 +221,7 @@ impl Stage<'_> {
                 ended = watcher.watch(time, interrupt) => ended,
                 said = fail_fast::broken(looking.as_ref()) => {
                     let seconds = began.elapsed().as_secs_f64();
-                    self.progress.result_line(&format!(
+                    self.progress.line(&format!(
                         "after {seconds:.1} s a promise is broken ({said}): ending the run early"
                     ));
                     watcher.lines(began);
@@ -278,9 +292,18 @@ impl Stage<'_> {
     }
 
     fn unhealed(&self, report: &NemesisReport) -> Vec<String> {
-        for record in report.records.iter().filter(|record| record.error.is_some()) {
-            let error = record.error.as_deref().unwrap_or_default();
-            self.progress.line(&format!("fault {} ({}): {error}", record.fault, record.name));
+        let mut missed: BTreeMap<&str, u64> = BTreeMap::new();
+        for record in &report.records {
+            let Some(error) = record.error.as_deref() else { continue };
+            if record.begun_ns.is_none() {
+                *missed.entry(error).or_default() += 1;
+            } else {
+                self.progress.line(&format!("fault {} ({}): {error}", record.fault, record.name));
+            }
+        }
+        for (error, times) in missed {
+            let faults = if times == 1 { "planned fault" } else { "planned faults" };
+            self.progress.line(&format!("{times} {faults} did not happen: {error}"));
         }
         report.unhealed.clone()
     }

@@ -1,5 +1,6 @@
 //! Watches a run while it goes: shows how far it is, and ends a phase that is over or makes no sense any more.
 
+use super::{event_lines::EventLines, leaders::LeadersWatched};
 use crate::{
     ended_early::Why,
     ended_processes,
@@ -7,13 +8,14 @@ use crate::{
     interrupt::{Interrupt, Urgency},
     live_tester::LiveTester,
     metrics::Metrics,
-    progress::Progress,
+    progress::{Pace, Progress},
     recording::{Recording, not_recorded},
     targets::under_test::UnderTest,
 };
 use histories::{Recorder, What};
 use nemesis::Observer;
 use std::{
+    collections::VecDeque,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -21,6 +23,8 @@ use tokio::time::Instant;
 
 /// How often the progress is shown, and the recorder asked whether it still records.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// The pace is that of so many looks.
+const LOOKS_AVERAGED: usize = 4;
 
 /// How a phase ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,12 +53,14 @@ impl Watcher<'_> {
         interrupt: &Interrupt,
     ) -> Result<Ending, Failure> {
         let started = Instant::now();
-        let (mut last, mut next_lines) = (self.recording.completed(), crate::measurement::INTERVAL);
+        let mut next_lines = crate::measurement::INTERVAL;
+        let mut looks = VecDeque::from([self.look()]);
+        let mut last_line = self.look();
         loop {
             tokio::select! {
                 () = tokio::time::sleep(LOOK_EVERY) => {}
                 () = interrupt.at_least(Urgency::Early) => {
-                    self.progress.line("interrupted: healing, then judging what there is; once more to leave at once");
+                    self.progress.line("interrupted: undoing faults, then checking what was recorded; Ctrl-C again quits at once");
                     return Ok(Ending::Early(Why::Interrupted));
                 }
             }
@@ -62,14 +68,22 @@ impl Watcher<'_> {
                 return Err(not_recorded(&failure));
             }
             note_ended(self.target, self.recording, self.progress);
-            let (elapsed, completed) = (started.elapsed(), self.recording.completed());
-            let per_s = (completed - last) as f64 / LOOK_EVERY.as_secs_f64();
-            last = completed;
+            let elapsed = started.elapsed();
+            if looks.len() > LOOKS_AVERAGED {
+                looks.pop_front();
+            }
+            let look = self.look();
+            looks.push_back(look);
             let in_force = self.in_force.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            self.progress.update(elapsed, per_s, &in_force);
+            self.progress.update(elapsed, look.since(&looks[0]), &in_force);
             let over = time.is_some_and(|time| elapsed >= time);
             if over || elapsed >= next_lines {
                 next_lines += crate::measurement::INTERVAL;
+                if !over {
+                    let at_ns = self.recording.now_ns();
+                    self.progress.update_line(at_ns, look.since(&last_line), &in_force);
+                    last_line = look;
+                }
                 self.lines(started);
             }
             if over {
@@ -78,10 +92,43 @@ impl Watcher<'_> {
         }
     }
 
-    /// go-ycsb's lines so far.
+    fn look(&self) -> Look {
+        Look {
+            at: Instant::now(),
+            completed: self.recording.completed(),
+            succeeded: self.recording.succeeded(),
+            latency_us: self.recording.latency_us(),
+        }
+    }
+
+    /// go-ycsb's lines so far, if more is wanted than the pace.
     pub fn lines(&self, started: Instant) {
+        if !crate::terminal::is_verbose() {
+            return;
+        }
         for line in self.recording.measurement_lines(started.elapsed()) {
             self.progress.result_line(&line);
+        }
+    }
+}
+
+/// The clients' counters at a moment.
+#[derive(Debug, Clone, Copy)]
+struct Look {
+    at: Instant,
+    completed: u64,
+    succeeded: u64,
+    latency_us: u64,
+}
+
+impl Look {
+    fn since(&self, before: &Self) -> Pace {
+        let apart_s = self.at.duration_since(before.at).as_secs_f64().max(1e-3);
+        let succeeded = self.succeeded - before.succeeded;
+        let latency_us = (self.latency_us - before.latency_us) as f64 / succeeded.max(1) as f64;
+        Pace {
+            operations_per_s: (self.completed - before.completed) as f64 / apart_s,
+            latency_ms: (succeeded > 0).then_some(latency_us / 1e3),
         }
     }
 }
@@ -103,6 +150,9 @@ pub struct RunObserver {
     pub progress: Progress,
     pub live: Option<Arc<LiveTester>>,
     pub metrics: Option<Arc<Metrics>>,
+    /// Says what faults do; a scenario tells its steps itself.
+    pub lines: Option<EventLines>,
+    pub leaders: LeadersWatched,
 }
 
 impl Observer for RunObserver {
@@ -110,7 +160,12 @@ impl Observer for RunObserver {
         if let Some(live) = &self.live {
             live.hear(self.recording.now_ns(), &what);
         }
-        self.recording.nemesis(what)
+        self.leaders.observe(&what);
+        let lines = self.lines.as_ref();
+        let line = lines.and_then(|lines| lines.observe(self.recording.now_ns(), &what));
+        let at_ns = self.recording.nemesis(what);
+        line.iter().for_each(|line| self.progress.line(line));
+        at_ns
     }
 
     fn acknowledged_writes(&self) -> u64 {
@@ -126,8 +181,8 @@ impl Observer for RunObserver {
     }
 
     fn in_force(&self, names: &[&'static str]) {
+        self.leaders.in_force(names);
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        self.progress.faults(&names);
         if let Some(live) = &self.live {
             live.in_force(&names);
         }
