@@ -200,7 +200,8 @@ impl FaultSeen {
             self.region = value["region"].as_u64();
         }
         if self.voters.is_none() {
-            self.voters = value["voters"].as_array().map(|voters| voters.len() as u64);
+            let voters = value["voters"].as_array().map(|voters| voters.len() as u64);
+            self.voters = voters.or(value["voter_count"].as_u64());
         }
         if !matches!(f, "pause" | "resume" | "kill" | "start" | "disk-error") {
             return;

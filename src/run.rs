@@ -107,11 +107,7 @@ pub fn test(plan: &Plan, runs_dir: &Path, beside: Beside) -> Result<Exit, Failur
 
 /// The same in a run directory that has its plan already.
 pub fn inside(plan: &Plan, run: &RunDirectory, beside: Beside) -> Result<Exit, Failure> {
-    crate::terminal::note(format_args!(
-        "seed {}, run directory {}",
-        plan.config.seed,
-        shown(run)
-    ));
+    crate::terminal::note(format_args!("seed {}, run directory {}", plan.config.seed, shown(run)));
     for warning in plan.warnings()?.into_iter().chain(open_files::too_few_for(&plan.config)) {
         crate::terminal::note(format_args!("note: {warning}"));
     }

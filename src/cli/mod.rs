@@ -7,9 +7,9 @@ mod cluster;
 mod count;
 pub mod defaults;
 mod doctor;
-mod ending;
 #[cfg(test)]
 mod documented;
+mod ending;
 mod export;
 mod fuzz;
 mod heal;

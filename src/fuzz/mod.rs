@@ -174,8 +174,7 @@ fn tell_in_full(plan: &Plan, attempt: &Attempt) -> Result<(), Failure> {
         conclude(run, &attempt.troubles, &repeat, &Judging::default(), Told::default())?;
     } else if let Ok(judgement) = &attempt.judged {
         let repeat = format!("jepsen-tikv replay {} --times 10", plan.named_again(run.path()));
-        let around =
-            Around { run: Some(shown(run)), repeat: Some(repeat), ..Around::default() };
+        let around = Around { run: Some(shown(run)), repeat: Some(repeat), ..Around::default() };
         report::print(judgement, &around, Told::default());
     }
     crate::terminal::result(format_args!(

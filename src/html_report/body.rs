@@ -75,8 +75,7 @@ fn verdict(told: &Told<'_>) -> String {
         for line in &lines {
             let _ = write!(items, "<li>{}</li>", escaped(line.trim_start_matches([' ', '-'])));
         }
-        let keys =
-            judgement.keys_judged();
+        let keys = judgement.keys_judged();
         let _ = if pictured {
             write!(
                 html,

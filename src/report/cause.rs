@@ -11,7 +11,9 @@ use super::{
 };
 use crate::{
     faults_seen::{FaultSeen, Step},
-    judge::Judgement, scenario::Weight};
+    judge::Judgement,
+    scenario::Weight,
+};
 use checker::{CallKind, Content, Finding, FindingKind, KeyVerdict, Participant, Role, Validity};
 use histories::jsonl::Text;
 use std::collections::{BTreeMap, BTreeSet};
@@ -138,11 +140,10 @@ pub fn rows(judgement: &Judgement, room: usize) -> Vec<Row> {
         rows.push(Row::words(
             "also",
             format!(
-                "{} on {}, e.g. key {}: {}",
+                "{} on {}, e.g. {}",
                 plural(group.kind, number),
                 counted(number as u64, "key"),
-                example.key,
-                what(example)
+                example.key
             ),
         ));
     }
@@ -151,7 +152,10 @@ pub fn rows(judgement: &Judgement, room: usize) -> Vec<Row> {
         let label = if rows.is_empty() { "what" } else { "also" };
         let at = moment(contradiction.finish_ns);
         let sentence = &contradiction.sentence;
-        rows.push(Row::words(label, format!("client {}, at {at}: {sentence}", contradiction.client)));
+        rows.push(Row::words(
+            label,
+            format!("client {}, at {at}: {sentence}", contradiction.client),
+        ));
     }
     rows
 }
@@ -213,17 +217,17 @@ fn of_scans(judgement: &Judgement, label: &'static str) -> Vec<Row> {
     let mut scans = judgement.checked.key_counts.iter();
     let wrong = scans.find(|it| !it.missing.is_empty() || !it.unexpected.is_empty());
     let Some(scan) = wrong else { return Vec::new() };
-    let (keys, said) = match scan.missing.as_slice() {
-        [] => (&scan.unexpected, "that certainly were not there"),
-        missing => (&scan.missing, if missing.len() == 1 { "that certainly was there" } else { "that certainly were there" }),
+    let (keys, verb, not) = match scan.missing.as_slice() {
+        [] => (&scan.unexpected, "returned", " not"),
+        _ => (&scan.missing, "lacks", ""),
     };
-    let verb = if scan.missing.is_empty() { "returned" } else { "lacks" };
+    let were = if keys.len() == 1 { "was" } else { "were" };
     let named: Vec<String> = keys.iter().take(KEYS_MAX).map(ToString::to_string).collect();
     let more = if keys.len() > KEYS_MAX { ", …" } else { "" };
     vec![Row::words(
         label,
         format!(
-            "the scan at {} {verb} {} {said}: {}{more}",
+            "the scan at {} {verb} {} that certainly {were}{not} there: {}{more}",
             moment(scan.finish_ns),
             counted(keys.len() as u64, "key"),
             named.join(", ")
@@ -279,7 +283,7 @@ fn what(finding: &Finding) -> String {
         },
         (FindingKind::LostUpdate, None) => match finding.participant(Role::OtherCas) {
             Some(other) => format!(
-                "{saw}; client {} replaced the same {} by {}, and it was there only once",
+                "{saw}; client {}'s CAS from {} to {} succeeded too, and only one of them can",
                 other.client,
                 other.found.as_ref().map(value).unwrap_or_default(),
                 other.wrote.as_ref().map(value).unwrap_or_default()
@@ -305,7 +309,7 @@ fn saw(observer: &Participant) -> String {
     let client = observer.client;
     match (observer.call, &observer.wrote) {
         (CallKind::Cas, Some(wrote)) => {
-            format!("client {client} replaced {found} by {} at {at}", value(wrote))
+            format!("client {client}'s CAS from {found} to {} succeeded at {at}", value(wrote))
         }
         (CallKind::ScanKeys, _) if found == "nothing" => {
             format!("client {client}'s scan did not find it at {at}")
@@ -401,16 +405,22 @@ fn why(judgement: &Judgement, finding: &Finding) -> String {
         !seen.only_replicas && seen.begin_ns <= answered_ns && asked_ns <= seen.end_ns + BEFORE_NS
     });
     let Some(fault) = near.max_by_key(|seen| seen.begin_ns) else {
-        return match judgement.faults.is_empty() {
-            true => "no fault was in force, nor at any other time".to_owned(),
-            false => "no fault was in force, nor shortly before".to_owned(),
-        };
+        let when = if judgement.faults.is_empty() { "" } else { ", nor shortly before" };
+        return format!("no fault was in force{when}");
     };
     preceded(fault, answered_ns).unwrap_or_else(|| {
         let stores = match fault.store_names().as_slice() {
             [] => String::new(),
             stores => format!(" of {}", listed(stores)),
         };
+        if fault.end_ns < asked_ns {
+            let before = length(asked_ns - fault.end_ns);
+            return format!(
+                "{}{stores} ended at {}, {before} before",
+                fault.name,
+                about(fault.end_ns)
+            );
+        }
         format!(
             "{}{stores} was in force from {} to {}",
             fault.name,
@@ -434,7 +444,10 @@ fn preceded(fault: &FaultSeen, until_ns: u64) -> Option<String> {
         let (stores, did, at) = (&step.stores, done(&step.f), about(step.at_ns));
         match led {
             Some((down, region)) if down == step => {
-                parts.push(format!("{} led region {region} until it was {did} at {at}", names(stores)));
+                parts.push(format!(
+                    "{} led region {region} until it was {did} at {at}",
+                    names(stores)
+                ));
                 let moved = fault.leader_moves.iter().find(|it| {
                     it.region == region && it.from == stores.first().copied() && it.to.is_some()
                 });

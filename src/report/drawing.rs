@@ -55,7 +55,9 @@ fn bar(it: &Participant, most: usize) -> Bar {
     let (found, wrote) = (shown(it.found.as_ref()), shown(it.wrote.as_ref()));
     let words = match it.call {
         CallKind::Get => format!("get → {found}"),
-        CallKind::ScanKeys => format!("scan → {}", if found == "nothing" { "absent" } else { "there" }),
+        CallKind::ScanKeys => {
+            format!("scan → {}", if found == "nothing" { "absent" } else { "there" })
+        }
         CallKind::Put => format!("put {wrote}"),
         CallKind::Delete => "delete".to_owned(),
         CallKind::Cas if it.wrote.is_some() => format!("cas {found} → {wrote}"),
@@ -79,7 +81,8 @@ fn lanes(bars: &[Bar]) -> Vec<String> {
     let mut lanes: Vec<(&str, String)> = Vec::new();
     for bar in bars {
         let column = margin + columns[&(bar.invoke_ns, false)];
-        let fits = |(name, line): &(&str, String)| *name == bar.lane && line.chars().count() < column;
+        let fits =
+            |(name, line): &(&str, String)| *name == bar.lane && line.chars().count() < column;
         let place = lanes.iter().position(fits).unwrap_or_else(|| {
             lanes.push((&bar.lane, format!("{:margin$}", bar.lane)));
             lanes.len() - 1

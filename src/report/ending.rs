@@ -108,7 +108,10 @@ fn unknown(judgement: &Judgement) -> String {
     }
     if keys.unknown > 0 {
         let total = counted(keys.total, "key");
-        return format!("{} of {total} could not be decided within the budget", count(keys.unknown));
+        return format!(
+            "{} of {total} could not be decided within the budget",
+            count(keys.unknown)
+        );
     }
     if !judgement.ended_by_themselves.is_empty() {
         return "a process of the cluster ended though no fault killed it".to_owned();
@@ -140,7 +143,9 @@ fn remedy(judgement: &Judgement, around: &Around) -> Option<String> {
     }
     let unseen = |weight| judgement.experiment.iter().any(|finding| finding.weight == weight);
     if unseen(Weight::Unknown) {
-        return Some("play it again with more --patience, on a machine that is less busy".to_owned());
+        return Some(
+            "play it again with more --patience, on a machine that is less busy".to_owned(),
+        );
     }
     if !judgement.vacuous {
         return None;
@@ -148,9 +153,11 @@ fn remedy(judgement: &Judgement, around: &Around) -> Option<String> {
     let ok: u64 = judgement.operations.values().map(|counts| counts.ok).sum();
     let uncounted = judgement.key_counts.before.is_none() || judgement.key_counts.after.is_none();
     if ok == 0 || uncounted && judgement.ended_early.is_none() {
-        return Some(format!("see in {logs} why the cluster did not serve, then run it longer (--time)"));
+        return Some(format!(
+            "see in {logs} why the cluster did not serve, then run it longer (--time)"
+        ));
     }
-    Some("run it longer (--time), with a fault that the cluster allows and survives (--nemesis)".to_owned())
+    Some("run it longer (--time) with more operations (--rate), and a fault that this cluster allows (--nemesis)".to_owned())
 }
 
 /// The target, and how long it ran.
@@ -174,9 +181,8 @@ fn target(judgement: &Judgement) -> String {
 /// Reasons that are not the checker's: those are told as causes.
 fn reasons(judgement: &Judgement, label: &'static str) -> Vec<Row> {
     let told = judgement.validity == Validity::Invalid;
-    let of_experiment = |reason: &String| {
-        judgement.experiment.iter().any(|finding| finding.said == *reason)
-    };
+    let of_experiment =
+        |reason: &String| judgement.experiment.iter().any(|finding| finding.said == *reason);
     let reasons: Vec<&String> = judgement
         .reasons
         .iter()

@@ -18,7 +18,9 @@ fn kinds(judgement: &Judgement) -> Vec<(&str, Vec<&FaultJudged>)> {
         |fault: &FaultJudged| !judgement.experiment.is_empty() && fault.seen.only_replicas;
     let mut kinds: Vec<(&str, Vec<&FaultJudged>)> = Vec::new();
     for fault in judgement.faults.iter().filter(|fault| !is_setting(fault)) {
-        let name = fault.seen.name.as_str();
+        let step = fault.seen.steps.first().filter(|_| !judgement.experiment.is_empty());
+        // A step of an experiment bears the experiment's name.
+        let name = step.map_or(fault.seen.name.as_str(), |step| &step.f);
         match kinds.iter_mut().find(|(kind, _)| *kind == name) {
             Some((_, faults)) => faults.push(fault),
             None => kinds.push((name, vec![fault])),
@@ -40,11 +42,12 @@ pub fn table(judgement: &Judgement, room: usize) -> Vec<String> {
             [format!("{kind} ×{}", count(faults.len() as u64)), effect(faults), gap(faults)]
         })
         .collect();
-    let width = |column: usize| {
-        rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0) + 2
+    let longest = |column: usize| {
+        rows.iter().map(|row: &[String; 3]| row[column].chars().count()).max().unwrap_or(0)
     };
+    let width = |column: usize| longest(column) + if longest(column) > 0 { 2 } else { 0 };
     let widths = [width(0), width(1)];
-    let fits = widths.iter().sum::<usize>() + 16 <= room;
+    let fits = widths.iter().sum::<usize>() + longest(2) <= room;
     let mut lines: Vec<String> = rows
         .iter()
         .map(|[kind, effect, gap]| {
@@ -52,10 +55,11 @@ pub fn table(judgement: &Judgement, room: usize) -> Vec<String> {
                 let [first, second] = widths;
                 format!("{kind:first$}{effect:second$}{gap}")
             } else {
-                [kind, effect, gap].map(String::as_str).join(", ").replace(", ,", ",")
+                let parts = [kind, effect, gap].into_iter().filter(|part| !part.is_empty());
+                parts.cloned().collect::<Vec<_>>().join(", ")
             }
         })
-        .map(|line| line.trim_end().trim_end_matches(',').to_owned())
+        .map(|line| line.trim_end().to_owned())
         .collect();
     if kinds.len() > ROWS_MAX {
         let more: Vec<String> = kinds[ROWS_MAX..]
@@ -65,6 +69,10 @@ pub fn table(judgement: &Judgement, room: usize) -> Vec<String> {
         lines.push(format!("and {}", more.join(", ")));
     }
     lines.extend(beside(judgement));
+    // What was not tested takes from a good verdict only.
+    lines.extend(never_led(judgement).map(|stores| {
+        format!("never led when a fault began, so not tested as a leader: {stores}")
+    }));
     lines
 }
 
@@ -82,7 +90,7 @@ pub fn summary(judgement: &Judgement) -> Vec<String> {
     lines
 }
 
-/// What was planned and did not happen, and who was not tested as a leader.
+/// What was planned and did not happen.
 fn beside(judgement: &Judgement) -> Vec<String> {
     let mut happened: BTreeMap<&str, u64> = BTreeMap::new();
     for fault in &judgement.faults {
@@ -91,7 +99,8 @@ fn beside(judgement: &Judgement) -> Vec<String> {
     let times = |kind: &str| happened.get(kind).copied().unwrap_or(0);
     let never: Vec<&str> =
         judgement.planned.keys().map(String::as_str).filter(|kind| times(kind) == 0).collect();
-    let missing = judgement.planned.iter().map(|(kind, planned)| planned.saturating_sub(times(kind)));
+    let missing =
+        judgement.planned.iter().map(|(kind, planned)| planned.saturating_sub(times(kind)));
     let missing: u64 = missing.sum();
     let mut lines = Vec::new();
     if missing > 0 {
@@ -100,9 +109,6 @@ fn beside(judgement: &Judgement) -> Vec<String> {
             kinds => format!("; never in force: {}", kinds.join(", ")),
         };
         lines.push(format!("{} did not happen{never}", counted(missing, "planned fault")));
-    }
-    if let Some(stores) = never_led(judgement) {
-        lines.push(format!("never led when a fault began, so not tested as a leader: {stores}"));
     }
     lines
 }

@@ -66,9 +66,13 @@ fn sentence(f: &str, asked: &Value, seen: &Value) -> Option<String> {
             let asked_of = (asked["to"].as_u64(), region);
             match (asked_of, change.next().and_then(|it| it["leader_after"].as_u64())) {
                 ((Some(to), Some(region)), Some(after)) if after != to => {
-                    format!("asked for store-{to} to lead region {region}: store-{after} still does")
+                    format!(
+                        "asked for store-{to} to lead region {region}: store-{after} still does"
+                    )
                 }
-                ((Some(to), Some(region)), _) => format!("store-{to} leads region {region}, as asked"),
+                ((Some(to), Some(region)), _) => {
+                    format!("store-{to} leads region {region}, as asked")
+                }
                 _ => return None,
             }
         }
@@ -138,15 +142,26 @@ mod tests {
         let leader = json!({ "fault": 0, "region": 13, "stores": [{ "id": 4, "role": "leader" }] });
         let two = json!({ "fault": 0, "region": 13, "stores": [{ "id": 1, "role": "follower" },
             { "id": 2, "role": "follower" }] });
-        let done = json!({ "fault": 0, "stores": [{ "id": 4, "signalled_ns": 16_120_000_000_u64 }] });
+        let done =
+            json!({ "fault": 0, "stores": [{ "id": 4, "signalled_ns": 16_120_000_000_u64 }] });
         let moved = json!({ "fault": 0, "regions": [{ "region": 13, "leader_before": 4,
             "leader_after": 7 }] });
         for (f, asked, seen, said) in [
             ("pause", &leader, &done, "16.1 s  paused store-4 (leader of region 13)"),
             ("resume", &leader, &done, "16.1 s  resumed store-4"),
-            ("kill", &two, &json!({ "fault": 0 }), "16.1 s  killed store-1 and store-2 (followers of region 13)"),
+            (
+                "kill",
+                &two,
+                &json!({ "fault": 0 }),
+                "16.1 s  killed store-1 and store-2 (followers of region 13)",
+            ),
             ("leader-moved", &leader, &moved, "16.2 s  store-7 leads region 13"),
-            ("start", &two, &json!({ "fault": 0, "error": "no" }), "16.1 s  started store-1 and store-2 again: failed: no"),
+            (
+                "start",
+                &two,
+                &json!({ "fault": 0, "error": "no" }),
+                "16.1 s  started store-1 and store-2 again: failed: no",
+            ),
         ] {
             assert_eq!(line(f, asked.clone(), seen.clone()).as_deref(), Some(said));
         }

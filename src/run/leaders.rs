@@ -71,7 +71,8 @@ impl LeadersWatched {
             if self.lock().is_empty() {
                 continue;
             }
-            let Ok(Ok(regions)) = tokio::time::timeout(ANSWER_WITHIN, target.regions()).await else {
+            let Ok(Ok(regions)) = tokio::time::timeout(ANSWER_WITHIN, target.regions()).await
+            else {
                 continue;
             };
             let leads = |it: &Watched| {
@@ -87,7 +88,8 @@ impl LeadersWatched {
             }
             for (before, leader) in moves {
                 let Watched { fault, name, region, leader: old } = before;
-                let change = json!([{ "region": region, "leader_before": old, "leader_after": leader }]);
+                let change =
+                    json!([{ "region": region, "leader_before": old, "leader_after": leader }]);
                 let value = json!({ "fault": fault, "name": name, "region": region });
                 let seen: Value = json!({ "fault": fault, "regions": change });
                 let f = || "leader-moved".to_owned();

@@ -157,7 +157,8 @@ impl Scene {
             json!({ "id": store.id, "address": store.address, "pid": store.pid, "role": role(store.id) })
         });
         self.books().down.clone_from(&ids);
-        let value = json!({ "region": region.id, "stores": whom.collect::<Value>() });
+        let voters = region.voters.len();
+        let value = json!({ "region": region.id, "voter_count": voters, "stores": whom.collect::<Value>() });
         let asked = Asked { at_ns: self.begin(fault, "pause", value), at: Instant::now() };
         let pulse = Pulse::feel(Arc::clone(&self.parts.recording));
         let seen = self.parts.target.pause(ids).await;

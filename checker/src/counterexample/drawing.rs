@@ -15,7 +15,8 @@ use crate::call::{ABSENT, ANYTHING, Call, IMPOSSIBLE, NOTHING, PRESENT, UNLIKE};
 
 /// Draws the calls, one of them marked.
 pub(super) fn draw(calls: &[Call], marked: Option<usize>, names: &Names<'_>) -> Vec<String> {
-    let is_marked = |call: &Call| marked.is_some_and(|index| std::ptr::eq(&raw const calls[index], call));
+    let is_marked =
+        |call: &Call| marked.is_some_and(|index| std::ptr::eq(&raw const calls[index], call));
     let columns = columns(calls, names);
     let end = columns.values().max().map_or(0, |last| last + 12);
     let mut lanes: Vec<(String, Vec<&Call>)> = Vec::new();

@@ -26,9 +26,14 @@ pub(super) fn sentence(
         Some(Clash::Phantom(index) | Clash::Absence(index)) => Some(*index),
         Some(Clash::WithinBlock(_, before)) => Some(*before),
         Some(Clash::Blocks([a_first, a_last], [b_first, b_last])) => {
-            let pairs = [([*a_first, *a_last], [*b_first, *b_last]), ([*b_first, *b_last], [*a_first, *a_last])];
+            let pairs = [
+                ([*a_first, *a_last], [*b_first, *b_last]),
+                ([*b_first, *b_last], [*a_first, *a_last]),
+            ];
             let mut stale_reads = pairs.into_iter();
-            stale_reads.find(|(old, new)| stale(calls, *old, *new, names).is_some()).map(|(old, _)| old[1])
+            stale_reads
+                .find(|(old, new)| stale(calls, *old, *new, names).is_some())
+                .map(|(old, _)| old[1])
         }
         Some(Clash::TwoSuccessors(..) | Clash::Circle(_)) => None,
         None => (calls.len() == 1).then_some(0),

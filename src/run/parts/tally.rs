@@ -123,11 +123,8 @@ impl Tally {
             write(&mut merged);
             return exit;
         }
-        let around = Around {
-            run: Some(shown(run)),
-            troubles: self.troubles.clone(),
-            ..Around::default()
-        };
+        let around =
+            Around { run: Some(shown(run)), troubles: self.troubles.clone(), ..Around::default() };
         report::print(&merged, &around, Told::default());
         write(&mut merged);
         let exit = merged.exit();
