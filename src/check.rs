@@ -9,6 +9,7 @@ use crate::{
     counterexamples,
     exit::{Exit, Failure},
     judge::{self, Judgement, Judging},
+    plan::Plan,
     reading_progress,
     report::{self, Around, Told},
     run::complain,
@@ -53,7 +54,7 @@ pub fn command(args: &CheckArgs) -> Result<Exit, Failure> {
     } else if let ([], []) = (judgements.as_slice(), refused.as_slice()) {
         // Only runs in parts of which nothing is left but what was said of them.
     } else if let ([(path, judgement)], []) = (judgements.as_slice(), refused.as_slice()) {
-        let around = Around { run: Some(path.display().to_string()), ..Around::default() };
+        let around = around(path);
         report::print(judgement, &around, Told { details: args.details, ..Told::default() });
     } else {
         print_table(&judgements, &refused);
@@ -95,6 +96,17 @@ fn opened(paths: &[PathBuf]) -> Result<(Vec<PathBuf>, Judged), Failure> {
         recorded.extend(verdict.map(|verdict| (path.clone(), verdict)));
     }
     Ok((opened, recorded))
+}
+
+/// Where the files of what was judged are: a run's report and the command that repeats it, or the history file.
+fn around(path: &Path) -> Around {
+    let shown = path.display().to_string();
+    let Some(run) = RunDirectory::open(path) else {
+        return Around { history: Some(shown), ..Around::default() };
+    };
+    let repeat = Plan::read(&run.plan()).and_then(|plan| plan.repeated_by(&run.plan()));
+    let report = run.html().is_file().then(|| run.html().display().to_string());
+    Around { run: Some(shown), report, repeat: repeat.ok(), ..Around::default() }
 }
 
 fn worst(judgements: &[(PathBuf, Judgement)]) -> Exit {

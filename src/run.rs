@@ -180,6 +180,7 @@ pub fn conclude(
             report: Some(shown_path(&run.html())),
             repeat: Some(repeat.to_owned()),
             troubles: troubles.to_vec(),
+            ..Around::default()
         };
         report::print(&judgement, &around, told);
     }

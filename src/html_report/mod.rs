@@ -24,8 +24,8 @@ use crate::{
     pages::Page,
     plain_file::{self, VERDICT_BYTES_MAX},
     plan::Plan,
-    report,
-    run::{complain, parts},
+    report::{self, Around, Told},
+    run::{self, complain, parts},
     run_directory::{RunDirectory, write_whole},
 };
 use facts::Facts;
@@ -54,7 +54,8 @@ pub fn command(args: &cli::ReportArgs) -> Result<Exit, Failure> {
         (Ok(path), _) => path,
         (Err(failure), Ok(judgement)) => {
             // The page cannot be had, the verdict can.
-            report::verdict(judgement).into_iter().for_each(crate::terminal::result);
+            let around = Around { run: Some(run::shown(&run)), ..Around::default() };
+            report::print(judgement, &around, Told::default());
             return Err(failure);
         }
         (written, Err(_)) => {

@@ -21,8 +21,10 @@ const REASON_MAX: usize = 260;
 /// Where the files of a run are, as a person would type it, and what else is to be said of it.
 #[derive(Debug, Clone, Default)]
 pub struct Around {
-    /// The run directory or history file.
+    /// The run directory.
     pub run: Option<String>,
+    /// The history file, if it is in no run directory.
+    pub history: Option<String>,
     /// The report.
     pub report: Option<String>,
     /// The command that repeats the run.
@@ -68,6 +70,7 @@ fn rows(judgement: &Judgement, around: &Around, room: usize) -> Vec<Row> {
         (None, Some(run)) => rows.push(Row::words("run", run)),
         (None, None) => {}
     }
+    rows.extend(around.history.as_ref().map(|history| Row::words("history", history)));
     rows.extend(around.repeat.as_ref().map(|repeat| Row::command("repeat", repeat)));
     rows
 }
@@ -127,7 +130,7 @@ fn remedy(judgement: &Judgement, around: &Around) -> Option<String> {
     let run = around.run.as_deref();
     let logs = run.map_or_else(|| "the logs".to_owned(), |run| format!("{run}/logs"));
     if judgement.keys_judged().unknown > 0 {
-        let run = run.unwrap_or("RUN");
+        let run = run.or(around.history.as_deref()).unwrap_or("RUN");
         let budget = checker::Budget::default().configurations * 10;
         return Some(format!("jepsen-tikv check {run} --budget {budget}"));
     }

@@ -27,7 +27,7 @@ fn shown(name: &str, form: Form) -> Vec<String> {
         repeat: Some(format!(
             "jepsen-tikv test --nemesis pause-overlap,kill-one --time 30 --seed 216569346 --name {name} --keys 10000"
         )),
-        troubles: Vec::new(),
+        ..Around::default()
     };
     ending(&judgement, &around, form)
 }

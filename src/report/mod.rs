@@ -20,6 +20,7 @@ use crate::{
     scenario::{Finding, Weight},
 };
 use checker::Validity;
+use std::io::IsTerminal;
 
 /// So many reasons are listed; the rest is in verdict.json.
 const LISTED_MAX: usize = 10;
@@ -40,7 +41,10 @@ pub fn print(judgement: &Judgement, around: &Around, told: Told) {
     if told.details {
         details::lines(judgement).into_iter().for_each(crate::terminal::result);
     }
-    crate::terminal::result("");
+    // A terminal has lines on how it went above it.
+    if std::io::stdout().is_terminal() {
+        crate::terminal::result("");
+    }
     for line in ending(judgement, around, Form::of_stdout()) {
         crate::terminal::prepared(&line);
     }
