@@ -4,9 +4,14 @@
 //! JSON; counterexamples as files; and how the program ends: as the worst of them. A malformed history is refused,
 //! and ends it worse than any verdict.
 
-use crate::{cli::CheckArgs, commands::test::complain, report};
+use crate::{
+    cli::CheckArgs,
+    commands::test::complain,
+    report::{self, Around, Told},
+};
 use failure::{Exit, Failure};
 use judge::{Judgement, Judging, counterexamples, parts::kept::Kept};
+use plan::Plan;
 use run_directory::RunDirectory;
 use std::{
     collections::BTreeSet,
@@ -47,9 +52,8 @@ pub fn command(args: &CheckArgs) -> Result<Exit, Failure> {
     } else if let ([], []) = (judgements.as_slice(), refused.as_slice()) {
         // Only runs in parts of which nothing is left but what was said of them.
     } else if let ([(path, judgement)], []) = (judgements.as_slice(), refused.as_slice()) {
-        terminal::result(format_args!("{}", path.display()));
-        report::print(judgement);
-        counterexamples::print(judgement);
+        let around = around(path);
+        report::print(judgement, &around, Told { details: args.details, ..Told::default() });
     } else {
         print_table(&judgements, &refused);
     }
@@ -90,6 +94,17 @@ fn opened(paths: &[PathBuf]) -> Result<(Vec<PathBuf>, Judged), Failure> {
         recorded.extend(verdict.map(|verdict| (path.clone(), verdict)));
     }
     Ok((opened, recorded))
+}
+
+/// Where the files of what was judged are: a run's report and the command that repeats it, or the history file.
+fn around(path: &Path) -> Around {
+    let shown = path.display().to_string();
+    let Some(run) = RunDirectory::open(path) else {
+        return Around { history: Some(shown), ..Around::default() };
+    };
+    let repeat = Plan::read(&run.plan()).and_then(|plan| plan.repeated_by(&run.plan()));
+    let report = run.html().is_file().then(|| run.html().display().to_string());
+    Around { run: Some(shown), report, repeat: repeat.ok(), ..Around::default() }
 }
 
 fn worst(judgements: &[(PathBuf, Judgement)]) -> Exit {

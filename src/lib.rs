@@ -70,7 +70,7 @@ fn planned(
     beside: commands::test::Beside,
 ) -> Result<Exit, Failure> {
     if plan.config.target == plan::config::TargetConfig::Simulated {
-        return commands::simulate::command(plan, runs_dir, &beside.judging());
+        return commands::simulate::command(plan, runs_dir, &beside.judging(), beside.told);
     }
     targets::consent::ask(plan)?;
     commands::test::test(plan, runs_dir, beside)
@@ -121,12 +121,14 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
             if let Some(times) = args.times {
                 return replay::command(&args, times);
             }
-            let beside = args.watching.beside()?;
+            let beside =
+                commands::test::Beside { told: args.ending.told(), ..args.watching.beside()? };
             planned(&replay::plan(&args)?, &args.runs_dir, beside)
         }
         cli::Command::Scenario(args) => {
             let (scenario, runs_dir) = (args.scenario()?, args.runs_dir.clone());
-            let beside = args.watching.beside()?;
+            let beside =
+                commands::test::Beside { told: args.ending.told(), ..args.watching.beside()? };
             let plan = plan::Plan::of_scenario(surveyed(args.config()?)?, scenario)?;
             planned(&plan, &runs_dir, beside)
         }
@@ -135,8 +137,9 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
         cli::Command::Count(args) => count::command(&args),
         cli::Command::Fuzz(args) => fuzz::command(&args.fuzzing()?),
         cli::Command::Simulate(args) => {
-            let judging = args.test.beside()?.judging();
-            commands::simulate::command(&args.plan()?, &args.runs_dir(), &judging)
+            let beside = args.test.beside()?;
+            let (plan, runs_dir) = (args.plan()?, args.runs_dir());
+            commands::simulate::command(&plan, &runs_dir, &beside.judging(), beside.told)
         }
         cli::Command::Shrink(args) => shrink::command(&args),
         cli::Command::Doctor(args) => doctor::command(&args),

@@ -11,6 +11,9 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 /// Begins logging, once in a process.
 pub fn begin(verbosity: &Verbosity) {
     terminal::silence_notes(verbosity.quiet);
+    if verbosity.verbose > 0 {
+        terminal::say_more();
+    }
     let level = match (verbosity.quiet, verbosity.verbose) {
         (true, _) => Level::ERROR,
         (false, 0) => Level::WARN,

@@ -162,7 +162,8 @@ fn many_invalid_keys_are_counted_and_the_first_are_explained() {
         (&["--counterexamples-max", "1311"], 1_311, "  - and 1 more invalid key"),
     ] {
         let folder = format!("of-{files}");
-        let command = [&["check", "many.jsonl", "--counterexamples", &folder], flags].concat();
+        let command =
+            [&["check", "many.jsonl", "--details", "--counterexamples", &folder], flags].concat();
         let judged = jepsen_tikv(dir.path(), &command);
         let said = String::from_utf8_lossy(&judged.stdout).into_owned();
         assert_eq!(judged.status.code(), Some(1), "{said}");
@@ -203,7 +204,7 @@ fn a_report_that_cannot_be_written_says_the_verdict_all_the_same() {
     let reported = jepsen_tikv(dir.path(), &["report", "run"]);
     let said = String::from_utf8_lossy(&reported.stdout).into_owned();
     assert_eq!(reported.status.code(), Some(74), "{said}");
-    assert!(said.starts_with("INVALID: a promise was broken."), "{said}");
+    assert!(said.starts_with("INVALID  "), "{said}");
     assert!(String::from_utf8_lossy(&reported.stderr).contains("report.html"));
 }
 

@@ -34,7 +34,7 @@ fn parts_are_judged_and_dropped_and_a_broken_promise_ends_the_run() {
     let output = jepsen_tikv(dir.path(), &[&common[..], &flags].concat());
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(output.status.code(), Some(0), "{said}");
-    assert!(said.contains("VALID: 2 parts"), "{said}");
+    assert!(said.contains("VALID    2 parts"), "{said}");
     let lines = parts(dir.path());
     assert_eq!((lines.len(), &lines[0]["version"]), (3, &1.into()));
     assert!(lines[1..].iter().all(|part| part["validity"] == "valid"), "{lines:?}");
@@ -53,7 +53,8 @@ fn parts_are_judged_and_dropped_and_a_broken_promise_ends_the_run() {
     let flags = ["--time", "600", "--workload", "register", "--defect", "failed-cas-writes"];
     let output =
         jepsen_tikv(dir.path(), &[&common[..5], &flags, &["--rotate-keys", "300"]].concat());
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said).into_owned();
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("a promise is broken"), "it ends early, not after five minutes: {said}");
     assert_eq!(parts(dir.path()).len(), 2, "no part follows");

@@ -64,11 +64,11 @@ fn a_plan_is_drawn_edited_and_carried_out_as_it_is_written() {
     let fault = json!({"begin-ms": 1_500, "kind": "kill-one", "overlaps": false, "required": false,
         "draw": 7, "what": {"action": "kill", "whom": "one", "length_ms": 777}});
     edited(&path, |plan| plan["schedule"] = json!([fault]));
-    let output = said(dir.path(), &["simulate", "plan.json"], 0);
+    let output = said(dir.path(), &["simulate", "plan.json", "--details"], 0);
     assert!(output.contains("fault 0: kill-one"), "{output}");
     assert!(!output.contains("fault 1"), "{output}");
     // Its flags would draw another schedule.
-    assert!(output.contains("repeat: jepsen-tikv replay runs/"), "{output}");
+    assert!(output.contains("repeat   jepsen-tikv replay runs/"), "{output}");
     let history = std::fs::read_to_string(dir.path().join("runs/latest/history.jsonl"));
     assert!(history.expect("a history").contains("\"length_ms\":777"));
 

@@ -5,7 +5,7 @@
 //! the file's name, so that no key leads out of the directory. Of an imported history they say where in its file the operations are.
 
 use crate::{Judgement, Places};
-use checker::{Counterexample, KeyVerdict};
+use checker::{Counterexample, Finding, KeyVerdict};
 use failure::Failure;
 use histories::{Header, import::Place, jsonl};
 use run_directory::plain_file::Fresh;
@@ -21,27 +21,30 @@ const DRAWN_MAX: usize = 3;
 /// So many anomalies are named for each.
 const FINDINGS_MAX: usize = 3;
 
-/// Prints the first counterexamples, and what kinds of anomalies their keys show.
-pub fn print(judgement: &Judgement) {
+/// The first counterexamples in lines: each with its drawing and the sentence on the operation that is marked in it, and
+/// what kinds of anomalies the drawn operations show.
+pub fn lines(judgement: &Judgement) -> Vec<String> {
+    let mut lines = Vec::new();
     for key in judgement.checked.keys.iter().filter(|key| is_invalid(key)).take(DRAWN_MAX) {
-        terminal::result("");
-        terminal::result(format_args!("key {}:", key.key));
-        for line in key.counterexample.iter().flat_map(|found| &found.drawing) {
-            terminal::result(format_args!("  {line}"));
-        }
-        let found = key.counterexample.as_ref();
-        if let Some(places) = found.and_then(|found| places(found, &judgement.places)) {
-            terminal::result(format_args!("  {places}"));
-        }
-        let findings = judgement.checked.findings.iter().filter(|finding| finding.key == key.key);
-        for finding in findings.take(FINDINGS_MAX) {
+        let Some(found) = &key.counterexample else { continue };
+        lines.push(String::new());
+        lines.push(format!("key {}:", key.key));
+        lines.extend(found.drawing.iter().map(|line| format!("  {line}")));
+        lines.extend(places(found, &judgement.places).map(|places| format!("  {places}")));
+        lines.push(format!("  {}", found.sentence));
+        let is_drawn = |finding: &&Finding| {
+            finding.key == key.key
+                && finding.operations.iter().all(|event| found.operations.contains(event))
+        };
+        for finding in judgement.checked.findings.iter().filter(is_drawn).take(FINDINGS_MAX) {
             let faults = match finding.faults.as_slice() {
                 [] => String::new(),
                 faults => format!(" (in force: {})", faults.join(", ")),
             };
-            terminal::result(format_args!("  {}: {}{faults}", finding.kind, finding.sentence));
+            lines.push(format!("  {}: {}{faults}", finding.kind, finding.sentence));
         }
     }
+    lines
 }
 
 /// Writes all counterexamples into a directory, which is made if there is something to write.

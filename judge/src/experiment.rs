@@ -13,8 +13,10 @@ use crate::{
 };
 use gap::{Gap, Held};
 use histories::{EventRef, Header, WhatRef};
-use plan::key_range::CountedRange;
-use plan::scenario::{ScenarioConfig, ScenarioName};
+use plan::{
+    key_range::CountedRange,
+    scenario::{ScenarioConfig, ScenarioName},
+};
 use serde::Serialize;
 use serde_json::Value;
 

@@ -40,6 +40,30 @@ pub struct FaultSeen {
     pub effects: Vec<String>,
     /// What went wrong.
     pub errors: Vec<String>,
+    /// The region that it was about.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub region: Option<u64>,
+    /// How many voters that region had when it began.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub voters: Option<u64>,
+    /// How many regions of the workload there were.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub workload_regions: Option<u64>,
+    /// It stopped or killed the store that led the region.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub hit_leader: bool,
+    /// Its steps on stores, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub steps: Vec<Step>,
+    /// Leaders that moved while it was in force, each move once.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub leader_moves: Vec<LeaderMove>,
+    /// Regions whose number of voters it changed.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub voter_changes: Vec<VoterChange>,
+    /// It changed the number of replicas, and nothing else.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub only_replicas: bool,
     /// Its effects so far, each once; they become `effects` at the end.
     #[serde(skip)]
     seen: BTreeSet<String>,
@@ -68,6 +92,15 @@ impl FaultSeen {
         some_of(self.errors.iter().cloned(), self.errors.len(), EFFECTS_SHOWN_MAX)
     }
 
+    /// Returns true if the stores that it stopped or killed in one instant left its region a majority of running voters.
+    /// None where that is not known, as of faults of several steps.
+    pub fn leaves_majority(&self) -> Option<bool> {
+        let hurts = |step: &&Step| matches!(&*step.f, "pause" | "kill" | "disk-error");
+        let voters = self.voters.filter(|_| self.steps.iter().filter(hurts).count() == 1)?;
+        let left = voters.saturating_sub(self.stores.len() as u64);
+        Some(left * 2 > voters)
+    }
+
     /// The time in which it was in force.
     pub fn window(&self) -> Window {
         Window { begin_ns: self.begin_ns, end_ns: self.end_ns }
@@ -81,6 +114,47 @@ fn some_of(all: impl Iterator<Item = String>, count: usize, most: usize) -> Vec<
         shown.push(format!("and {} more, in verdict.json", count - most));
     }
     shown
+}
+
+/// A step of a fault on stores.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Step {
+    /// When the signal was sent, nanoseconds since the run's start; otherwise when the step began.
+    pub at_ns: u64,
+    /// `pause`, `resume`, `kill`, `start` or `disk-error`.
+    pub f: String,
+    /// The stores.
+    pub stores: Vec<u64>,
+    /// It was about the store that led the region.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub leader: bool,
+}
+
+/// A leader that moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct LeaderMove {
+    /// The region.
+    pub region: u64,
+    /// The store that led it before.
+    pub from: Option<u64>,
+    /// The store that led it then.
+    pub to: Option<u64>,
+    /// When that was seen first, nanoseconds since the run's start.
+    pub seen_ns: u64,
+}
+
+/// A region whose number of voters changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct VoterChange {
+    /// The region.
+    pub region: u64,
+    /// How many voters it had before.
+    pub from: u64,
+    /// How many it had then.
+    pub to: u64,
 }
 
 /// Collects the faults of a history.
@@ -109,8 +183,9 @@ impl FaultFinder {
             WhatRef::FaultInvoke(..) => {
                 fault.begun(f, value);
                 fault.stops_or_resumes(f, value, event.time_ns);
+                fault.note_step(f, value, event.time_ns);
             }
-            _ => fault.completed(f, value),
+            _ => fault.completed(f, value, event.time_ns),
         }
     }
 
@@ -134,6 +209,55 @@ impl FaultSeen {
         }
     }
 
+    /// Notes a step on stores. Its time is that of its beginning until a signal's time is told.
+    fn note_step(&mut self, f: &str, value: &Value, at_ns: u64) {
+        self.only_replicas = (self.steps.is_empty() && self.region.is_none())
+            && (f == "max-replicas" || self.only_replicas && f == "leader-moved");
+        if self.region.is_none() {
+            self.region = value["region"].as_u64();
+        }
+        if self.voters.is_none() {
+            let voters = value["voters"].as_array().map(|voters| voters.len() as u64);
+            self.voters = voters.or(value["voter_count"].as_u64());
+        }
+        if !matches!(f, "pause" | "resume" | "kill" | "start" | "disk-error") {
+            return;
+        }
+        let leader = stores(value).any(|store| store["role"] == "leader");
+        self.hit_leader |= leader;
+        let ids = stores(value).filter_map(|store| store["id"].as_u64()).collect();
+        self.steps.push(Step { at_ns, f: f.to_owned(), stores: ids, leader });
+    }
+
+    /// Takes the first signal's time for the last step's, and notes what changed in regions.
+    fn note_seen(&mut self, f: &str, value: &Value, at_ns: u64) {
+        let signalled = stores(value).filter_map(|store| store["signalled_ns"].as_u64()).min();
+        let step = self.steps.iter_mut().rev().find(|step| step.f == f);
+        if let (Some(step), Some(signalled)) = (step, signalled) {
+            step.at_ns = signalled;
+        }
+        if let Some(regions) = value["regions"].as_array().filter(|_| f != "leader-moved") {
+            self.workload_regions = self.workload_regions.max(Some(regions.len() as u64));
+        }
+        for change in value["regions"].as_array().into_iter().flatten() {
+            let Some(region) = change["region"].as_u64() else { continue };
+            let (from, to) = (change["leader_before"].as_u64(), change["leader_after"].as_u64());
+            let same = |it: &LeaderMove| (it.region, it.from, it.to) == (region, from, to);
+            if from != to && !self.leader_moves.iter().any(same) {
+                self.leader_moves.push(LeaderMove { region, from, to, seen_ns: at_ns });
+            }
+            let (from, to) = (change["voters_before"].as_u64(), change["voters_after"].as_u64());
+            if self.region == Some(region) && self.voters.is_none() {
+                self.voters = from;
+            }
+            if let (Some(from), Some(to)) = (from, to)
+                && from != to
+            {
+                self.voter_changes.push(VoterChange { region, from, to });
+            }
+        }
+    }
+
     fn stops_or_resumes(&mut self, f: &str, value: &Value, at_ns: u64) {
         let ids = stores(value).filter_map(|store| store["id"].as_u64());
         match f {
@@ -149,7 +273,8 @@ impl FaultSeen {
         }
     }
 
-    fn completed(&mut self, f: &str, value: &Value) {
+    fn completed(&mut self, f: &str, value: &Value, at_ns: u64) {
+        self.note_seen(f, value, at_ns);
         if let Some(error) = value["error"].as_str() {
             self.errors.push(format!("{f}: {error}"));
             self.doubtful = true;
@@ -178,7 +303,7 @@ impl FaultSeen {
                 if self.confirmed {
                     let region = &value["region"];
                     self.seen.insert(format!(
-                        "region {region} was split: {before} regions became {after}"
+                        "region {region} was split, regions: {before} before, {after} after"
                     ));
                 }
             }

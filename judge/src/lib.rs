@@ -26,7 +26,9 @@ use crate::{
     recovery::{Recovery, RecoveryFinder},
     traffic::{Counts, Served, Traffic},
 };
-use checker::{Collector, Engine, Model, Options, ReadAgain, Validity, Verdict};
+use checker::{
+    Collector, DecidedBy, Engine, KeyVerdict, Model, Options, ReadAgain, Validity, Verdict,
+};
 use failure::{Exit, Failure};
 use histories::{
     Header, MalformedReason, ReadError, ReadOptions, Source, Value, WhatRef,
@@ -65,6 +67,9 @@ pub struct Judgement {
     /// How many parts were judged, if it was a run in parts, whose verdicts are put together here.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub parts: Option<PartsJudged>,
+    /// How many faults of each kind were planned, if the history says so.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub planned: BTreeMap<String, u64>,
     /// The faults, in the plan's order.
     pub faults: Vec<FaultJudged>,
     /// Who led under these faults, and who never did.
@@ -90,11 +95,69 @@ pub struct Judgement {
     pub served: Option<Served>,
     /// How many keys there were at the end.
     pub key_counts: KeyCounts,
+    /// When the last event came, nanoseconds since the run's start; none if the history has no events.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub ended_ns: Option<u64>,
+    /// How many keys were judged, and to be what. Absent in verdicts of earlier versions, which list every key.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub keys_judged: Option<KeysJudged>,
     /// Where the operations of counterexamples stand in the file, if it was imported.
     #[serde(skip_serializing_if = "Places::is_empty", default)]
     pub places: Places,
     /// What the checker says of the operations.
     pub checked: Verdict,
+}
+
+/// How many keys were judged, and to be what.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct KeysJudged {
+    /// All of them.
+    pub total: u64,
+    /// Those that are not linearizable.
+    pub invalid: u64,
+    /// Those that could not be decided.
+    pub unknown: u64,
+    /// Those that needed a search.
+    pub searched: u64,
+}
+
+impl KeysJudged {
+    /// Counts what the checker says of each key.
+    pub fn of(checked: &Verdict) -> Self {
+        let count = |is: fn(&KeyVerdict) -> bool| checked.keys.iter().filter(|it| is(it)).count();
+        Self {
+            total: checked.keys.len() as u64,
+            invalid: count(|key| key.validity == Validity::Invalid) as u64,
+            unknown: count(|key| key.validity == Validity::Unknown) as u64,
+            searched: count(|key| key.searched.is_some()) as u64,
+        }
+    }
+}
+
+/// Which keys verdict.json lists.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum KeysListed {
+    /// Those that are not valid, and those that needed a search.
+    #[default]
+    Remarkable,
+    /// Every key.
+    All,
+    /// None: for those who want the head of the verdict only.
+    None,
+}
+
+impl KeysListed {
+    fn lists(self, key: &KeyVerdict) -> bool {
+        let plain = key.validity == Validity::Valid
+            && key.searched.is_none()
+            && key.decided_by == DecidedBy::NearLinear;
+        match self {
+            Self::Remarkable => !plain,
+            Self::All => true,
+            Self::None => false,
+        }
+    }
 }
 
 /// A fault, and what it did to the clients.
@@ -138,6 +201,7 @@ impl Judgement {
             target: String::new(),
             operations: BTreeMap::new(),
             parts: None,
+            planned: BTreeMap::new(),
             faults: Vec::new(),
             leaders: LeadersUnderFaults::default(),
             split_at: Vec::new(),
@@ -147,14 +211,39 @@ impl Judgement {
             ended_early: None,
             served: None,
             key_counts: KeyCounts::default(),
+            ended_ns: None,
+            keys_judged: None,
             places: Places::new(),
             checked: Verdict::default(),
         }
     }
 
     /// Writes it as a verdict.json.
-    pub fn write(&self, path: &Path) -> Result<(), Failure> {
-        write_whole(path, &serde_json::to_vec_pretty(self).map_err(Failure::software)?)
+    pub fn write(&mut self, path: &Path, listed: KeysListed) -> Result<(), Failure> {
+        write_whole(path, self.to_json(listed)?.as_bytes())
+    }
+
+    /// The text of verdict.json, or of its head. It is the same judgement afterwards.
+    pub fn to_json(&mut self, listed: KeysListed) -> Result<String, Failure> {
+        if listed == KeysListed::All {
+            return serde_json::to_string_pretty(self).map_err(Failure::software);
+        }
+        let few = self.checked.keys.iter().filter(|key| listed.lists(key)).cloned().collect();
+        let all = std::mem::replace(&mut self.checked.keys, few);
+        let value = serde_json::to_value(&*self);
+        self.checked.keys = all;
+        let mut value = value.map_err(Failure::software)?;
+        if listed == KeysListed::None
+            && let Some(checked) = value["checked"].as_object_mut()
+        {
+            checked.shift_remove("keys");
+        }
+        serde_json::to_string_pretty(&value).map_err(Failure::software)
+    }
+
+    /// How many keys were judged, also in verdicts of earlier versions.
+    pub fn keys_judged(&self) -> KeysJudged {
+        self.keys_judged.unwrap_or_else(|| KeysJudged::of(&self.checked))
     }
 
     /// How the program ends after this judgement.
@@ -221,6 +310,7 @@ pub fn judge_watched(
     let mut leaders = LeadersUnderFaults::default();
     let mut recovery = RecoveryFinder::default();
     let (mut ended, mut early) = (EndedFinder::default(), EarlyFinder::default());
+    let mut ended_ns = None;
     let mut scene = SceneFinder::of(&header);
     // A scenario is short, and asks for moments of its own.
     let mut traffic = if scene.is_some() { Traffic::default() } else { Traffic::summed_up() };
@@ -234,6 +324,7 @@ pub fn judge_watched(
         {
             return Err(Refusal::Model { event: event.index, operation: operation.name() });
         }
+        ended_ns = ended_ns.max(Some(event.time_ns));
         traffic.hear(event);
         faults.hear(event);
         leaders.observe(event);
@@ -255,7 +346,7 @@ pub fn judge_watched(
     let counts = counts.map(|counts| counts.counts());
     let experiment = scene.map_or_else(Vec::new, |scene| scene.finish(&traffic));
     let (recovery, ended, early) = (recovery.finish(), ended.finish(), early.finish());
-    let found = Found { faults, leaders, experiment, recovery, ended, early, counts };
+    let found = Found { faults, leaders, experiment, recovery, ended, early, counts, ended_ns };
     let mut judgement = conclude(&header, &traffic, found, checked);
     judgement.places = places_of(&judgement.checked, &all_places);
     Ok(judgement)
@@ -349,10 +440,11 @@ struct Found {
     ended: Vec<EndedByItself>,
     early: Option<EndedEarly>,
     counts: Option<KeyCounts>,
+    ended_ns: Option<u64>,
 }
 
 fn conclude(header: &Header, traffic: &Traffic, found: Found, checked: Verdict) -> Judgement {
-    let Found { faults, leaders, experiment, recovery, ended, early, counts } = found;
+    let Found { faults, leaders, experiment, recovery, ended, early, counts, ended_ns } = found;
     let mut reasons = checked.reasons.clone();
     let vacuous = vacuous(header, traffic, &faults, counts);
     let mut validity = checked.validity;
@@ -387,6 +479,7 @@ fn conclude(header: &Header, traffic: &Traffic, found: Found, checked: Verdict) 
         target: text("target").unwrap_or_default(),
         operations: traffic.by_kind().into_iter().map(|(kind, n)| (kind.to_owned(), n)).collect(),
         parts: None,
+        planned: header.fields.get("planned").map(planned).unwrap_or_default(),
         faults,
         leaders,
         split_at: header.fields.get("split-at").map(split_at).unwrap_or_default(),
@@ -397,9 +490,17 @@ fn conclude(header: &Header, traffic: &Traffic, found: Found, checked: Verdict) 
         // Of other programs' histories nobody knows for what they waited.
         served: header.fields.contains_key("concurrency").then(|| traffic.served()).flatten(),
         key_counts: counts.unwrap_or_default(),
+        ended_ns,
+        keys_judged: Some(KeysJudged::of(&checked)),
         places: Places::new(),
         checked,
     }
+}
+
+/// The numbers of a header's field; what is no number is left out.
+fn planned(kinds: &serde_json::Value) -> BTreeMap<String, u64> {
+    let kinds = kinds.as_object().into_iter().flatten();
+    kinds.filter_map(|(kind, times)| Some((kind.clone(), times.as_u64()?))).collect()
 }
 
 /// The keys of a header's field; those that are none are left out.

@@ -94,6 +94,15 @@ impl Merged {
             let fault = moved(fault, merged.faults.len() as u64, began_ns);
             merged.faults.push(fault);
         }
+        for (kind, times) in &judgement.planned {
+            *merged.planned.entry(kind.clone()).or_default() += times;
+        }
+        merged.ended_ns = Some(self.began_ns);
+        let (sum, one) = (merged.keys_judged.get_or_insert_default(), judgement.keys_judged());
+        sum.total += one.total;
+        sum.invalid += one.invalid;
+        sum.unknown += one.unknown;
+        sum.searched += one.searched;
         merged.leaders.merge(&judgement.leaders);
         let room = REASONS_MAX.saturating_sub(merged.reasons.len());
         let said = judgement.reasons.iter().map(|reason| format!("part {number}: {reason}"));
@@ -139,6 +148,8 @@ fn moved(fault: &FaultJudged, number: u64, began_ns: u64) -> FaultJudged {
     seen.ran_alone_ns = seen.ran_alone_ns.map(|ns| ns + began_ns);
     seen.last_resume_ns = seen.last_resume_ns.map(|ns| ns + began_ns);
     seen.effects.clear();
+    seen.steps.clear();
+    seen.leader_moves.clear();
     fault.first_success_after_ns = fault.first_success_after_ns.map(|ns| ns + began_ns);
     fault
 }

@@ -31,7 +31,7 @@ const STALLED: Duration = Duration::from_secs(1);
 const SERVED_WITHIN: Duration = Duration::from_secs(30);
 
 /// Why a fault was not begun.
-const ENDED: &str = "the run ended before it was due";
+const ENDED: &str = "the run ended before";
 
 /// The run that a nemesis is part of.
 pub trait Observer: Send + Sync {

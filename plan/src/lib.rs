@@ -22,7 +22,10 @@ use nemesis::{
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeSet, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 /// The format's name.
 const FORMAT: &str = "jepsen-tikv plan";
@@ -160,6 +163,15 @@ impl Plan {
     /// What the user should know before it starts, in sentences.
     pub fn warnings(&self) -> Result<Vec<String>, Failure> {
         Ok(faults(&self.config)?.warnings(&possible(&self.config)))
+    }
+
+    /// How many faults of each kind are planned, by name.
+    pub fn planned(&self) -> BTreeMap<&'static str, u64> {
+        let mut planned = BTreeMap::new();
+        for fault in &self.schedule {
+            *planned.entry(fault.kind.name()).or_default() += 1;
+        }
+        planned
     }
 
     /// Reads a plan again, and checks it as flags are checked.

@@ -8,8 +8,10 @@
 pub mod clock;
 mod cluster_samples;
 mod counting;
+mod event_lines;
 mod fail_fast;
 pub mod interrupt;
+mod leaders;
 pub mod listener;
 pub mod measurement;
 pub mod open_files;
@@ -160,6 +162,7 @@ pub fn header(plan: &Plan, plan_hash: &str, target: &str, range: &CountedRange) 
         "plan-hash": plan_hash,
         "tool-version": env!("CARGO_PKG_VERSION"),
         "key-count": range,
+        "planned": plan.planned(),
     });
     let splits = match config.cluster.regions {
         0 | 1 => Vec::new(),

@@ -46,6 +46,8 @@ pub struct Recording {
     completed: AtomicU64,
     succeeded: AtomicU64,
     acknowledged_writes: AtomicU64,
+    /// How long all operations took that succeeded, microseconds.
+    latency_us: AtomicU64,
     /// When the writes that are open were invoked, by the clients that wait for them.
     open_writes: Mutex<BTreeMap<ClientId, u64>>,
     measurement: Mutex<Measurement>,
@@ -75,6 +77,7 @@ impl Recording {
             completed: AtomicU64::new(0),
             succeeded: AtomicU64::new(0),
             acknowledged_writes: AtomicU64::new(0),
+            latency_us: AtomicU64::new(0),
             open_writes: Mutex::default(),
             measurement: Mutex::default(),
             since_look: OnceLock::new(),
@@ -101,6 +104,11 @@ impl Recording {
     /// Operations that succeeded so far.
     pub fn succeeded(&self) -> u64 {
         self.succeeded.load(Ordering::Relaxed)
+    }
+
+    /// How long all operations took that succeeded so far, microseconds.
+    pub fn latency_us(&self) -> u64 {
+        self.latency_us.load(Ordering::Relaxed)
     }
 
     /// Nanoseconds since the run's start.
@@ -283,6 +291,7 @@ impl Client {
             Outcome::Ok(_) => {
                 shared.measure(kind, latency);
                 shared.succeeded.fetch_add(1, Ordering::Relaxed);
+                shared.latency_us.fetch_add(latency.as_micros() as u64, Ordering::Relaxed);
             }
             Outcome::Fail | Outcome::Info => {
                 shared.measure(&format!("{kind}_ERROR"), latency);

@@ -5,8 +5,10 @@
 
 use super::{
     IDLE_BEYOND_PAUSE_MS, Options, Purpose,
+    event_lines::EventLines,
     fail_fast::{self, FailFast},
     interrupted,
+    leaders::LeadersWatched,
     watcher::{self, Ending, RunObserver, Watcher},
 };
 use crate::{
@@ -24,14 +26,15 @@ use failure::Failure;
 use histories::{Event, Header, Recorder, RecorderOptions};
 use judge::ended_early::{EndedEarly, Why};
 use nemesis::{NemesisReport, Observer, Target};
-use plan::key_range::CountedRange;
 use plan::{
     Plan,
     config::{AtomicMode, ClientName, TargetConfig},
+    key_range::CountedRange,
     scenario::ScenarioConfig,
 };
 use run_directory::RunDirectory;
 use std::{
+    collections::BTreeMap,
     sync::{Arc, mpsc::Sender},
     time::Duration,
 };
@@ -189,16 +192,26 @@ impl Stage<'_> {
         self.progress.phase("clients and faults", time);
         workers.recording.take_measurement();
         let began = Instant::now();
-        let observer: Arc<dyn Observer> = Arc::new(RunObserver {
+        let run_observer = Arc::new(RunObserver {
             recording: Arc::clone(&workers.recording),
             in_force: Arc::clone(&watcher.in_force),
             progress: self.progress.clone(),
+            lines: self.plan.scenario.is_none().then(EventLines::default),
+            leaders: LeadersWatched::default(),
         });
+        let observer: Arc<dyn Observer> = run_observer.clone();
         workers.recording.tell(RunEvent::Work(true));
         let (over, is_over) = tokio::sync::oneshot::channel();
         let hurt = async {
             let hurt = match &self.plan.scenario {
-                None => self.carry_out_schedule(observer, stopped.clone()).await,
+                None => {
+                    let hurt = self.carry_out_schedule(observer, stopped.clone());
+                    let moves = run_observer.leaders.watch(&*self.target, &*run_observer);
+                    tokio::select! {
+                        hurt = hurt => hurt,
+                        () = moves => unreachable!("it looks until it is dropped"),
+                    }
+                }
                 Some(scenario) => {
                     self.play(scenario, observer, &workers.recording, stopped.clone()).await
                 }
@@ -212,7 +225,7 @@ impl Stage<'_> {
                 ended = watcher.watch(time, interrupt) => ended,
                 said = fail_fast::broken(looking.as_ref()) => {
                     let seconds = began.elapsed().as_secs_f64();
-                    self.progress.result_line(&format!(
+                    self.progress.line(&format!(
                         "after {seconds:.1} s a promise is broken ({said}): ending the run early"
                     ));
                     watcher.lines(began);
@@ -281,9 +294,18 @@ impl Stage<'_> {
     }
 
     fn unhealed(&self, report: &NemesisReport) -> Vec<String> {
-        for record in report.records.iter().filter(|record| record.error.is_some()) {
-            let error = record.error.as_deref().unwrap_or_default();
-            self.progress.line(&format!("fault {} ({}): {error}", record.fault, record.name));
+        let mut missed: BTreeMap<&str, u64> = BTreeMap::new();
+        for record in &report.records {
+            let Some(error) = record.error.as_deref() else { continue };
+            if record.begun_ns.is_none() {
+                *missed.entry(error).or_default() += 1;
+            } else {
+                self.progress.line(&format!("fault {} ({}): {error}", record.fault, record.name));
+            }
+        }
+        for (error, times) in missed {
+            let faults = if times == 1 { "planned fault" } else { "planned faults" };
+            self.progress.line(&format!("{times} {faults} did not happen: {error}"));
         }
         report.unhealed.clone()
     }

@@ -1,5 +1,6 @@
 //! Watches a run while it goes: shows how far it is, and ends a phase that is over or makes no sense any more.
 
+use super::{event_lines::EventLines, leaders::LeadersWatched};
 use crate::{
     interrupt::{Interrupt, Urgency},
     listener::RunEvent,
@@ -12,15 +13,18 @@ use judge::{ended_early::Why, ended_processes};
 use nemesis::Observer;
 use run_directory::RunDirectory;
 use std::{
+    collections::VecDeque,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 use targets::under_test::UnderTest;
-use terminal::progress::Progress;
+use terminal::progress::{Pace, Progress};
 use tokio::time::Instant;
 
 /// How often the progress is shown, and the recorder asked whether it still records.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// The pace is that of so many looks.
+const LOOKS_AVERAGED: usize = 4;
 
 /// How a phase ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,12 +54,14 @@ impl Watcher<'_> {
         interrupt: &Interrupt,
     ) -> Result<Ending, Failure> {
         let started = Instant::now();
-        let (mut last, mut next_lines) = (self.recording.completed(), crate::measurement::INTERVAL);
+        let mut next_lines = crate::measurement::INTERVAL;
+        let mut looks = VecDeque::from([self.look()]);
+        let mut last_line = self.look();
         loop {
             tokio::select! {
                 () = tokio::time::sleep(LOOK_EVERY) => {}
                 () = interrupt.at_least(Urgency::Early) => {
-                    self.progress.line("interrupted: healing, then judging what there is; once more to leave at once");
+                    self.progress.line("interrupted: undoing faults, then checking what was recorded; Ctrl-C again quits at once");
                     return Ok(Ending::Early(Why::Interrupted));
                 }
             }
@@ -67,14 +73,22 @@ impl Watcher<'_> {
                 return Err(lost(self.run));
             }
             note_ended(self.target, self.recording, self.progress);
-            let (elapsed, completed) = (started.elapsed(), self.recording.completed());
-            let per_s = (completed - last) as f64 / LOOK_EVERY.as_secs_f64();
-            last = completed;
+            let elapsed = started.elapsed();
+            if looks.len() > LOOKS_AVERAGED {
+                looks.pop_front();
+            }
+            let look = self.look();
+            looks.push_back(look);
             let in_force = self.in_force.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            self.progress.update(elapsed, per_s, &in_force);
+            self.progress.update(elapsed, look.since(&looks[0]), &in_force);
             let over = time.is_some_and(|time| elapsed >= time);
             if over || elapsed >= next_lines {
                 next_lines += crate::measurement::INTERVAL;
+                if !over {
+                    let at_ns = self.recording.now_ns();
+                    self.progress.update_line(at_ns, look.since(&last_line), &in_force);
+                    last_line = look;
+                }
                 self.lines(started);
             }
             if over {
@@ -83,10 +97,43 @@ impl Watcher<'_> {
         }
     }
 
-    /// go-ycsb's lines so far.
+    fn look(&self) -> Look {
+        Look {
+            at: Instant::now(),
+            completed: self.recording.completed(),
+            succeeded: self.recording.succeeded(),
+            latency_us: self.recording.latency_us(),
+        }
+    }
+
+    /// go-ycsb's lines so far, if more is wanted than the pace.
     pub fn lines(&self, started: Instant) {
+        if !terminal::is_verbose() {
+            return;
+        }
         for line in self.recording.measurement_lines(started.elapsed()) {
             self.progress.result_line(&line);
+        }
+    }
+}
+
+/// The clients' counters at a moment.
+#[derive(Debug, Clone, Copy)]
+struct Look {
+    at: Instant,
+    completed: u64,
+    succeeded: u64,
+    latency_us: u64,
+}
+
+impl Look {
+    fn since(&self, before: &Self) -> Pace {
+        let apart_s = self.at.duration_since(before.at).as_secs_f64().max(1e-3);
+        let succeeded = self.succeeded - before.succeeded;
+        let latency_us = (self.latency_us - before.latency_us) as f64 / succeeded.max(1) as f64;
+        Pace {
+            operations_per_s: (self.completed - before.completed) as f64 / apart_s,
+            latency_ms: (succeeded > 0).then_some(latency_us / 1e3),
         }
     }
 }
@@ -106,13 +153,21 @@ pub struct RunObserver {
     pub recording: Arc<Recording>,
     pub in_force: Arc<Mutex<Vec<String>>>,
     pub progress: Progress,
+    /// Says what faults do; a scenario tells its steps itself.
+    pub lines: Option<EventLines>,
+    pub leaders: LeadersWatched,
 }
 
 impl Observer for RunObserver {
     fn record(&self, what: What) -> u64 {
         let time_ns = self.recording.now_ns();
         self.recording.tell(RunEvent::Nemesis { time_ns, what: &what });
-        self.recording.nemesis(what)
+        self.leaders.observe(&what);
+        let lines = self.lines.as_ref();
+        let line = lines.and_then(|lines| lines.observe(time_ns, &what));
+        let at_ns = self.recording.nemesis(what);
+        line.iter().for_each(|line| self.progress.line(line));
+        at_ns
     }
 
     fn acknowledged_writes(&self) -> u64 {
@@ -128,8 +183,8 @@ impl Observer for RunObserver {
     }
 
     fn in_force(&self, names: &[&'static str]) {
+        self.leaders.in_force(names);
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        self.progress.faults(&names);
         let mut in_force = self.in_force.lock().unwrap_or_else(PoisonError::into_inner);
         self.recording.tell(RunEvent::InForce { before: &in_force, now: &names });
         *in_force = names;

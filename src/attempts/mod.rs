@@ -10,8 +10,7 @@ pub mod children;
 use checker::Validity;
 use children::Children;
 use failure::{Exit, Failure};
-use judge::anomalies::Anomalies;
-use judge::{Judgement, Judging};
+use judge::{Judgement, Judging, anomalies::Anomalies};
 use plan::{Plan, config::TargetConfig};
 use run::{
     interrupt::{Interrupt, Listener, Urgency},

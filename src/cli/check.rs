@@ -35,6 +35,9 @@ pub struct CheckArgs {
     /// Print the judgements as JSON
     #[arg(long)]
     pub json: bool,
+    /// Print everything that is judged before the ending, if it is one history
+    #[arg(long, conflicts_with = "json")]
+    pub details: bool,
     /// Threads that read and judge [default: one for each core]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,

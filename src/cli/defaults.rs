@@ -120,8 +120,7 @@ fn leaked(text: String) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Command;
-    use super::*;
+    use super::{super::Command, *};
     use clap::FromArgMatches;
 
     fn parsed(text: &str, arguments: &[&str]) -> Result<Cli, Failure> {

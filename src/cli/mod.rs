@@ -11,6 +11,7 @@ pub mod defaults;
 mod doctor;
 #[cfg(test)]
 mod documented;
+mod ending;
 mod export;
 mod fuzz;
 mod heal;
@@ -42,6 +43,7 @@ pub use cluster::{
 };
 pub use count::CountArgs;
 pub use doctor::DoctorArgs;
+pub use ending::EndingArgs;
 pub use export::ExportArgs;
 pub use fuzz::FuzzArgs;
 pub use heal::HealArgs;

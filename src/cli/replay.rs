@@ -1,6 +1,6 @@
 //! The flags of `replay`.
 
-use super::{named::NamedArgs, watching::WatchingArgs};
+use super::{EndingArgs, named::NamedArgs, watching::WatchingArgs};
 use clap::Args;
 use failure::{Exit, Failure};
 use plan::{
@@ -28,6 +28,9 @@ pub struct ReplayArgs {
     /// How it is watched
     #[command(flatten)]
     pub watching: WatchingArgs,
+    /// What is printed at the end
+    #[command(flatten)]
+    pub ending: EndingArgs,
     /// Where run directories go
     #[arg(long, default_value = "runs", help_heading = None)]
     pub runs_dir: PathBuf,

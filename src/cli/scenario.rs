@@ -1,7 +1,7 @@
 //! The flags of `scenario`, and how they become a checked [`Config`] and a [`ScenarioConfig`].
 
 use super::{
-    TestArgs,
+    EndingArgs, TestArgs,
     shape::{ProfileName, ShapeArgs},
     target::TargetArgs,
     times::parse_ms,
@@ -68,6 +68,9 @@ pub struct ScenarioArgs {
     /// How it is watched
     #[command(flatten)]
     pub watching: WatchingArgs,
+    /// What is printed at the end
+    #[command(flatten)]
+    pub ending: EndingArgs,
     /// Where run directories go
     #[arg(long, default_value = "runs", help_heading = None)]
     pub runs_dir: PathBuf,

@@ -71,7 +71,9 @@ pub fn refuse_flags_beside_a_plan(command: &Command, matches: &ArgMatches) -> Re
     let foreign = command.get_arguments().find(|argument| {
         let id = argument.get_id().as_str();
         let is_about_saying = argument.is_global_set();
-        !matches!(id, "plan" | "seed" | "runs_dir") && !is_about_saying && is_given(id)
+        !matches!(id, "plan" | "seed" | "runs_dir" | "details" | "json" | "per_key")
+            && !is_about_saying
+            && is_given(id)
     });
     let Some(flag) = foreign.and_then(clap::Arg::get_long) else { return Ok(()) };
     Err(Failure::usage(format!(

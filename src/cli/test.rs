@@ -1,6 +1,8 @@
 //! The flags of `test`, and how they become a checked [`Config`].
 
-use super::{shape::ShapeArgs, target::TargetArgs, times::parse_ms, watching::WatchingArgs};
+use super::{
+    EndingArgs, shape::ShapeArgs, target::TargetArgs, times::parse_ms, watching::WatchingArgs,
+};
 use crate::commands::test::Beside;
 use clap::{Args, ValueEnum};
 use failure::{Exit, Failure};
@@ -102,6 +104,9 @@ pub struct TestArgs {
     /// How it is watched
     #[command(flatten)]
     pub watching: WatchingArgs,
+    /// What is printed at the end
+    #[command(flatten)]
+    pub ending: EndingArgs,
     /// Where run directories go
     #[arg(long, default_value = "runs", help_heading = None)]
     pub runs_dir: PathBuf,
@@ -121,6 +126,7 @@ impl TestArgs {
             history_segment_bytes,
             counterexamples_max: Some(self.counterexamples_max),
             free: self.free(),
+            told: self.ending.told(),
             ..self.watching.beside()?
         })
     }

@@ -1,24 +1,28 @@
 //! `simulate`: a plan carried out in virtual time, then judged like any run.
 
-use crate::commands::test::{conclude, explained};
+use crate::{
+    commands::test::{conclude, explained},
+    report::Told,
+};
 use failure::{Exit, Failure};
 use judge::Judging;
 use plan::Plan;
 use run::{interrupt::Listener, simulate::record};
-use run_directory::{RunDirectory, write_whole};
+use run_directory::{RunDirectory, shown, write_whole};
 use std::path::Path;
 
 /// Carries a plan out in virtual time and judges it. An interrupt ends it early: what there is is judged.
-pub fn command(plan: &Plan, runs_dir: &Path, judging: &Judging) -> Result<Exit, Failure> {
+pub fn command(
+    plan: &Plan,
+    runs_dir: &Path,
+    judging: &Judging,
+    told: Told,
+) -> Result<Exit, Failure> {
     let run = RunDirectory::create(runs_dir, &format!("simulated-{}", plan.config.name))?;
     write_whole(&run.plan(), &plan.to_json()?)?;
-    terminal::result(format_args!(
-        "seed {}, run directory {}",
-        plan.config.seed,
-        run.path().display()
-    ));
+    terminal::note(format_args!("seed {}, run directory {}", plan.config.seed, shown(&run)));
     let listener = Listener::start()?;
     let unhealed = record(plan, &run.history(), &listener.interrupt())
         .map_err(|failure| explained(failure, &run))?;
-    conclude(&run, &unhealed, &plan.repeated_by(&run.plan())?, judging)
+    conclude(&run, &unhealed, &plan.repeated_by(&run.plan())?, judging, told)
 }

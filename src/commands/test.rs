@@ -4,13 +4,16 @@
 //! In: a plan. Out: the files of the run directory, and how the program ends. Whatever way it takes, the target is
 //! stopped at the end, and what was stopped by the nemesis runs again before that.
 
-use crate::watching::Watching;
-use crate::{html_report, report, tui::Tui};
+use crate::{
+    html_report,
+    report::{self, Around, Told},
+    tui::Tui,
+    watching::Watching,
+};
 use failure::{Exit, Failure};
-use judge::{Judging, counterexamples};
+use judge::{Judging, KeysListed, counterexamples};
 use plan::Plan;
-use run::open_files;
-use run::{Options, Purpose, Run, listener::Nobody, lost, pace::Free};
+use run::{Options, Purpose, Run, listener::Nobody, lost, open_files, pace::Free};
 use run_directory::{RunDirectory, shown, shown_path, write_whole};
 use std::{net::SocketAddr, path::Path, time::Duration};
 use targets::heal;
@@ -53,6 +56,8 @@ pub struct Beside {
     pub free: Free,
     /// So many invalid keys get a counterexample, if not as many as usual.
     pub counterexamples_max: Option<u32>,
+    /// What is printed of the judgement, and kept of it.
+    pub told: Told,
 }
 
 impl Beside {
@@ -85,9 +90,9 @@ pub fn test(plan: &Plan, runs_dir: &Path, beside: Beside) -> Result<Exit, Failur
 
 /// The same in a run directory that has its plan already.
 pub fn inside(plan: &Plan, run: &RunDirectory, beside: Beside) -> Result<Exit, Failure> {
-    terminal::result(format_args!("seed {}, run directory {}", plan.config.seed, shown(run)));
+    terminal::note(format_args!("seed {}, run directory {}", plan.config.seed, shown(run)));
     for warning in plan.warnings()?.into_iter().chain(open_files::too_few_for(&plan.config)) {
-        terminal::result(format_args!("note: {warning}"));
+        terminal::note(format_args!("note: {warning}"));
     }
 
     let progress = if beside.tui { Progress::on_screen() } else { Progress::new() };
@@ -109,7 +114,7 @@ pub fn inside(plan: &Plan, run: &RunDirectory, beside: Beside) -> Result<Exit, F
     }
     // The target's measure may have changed it.
     let repeat = Plan::read(&run.plan())?.repeated_by(&run.plan())?;
-    conclude(run, &troubles, &repeat, &beside.judging())
+    conclude(run, &troubles, &repeat, &beside.judging(), beside.told)
 }
 
 /// A failure, or what is behind it: somebody removed the run directory, or its disk is full.
@@ -138,30 +143,35 @@ pub fn conclude(
     troubles: &[String],
     repeat: &str,
     judging: &Judging,
+    told: Told,
 ) -> Result<Exit, Failure> {
     if !run.history().exists() {
         return Err(lost(run));
     }
     terminal::note(format_args!("judging {}", run.history().display()));
-    let judged = judge::judge(&run.history(), judging);
-    let Ok(judgement) = &judged else {
-        complain(html_report::write(run, judged.as_ref()));
-        return judged.map(|judgement| judgement.exit());
+    let mut judgement = match judge::judge(&run.history(), judging) {
+        Ok(judgement) => judgement,
+        Err(failure) => {
+            complain(html_report::write(run, Err(&failure)));
+            return Err(failure);
+        }
     };
-    report::print(judgement);
-    counterexamples::print(judgement);
-    for trouble in troubles {
-        terminal::result(format_args!("  - {trouble}"));
+    if told.json {
+        terminal::data(judgement.to_json(KeysListed::None)?);
+    } else {
+        let around = Around {
+            run: Some(shown(run)),
+            report: Some(shown_path(&run.html())),
+            repeat: Some(repeat.to_owned()),
+            troubles: troubles.to_vec(),
+            ..Around::default()
+        };
+        report::print(&judgement, &around, told);
     }
-    complain(judgement.write(&run.verdict()));
-    complain(counterexamples::write(judgement, run.path()));
-    let html = complain(html_report::write(run, Ok(judgement)));
-    terminal::result(format_args!("run:    {}", shown(run)));
-    if let Some(html) = html {
-        terminal::result(format_args!("report: {}", shown_path(&html)));
-    }
-    terminal::result(format_args!("check:  jepsen-tikv check {}", shown(run)));
-    terminal::result(format_args!("repeat: {repeat}"));
+    let listed = if told.per_key { KeysListed::All } else { KeysListed::Remarkable };
+    complain(judgement.write(&run.verdict(), listed));
+    complain(counterexamples::write(&judgement, run.path()));
+    complain(html_report::write(run, Ok(&judgement)));
     match (judgement.exit(), troubles.first()) {
         // A target that was in trouble of its own did not just keep its promises.
         (Exit::Valid, Some(trouble)) => Err(Failure::target_or_disk(trouble)),
@@ -195,10 +205,10 @@ mod tests {
         for taken in [run.verdict(), run.html(), counterexample] {
             std::fs::create_dir_all(taken.join("in-the-way")).expect("made");
         }
-        let exit = conclude(&run, &["a trouble".into()], "", &Judging::default());
+        let exit = conclude(&run, &["a trouble".into()], "", &Judging::default(), Told::default());
         assert_eq!(exit.expect("a verdict"), Exit::Invalid);
         std::fs::remove_dir_all(run.verdict()).expect("removed");
-        conclude(&run, &[], "", &Judging::default()).expect("a verdict");
+        conclude(&run, &[], "", &Judging::default(), Told::default()).expect("a verdict");
         assert!(judge::read_verdict(&run).is_some());
     }
 }

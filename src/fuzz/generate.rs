@@ -32,7 +32,7 @@ pub fn plan(seed: u64, space: &Space) -> Result<Plan, Failure> {
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let random = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
     let mut runner = TestRunner::new_with_rng(RunnerConfig::default(), random);
-    let tree = configurations(seed, space)?
+    let tree = configurations(seed, space)
         .new_tree(&mut runner)
         .map_err(|reason| Failure::software(format!("no plan can be made: {reason}")))?;
     let config = tree.current();
@@ -200,15 +200,12 @@ fn weight(kind: FaultKind) -> usize {
     }
 }
 
-fn configurations(
-    seed: u64,
-    space: &Space,
-) -> Result<impl Strategy<Value = Config> + use<>, Failure> {
+fn configurations(seed: u64, space: &Space) -> impl Strategy<Value = Config> + use<> {
     let shape = ClusterShape { defects: space.defects.clone(), ..ClusterShape::default() };
     let (target, stores_max) = (space.target.clone(), space.profile.stores.1 as u32);
     let parts =
         (shapes(space, shape), workloads(space), faults(space), between(space.profile.time_ms));
-    Ok(parts.prop_map(move |(mut cluster, workload, mut nemesis, time_ms)| {
+    parts.prop_map(move |(mut cluster, workload, mut nemesis, time_ms)| {
         // Two more replicas must find a store each, and one that moves another.
         let more = |name: &String| match name.as_str() {
             "replicas" | "mix" => 2,
@@ -227,7 +224,7 @@ fn configurations(
             nemesis,
             time_ms,
         }
-    }))
+    })
 }
 
 /// Those faults that a cluster of this size can suffer in one run.

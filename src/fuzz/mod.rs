@@ -13,11 +13,11 @@ pub use space::{Profile, Space};
 use crate::{
     attempts::{Attempt, Attempts},
     commands::test::conclude,
-    report,
+    report::{self, Around, Told},
 };
 use checker::Validity;
 use failure::{Exit, Failure};
-use judge::{Judging, counterexamples};
+use judge::Judging;
 use plan::{Plan, config::TargetConfig};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -172,17 +172,13 @@ fn tell_in_full(plan: &Plan, attempt: &Attempt) -> Result<(), Failure> {
     let run = &attempt.run;
     if plan.config.target == TargetConfig::Simulated {
         let repeat = plan.repeated_by(&run.plan())?;
-        conclude(run, &attempt.troubles, &repeat, &Judging::default())?;
+        conclude(run, &attempt.troubles, &repeat, &Judging::default(), Told::default())?;
     } else if let Ok(judgement) = &attempt.judged {
-        report::print(judgement);
-        counterexamples::print(judgement);
-        terminal::result(format_args!("run:    {}", shown(run)));
-        terminal::result(format_args!(
-            "repeat: jepsen-tikv replay {} --times 10",
-            plan.named_again(run.path())
-        ));
+        let repeat = format!("jepsen-tikv replay {} --times 10", plan.named_again(run.path()));
+        let around = Around { run: Some(shown(run)), repeat: Some(repeat), ..Around::default() };
+        report::print(judgement, &around, Told::default());
     }
-    terminal::result(format_args!("shrink: jepsen-tikv shrink {}", plan.named_again(run.path())));
+    terminal::result(format_args!("shrink   jepsen-tikv shrink {}", plan.named_again(run.path())));
     Ok(())
 }
 

@@ -7,8 +7,7 @@ use super::{
     panels::{Stretch, all_stretches},
     scale::{LEFT, LETTER, RIGHT, Scale, WIDTH},
 };
-use std::collections::BTreeMap;
-use std::fmt::Write;
+use std::{collections::BTreeMap, fmt::Write};
 use targets::observe::ProcessWord;
 
 /// A picture of less time than this has microseconds on its axis.

@@ -5,7 +5,6 @@
 
 use super::{errors::Kind, facts::Facts, wrong};
 use crate::{pages::escaped, report};
-use checker::Validity;
 use judge::{FaultJudged, Judgement};
 use std::fmt::Write;
 
@@ -73,13 +72,12 @@ fn verdict(told: &Told<'_>) -> String {
         for line in &lines {
             let _ = write!(items, "<li>{}</li>", escaped(line.trim_start_matches([' ', '-'])));
         }
-        let keys =
-            judgement.checked.keys.iter().filter(|it| it.validity == Validity::Invalid).count();
+        let keys = judgement.keys_judged();
         let _ = if pictured {
             write!(
                 html,
-                " {keys} of {} keys cannot be explained.<details><summary>The checker's reasons</summary><ul>{items}</ul></details>",
-                judgement.checked.keys.len()
+                " {} of {} keys cannot be explained.<details><summary>The checker's reasons</summary><ul>{items}</ul></details>",
+                keys.invalid, keys.total
             )
         } else {
             write!(html, "<ul>{items}</ul>")

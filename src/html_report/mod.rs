@@ -17,8 +17,12 @@ mod thinned;
 mod words;
 mod wrong;
 
-use crate::pages::visible_data;
-use crate::{cli, commands::test::complain, pages::Page, report};
+use crate::{
+    cli,
+    commands::test::complain,
+    pages::{Page, visible_data},
+    report::{self, Around, Told},
+};
 use facts::Facts;
 use failure::{Exit, Failure};
 use judge::Judgement;
@@ -50,7 +54,8 @@ pub fn command(args: &cli::ReportArgs) -> Result<Exit, Failure> {
         (Ok(path), _) => path,
         (Err(failure), Ok(judgement)) => {
             // The page cannot be had, the verdict can.
-            report::verdict(judgement).into_iter().for_each(terminal::result);
+            let around = Around { run: Some(run_directory::shown(&run)), ..Around::default() };
+            report::print(judgement, &around, Told::default());
             return Err(failure);
         }
         (written, Err(_)) => {

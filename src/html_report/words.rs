@@ -10,8 +10,7 @@ use super::{
 };
 use checker::{Counterexample, Finding, FindingKind, OlderState};
 use judge::Judgement;
-use std::collections::BTreeMap;
-use std::fmt::Write;
+use std::{collections::BTreeMap, fmt::Write};
 use targets::observe::ProcessWord;
 
 /// A store that was touched so long before is told of.

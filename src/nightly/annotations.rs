@@ -34,11 +34,13 @@ fn property(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{
-        outcome::Kind,
-        summary::tests::{HOSTILE, assert_shows_everything, hostile, row, summary},
+    use super::{
+        super::{
+            outcome::Kind,
+            summary::tests::{HOSTILE, assert_shows_everything, hostile, row, summary},
+        },
+        *,
     };
-    use super::*;
 
     #[test]
     fn a_reason_that_a_terminal_would_obey_stays_in_its_annotation() {

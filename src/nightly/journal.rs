@@ -181,8 +181,10 @@ fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use super::super::outcome::{Kind, Outcome};
-    use super::*;
+    use super::{
+        super::outcome::{Kind, Outcome},
+        *,
+    };
 
     fn row(label: &str) -> Row {
         Row {

@@ -66,8 +66,10 @@ fn named(label: &str, kind: Kind, status: TestCaseStatus) -> TestCase {
 
 #[cfg(test)]
 mod tests {
-    use super::super::summary::tests::{assert_shows_everything, hostile, row, summary};
-    use super::*;
+    use super::{
+        super::summary::tests::{assert_shows_everything, hostile, row, summary},
+        *,
+    };
 
     #[test]
     fn texts_that_a_terminal_would_obey_are_shown_and_stay_xml() {

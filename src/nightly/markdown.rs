@@ -180,8 +180,10 @@ fn inline(sentence: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::summary::tests::{assert_shows_everything, hostile, row, summary};
-    use super::*;
+    use super::{
+        super::summary::tests::{assert_shows_everything, hostile, row, summary},
+        *,
+    };
 
     #[test]
     fn texts_that_a_terminal_would_obey_are_shown_and_make_no_markdown() {

@@ -4,8 +4,7 @@
 //! connects to no port that another protocol is known for, so such a port is refused, or drawn again. Knows nothing
 //! of pages.
 
-use super::connections;
-use super::connections::Limits;
+use super::connections::{self, Limits};
 use axum::{
     Router,
     extract::Request,

@@ -22,15 +22,15 @@ use plan::{
     Plan,
     config::{Config, TargetConfig},
 };
-use run::interrupt::{Interrupt, Urgency};
-use run::listener::Nobody;
 use run::{
-    HISTORY_SEGMENT_MIB, Options, Purpose, interrupted,
+    HISTORY_SEGMENT_MIB, Options, Purpose,
+    interrupt::{Interrupt, Urgency},
+    interrupted,
+    listener::Nobody,
     pace::{self, Free},
     stage::Stage,
 };
-use run_directory::shown;
-use run_directory::{RunDirectory, plain_file, write_whole};
+use run_directory::{RunDirectory, plain_file, shown, write_whole};
 use serde::Serialize;
 use std::{
     fs::OpenOptions,

@@ -2,15 +2,16 @@
 //!
 //! In: judgements. Out: lines of `parts.jsonl`, lines on stdout, how the program ends. Decides nothing but the worst.
 
-use crate::commands::test::{complain, conclude};
-use crate::{html_report, report};
+use crate::{
+    commands::test::{complain, conclude},
+    html_report,
+    report::{self, Around, Told},
+};
 use checker::Validity;
 use failure::{Exit, Failure};
-use judge::parts::Merged;
-use judge::{Judgement, Judging};
+use judge::{Judgement, Judging, KeysListed, parts::Merged};
 use plan::Plan;
-use run_directory::RunDirectory;
-use run_directory::shown;
+use run_directory::{RunDirectory, shown};
 use serde::Serialize;
 
 /// One part and what came of it.
@@ -108,39 +109,22 @@ fn memory_mib(name: &str) -> Option<u64> {
 impl Tally {
     /// Writes and says what came of all parts, and how the program ends.
     pub fn tell(mut self, run: &RunDirectory) -> Result<Exit, Failure> {
-        let merged = std::mem::take(&mut self.merged).judgement();
-        let write = || {
-            complain(merged.write(&run.verdict()));
-            complain(html_report::write(run, Ok(&merged)));
+        let mut merged = std::mem::take(&mut self.merged).judgement();
+        let write = |merged: &mut Judgement| {
+            complain(merged.write(&run.verdict(), KeysListed::Remarkable));
+            complain(html_report::write(run, Ok(merged)));
         };
         if let Some((part, troubles)) = self.invalid {
             let repeat = format!("jepsen-tikv replay {}", shown(&part));
-            let exit = conclude(&part, &troubles, &repeat, &Judging::default());
-            write();
+            let exit = conclude(&part, &troubles, &repeat, &Judging::default(), Told::default());
+            write(&mut merged);
             return exit;
         }
-        let (valid, unknown) = (self.valid, self.unknown.len());
-        let about = format!("{} operations. Target: {}.", self.operations, self.target);
-        let exit = if unknown > 0 || valid == 0 {
-            let numbers: Vec<String> = self.unknown.iter().take(10).map(u64::to_string).collect();
-            terminal::result(format_args!(
-                "UNKNOWN: {unknown} of {} parts could not be decided ({}). {about}",
-                valid + unknown as u64,
-                numbers.join(", ")
-            ));
-            Exit::Unknown
-        } else {
-            terminal::result(format_args!("VALID: {valid} parts, each judged by itself, {about}"));
-            Exit::Valid
-        };
-        for note in report::notes(&merged) {
-            terminal::result(note);
-        }
-        for trouble in &self.troubles {
-            terminal::result(format_args!("  - {trouble}"));
-        }
-        write();
-        terminal::result(format_args!("run:    {}", shown(run)));
+        let around =
+            Around { run: Some(shown(run)), troubles: self.troubles.clone(), ..Around::default() };
+        report::print(&merged, &around, Told::default());
+        write(&mut merged);
+        let exit = merged.exit();
         match (exit, self.troubles.first()) {
             (Exit::Valid, Some(trouble)) => Err(Failure::target_or_disk(trouble)),
             (exit, _) => Ok(exit),

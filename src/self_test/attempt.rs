@@ -105,6 +105,8 @@ impl Runner {
         let output = dir.join("output.txt");
         let mut arguments = attempt.arguments();
         arguments.push(format!("--runs-dir={}", dir.display()));
+        // Some evidence is about which keys there are.
+        arguments.push("--per-key".into());
         if self.children.run(&arguments, &output, RUN_MAX)?.is_none() {
             return Ok(None);
         }

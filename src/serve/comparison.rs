@@ -58,12 +58,8 @@ fn told(run: &RunDirectory, id: &str) -> Vec<(String, String)> {
         if let (Some(before), Some(after)) = (counted.before, counted.after) {
             tell("Keys counted, and after one more put", format!("{before}, {after}"));
         }
-        let invalid = judgement.checked.keys.iter();
-        let invalid = invalid.filter(|key| key.validity == checker::Validity::Invalid).count();
-        tell(
-            "Keys that cannot be explained",
-            format!("{invalid} of {}", judgement.checked.keys.len()),
-        );
+        let keys = judgement.keys_judged();
+        tell("Keys that cannot be explained", format!("{} of {}", keys.invalid, keys.total));
     }
     let plan: Value = plain_file::json(&run.plan(), PLAN_BYTES_MAX).unwrap_or_default();
     told.extend(

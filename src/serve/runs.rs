@@ -10,8 +10,7 @@ use super::{
 };
 use failure::{Exit, Failure};
 use rayon::prelude::*;
-use run_directory::RunDirectory;
-use run_directory::run_files::is_plain;
+use run_directory::{RunDirectory, run_files::is_plain};
 use std::{
     collections::HashMap,
     fs,

@@ -11,7 +11,7 @@ mod journal;
 mod trees;
 mod trial;
 
-use crate::{attempts::Attempts, cli::ShrinkArgs, commands::test::conclude, replay};
+use crate::{attempts::Attempts, cli::ShrinkArgs, commands::test::conclude, replay, report::Told};
 use checker::Validity;
 use failure::{Exit, Failure};
 use journal::Journal;
@@ -235,7 +235,7 @@ fn smaller(trial: &mut Trial<'_>, best: &mut Plan, part: Part, file: &Path) -> R
 fn told_in_full(plan: &Plan, attempts: &Attempts, runs_dir: &Path) -> Result<(), Failure> {
     let attempt = attempts.make(plan, runs_dir)?;
     let repeat = plan.repeated_by(&attempt.run.plan())?;
-    conclude(&attempt.run, &attempt.troubles, &repeat, &Judging::default())?;
+    conclude(&attempt.run, &attempt.troubles, &repeat, &Judging::default(), Told::default())?;
     if attempt.validity() != Validity::Invalid {
         return Err(Failure::new(
             Exit::Unknown,
@@ -250,7 +250,7 @@ fn told_in_full(plan: &Plan, attempts: &Attempts, runs_dir: &Path) -> Result<(),
 fn tell_rate(rated: &Rated) {
     let judged = rated.last_failed.as_ref().map(|attempt| (attempt, &attempt.judged));
     if let Some((_, Ok(judgement))) = judged {
-        counterexamples::print(judgement);
+        counterexamples::lines(judgement).into_iter().for_each(terminal::result);
     }
     for line in &rated.in_words {
         terminal::result(line);

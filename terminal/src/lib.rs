@@ -17,8 +17,34 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-/// Whether nobody wants to know how it goes (`-q`).
+/// Nobody wants to know how it goes (`-q`).
 static NOTES_ARE_SILENCED: AtomicBool = AtomicBool::new(false);
+
+/// Standard output is for data only (`--json`).
+static RESULTS_GO_TO_STDERR: AtomicBool = AtomicBool::new(false);
+
+/// Leaves standard output to data from now on: other results are notes.
+pub fn results_to_stderr() {
+    RESULTS_GO_TO_STDERR.store(true, Ordering::Relaxed);
+}
+
+/// Returns true if only the ending shall be said.
+pub fn is_quiet() -> bool {
+    NOTES_ARE_SILENCED.load(Ordering::Relaxed)
+}
+
+/// Somebody wants to know more than the pace (`-v`).
+static IS_VERBOSE: AtomicBool = AtomicBool::new(false);
+
+/// Says more from now on.
+pub fn say_more() {
+    IS_VERBOSE.store(true, Ordering::Relaxed);
+}
+
+/// Returns true if more is wanted than the pace.
+pub fn is_verbose() -> bool {
+    IS_VERBOSE.load(Ordering::Relaxed)
+}
 
 /// Leaves notes out from now on, or not.
 pub fn silence_notes(silenced: bool) {
@@ -27,7 +53,15 @@ pub fn silence_notes(silenced: bool) {
 
 /// A line of the result.
 pub fn result(line: impl Display) {
+    if RESULTS_GO_TO_STDERR.load(Ordering::Relaxed) {
+        return note(line);
+    }
     let _ = writeln!(io::stdout().lock(), "{}", Escaped(line));
+}
+
+/// A line of the result in which nothing is left that a terminal obeys, but for its own colours.
+pub fn prepared(line: &str) {
+    let _ = writeln!(io::stdout().lock(), "{line}");
 }
 
 /// Several lines in a format whose strings know `\uXXXX`, as JSON and EDN do. Returns false if nobody reads them.

@@ -28,6 +28,15 @@ struct Said {
     is_result: bool,
 }
 
+/// How fast operations go.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pace {
+    /// Operations that completed in a second.
+    pub operations_per_s: f64,
+    /// How long one that succeeded took, on average; none if none succeeded.
+    pub latency_ms: Option<f64>,
+}
+
 /// What goes on, since when, and how long it takes if that is known.
 #[derive(Debug)]
 struct Phase {
@@ -37,16 +46,16 @@ struct Phase {
 }
 
 impl Progress {
-    /// A bar if stderr is a terminal, plain lines otherwise.
+    /// A bar if stderr is a terminal, plain lines otherwise, and nothing if only the ending is wanted.
     #[expect(clippy::new_without_default, reason = "a bar appears as soon as it is made")]
     pub fn new() -> Self {
         let phase = Phase { name: String::new(), since: Instant::now(), length: None };
         let phase = Arc::new(Mutex::new(phase));
-        if !std::io::stderr().is_terminal() {
+        if !std::io::stderr().is_terminal() || crate::is_quiet() {
             return Self { bar: None, phase, kept: None };
         }
         let bar = ProgressBar::with_draw_target(Some(1), ProgressDrawTarget::stderr_with_hz(5));
-        bar.set_style(style());
+        bar.set_style(style(false));
         Self { bar: Some(bar), phase, kept: None }
     }
 
@@ -86,6 +95,7 @@ impl Progress {
             Phase { name: name.to_owned(), since: Instant::now(), length };
         match &self.bar {
             Some(bar) => {
+                bar.set_style(style(length.is_some()));
                 bar.set_length(length.map_or(1, |length| length.as_millis() as u64));
                 bar.set_position(0);
                 bar.set_prefix(escaped(name));
@@ -103,23 +113,33 @@ impl Progress {
     }
 
     /// How far the phase is, how fast operations go, and what hurts.
-    pub fn update(&self, elapsed: Duration, operations_per_s: f64, faults_in_force: &[String]) {
+    pub fn update(&self, elapsed: Duration, pace: Pace, faults_in_force: &[String]) {
         let Some(bar) = &self.bar else { return };
         bar.set_position(elapsed.as_millis() as u64);
-        let left_s = bar.length().unwrap_or(0).saturating_sub(elapsed.as_millis() as u64) / 1000;
-        let faults = if faults_in_force.is_empty() {
-            "no fault".to_owned()
-        } else {
-            escaped(faults_in_force.join(", "))
-        };
-        bar.set_message(format!("{operations_per_s:.0} ops/s · {faults} · {left_s} s left"));
+        bar.set_message(self.in_words(pace, faults_in_force));
     }
 
-    /// The faults in force changed. The bar shows them by itself.
-    pub fn faults(&self, in_force: &[String]) {
-        if self.bar.is_none() && !in_force.is_empty() {
-            self.note(&format!("in force: {}", in_force.join(", ")));
+    /// The same in a line, where there is no bar. `at_ns` is the time since the run's start.
+    pub fn update_line(&self, at_ns: u64, pace: Pace, faults_in_force: &[String]) {
+        if self.bar.is_none() && self.kept.is_none() {
+            let seconds = at_ns as f64 / 1e9;
+            self.note(&format!("{seconds:.1} s  {}", self.in_words(pace, faults_in_force)));
         }
+    }
+
+    fn in_words(&self, pace: Pace, faults_in_force: &[String]) -> String {
+        let (_, elapsed, length) = self.current();
+        let mut parts = vec![format!("{:.0} ops/s", pace.operations_per_s)];
+        parts.extend(pace.latency_ms.map(|latency_ms| format!("{latency_ms:.1} ms")));
+        if let Some(length) = length {
+            parts.push(if faults_in_force.is_empty() {
+                "no fault".to_owned()
+            } else {
+                escaped(faults_in_force.join(", "))
+            });
+            parts.push(format!("{} s left", length.saturating_sub(elapsed).as_secs()));
+        }
+        parts.join(" · ")
     }
 
     /// A line that stays.
@@ -130,8 +150,14 @@ impl Progress {
         }
     }
 
-    /// A line of the result, which goes to stdout, without tearing the bar.
+    /// A line of the result, which goes to stdout, without tearing the bar. It is left out where only the ending is wanted.
     pub fn result_line(&self, line: &str) {
+        if !crate::is_quiet() {
+            self.said_always(line);
+        }
+    }
+
+    fn said_always(&self, line: &str) {
         match &self.bar {
             Some(bar) => bar.suspend(|| crate::result(line)),
             None if self.keep(line, true) => {}
@@ -142,7 +168,7 @@ impl Progress {
     /// Where something is served meanwhile: a result, and on a screen something to read at once.
     pub fn address(&self, line: &str) {
         if !self.keep(line, false) {
-            self.result_line(line);
+            self.said_always(line);
         }
     }
 
@@ -162,9 +188,12 @@ impl Progress {
     }
 }
 
-fn style() -> ProgressStyle {
-    // The template is a constant of ours: if it were wrong, the plain bar would do.
-    ProgressStyle::with_template("{prefix} [{bar:24}] {msg}")
+/// A bar for what has a length, a sign of life for the rest.
+fn style(has_length: bool) -> ProgressStyle {
+    let template =
+        if has_length { "{prefix} [{bar:16}] {wide_msg}" } else { "{prefix} {spinner} {wide_msg}" };
+    // The templates are constants of ours: if they were wrong, the plain bar would do.
+    ProgressStyle::with_template(template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())
         .progress_chars("=> ")
 }

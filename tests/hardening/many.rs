@@ -42,7 +42,7 @@ fn a_thousand_regions_are_loaded_scanned_counted_and_shown() {
     let flags = "--regions 1000 --rate 200 --nemesis pause-leader --nemesis-interval 2 --time 10 --keys 1000 --stores 3 --seed 1";
     let (code, said) = simulated(dir.path(), flags);
     assert_eq!(code, 0, "{said}");
-    assert!(said.contains("keys: 1000, after one more put 1001"), "{said}");
+    assert!(said.contains("keys     1,000, after one more put 1,001"), "{said}");
     let longest = said.lines().map(str::len).max().expect("lines");
     assert!(longest < 1_000, "a line of {longest} bytes is not for a person: {said}");
 }

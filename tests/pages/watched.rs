@@ -102,7 +102,7 @@ fn a_run_is_watched_in_a_browser_and_by_prometheus() {
     }
     every_panel_of_the_dashboard_finds_its_metrics(runs.path(), &metrics);
     let rest = run.end();
-    assert!(rest.contains("report: "), "{rest}");
+    assert!(rest.contains("report   "), "{rest}");
 }
 
 /// Every metric that a panel asks for is in what the tester, the stores or PD serve.
@@ -214,7 +214,7 @@ fn a_screen_gives_the_terminal_back_when_ctrl_c_ends_the_run() {
     assert!(pressed && entered.is_some() && entered < left, "{text}");
     let after = &text[left.expect("left")..];
     assert!(after.contains("\u{1b}[?25h"), "the cursor is shown again: {after:?}");
-    assert!(after.contains("run:    ") && after.contains("interrupted: healing"), "{after:?}");
+    assert!(after.contains("report") && after.contains("interrupted: undoing faults"), "{after:?}");
     // As `stty` says it of a terminal that echoes, and has lines and Ctrl-Z.
     for setting in [" echo ", " icanon ", "susp = ^Z"] {
         assert!(after.contains(setting), "{setting}: {after:?}");

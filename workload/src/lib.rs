@@ -9,11 +9,12 @@ mod ycsb;
 
 use histories::{Answer, ClientId, Key, Operation, Value};
 use keys::Chooser;
-use plan::config::{WorkloadConfig, WorkloadName};
-use plan::key_range::{CountedRange, ONE_MORE};
+use plan::{
+    config::{WorkloadConfig, WorkloadName},
+    key_range::{CountedRange, ONE_MORE},
+};
 use rand::RngExt;
-use rand_chacha::ChaCha12Rng;
-use rand_chacha::rand_core::SeedableRng;
+use rand_chacha::{ChaCha12Rng, rand_core::SeedableRng};
 use register::Register;
 use std::sync::Arc;
 use ycsb::YcsbA;

@@ -1,7 +1,7 @@
 //! A counterexample as a drawing: a lane for each client, time from left to right.
 //!
 //! ```text
-//! client 3  ├ put "a" ┤                           ├ get → "a" ┤
+//! client 3  ├ put "a" ┤                           ├ get → "a" ┤ ✗
 //! client 5              ├ put "b" ┤ ├ get → "b" ┤
 //! ```
 //!
@@ -13,8 +13,10 @@ use std::collections::BTreeMap;
 use super::Names;
 use crate::call::{ABSENT, ANYTHING, Call, IMPOSSIBLE, NOTHING, PRESENT, UNLIKE};
 
-/// Draws the calls.
-pub(super) fn draw(calls: &[Call], names: &Names<'_>) -> Vec<String> {
+/// Draws the calls, one of them marked.
+pub(super) fn draw(calls: &[Call], marked: Option<usize>, names: &Names<'_>) -> Vec<String> {
+    let is_marked =
+        |call: &Call| marked.is_some_and(|index| std::ptr::eq(&raw const calls[index], call));
     let columns = columns(calls, names);
     let end = columns.values().max().map_or(0, |last| last + 12);
     let mut lanes: Vec<(String, Vec<&Call>)> = Vec::new();
@@ -47,6 +49,9 @@ pub(super) fn draw(calls: &[Call], names: &Names<'_>) -> Vec<String> {
             let dashes = (room + 1).saturating_sub(words.chars().count());
             line.extend(std::iter::repeat_n('─', dashes));
             line.push(last);
+            if is_marked(call) {
+                line.push_str(" ✗");
+            }
         }
         line
     };

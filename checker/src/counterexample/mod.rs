@@ -36,7 +36,8 @@ pub struct Counterexample {
     pub sentence: String,
     /// The events of the judged history that invoked the operations, by index, in the order of invocation.
     pub operations: Vec<u64>,
-    /// The operations as lanes over time, a line for each client; not to scale.
+    /// The operations as lanes over time, a line for each client; not to scale. The operation that the sentence is about is
+    /// marked (✗).
     pub drawing: Vec<String>,
     /// The longest beginning that can be explained: these operations, in this order. What is not in it has no place
     /// after it. Empty if there is none, or if the counterexample is too large to look for it.
@@ -80,10 +81,11 @@ pub(crate) fn find(
     let candidate = core::candidate(&key.calls, &is_invalid);
     let minimal = minimize::minimize(candidate, &key.calls, &is_invalid);
     let names = Names::new(history, key);
+    let (sentence, about) = sentence::sentence(&minimal, key, &names);
     Counterexample {
-        sentence: sentence::sentence(&minimal, key, &names),
+        sentence,
         operations: minimal.iter().map(|call| u64::from(call.event)).collect(),
-        drawing: drawing::draw(&minimal, &names),
+        drawing: drawing::draw(&minimal, about, &names),
         explained: explained(&minimal, &names),
         events: events::events(&minimal, history, key, &names),
     }
@@ -108,6 +110,15 @@ pub(crate) struct Names<'a> {
 /// Longer values are cut in what a person reads.
 const SHOWN_CHARACTERS_MAX: usize = 40;
 
+/// Fewer dots at a value's end are part of it.
+const PADDING_MIN: usize = 4;
+
+/// A value's text without the dots that pad it to its length.
+fn unpadded(text: &str) -> &str {
+    let told = text.trim_end_matches('.');
+    if told.is_empty() || text.len() - told.len() < PADDING_MIN { text } else { told }
+}
+
 impl<'a> Names<'a> {
     pub(crate) fn new(history: &'a History, key: &KeyHistory) -> Self {
         Self { history, values: history.values_of(key) }
@@ -129,8 +140,9 @@ impl<'a> Names<'a> {
             crate::call::ABSENT => "nothing".to_owned(),
             value => {
                 let text = Text(self.values[value as usize].to_vec()).to_string();
-                let cut: String = text.chars().take(SHOWN_CHARACTERS_MAX).collect();
-                let more = if cut.len() < text.len() { "…" } else { "" };
+                let told = unpadded(&text);
+                let cut: String = told.chars().take(SHOWN_CHARACTERS_MAX).collect();
+                let more = if cut.len() < told.len() { "…" } else { "" };
                 format!("\"{cut}{more}\"")
             }
         }

@@ -10,15 +10,40 @@ use crate::engine::unique;
 use crate::history::KeyHistory;
 use crate::near_linear::Clash;
 
-/// Says why.
-pub(super) fn sentence(calls: &[Call], key: &KeyHistory, names: &Names<'_>) -> String {
+/// Says why, and which call the sentence is about, if it is about one.
+pub(super) fn sentence(
+    calls: &[Call],
+    key: &KeyHistory,
+    names: &Names<'_>,
+) -> (String, Option<usize>) {
     if let [call] = calls
         && call.expects == IMPOSSIBLE
     {
-        return format!("the answer to {} contradicts itself", long(call, names));
+        return (format!("the answer to {} contradicts itself", long(call, names)), Some(0));
     }
+    let clash = unique::clash(calls).flatten();
+    let about = match &clash {
+        Some(Clash::Phantom(index) | Clash::Absence(index)) => Some(*index),
+        Some(Clash::WithinBlock(_, before)) => Some(*before),
+        Some(Clash::Blocks([a_first, a_last], [b_first, b_last])) => {
+            let pairs = [
+                ([*a_first, *a_last], [*b_first, *b_last]),
+                ([*b_first, *b_last], [*a_first, *a_last]),
+            ];
+            let mut stale_reads = pairs.into_iter();
+            stale_reads
+                .find(|(old, new)| stale(calls, *old, *new, names).is_some())
+                .map(|(old, _)| old[1])
+        }
+        Some(Clash::TwoSuccessors(..) | Clash::Circle(_)) => None,
+        None => (calls.len() == 1).then_some(0),
+    };
+    (reason(clash, calls, key, names), about)
+}
+
+fn reason(clash: Option<Clash>, calls: &[Call], key: &KeyHistory, names: &Names<'_>) -> String {
     let call = |index: usize| long(&calls[index], names);
-    match unique::clash(calls).flatten() {
+    match clash {
         Some(Clash::Phantom(index)) => {
             let value = calls[index].expects;
             let failed = key.failed.iter().find(|failed| failed.writes == value);

@@ -214,5 +214,14 @@ fn stale_read_is_drawn_and_said() {
     assert_eq!(found.drawing.len(), 3);
     assert!(found.sentence.contains("had replaced it 0.00"), "{}", found.sentence);
     let last = found.drawing.last().expect("a lane");
-    assert!(last.starts_with("client 4") && last.ends_with("├ get → \"old\" ┤"), "{last}");
+    assert!(last.starts_with("client 4") && last.ends_with("├ get → \"old\" ┤ ✗"), "{last}");
+}
+
+#[test]
+fn values_are_shown_without_their_padding() {
+    for (value, shown) in
+        [("7-1......", "7-1"), ("7-1...", "7-1..."), (".....", "....."), ("a", "a")]
+    {
+        assert_eq!(super::unpadded(value), shown);
+    }
 }

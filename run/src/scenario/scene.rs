@@ -8,11 +8,9 @@ use super::pulse::Pulse;
 use crate::{counting, recording::Recording};
 use client::RawKv;
 use histories::What;
-use judge::experiment::QUIET;
-use judge::key_count::KeyCounts;
+use judge::{experiment::QUIET, key_count::KeyCounts};
 use nemesis::{Asked, Observer, ProcessState, Region, Store, StoreId, Target, TargetError};
-use plan::key_range::CountedRange;
-use plan::scenario::ScenarioConfig;
+use plan::{key_range::CountedRange, scenario::ScenarioConfig};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
@@ -158,7 +156,8 @@ impl Scene {
             json!({ "id": store.id, "address": store.address, "pid": store.pid, "role": role(store.id) })
         });
         self.books().down.clone_from(&ids);
-        let value = json!({ "region": region.id, "stores": whom.collect::<Value>() });
+        let voters = region.voters.len();
+        let value = json!({ "region": region.id, "voter_count": voters, "stores": whom.collect::<Value>() });
         let asked = Asked { at_ns: self.begin(fault, "pause", value), at: Instant::now() };
         let pulse = Pulse::feel(Arc::clone(&self.parts.recording));
         let seen = self.parts.target.pause(ids).await;

@@ -26,8 +26,7 @@ use failure::Failure;
 use histories::{Header, Recorder, RecorderOptions, What};
 use judge::ended_early::{EndedEarly, Why};
 use nemesis::{NemesisReport, Observer};
-use plan::key_range::CountedRange;
-use plan::{Plan, config::AtomicMode};
+use plan::{Plan, config::AtomicMode, key_range::CountedRange};
 use std::{path::Path, sync::Arc, time::Duration};
 use tokio::{
     sync::watch,

@@ -8,9 +8,10 @@ use client::{Cause, ClientError, Reply, Request, Response};
 use futures::future::BoxFuture;
 use histories::{Event, Header, Process, Recorder, RecorderOptions, What, jsonl};
 use plan::config::{AtomicMode, ClientName, Distribution, WorkloadConfig, WorkloadName};
-use std::collections::{BTreeMap, HashSet};
-use std::sync::Mutex;
-use std::sync::atomic::AtomicU64;
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::{Mutex, atomic::AtomicU64},
+};
 use tempfile::TempDir;
 
 const OP_TIMEOUT: Duration = Duration::from_secs(2);

@@ -7,8 +7,7 @@ use super::directory::StateDirectory;
 use crate::undo::Undo;
 use failure::Failure;
 use nemesis::{Machine, ProcessIdentity, ProcessState, Whereabouts};
-use run_directory::plain_file;
-use run_directory::plain_file::CLUSTER_BYTES_MAX;
+use run_directory::plain_file::{self, CLUSTER_BYTES_MAX};
 use serde::{Deserialize, Serialize};
 use std::{
     fs::{self, File, OpenOptions, TryLockError},

@@ -1,81 +1,70 @@
-//! What a person reads at the end: the verdict in words, what was tried, where it is, and how to do it again.
+//! What a person reads at the end: an ending that fits a screen, and on demand everything.
 //!
-//! In: a [`Judgement`]. Out: lines for stdout. Decides nothing.
+//! In: a [`Judgement`], and where its run's files are. Out: lines for stdout. Decides nothing.
+
+mod cause;
+mod details;
+mod drawing;
+mod ending;
+mod faults;
+mod figures;
+mod frame;
+#[cfg(test)]
+mod goldens;
+
+pub use ending::{Around, ending};
+pub use frame::Form;
 
 use checker::Validity;
-use judge::experiment::{Finding, Weight};
-use judge::{FaultJudged, Judgement};
+use judge::{
+    Judgement,
+    experiment::{Finding, Weight},
+};
+use std::io::IsTerminal;
 
-/// So many reasons, keys and faults are listed; the rest is in verdict.json.
+/// So many reasons are listed; the rest is in verdict.json.
 const LISTED_MAX: usize = 10;
 
-/// Prints a judgement to stdout.
-pub fn print(judgement: &Judgement) {
-    for line in lines(judgement) {
-        terminal::result(line);
-    }
+/// What is printed of a judgement, and kept of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Told {
+    /// Everything, before the ending.
+    pub details: bool,
+    /// The head of verdict.json, in place of the ending.
+    pub json: bool,
+    /// verdict.json lists every key.
+    pub per_key: bool,
 }
 
-fn lines(judgement: &Judgement) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    lines.push(operations(judgement));
-    lines.extend(judgement.faults.iter().map(fault));
-    if let Some(stores) = judgement.leaders.in_words() {
-        lines.push(format!("never led when a fault began, so not tested as a leader: {stores}"));
+/// Prints the ending to stdout, after everything else if that is wanted.
+pub fn print(judgement: &Judgement, around: &Around, told: Told) {
+    if told.details {
+        details::lines(judgement).into_iter().for_each(terminal::result);
     }
-    lines.extend(judgement.experiment.iter().map(experiment));
-    if let (Some(before), Some(after)) = (judgement.key_counts.before, judgement.key_counts.after) {
-        lines.push(format!("keys: {before}, after one more put {after}"));
+    // A terminal has lines on how it went above it.
+    if std::io::stdout().is_terminal() {
+        terminal::result("");
     }
-    lines.push(String::new());
-    lines.extend(verdict(judgement));
-    lines.extend(notes(judgement));
-    lines
+    for line in ending(judgement, around, Form::of_stdout()) {
+        terminal::prepared(&line);
+    }
 }
 
 /// What a reader should know of a run beside its verdict.
 pub fn notes(judgement: &Judgement) -> Vec<String> {
     let early = judgement.ended_early.map(|early| early.to_string());
-    let little = judgement.served.filter(|served| served.is_little()).map(|served| {
+    early.into_iter().chain(little(judgement)).collect()
+}
+
+/// That clients were served for little of the time.
+fn little(judgement: &Judgement) -> Option<String> {
+    judgement.served.filter(|served| served.is_little()).map(|served| {
         format!(
             "little was served: for {} % of the time in which clients waited for an answer, less than a third; longer \
              --nemesis-interval or shorter faults let the cluster recover in between",
             served.percent()
         )
-    });
-    early.into_iter().chain(little).collect()
-}
-
-fn operations(judgement: &Judgement) -> String {
-    let kinds = judgement.operations.iter().map(|(kind, counts)| {
-        format!("{kind} {} ok, {} fail, {} info", counts.ok, counts.fail, counts.info)
-    });
-    format!("operations: {}", kinds.collect::<Vec<_>>().join("; "))
-}
-
-fn fault(fault: &FaultJudged) -> String {
-    let seen = &fault.seen;
-    let stores = match seen.store_names().join(", ") {
-        none if none.is_empty() => String::new(),
-        stores => format!(" of {stores}"),
-    };
-    let effect = match (seen.confirmed, seen.effects_shown().as_slice()) {
-        (false, _) => "not confirmed".into(),
-        (true, []) if fault.unavailable() => "nothing succeeded for most of it".into(),
-        (true, []) => "no effect seen".into(),
-        (true, effects) => effects.join(", "),
-    };
-    let effect = [vec![effect], seen.errors_shown()].concat().join(", ");
-    format!(
-        "fault {}: {}{stores} from {:.1} s to {:.1} s: {effect}; longest gap without a success {:.0} ms, \
-         {} operations succeeded during it",
-        seen.fault,
-        seen.name,
-        seen.begin_ns as f64 / 1e9,
-        seen.end_ns as f64 / 1e9,
-        fault.longest_gap_ns as f64 / 1e6,
-        fault.ok_during,
-    )
+    })
 }
 
 /// What an experiment showed, in a line.
@@ -119,7 +108,7 @@ pub fn verdict(judgement: &Judgement) -> Vec<String> {
             let counted = if are_counted { ", and every key is accounted for" } else { "" };
             vec![format!(
                 "VALID: {total} operations on {} keys are linearizable{counted}. Target: {about}.",
-                judgement.checked.keys.len()
+                judgement.keys_judged().total
             )]
         }
         Validity::Unknown if judgement.vacuous => {

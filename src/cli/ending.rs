@@ -1,0 +1,30 @@
+//! The flags that say what is printed at the end; all commands that judge one run share them.
+
+use crate::report::Told;
+use clap::Args;
+
+/// The flags.
+#[derive(Debug, Clone, Copy, Args)]
+#[command(next_help_heading = "Output")]
+pub struct EndingArgs {
+    /// Print everything that is judged before the ending: each fault, each reason, counterexamples
+    #[arg(long)]
+    pub details: bool,
+    /// Print the head of verdict.json on stdout, and nothing else there
+    #[arg(long, conflicts_with = "details")]
+    pub json: bool,
+    /// List every key in verdict.json, also those that are plainly valid
+    #[arg(long)]
+    pub per_key: bool,
+}
+
+impl EndingArgs {
+    /// What is printed and kept. With JSON every other line goes to stderr from now on.
+    pub fn told(self) -> Told {
+        let Self { details, json, per_key } = self;
+        if json {
+            terminal::results_to_stderr();
+        }
+        Told { details, json, per_key }
+    }
+}
