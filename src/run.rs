@@ -173,7 +173,7 @@ pub fn conclude(
         }
     };
     if told.json {
-        crate::terminal::data(judgement.to_json(KeysListed::None)?);
+        crate::terminal::data(judgement.json(KeysListed::None)?);
     } else {
         let around = Around {
             run: Some(shown(run)),
