@@ -15,6 +15,10 @@ const EFFECTS_SHOWN_MAX: usize = 5;
 const STORES_SHOWN_MAX: usize = 50;
 
 /// One fault.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, and a field of verdict.json"
+)]
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct FaultSeen {

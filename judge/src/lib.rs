@@ -220,11 +220,11 @@ impl Judgement {
 
     /// Writes it as a verdict.json.
     pub fn write(&mut self, path: &Path, listed: KeysListed) -> Result<(), Failure> {
-        write_whole(path, self.to_json(listed)?.as_bytes())
+        write_whole(path, self.json(listed)?.as_bytes())
     }
 
     /// The text of verdict.json, or of its head. It is the same judgement afterwards.
-    pub fn to_json(&mut self, listed: KeysListed) -> Result<String, Failure> {
+    pub fn json(&mut self, listed: KeysListed) -> Result<String, Failure> {
         if listed == KeysListed::All {
             return serde_json::to_string_pretty(self).map_err(Failure::software);
         }

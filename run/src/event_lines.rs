@@ -13,9 +13,12 @@ use std::{
 /// Makes the lines.
 #[derive(Debug, Default)]
 pub struct EventLines {
-    /// Steps that were begun, by fault and step: when, and with what value.
-    begun: Mutex<BTreeMap<(Option<u64>, String), (u64, Value)>>,
+    /// Steps that were begun, by fault and step.
+    begun: Mutex<BTreeMap<(Option<u64>, String), Begun>>,
 }
+
+/// A step that was begun: when, and with what value.
+type Begun = (u64, Value);
 
 impl EventLines {
     /// The line for an event, if it makes one.
@@ -82,9 +85,10 @@ fn sentence(f: &str, asked: &Value, seen: &Value) -> Option<String> {
         },
         "split" => {
             let (before, after) = (seen["count_before"].as_u64()?, seen["count_after"].as_u64()?);
-            match after > before {
-                true => format!("split region {}: {after} regions now", region?),
-                false => format!("asked to split region {}: it was not", region?),
+            if after > before {
+                format!("split region {}: {after} regions now", region?)
+            } else {
+                format!("asked to split region {}: it was not", region?)
             }
         }
         "max-replicas" => {

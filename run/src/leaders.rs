@@ -51,7 +51,9 @@ impl LeadersWatched {
     /// Forgets faults that are over.
     pub fn in_force(&self, names: &[&str]) {
         let mut left: BTreeMap<&str, usize> = BTreeMap::new();
-        names.iter().for_each(|name| *left.entry(name).or_default() += 1);
+        for name in names {
+            *left.entry(name).or_default() += 1;
+        }
         let mut watched = self.lock();
         // Of those of one name the first began first.
         let mut kept: Vec<Watched> = Vec::new();

@@ -166,7 +166,9 @@ impl Observer for RunObserver {
         let lines = self.lines.as_ref();
         let line = lines.and_then(|lines| lines.observe(time_ns, &what));
         let at_ns = self.recording.nemesis(what);
-        line.iter().for_each(|line| self.progress.line(line));
+        if let Some(line) = line {
+            self.progress.line(&line);
+        }
         at_ns
     }
 

@@ -157,7 +157,7 @@ pub fn conclude(
         }
     };
     if told.json {
-        terminal::data(judgement.to_json(KeysListed::None)?);
+        terminal::data(judgement.json(KeysListed::None)?);
     } else {
         let around = Around {
             run: Some(shown(run)),

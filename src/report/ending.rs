@@ -165,20 +165,21 @@ fn remedy(judgement: &Judgement, around: &Around) -> Option<String> {
 
 /// The target, and how long it ran.
 fn target(judgement: &Judgement) -> String {
-    let mut text = judgement.target.clone();
-    let early = judgement.ended_early;
-    if let Some(early) = early {
+    let target = &judgement.target;
+    if let Some(early) = judgement.ended_early {
         let after = format!("{:.0}", early.after_ms as f64 / 1e3);
         let of = early.of_ms.map_or_else(String::new, |of| format!(" of {:.0}", of as f64 / 1e3));
         let why = match early.why {
             Why::Interrupted => "interrupted",
             Why::BrokenPromise => "ended at a broken promise",
         };
-        text += &format!(" · ran {after}{of}{JOINT}s, {why}");
-    } else if let Some(ended_ns) = judgement.ended_ns.filter(|ns| *ns >= 1_000_000_000) {
-        text += &format!(" · ran {:.0}{JOINT}s", ended_ns as f64 / 1e9);
+        return format!("{target} · ran {after}{of}{JOINT}s, {why}");
     }
-    text
+    // Other programs' histories may have no clock.
+    match judgement.ended_ns.filter(|ns| *ns >= 1_000_000_000) {
+        Some(ended_ns) => format!("{target} · ran {:.0}{JOINT}s", ended_ns as f64 / 1e9),
+        None => target.clone(),
+    }
 }
 
 /// Reasons that are not the checker's: those are told as causes.

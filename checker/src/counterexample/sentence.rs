@@ -38,13 +38,13 @@ pub(super) fn sentence(
         Some(Clash::TwoSuccessors(..) | Clash::Circle(_)) => None,
         None => (calls.len() == 1).then_some(0),
     };
-    (reason(clash, calls, key, names), about)
+    (reason(clash.as_ref(), calls, key, names), about)
 }
 
-fn reason(clash: Option<Clash>, calls: &[Call], key: &KeyHistory, names: &Names<'_>) -> String {
+fn reason(clash: Option<&Clash>, calls: &[Call], key: &KeyHistory, names: &Names<'_>) -> String {
     let call = |index: usize| long(&calls[index], names);
     match clash {
-        Some(Clash::Phantom(index)) => {
+        Some(&Clash::Phantom(index)) => {
             let value = calls[index].expects;
             let failed = key.failed.iter().find(|failed| failed.writes == value);
             let origin = failed.map_or_else(
@@ -58,22 +58,22 @@ fn reason(clash: Option<Clash>, calls: &[Call], key: &KeyHistory, names: &Names<
             );
             format!("{} observed {}, {origin}", call(index), names.value(value))
         }
-        Some(Clash::TwoSuccessors(a, b)) => {
+        Some(&Clash::TwoSuccessors(a, b)) => {
             let value = names.value(calls[a].expects);
             format!("{} and {} both replaced {value}, which was there only once", call(a), call(b))
         }
-        Some(Clash::Circle(index)) => {
+        Some(&Clash::Circle(index)) => {
             format!(
                 "{} is part of a circle of CAS, each of which needs another one before it",
                 call(index)
             )
         }
-        Some(Clash::WithinBlock(after, before)) => format!(
+        Some(&Clash::WithinBlock(after, before)) => format!(
             "{} observed what comes only after {}, but had returned before that was invoked",
             call(before),
             call(after)
         ),
-        Some(Clash::Blocks([a_first, a_last], [b_first, b_last])) => {
+        Some(&Clash::Blocks([a_first, a_last], [b_first, b_last])) => {
             for [old_first, old_last, new_first, new_last] in
                 [[a_first, a_last, b_first, b_last], [b_first, b_last, a_first, a_last]]
             {
@@ -99,7 +99,7 @@ fn reason(clash: Option<Clash>, calls: &[Call], key: &KeyHistory, names: &Names<
                 reason(b_first, a_last),
             )
         }
-        Some(Clash::Absence(index)) => format!(
+        Some(&Clash::Absence(index)) => format!(
             "{} finds no moment in its interval at which the key was as it says, however the {} operations are ordered",
             call(index),
             calls.len()
