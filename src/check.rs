@@ -4,20 +4,17 @@
 //! JSON; counterexamples as files; and how the program ends: as the worst of them. A malformed history is refused,
 //! and ends it worse than any verdict.
 
-use crate::{
-    cli::CheckArgs,
-    commands::test::complain,
-    report::{self, Around, Told},
-};
+use crate::cli::CheckArgs;
 use failure::{Exit, Failure};
 use judge::{Judgement, Judging, counterexamples, parts::kept::Kept};
 use plan::Plan;
+use report::{Around, Told};
 use run_directory::RunDirectory;
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
 };
-use terminal::reading_progress;
+use terminal::{complain, reading_progress};
 
 /// What was judged, and to be what.
 type Judged = Vec<(PathBuf, Judgement)>;

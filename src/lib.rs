@@ -16,7 +16,6 @@ mod doctor;
 pub mod doors;
 mod export;
 mod fuzz;
-mod html_report;
 mod internal_run;
 mod live;
 mod live_tester;
@@ -24,11 +23,9 @@ mod logging;
 mod metrics;
 mod minimize;
 mod nightly;
-mod pages;
 mod parts;
 mod pd_endpoints;
 mod replay;
-mod report;
 mod self_test;
 mod serve;
 mod shrink;
@@ -147,7 +144,7 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
         cli::Command::Man(args) => args.run(),
         cli::Command::Nightly(args) => nightly::command(&args),
         cli::Command::Minimize(args) => minimize::command(&args),
-        cli::Command::Report(args) => html_report::command(&args),
+        cli::Command::Report(args) => commands::report::command(&args),
         cli::Command::Serve(args) => serve::command(&args),
         cli::Command::Check(args) => check::command(&args),
         cli::Command::Cluster(args) => clusters::command(&args.command),

@@ -4,10 +4,11 @@
 //! operation from it makes it linearizable; of several invalid keys (the first hundred) the one with the fewest operations
 //! is taken.
 
-use crate::{check, cli::MinimizeArgs, commands::test::complain};
+use crate::{check, cli::MinimizeArgs};
 use checker::KeyVerdict;
 use failure::{Exit, Failure};
 use judge::{Judging, counterexamples};
+use terminal::complain;
 
 /// So many invalid keys are looked at.
 const KEYS_MAX: u32 = 100;

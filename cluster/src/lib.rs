@@ -12,3 +12,4 @@ pub mod profile;
 pub mod read_mode;
 pub mod simulation;
 pub mod store;
+pub mod wall_clock;

@@ -555,6 +555,14 @@ pub fn read_verdict(run: &run_directory::RunDirectory) -> Option<Judgement> {
         .ok()
 }
 
+/// What is said of a run whose history is not there any more.
+pub fn lost(run: &run_directory::RunDirectory) -> Failure {
+    Failure::target_or_disk(format!(
+        "the history is lost: {} is not there any more, somebody removed it while the run went; nothing can be judged",
+        run.history().display()
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -33,7 +33,7 @@ use crate::{
 use failure::{Exit, Failure};
 use histories::{Header, jsonl::Text};
 use plan::{Plan, key_range::CountedRange};
-use run_directory::{RunDirectory, write_whole};
+use run_directory::{RunDirectory, shown, write_whole};
 use std::sync::Arc;
 use targets::under_test::UnderTest;
 use terminal::progress::Progress;
@@ -132,12 +132,23 @@ pub fn interrupted() -> Failure {
     Failure::new(Exit::Interrupted, "interrupted; faults are healed, nothing was judged")
 }
 
-/// What is said of a run whose history is not there any more.
-pub fn lost(run: &RunDirectory) -> Failure {
-    Failure::target_or_disk(format!(
-        "the history is lost: {} is not there any more, somebody removed it while the run went; nothing can be judged",
-        run.history().display()
-    ))
+/// A failure, or what is behind it: somebody removed the run directory, or its disk is full.
+pub fn explained(failure: Failure, run: &RunDirectory) -> Failure {
+    let may_be_of_a_file = matches!(failure.exit, Exit::TargetOrDisk | Exit::NoInput);
+    if may_be_of_a_file && !run.path().is_dir() {
+        return judge::lost(run);
+    }
+    if failure.exit != Exit::TargetOrDisk {
+        return failure;
+    }
+    let is_full = nix::sys::statvfs::statvfs(run.path()).is_ok_and(|disk| {
+        disk.blocks_available() == 0 || disk.files_available() == 0 && disk.files() > 0
+    });
+    if is_full {
+        let sentence = format!("{failure}; the disk under {} is full: make room", shown(run));
+        return Failure::target_or_disk(sentence);
+    }
+    failure
 }
 
 /// What the history of a plan says of itself, whichever target it was carried out on.

@@ -4,7 +4,6 @@ use super::{event_lines::EventLines, leaders::LeadersWatched};
 use crate::{
     interrupt::{Interrupt, Urgency},
     listener::RunEvent,
-    lost,
     recording::{Recording, not_recorded},
 };
 use failure::Failure;
@@ -70,7 +69,7 @@ impl Watcher<'_> {
             }
             if !self.run.path().is_dir() {
                 // What is recorded from now on would be in no file that anybody finds.
-                return Err(lost(self.run));
+                return Err(judge::lost(self.run));
             }
             note_ended(self.target, self.recording, self.progress);
             let elapsed = started.elapsed();

@@ -1,7 +1,7 @@
 //! The flags that say what is printed at the end; all commands that judge one run share them.
 
-use crate::report::Told;
 use clap::Args;
+use report::Told;
 
 /// The flags.
 #[derive(Debug, Clone, Copy, Args)]

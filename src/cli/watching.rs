@@ -1,8 +1,9 @@
 //! The flags that say how a run is watched while it goes; all commands that run something share them.
 
-use crate::{commands::test::Beside, live, pages::serving};
+use crate::{commands::test::Beside, live};
 use clap::Args;
 use failure::Failure;
+use pages::serving;
 use std::{io::IsTerminal, net::SocketAddr};
 
 /// The flags.

@@ -4,8 +4,8 @@
 //! tried by listening on it; between that and the process's own listening somebody else may take it, which the
 //! supervisor notices and tries again.
 
-use crate::pages::serving;
 use failure::Failure;
+use pages::serving;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeSet,

@@ -1,13 +1,10 @@
 //! `simulate`: a plan carried out in virtual time, then judged like any run.
 
-use crate::{
-    commands::test::{conclude, explained},
-    report::Told,
-};
 use failure::{Exit, Failure};
 use judge::Judging;
 use plan::Plan;
-use run::{interrupt::Listener, simulate::record};
+use report::{Told, conclude};
+use run::{explained, interrupt::Listener, simulate::record};
 use run_directory::{RunDirectory, shown, write_whole};
 use std::path::Path;
 

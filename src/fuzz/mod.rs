@@ -10,11 +10,7 @@ mod space;
 
 pub use space::{Profile, Space};
 
-use crate::{
-    attempts::{Attempt, Attempts},
-    commands::test::conclude,
-    report::{self, Around, Told},
-};
+use crate::attempts::{Attempt, Attempts};
 use checker::Validity;
 use failure::{Exit, Failure};
 use judge::Judging;
@@ -22,6 +18,7 @@ use plan::{Plan, config::TargetConfig};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use regressions::Regressions;
+use report::{Around, Told, conclude};
 use run::interrupt;
 use run_directory::shown;
 use std::{

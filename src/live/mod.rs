@@ -23,8 +23,8 @@ mod watch;
 
 pub use watch::{FaultShown, OperationShown, Past, Tester, TesterSeen, Update};
 
-use crate::pages::serving;
 use failure::Failure;
+use pages::serving;
 use std::{convert::Infallible, net::SocketAddr, sync::Arc};
 use targets::observe::{Processes, Sampler};
 use tokio::task::JoinHandle;

@@ -3,7 +3,6 @@
 //! In: what was seen. Out: HTTP. A request that a foreign page made a browser send is refused by its `Host`.
 
 use super::watch::Past;
-use crate::pages::{Page, escaped, serving::loopback_only};
 use axum::{
     Router,
     extract::State,
@@ -13,15 +12,16 @@ use axum::{
     },
     routing::get,
 };
+use pages::{Page, escaped, serving::loopback_only};
 use std::{convert::Infallible, sync::Arc};
 use tokio_stream::{Stream, StreamExt, once, wrappers::BroadcastStream};
 
 /// The page and its events.
 pub fn pages(title: &str, pd: &str, past: Past) -> Router {
-    let body = include_str!("../pages/live.html")
+    let body = include_str!("live.html")
         .replace("{{title}}", &escaped(title))
         .replace("{{pd}}", &escaped(pd));
-    let script = include_str!("../pages/live.js");
+    let script = include_str!("live.js");
     let html: Arc<str> = Page { title, body: &body, draws: true, script, data: None }.html().into();
     Router::new()
         .route("/", get(move || std::future::ready(Html(html.to_string()))))

@@ -4,7 +4,6 @@
 //! Out: `/metrics`, under the address and not under foreign names.
 
 use super::Metrics;
-use crate::pages::serving;
 use axum::{
     Router,
     http::{StatusCode, header},
@@ -12,6 +11,7 @@ use axum::{
     routing::get,
 };
 use failure::Failure;
+use pages::serving;
 use std::{convert::Infallible, net::SocketAddr, sync::Arc};
 use tokio::task::JoinHandle;
 

@@ -92,7 +92,7 @@ pub fn test(plan: &Plan, part_ms: u64, runs_dir: &Path, free: Free) -> Result<Ex
     let ended = runtime.block_on(parts.carry_out(free));
     runtime.shutdown_timeout(Duration::from_secs(5));
     progress.finish();
-    let tally = ended.map_err(|failure| crate::commands::test::explained(failure, &run))?;
+    let tally = ended.map_err(|failure| run::explained(failure, &run))?;
     tally.tell(&run)
 }
 

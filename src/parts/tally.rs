@@ -2,17 +2,14 @@
 //!
 //! In: judgements. Out: lines of `parts.jsonl`, lines on stdout, how the program ends. Decides nothing but the worst.
 
-use crate::{
-    commands::test::{complain, conclude},
-    html_report,
-    report::{self, Around, Told},
-};
 use checker::Validity;
 use failure::{Exit, Failure};
 use judge::{Judgement, Judging, KeysListed, parts::Merged};
 use plan::Plan;
+use report::{Around, Told, conclude, html};
 use run_directory::{RunDirectory, shown};
 use serde::Serialize;
+use terminal::complain;
 
 /// One part and what came of it.
 #[derive(Debug, Serialize)]
@@ -112,7 +109,7 @@ impl Tally {
         let mut merged = std::mem::take(&mut self.merged).judgement();
         let write = |merged: &mut Judgement| {
             complain(merged.write(&run.verdict(), KeysListed::Remarkable));
-            complain(html_report::write(run, Ok(merged)));
+            complain(html::write(run, Ok(merged)));
         };
         if let Some((part, troubles)) = self.invalid {
             let repeat = format!("jepsen-tikv replay {}", shown(&part));

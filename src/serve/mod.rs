@@ -15,8 +15,9 @@ mod runs;
 mod tail;
 mod verdict_head;
 
-use crate::{cli::ServeArgs, pages::serving};
+use crate::cli::ServeArgs;
 use failure::{Exit, Failure};
+use pages::serving;
 use run::interrupt::{Interrupt, Urgency};
 use runs::Runs;
 use std::sync::Arc;

@@ -14,10 +14,6 @@
 //! In: requests. Out: responses. A run is looked up by its path before anything is read, see `inside`.
 
 use super::{comparison, inside::Inside, media_type::media_type, responses, row, runs::Runs};
-use crate::{
-    html_report,
-    pages::{Page, escaped, serving},
-};
 use axum::{
     Router,
     extract::{Path, Query, State, rejection::QueryRejection},
@@ -25,6 +21,8 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
     routing::get,
 };
+use pages::{Page, escaped, serving};
+use report::html;
 use run_directory::{
     plain_file, run_archive,
     run_files::{self, RunFile},
@@ -59,8 +57,8 @@ pub fn pages(runs: Arc<Runs>, addr: SocketAddr) -> Router {
 
 async fn list(State(shared): State<Shared>) -> Response {
     let root = shared.runs.root().display().to_string();
-    let body = include_str!("../pages/runs.html").replace("{{root}}", &escaped(&root));
-    let script = include_str!("../pages/runs.js");
+    let body = include_str!("runs.html").replace("{{root}}", &escaped(&root));
+    let script = include_str!("runs.js");
     responses::page(Page { title: "Runs", body: &body, draws: false, script, data: None }.html())
 }
 
@@ -89,7 +87,7 @@ async fn of_run(State(shared): State<Shared>, Path(path): Path<String>) -> Respo
     }
     if rest == "report.html" && !run.html().exists() {
         let Ok(_permit) = shared.drawing.acquire().await else { return responses::missing() };
-        return match spawn_blocking(move || html_report::drawn(&run)).await {
+        return match spawn_blocking(move || html::drawn(&run)).await {
             Ok(Ok(html)) => responses::report(html.into()),
             Ok(Err(failure)) => responses::failed(failure),
             Err(error) => responses::failed(error),
@@ -121,7 +119,7 @@ async fn zip(State(shared): State<Shared>, Path(id): Path<String>) -> Response {
 async fn panels(State(shared): State<Shared>, Path(id): Path<String>) -> Response {
     let Some(run) = shared.runs.find(&id) else { return responses::missing() };
     let Ok(_permit) = shared.drawing.acquire().await else { return responses::missing() };
-    match spawn_blocking(move || html_report::panels_of(&run)).await {
+    match spawn_blocking(move || html::panels_of(&run)).await {
         Ok(Ok(panels)) => responses::json(panels.to_string(), None),
         Ok(Err(failure)) => responses::failed(failure),
         Err(error) => responses::failed(error),
@@ -163,14 +161,14 @@ fn run_page(row: &row::Row, kept: &[RunFile]) -> String {
             file.bytes
         );
     }
-    let body = include_str!("../pages/run.html")
+    let body = include_str!("run.html")
         .replace("{{files}}", &listed)
         .replace("{{state}}", &state)
         .replace("{{archive}}", &format!("/archive/{}", percent_encoded(&row.id)))
         .replace("{{began}}", &escaped(&row.began))
         .replace("{{says}}", &escaped(&row.says))
         .replace("{{id}}", &escaped(&row.id));
-    let script = include_str!("../pages/run.js");
+    let script = include_str!("run.js");
     Page { title: &row.id, body: &body, draws: false, script, data: None }.html()
 }
 
@@ -187,14 +185,14 @@ fn comparison_page(ids: &[String; 2], lines: &[comparison::Line]) -> String {
         );
     }
     let [a, b] = ids.each_ref().map(|id| (percent_encoded(id), escaped(id)));
-    let body = include_str!("../pages/compare.html")
+    let body = include_str!("compare.html")
         .replace("{{rows}}", &rows)
         .replace("{{a-path}}", &a.0)
         .replace("{{b-path}}", &b.0)
         .replace("{{a}}", &a.1)
         .replace("{{b}}", &b.1);
     let data = serde_json::json!(ids).to_string();
-    let script = include_str!("../pages/compare.js");
+    let script = include_str!("compare.js");
     Page { title: "Two runs", body: &body, draws: true, script, data: Some(&data) }.html()
 }
 

@@ -11,12 +11,13 @@ mod journal;
 mod trees;
 mod trial;
 
-use crate::{attempts::Attempts, cli::ShrinkArgs, commands::test::conclude, replay, report::Told};
+use crate::{attempts::Attempts, cli::ShrinkArgs, replay};
 use checker::Validity;
 use failure::{Exit, Failure};
 use journal::Journal;
 use judge::{Judging, anomalies::Anomalies, counterexamples};
 use plan::{Plan, config::TargetConfig};
+use report::{Told, conclude};
 use run::interrupt;
 use run_directory::{shown, shown_path, write_whole};
 use std::{

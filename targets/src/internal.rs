@@ -4,9 +4,11 @@
 //! of the flags stand here, so that they cannot disagree. stdout carries the one line that says it serves, stderr
 //! is the log.
 
-use crate::wall_clock::refuse_before_1970;
 use clap::Args;
-use cluster::{pd::PdConfig, profile::Profile, read_mode::ReadMode, store::StoreConfig};
+use cluster::{
+    pd::PdConfig, profile::Profile, read_mode::ReadMode, store::StoreConfig,
+    wall_clock::refuse_before_1970,
+};
 use failure::{Exit, Failure};
 use std::{
     ffi::CStr, net::SocketAddr, os::unix::process::CommandExt, path::PathBuf, time::SystemTime,
@@ -182,7 +184,7 @@ fn read_mode(name: &str) -> Result<ReadMode, Failure> {
 fn begin(parent_pid: u32, program: &CStr) -> Result<(), Failure> {
     cluster::process::die_with_parent(parent_pid).map_err(Failure::software)?;
     cluster::process::take_name(program).map_err(Failure::software)?;
-    refuse_before_1970(SystemTime::now())?;
+    refuse_before_1970(SystemTime::now()).map_err(Failure::target_or_disk)?;
     tracing_subscriber::fmt()
         .with_env_filter(
             tracing_subscriber::EnvFilter::try_from_env("JEPSEN_TIKV_LOG")

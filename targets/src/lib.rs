@@ -18,7 +18,6 @@ pub mod state;
 pub mod survey;
 pub mod under_test;
 pub mod undo;
-pub mod wall_clock;
 pub mod wholeness;
 
 use client::Security;

@@ -89,6 +89,11 @@ pub fn failure(failure: &Failure) {
     };
 }
 
+/// Says on stderr that a file beside the verdict could not be written.
+pub fn complain<T>(written: Result<T, Failure>) -> Option<T> {
+    written.map_err(|failure| self::failure(&failure)).ok()
+}
+
 /// A text on one line, what must not reach a terminal shown as an escape.
 pub fn escaped(text: impl Display) -> String {
     Escaped(text).to_string()

@@ -132,7 +132,7 @@ fn the_pages_scripts_show_what_they_are_told() {
     assert!(version.status.success(), "{version:?}");
     let script = format!(
         "{}\nconsole.log(JSON.parse({}, visible)[0])",
-        include_str!("../../src/pages/theme.js"),
+        include_str!("../../pages/src/theme.js"),
         serde_json::to_string(&json!([HOSTILE]).to_string()).expect("JSON")
     );
     let output = Command::new("node").args(["-e", &script]).output().expect("node runs");

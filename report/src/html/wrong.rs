@@ -10,8 +10,8 @@ use super::{
     spacetime::{self, Picture},
     words,
 };
-use crate::pages::escaped;
 use checker::{Counterexample, Finding, KeyCount, KeyVerdict, Validity};
+use pages::escaped;
 use std::fmt::Write;
 
 /// So many invalid keys are drawn, and so many wrong scans are told.

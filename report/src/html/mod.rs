@@ -17,15 +17,10 @@ mod thinned;
 mod words;
 mod wrong;
 
-use crate::{
-    cli,
-    commands::test::complain,
-    pages::{Page, visible_data},
-    report::{self, Around, Told},
-};
 use facts::Facts;
 use failure::{Exit, Failure};
 use judge::Judgement;
+use pages::{Page, visible_data};
 use plan::Plan;
 use run_directory::{RunDirectory, write_whole};
 use std::{
@@ -35,40 +30,6 @@ use std::{
 
 /// So many keys that a scan missed are looked up.
 const KEYS_LOOKED_UP_MAX: usize = 200;
-
-/// `report RUN`: writes the page, says where it is, and opens it if asked to.
-pub fn command(args: &cli::ReportArgs) -> Result<Exit, Failure> {
-    let run = RunDirectory::open(&args.run)
-        .or_else(|| judge::parts::kept::open(&args.run))
-        .ok_or_else(|| {
-            Failure::new(
-                Exit::NoInput,
-                format!(
-                    "{} is no run directory: there is no history.jsonl in it",
-                    args.run.display()
-                ),
-            )
-        })?;
-    let judged = judged(&run);
-    let path = match (write(&run, judged.as_ref()), &judged) {
-        (Ok(path), _) => path,
-        (Err(failure), Ok(judgement)) => {
-            // The page cannot be had, the verdict can.
-            let around = Around { run: Some(run_directory::shown(&run)), ..Around::default() };
-            report::print(judgement, &around, Told::default());
-            return Err(failure);
-        }
-        (written, Err(_)) => {
-            complain(written);
-            return judged.map(|_| Exit::Valid);
-        }
-    };
-    terminal::result(path.display());
-    if args.open {
-        open(&path)?;
-    }
-    judged.map(|_| Exit::Valid)
-}
 
 /// Writes the page of a run; of a refused one too, as far as it goes.
 pub fn write(run: &RunDirectory, judged: Result<&Judgement, &Failure>) -> Result<PathBuf, Failure> {
@@ -92,7 +53,7 @@ pub fn panels_of(run: &RunDirectory) -> Result<serde_json::Value, Failure> {
 }
 
 /// What it was judged to be, or is, if nobody judged it yet.
-fn judged(run: &RunDirectory) -> Result<Judgement, Failure> {
+pub fn judged(run: &RunDirectory) -> Result<Judgement, Failure> {
     match judge::read_verdict(run) {
         Some(judgement) => Ok(judgement),
         None => judge::judge(&run.history(), &judge::Judging::default()),
@@ -134,7 +95,7 @@ fn page(
         files: &files(run.path()),
     });
     let data = data.to_string();
-    let script = include_str!("../pages/report.js");
+    let script = include_str!("report.js");
     Ok(Page { title: &title, body: &body, draws: true, script, data: Some(&data) }.html())
 }
 
@@ -187,18 +148,4 @@ fn files(directory: &Path) -> Vec<String> {
     });
     names.sort();
     names
-}
-
-/// Asks the desktop to show a file.
-fn open(path: &Path) -> Result<(), Failure> {
-    let opener = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
-    let cannot = |why: String| {
-        Failure::software(format!("{why}; open {} in a browser yourself", path.display()))
-    };
-    let status = std::process::Command::new(opener).arg(path).status();
-    match status {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(cannot(format!("{opener} ended with {status}"))),
-        Err(error) => Err(cannot(format!("{opener} cannot be run: {error}"))),
-    }
 }

@@ -12,7 +12,7 @@ use axum::{
     middleware::{Next, from_fn},
     response::{IntoResponse, Response},
 };
-use cluster::foreign_requests;
+use cluster::{foreign_requests, wall_clock::refuse_before_1970};
 use failure::Failure;
 use std::{
     collections::BTreeSet,
@@ -21,7 +21,6 @@ use std::{
     net::{IpAddr, SocketAddr},
     time::SystemTime,
 };
-use targets::wall_clock::refuse_before_1970;
 use tokio::net::TcpListener;
 
 /// The "bad ports" of the WHATWG Fetch standard (<https://fetch.spec.whatwg.org/#port-blocking>), which browsers block.
@@ -51,7 +50,7 @@ pub fn refuse_blocked(what: &str, port: u16) -> Result<(), Failure> {
 /// Listens at an address (port 0 = pick one).
 pub async fn listen(what: &str, addr: SocketAddr) -> Result<TcpListener, Failure> {
     refuse_blocked(what, addr.port())?;
-    refuse_before_1970(SystemTime::now())?;
+    refuse_before_1970(SystemTime::now()).map_err(Failure::target_or_disk)?;
     // Held until another one is found, so that it is not drawn again.
     let mut useless = Vec::new();
     loop {

@@ -5,8 +5,8 @@
 //! the checker says; here each step only gets the earliest moment that it can have had.
 
 use super::facts::{Facts, Wanted};
-use crate::pages::escaped;
 use checker::Counterexample;
+use pages::escaped;
 use std::fmt::Write;
 
 /// One operation of the order.

@@ -11,8 +11,8 @@ use super::{
     facts::{Facts, Wanted},
     scale::{LEFT, LETTER, RIGHT, Scale, WIDTH},
 };
-use crate::pages::escaped;
 use judge::Judgement;
+use pages::escaped;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write,

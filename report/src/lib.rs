@@ -1,6 +1,6 @@
 //! What a person reads at the end: an ending that fits a screen, and on demand everything.
 //!
-//! In: a [`Judgement`], and where its run's files are. Out: lines for stdout. Decides nothing.
+//! In: a [`Judgement`], and where its run's files are. Out: lines for stdout, and the page ([`html`]). Decides nothing.
 
 mod cause;
 mod details;
@@ -11,16 +11,20 @@ mod figures;
 mod frame;
 #[cfg(test)]
 mod goldens;
+pub mod html;
 
 pub use ending::{Around, ending};
 pub use frame::Form;
 
 use checker::Validity;
+use failure::{Exit, Failure};
 use judge::{
-    Judgement,
+    Judgement, Judging, KeysListed, counterexamples,
     experiment::{Finding, Weight},
 };
+use run_directory::{RunDirectory, shown, shown_path};
 use std::io::IsTerminal;
+use terminal::complain;
 
 /// So many reasons are listed; the rest is in verdict.json.
 const LISTED_MAX: usize = 10;
@@ -130,4 +134,76 @@ pub fn verdict(judgement: &Judgement) -> Vec<String> {
     }
     lines.extend(more_keys.map(|more| format!("  - {more}")));
     lines
+}
+
+/// Judges a run's history, and tells what is judged. `repeat` is the command that repeats the run. The verdict is said
+/// before anything is written, and decides how the program ends, also if a file beside it cannot be written.
+pub fn conclude(
+    run: &RunDirectory,
+    troubles: &[String],
+    repeat: &str,
+    judging: &Judging,
+    told: Told,
+) -> Result<Exit, Failure> {
+    if !run.history().exists() {
+        return Err(judge::lost(run));
+    }
+    terminal::note(format_args!("judging {}", run.history().display()));
+    let mut judgement = match judge::judge(&run.history(), judging) {
+        Ok(judgement) => judgement,
+        Err(failure) => {
+            complain(html::write(run, Err(&failure)));
+            return Err(failure);
+        }
+    };
+    if told.json {
+        terminal::data(judgement.json(KeysListed::None)?);
+    } else {
+        let around = Around {
+            run: Some(shown(run)),
+            report: Some(shown_path(&run.html())),
+            repeat: Some(repeat.to_owned()),
+            troubles: troubles.to_vec(),
+            ..Around::default()
+        };
+        print(&judgement, &around, told);
+    }
+    let listed = if told.per_key { KeysListed::All } else { KeysListed::Remarkable };
+    complain(judgement.write(&run.verdict(), listed));
+    complain(counterexamples::write(&judgement, run.path()));
+    complain(html::write(run, Ok(&judgement)));
+    match (judgement.exit(), troubles.first()) {
+        // A target that was in trouble of its own did not just keep its promises.
+        (Exit::Valid, Some(trouble)) => Err(Failure::target_or_disk(trouble)),
+        (exit, _) => Ok(exit),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_cannot_be_written_hide_no_verdict() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let run = RunDirectory::at(folder.path().to_owned());
+        let history = [
+            r#"{"format":"jepsen-tikv history","version":1}"#,
+            r#"{"index":0,"time":1,"process":0,"type":"invoke","f":"put","key":"a","value":"1"}"#,
+            r#"{"index":1,"time":2,"process":0,"type":"ok","f":"put","key":"a","value":"1"}"#,
+            r#"{"index":2,"time":3,"process":0,"type":"invoke","f":"get","key":"a","value":null}"#,
+            r#"{"index":3,"time":4,"process":0,"type":"ok","f":"get","key":"a","value":null}"#,
+        ];
+        std::fs::write(run.history(), history.join("\n") + "\n").expect("written");
+        // Where the files would be there are folders, which root cannot overwrite either.
+        let counterexample = run.path().join("counterexample-a.jsonl");
+        for taken in [run.verdict(), run.html(), counterexample] {
+            std::fs::create_dir_all(taken.join("in-the-way")).expect("made");
+        }
+        let exit = conclude(&run, &["a trouble".into()], "", &Judging::default(), Told::default());
+        assert_eq!(exit.expect("a verdict"), Exit::Invalid);
+        std::fs::remove_dir_all(run.verdict()).expect("removed");
+        conclude(&run, &[], "", &Judging::default(), Told::default()).expect("a verdict");
+        assert!(judge::read_verdict(&run).is_some());
+    }
 }

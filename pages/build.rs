@@ -15,7 +15,7 @@ const CARRIER: &str = "charming";
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
-    println!("cargo:rerun-if-changed=Cargo.lock");
+    println!("cargo:rerun-if-changed=../Cargo.lock");
     let version = locked_version();
     let mut places = unpacked_by_cargo(&version).into_iter().chain(named_by_cargo());
 
@@ -30,7 +30,7 @@ fn main() {
 
 /// The carrier's version in Cargo.lock.
 fn locked_version() -> String {
-    let lock = fs::read_to_string("Cargo.lock").expect("Cargo.lock is part of the repository");
+    let lock = fs::read_to_string("../Cargo.lock").expect("Cargo.lock is part of the repository");
     let mut lines = lock.lines().skip_while(|line| *line != format!("name = \"{CARRIER}\""));
     let version = lines.nth(1).and_then(|line| line.strip_prefix("version = \""));
     version.and_then(|line| line.strip_suffix('"')).expect("the carrier is locked").to_owned()

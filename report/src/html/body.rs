@@ -4,8 +4,8 @@
 //! panels need one. All that comes from a run is escaped.
 
 use super::{errors::Kind, facts::Facts, wrong};
-use crate::{pages::escaped, report};
 use judge::{FaultJudged, Judgement};
+use pages::escaped;
 use std::fmt::Write;
 
 /// So many rows of a table are shown.
@@ -58,7 +58,7 @@ fn verdict(told: &Told<'_>) -> String {
     let judgement = told.judgement;
     let mut lines = match told.refused {
         Some(why) => vec![format!("REFUSED: this history cannot be judged. {why}")],
-        None => report::verdict(judgement),
+        None => crate::verdict(judgement),
     };
     let class = judgement.validity.to_string();
     let mut html = format!("<section class=\"verdict {class}\" aria-label=\"Verdict\">");
@@ -83,7 +83,7 @@ fn verdict(told: &Told<'_>) -> String {
             write!(html, "<ul>{items}</ul>")
         };
     }
-    for note in report::notes(judgement) {
+    for note in crate::notes(judgement) {
         let _ = write!(html, "<p>{}</p>", escaped(&note));
     }
     if let Some(torn) = &told.facts.torn {
@@ -151,7 +151,7 @@ fn experiment(judgement: &Judgement) -> String {
     }
     let mut html = String::from("<h2>What the experiment showed</h2>\n<ul>");
     for finding in &judgement.experiment {
-        let _ = write!(html, "<li>{}</li>", escaped(&report::experiment(finding)));
+        let _ = write!(html, "<li>{}</li>", escaped(&crate::experiment(finding)));
     }
     html + "</ul>\n"
 }

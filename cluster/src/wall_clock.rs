@@ -1,0 +1,30 @@
+//! The machine's wall clock, on which nothing relies. A moment before 1970 is refused where it would end a process: the
+//! storage engine and HTTP servers do not know such times.
+
+use std::time::SystemTime;
+
+/// The wall clock says a time before 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("this machine's clock says a time before 1970: set it, and start again")]
+pub struct BeforeEpoch;
+
+/// Refuses a wall clock that says a time before 1970.
+pub fn refuse_before_1970(now: SystemTime) -> Result<(), BeforeEpoch> {
+    if now < SystemTime::UNIX_EPOCH { Err(BeforeEpoch) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_wall_clock_before_1970_is_one_sentence() {
+        let second = Duration::from_secs(1);
+        for fine in [SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH + second, SystemTime::now()] {
+            refuse_before_1970(fine).expect("a time that everything knows");
+        }
+        let refused = refuse_before_1970(SystemTime::UNIX_EPOCH - second).expect_err("refused");
+        assert!(refused.to_string().contains("before 1970: set it"), "{refused}");
+    }
+}

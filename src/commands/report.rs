@@ -1,0 +1,59 @@
+//! `report RUN`: writes report.html, says where it is, and opens it if asked to.
+
+use crate::cli::ReportArgs;
+use failure::{Exit, Failure};
+use report::{
+    Around, Told,
+    html::{judged, write},
+};
+use run_directory::RunDirectory;
+use std::path::Path;
+use terminal::complain;
+
+/// `report RUN`: writes the page, says where it is, and opens it if asked to.
+pub fn command(args: &ReportArgs) -> Result<Exit, Failure> {
+    let run = RunDirectory::open(&args.run)
+        .or_else(|| judge::parts::kept::open(&args.run))
+        .ok_or_else(|| {
+            Failure::new(
+                Exit::NoInput,
+                format!(
+                    "{} is no run directory: there is no history.jsonl in it",
+                    args.run.display()
+                ),
+            )
+        })?;
+    let judged = judged(&run);
+    let path = match (write(&run, judged.as_ref()), &judged) {
+        (Ok(path), _) => path,
+        (Err(failure), Ok(judgement)) => {
+            // The page cannot be had, the verdict can.
+            let around = Around { run: Some(run_directory::shown(&run)), ..Around::default() };
+            report::print(judgement, &around, Told::default());
+            return Err(failure);
+        }
+        (written, Err(_)) => {
+            complain(written);
+            return judged.map(|_| Exit::Valid);
+        }
+    };
+    terminal::result(path.display());
+    if args.open {
+        open(&path)?;
+    }
+    judged.map(|_| Exit::Valid)
+}
+
+/// Asks the desktop to show a file.
+fn open(path: &Path) -> Result<(), Failure> {
+    let opener = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
+    let cannot = |why: String| {
+        Failure::software(format!("{why}; open {} in a browser yourself", path.display()))
+    };
+    let status = std::process::Command::new(opener).arg(path).status();
+    match status {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(cannot(format!("{opener} ended with {status}"))),
+        Err(error) => Err(cannot(format!("{opener} cannot be run: {error}"))),
+    }
+}
