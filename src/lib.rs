@@ -6,34 +6,19 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod attempts;
-mod check;
 mod cli;
-mod clusters;
 mod commands;
-mod count;
-mod doctor;
 #[doc(hidden)]
 pub mod doors;
-mod export;
 mod fuzz;
-mod internal_run;
-mod live;
-mod live_tester;
 mod logging;
-mod metrics;
-mod minimize;
 mod nightly;
 mod parts;
-mod pd_endpoints;
 mod replay;
 mod self_test;
-mod serve;
 mod shrink;
 mod stand_ins;
-mod target_check;
-mod tui;
-mod watching;
-mod ycsb;
+mod watch;
 
 use failure::{Exit, Failure};
 use std::process::ExitCode;
@@ -101,12 +86,12 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
             }
             Ok(Exit::Valid)
         }
-        cli::Command::Export(args) => export::command(&args),
+        cli::Command::Export(args) => commands::export::command(&args),
         cli::Command::Heal(args) => targets::heal::command(args.directory.as_deref()),
         cli::Command::InternalExec(args) => args.run(),
         cli::Command::InternalPd(args) => args.run(),
         cli::Command::InternalRun(args) => args.run(),
-        cli::Command::TargetCheck(args) => target_check::command(&args),
+        cli::Command::TargetCheck(args) => commands::target_check::command(&args),
         cli::Command::InternalStore(args) => args.run(),
         cli::Command::SelfTest(args) => self_test::command(&args),
         cli::Command::Test(args) => test(&args),
@@ -129,9 +114,9 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
             let plan = plan::Plan::of_scenario(surveyed(args.config()?)?, scenario)?;
             planned(&plan, &runs_dir, beside)
         }
-        cli::Command::Load(args) => ycsb::load(&args),
-        cli::Command::Ycsb(args) => ycsb::run(&args),
-        cli::Command::Count(args) => count::command(&args),
+        cli::Command::Load(args) => commands::ycsb::load(&args),
+        cli::Command::Ycsb(args) => commands::ycsb::run(&args),
+        cli::Command::Count(args) => commands::count::command(&args),
         cli::Command::Fuzz(args) => fuzz::command(&args.fuzzing()?),
         cli::Command::Simulate(args) => {
             let beside = args.test.beside()?;
@@ -139,15 +124,15 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
             commands::simulate::command(&plan, &runs_dir, &beside.judging(), beside.told)
         }
         cli::Command::Shrink(args) => shrink::command(&args),
-        cli::Command::Doctor(args) => doctor::command(&args),
+        cli::Command::Doctor(args) => commands::doctor::command(&args),
         cli::Command::Completions(args) => args.run(),
         cli::Command::Man(args) => args.run(),
         cli::Command::Nightly(args) => nightly::command(&args),
-        cli::Command::Minimize(args) => minimize::command(&args),
+        cli::Command::Minimize(args) => commands::minimize::command(&args),
         cli::Command::Report(args) => commands::report::command(&args),
-        cli::Command::Serve(args) => serve::command(&args),
-        cli::Command::Check(args) => check::command(&args),
-        cli::Command::Cluster(args) => clusters::command(&args.command),
-        cli::Command::InternalSupervisor(_) => clusters::detached_supervisor(),
+        cli::Command::Serve(args) => commands::serve::command(&args),
+        cli::Command::Check(args) => commands::check::command(&args),
+        cli::Command::Cluster(args) => commands::clusters::command(&args.command),
+        cli::Command::InternalSupervisor(_) => commands::clusters::detached_supervisor(),
     }
 }

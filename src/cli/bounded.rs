@@ -76,10 +76,16 @@ fn prepare(words: &[String]) -> Result<(), Failure> {
             cli::plan::PlanCommand::Draw(args) => Plan::draw(args.config()?).map(drop),
             _ => Ok(()),
         },
-        Load(args) => crate::ycsb::settings::Settings::of(&args.properties()?, true).map(drop),
-        Ycsb(args) => crate::ycsb::settings::Settings::of(&args.properties()?, false).map(drop),
+        Load(args) => {
+            crate::commands::ycsb::settings::Settings::of(&args.properties()?, true).map(drop)
+        }
+        Ycsb(args) => {
+            crate::commands::ycsb::settings::Settings::of(&args.properties()?, false).map(drop)
+        }
         cli::Command::Cluster(args) => match args.command {
-            cli::ClusterCommand::Up(args) => crate::clusters::wish::Wish::checked(&args).map(drop),
+            cli::ClusterCommand::Up(args) => {
+                crate::commands::clusters::wish::Wish::checked(&args).map(drop)
+            }
             _ => Ok(()),
         },
         _ => Ok(()),

@@ -1,6 +1,6 @@
 //! The flags of `count`.
 
-use crate::pd_endpoints::PdArgs;
+use crate::commands::pd_endpoints::PdArgs;
 use clap::Args;
 use failure::Exit;
 

@@ -169,7 +169,7 @@ pub enum Command {
     InternalSupervisor(InternalSupervisorArgs),
     /// Carry out the plan of a run directory
     #[command(hide = true)]
-    InternalRun(crate::internal_run::RunArgs),
+    InternalRun(crate::commands::internal_run::RunArgs),
     /// Become another program that ends with the tester
     #[command(hide = true)]
     InternalExec(targets::internal::ExecArgs),

@@ -1,6 +1,6 @@
 //! The flags that say how a run is watched while it goes; all commands that run something share them.
 
-use crate::{commands::test::Beside, live};
+use crate::{commands::test::Beside, watch::live};
 use clap::Args;
 use failure::Failure;
 use pages::serving;

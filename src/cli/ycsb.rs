@@ -1,7 +1,7 @@
 //! The flags of `load` and `ycsb`: go-ycsb's, and where TiKV is.
 
 use super::times::parse_ms;
-use crate::{pd_endpoints::PdArgs, ycsb::Properties};
+use crate::commands::{pd_endpoints::PdArgs, ycsb::Properties};
 use clap::Args;
 use failure::{Exit, Failure};
 use plan::config::ClientName;

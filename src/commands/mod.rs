@@ -1,5 +1,16 @@
-//! A file or a folder for each subcommand.
+//! A file or a folder for each subcommand: from its checked flags to how the program ends.
 
+pub mod check;
+pub mod clusters;
+pub mod count;
+pub mod doctor;
+pub mod export;
+pub mod internal_run;
+pub mod minimize;
+pub mod pd_endpoints;
 pub mod report;
+pub mod serve;
 pub mod simulate;
+pub mod target_check;
 pub mod test;
+pub mod ycsb;

@@ -4,7 +4,7 @@
 //! In: a plan. Out: the files of the run directory, and how the program ends. Whatever way it takes, the target is
 //! stopped at the end, and what was stopped by the nemesis runs again before that.
 
-use crate::{tui::Tui, watching::Watching};
+use crate::watch::{audience::Watching, tui::Tui};
 use failure::{Exit, Failure};
 use judge::Judging;
 use plan::Plan;

@@ -206,7 +206,7 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ycsb::properties::Properties;
+    use crate::commands::ycsb::properties::Properties;
     use client::{Cause, ClientError, Reply};
     use futures::future::BoxFuture;
     use rand_chacha::rand_core::SeedableRng;

@@ -3,7 +3,7 @@
 //! In: what the run shares with its progress bar, and every event of the nemesis. Out: [`TesterSeen`] once a second. It
 //! hears what the history hears, and decides nothing.
 
-use crate::live::{FaultShown, OperationShown, Tester, TesterSeen};
+use crate::watch::live::{FaultShown, OperationShown, Tester, TesterSeen};
 use histories::{Event, Process, What};
 use judge::faults_seen::FaultFinder;
 use run::recording::Recording;

@@ -5,10 +5,12 @@
 
 use crate::{
     commands::test::Beside,
-    live::{self, Live, Watched},
-    live_tester::LiveTester,
-    metrics::{self, Endpoint, Metrics, RunInfo},
-    tui::Seen,
+    watch::{
+        live::{self, Live, Watched},
+        live_tester::LiveTester,
+        metrics::{self, Endpoint, Metrics, RunInfo},
+        tui::Seen,
+    },
 };
 use failure::Failure;
 use histories::Outcome;

@@ -14,7 +14,7 @@ use super::{
     spec::Spec,
     wish::Wish,
 };
-use crate::live::{self, Live, Source};
+use crate::watch::live::{self, Live, Source};
 use client::pd_http::PdHttp;
 use failure::{Exit, Failure};
 use nemesis::PausedProcesses;

@@ -4,7 +4,7 @@
 //! operation from it makes it linearizable; of several invalid keys (the first hundred) the one with the fewest operations
 //! is taken.
 
-use crate::{check, cli::MinimizeArgs};
+use crate::{cli::MinimizeArgs, commands::check};
 use checker::KeyVerdict;
 use failure::{Exit, Failure};
 use judge::{Judging, counterexamples};

@@ -8,7 +8,7 @@ mod draw;
 mod screen;
 mod shown;
 
-use crate::live::Past;
+use crate::watch::live::Past;
 use failure::Failure;
 use screen::Screen;
 use shown::Shown;

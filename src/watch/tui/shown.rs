@@ -2,7 +2,7 @@
 //!
 //! In: the run's progress, and what was seen of the cluster so far. Out: plain data.
 
-use crate::live::{OperationShown, Past, Update};
+use crate::watch::live::{OperationShown, Past, Update};
 use targets::observe::StoreSeen;
 use terminal::{escaped, progress::Progress};
 
@@ -95,7 +95,7 @@ impl Shown {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tui::draw;
+    use crate::watch::tui::draw;
     use ratatui::{Terminal, backend::TestBackend};
 
     const HOSTILE: &str =

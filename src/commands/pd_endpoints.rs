@@ -2,7 +2,7 @@
 //!
 //! In: what flags and properties say. Out: PD's addresses, seen to answer, or one sentence. Starts nothing.
 
-use crate::clusters;
+use crate::commands::clusters;
 use clap::Args;
 use client::{DirectClient, DirectOptions, PdHttp, RawKv, TikvClient, TikvClientOptions};
 use failure::Failure;

@@ -5,7 +5,7 @@
 
 use crate::{
     cli::{ConfigArgs, ConfigCommand},
-    pd_endpoints,
+    commands::pd_endpoints,
 };
 use client::{PdHttp, pd_http::PdHttpError};
 use failure::{Exit, Failure};

@@ -157,7 +157,7 @@ pub fn step(proportions: &Proportions, random: &mut ChaCha8Rng) -> Step {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ycsb::properties::Properties;
+    use crate::commands::ycsb::properties::Properties;
     use rand_chacha::rand_core::SeedableRng;
 
     fn settings(distribution: &str) -> Settings {

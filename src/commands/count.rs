@@ -4,7 +4,7 @@
 //! cannot be read is asked again and in the end is a failure: a part is never given out as the whole. The pages are not
 //! one snapshot, so what is written meanwhile may or may not be counted.
 
-use crate::{cli::CountArgs, pd_endpoints};
+use crate::{cli::CountArgs, commands::pd_endpoints};
 use client::{Outcome, RawKv, Request, Response};
 use failure::{Exit, Failure};
 use std::time::Duration;

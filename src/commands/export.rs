@@ -3,7 +3,7 @@
 //! In: a history in any format that we read. Out: EDN, on stdout for one key, otherwise a file for each. What cannot be said
 //! in it is refused or counted on stderr (`histories::export` says what that is). Judges nothing.
 
-use crate::{check, cli::ExportArgs};
+use crate::{cli::ExportArgs, commands::check};
 use failure::{Exit, Failure};
 use histories::{
     Key, ReadError, ReadOptions,

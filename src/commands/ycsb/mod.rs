@@ -13,7 +13,7 @@ pub(crate) mod settings;
 mod shipped;
 mod table;
 
-use crate::{cli::YcsbArgs, pd_endpoints};
+use crate::{cli::YcsbArgs, commands::pd_endpoints};
 use drive::Driven;
 use failure::{Exit, Failure};
 use records::Records;

@@ -98,7 +98,7 @@ fn table<const N: usize>(columns: [(&str, bool); N], rows: Vec<[String; N]>) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clusters::{spec::Life, status::InstanceState};
+    use crate::commands::clusters::{spec::Life, status::InstanceState};
 
     fn store(id: u64, process: InstanceState, ended: Option<&str>) -> Instance {
         Instance {

@@ -4,7 +4,7 @@
 //! colour alone.
 
 use super::shown::Shown;
-use crate::live::OperationShown;
+use crate::watch::live::OperationShown;
 use ratatui::{
     Frame,
     layout::{Constraint, Layout, Rect},
