@@ -93,19 +93,20 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
         cli::Command::InternalRun(args) => args.run(),
         cli::Command::TargetCheck(args) => commands::target_check::command(&args),
         cli::Command::InternalStore(args) => args.run(),
-        cli::Command::SelfTest(args) => self_test::command(&args),
+        cli::Command::SelfTest(args) => self_test::command(&args.self_test()?),
         cli::Command::Test(args) => test(&args),
         cli::Command::BenchRecording(args) => {
             commands::test::recording_cost(&plan::Plan::draw(args.config()?)?, &args.runs_dir)
         }
         cli::Command::Plan(args) => args.run(),
         cli::Command::Replay(args) => {
+            let plan = args.plan()?.on(|config| surveyed(config.clone()))?;
             if let Some(times) = args.times {
-                return replay::command(&args, times);
+                return replay::many(&plan, &args.run, times, &args.runs_dir);
             }
             let beside =
                 commands::test::Beside { told: args.ending.told(), ..args.watching.beside()? };
-            planned(&replay::plan(&args)?, &args.runs_dir, beside)
+            planned(&plan, &args.runs_dir, beside)
         }
         cli::Command::Scenario(args) => {
             let (scenario, runs_dir) = (args.scenario()?, args.runs_dir.clone());
@@ -123,11 +124,11 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
             let (plan, runs_dir) = (args.plan()?, args.runs_dir());
             commands::simulate::command(&plan, &runs_dir, &beside.judging(), beside.told)
         }
-        cli::Command::Shrink(args) => shrink::command(&args),
+        cli::Command::Shrink(args) => shrink::command(&args.shrinking()?),
         cli::Command::Doctor(args) => commands::doctor::command(&args),
         cli::Command::Completions(args) => args.run(),
         cli::Command::Man(args) => args.run(),
-        cli::Command::Nightly(args) => nightly::command(&args),
+        cli::Command::Nightly(args) => nightly::command(&args.night()?),
         cli::Command::Minimize(args) => commands::minimize::command(&args),
         cli::Command::Report(args) => commands::report::command(&args),
         cli::Command::Serve(args) => commands::serve::command(&args),

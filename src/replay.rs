@@ -4,10 +4,7 @@
 //! what the run showed if there is one. Real processes repeat the schedule, not the interleaving, so that a rate is all
 //! that can be said; in virtual time the plan decides everything, and the histories are compared byte for byte.
 
-use crate::{
-    attempts::{Attempt, Attempts},
-    cli::ReplayArgs,
-};
+use crate::attempts::{Attempt, Attempts};
 use checker::Validity;
 use failure::{Exit, Failure};
 use judge::anomalies::Anomalies;
@@ -15,12 +12,12 @@ use plan::{Plan, config::TargetConfig};
 use run::interrupt;
 use run_directory::{RunDirectory, shown};
 use std::{collections::BTreeSet, fmt::Write as _, io::BufRead, path::Path};
-use targets::{consent, heal, survey::surveyed};
+use targets::{consent, heal};
 
-/// Carries a plan out again so many times, and tells how many of them failed.
-pub fn command(args: &ReplayArgs, times: u32) -> Result<Exit, Failure> {
-    let plan = plan(args)?;
-    consent::ask(&plan)?;
+/// Carries a plan out again so many times, and tells how many of them failed. `from` is the run or the plan that is
+/// repeated.
+pub fn many(plan: &Plan, from: &Path, times: u32, runs_dir: &Path) -> Result<Exit, Failure> {
+    consent::ask(plan)?;
     heal::before_a_run()?;
     let virtual_time = plan.config.target == TargetConfig::Simulated;
     terminal::result(format_args!(
@@ -35,7 +32,7 @@ pub fn command(args: &ReplayArgs, times: u32) -> Result<Exit, Failure> {
     let attempts = Attempts::new()?;
     let mut rate = Rate::default();
     for number in 1..=times {
-        let attempt = attempts.make(&plan, &args.runs_dir)?;
+        let attempt = attempts.make(plan, runs_dir)?;
         if attempts.are_interrupted() && attempt.validity() != Validity::Invalid {
             break;
         }
@@ -46,7 +43,7 @@ pub fn command(args: &ReplayArgs, times: u32) -> Result<Exit, Failure> {
         ));
         rate.count(&attempt, virtual_time)?;
     }
-    let original = shown_by(&args.run);
+    let original = shown_by(from);
     for line in rate.in_words(original.as_ref()) {
         terminal::result(line);
     }
@@ -58,11 +55,6 @@ pub fn command(args: &ReplayArgs, times: u32) -> Result<Exit, Failure> {
         terminal::note(said);
     }
     Ok(rate.exit())
-}
-
-/// The plan, on what its target is now.
-pub fn plan(args: &ReplayArgs) -> Result<Plan, Failure> {
-    args.plan()?.on(|config| surveyed(config.clone()))
 }
 
 /// What a run showed, if it is one and was judged invalid.

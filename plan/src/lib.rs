@@ -9,6 +9,7 @@ pub mod config;
 pub mod key_range;
 mod reading;
 pub mod scenario;
+pub mod times;
 
 use crate::{
     config::{ClusterShape, Config, TargetConfig},

@@ -4,7 +4,6 @@
 //! us to end meanwhile. It is in a process group of its own, so that an interrupt reaches it through us and once; the
 //! kernel ends it with us, and with it what it started. A shell's settings do not reach it.
 
-use crate::cli::defaults;
 use failure::Failure;
 use nix::{
     sys::signal::{Signal, kill},
@@ -18,6 +17,11 @@ use std::{
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
+
+/// The names of the environment variables that stand for flags begin so.
+pub const SETTINGS_PREFIX: &str = "JEPSEN_TIKV_";
+/// Belongs to the processes of the embedded cluster: a filter of their logs.
+const LOG: &str = "JEPSEN_TIKV_LOG";
 
 /// Between two looks at a run.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -78,7 +82,7 @@ impl Children {
         // A new file, not one that a link of that name leads to.
         let _ = std::fs::remove_file(output);
         let said = File::create_new(output)?;
-        defaults::without(&mut Command::new(&self.program))
+        without_settings(&mut Command::new(&self.program))
             .arg("internal-exec")
             .arg(format!("--parent-pid={}", std::process::id()))
             .arg(&self.program)
@@ -135,4 +139,11 @@ pub fn said(output: &Path) -> String {
 /// The last line that says anything.
 pub fn last_line(said: &str) -> &str {
     said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default()
+}
+
+/// A process that is started without this one's settings.
+pub fn without_settings(command: &mut std::process::Command) -> &mut std::process::Command {
+    let ours = std::env::vars_os().map(|(name, _)| name);
+    let ours = ours.filter(|name| name.to_str().is_some_and(|it| it.starts_with(SETTINGS_PREFIX)));
+    ours.filter(|name| name != LOG).fold(command, |command, name| command.env_remove(name))
 }

@@ -12,18 +12,14 @@
 //! ```
 //!
 //! Only what a person starts is affected: the commands that `nightly` and `self-test` start are given without both
-//! ([`without`]), for what they show must not depend on a shell's settings.
+//! ([`without_settings`](crate::attempts::children::without_settings)), for what they show must not depend on a shell's settings.
 
 use super::Cli;
+use crate::attempts::children::SETTINGS_PREFIX as PREFIX;
 use clap::{Arg, CommandFactory};
 use failure::{Exit, Failure};
 use std::path::Path;
 use terminal::escaped;
-
-/// What the variables begin with.
-const PREFIX: &str = "JEPSEN_TIKV_";
-/// Belongs to the processes of the embedded cluster: a filter of their logs.
-const LOG: &str = "JEPSEN_TIKV_LOG";
 
 /// The command line, with the environment.
 pub fn command() -> clap::Command {
@@ -34,13 +30,6 @@ pub fn command() -> clap::Command {
 pub fn of_environment() -> impl Iterator<Item = String> {
     let ours = std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with(PREFIX));
     ours.map(|(_, value)| value.to_string_lossy().into_owned())
-}
-
-/// A process that is started without this one's settings.
-pub fn without(command: &mut std::process::Command) -> &mut std::process::Command {
-    let ours = std::env::vars_os().map(|(name, _)| name);
-    let ours = ours.filter(|name| name.to_str().is_some_and(|it| it.starts_with(PREFIX)));
-    ours.filter(|name| name != LOG).fold(command, |command, name| command.env_remove(name))
 }
 
 fn with_environment(command: clap::Command) -> clap::Command {

@@ -1,6 +1,6 @@
 //! The flags of `fuzz`.
 
-use super::{ReadName, target::TargetArgs, times::parse_ms};
+use super::{ReadName, parse_ms, target::TargetArgs};
 use crate::fuzz::{Fuzzing, Profile, Space};
 use clap::Args;
 use cluster::{defects::Defect, read_mode::ReadMode};

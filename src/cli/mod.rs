@@ -17,6 +17,8 @@ mod fuzz;
 mod heal;
 mod minimize;
 mod named;
+#[cfg(test)]
+mod night_matrix;
 mod nightly;
 pub(crate) mod plan;
 mod reading;
@@ -32,10 +34,10 @@ mod simulate;
 mod target;
 mod target_check;
 mod test;
-mod times;
 mod watching;
 mod ycsb;
 
+pub use ::plan::times::parse_ms;
 pub use check::CheckArgs;
 pub use cluster::{
     ChosenArgs, CleanArgs, ClusterArgs, ClusterCommand, ConfigArgs, ConfigCommand, DownArgs,
@@ -61,7 +63,6 @@ pub use shrink::ShrinkArgs;
 pub use simulate::SimulateArgs;
 pub use target_check::TargetCheckArgs;
 pub use test::TestArgs;
-pub use times::parse_ms;
 pub use ycsb::YcsbArgs;
 
 use ::plan::config::bounds;

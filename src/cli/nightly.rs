@@ -1,9 +1,10 @@
 //! The flags of `nightly`.
 
-use super::times::parse_ms;
-use crate::nightly::{Settings, Span};
+use super::{Command, parse_from, parse_ms};
+use crate::nightly::{Nightly, Settings, Span};
 use clap::Args;
 use failure::{Exit, Failure};
+use plan::config::Config;
 use std::path::PathBuf;
 
 /// The flags of `nightly`.
@@ -31,8 +32,21 @@ pub struct NightlyArgs {
 }
 
 impl NightlyArgs {
+    /// The night, its settings checked.
+    pub fn night(&self) -> Result<Nightly, Failure> {
+        Ok(Nightly {
+            settings: self.settings()?,
+            has_chosen: self.config.is_some() || self.budget.is_some(),
+            seed: self.seed,
+            out: self.out.clone(),
+            fresh: self.fresh,
+            github_annotations: self.github_annotations,
+            read_flags: read_test_flags,
+        })
+    }
+
     /// What the night shall do, checked.
-    pub fn settings(&self) -> Result<Settings, Failure> {
+    fn settings(&self) -> Result<Settings, Failure> {
         let mut settings = match &self.config {
             Some(path) => Settings::read(path)?,
             None => Settings::default(),
@@ -43,4 +57,18 @@ impl NightlyArgs {
         settings.check()?;
         Ok(settings)
     }
+}
+
+/// Reads the words of a command line that begins with `test`, as a user would type them.
+pub fn read_test_flags(words: &[String]) -> Result<Config, Failure> {
+    let program = std::iter::once("jepsen-tikv".to_owned());
+    let Command::Test(args) = parse_from(program.chain(words.iter().cloned()))?.command else {
+        return Err(Failure::software("the matrix made another command than test"));
+    };
+    if args.rotate_keys.is_some() {
+        return Err(Failure::usage(
+            "--rotate-keys is for one long run, which is a command of its own",
+        ));
+    }
+    args.config()
 }

@@ -1,10 +1,9 @@
 //! The flags of `scenario`, and how they become a checked [`Config`] and a [`ScenarioConfig`].
 
 use super::{
-    EndingArgs, TestArgs,
+    EndingArgs, TestArgs, parse_ms,
     shape::{ProfileName, ShapeArgs},
     target::TargetArgs,
-    times::parse_ms,
     watching::WatchingArgs,
 };
 use clap::Args;

@@ -1,5 +1,6 @@
 //! The flags of `self-test`.
 
+use crate::self_test::SelfTest;
 use clap::Args;
 use cluster::defects::Defect;
 use failure::{Exit, Failure};
@@ -27,8 +28,19 @@ pub struct SelfTestArgs {
 }
 
 impl SelfTestArgs {
+    /// The self-test, its defects known.
+    pub fn self_test(&self) -> Result<SelfTest, Failure> {
+        Ok(SelfTest {
+            only: self.defects()?,
+            quick: self.quick,
+            seed: self.seed,
+            jobs: self.jobs(),
+            runs_dir: self.runs_dir.clone(),
+        })
+    }
+
     /// The defects asked for; none = all.
-    pub fn defects(&self) -> Result<Vec<Defect>, Failure> {
+    fn defects(&self) -> Result<Vec<Defect>, Failure> {
         let known = || Defect::ALL.map(Defect::name).join(", ");
         let named = |name: &String| {
             Defect::from_name(name).ok_or_else(|| {
@@ -40,8 +52,30 @@ impl SelfTestArgs {
     }
 
     /// How many runs at a time.
-    pub fn jobs(&self) -> usize {
+    fn jobs(&self) -> usize {
         let cores = available_parallelism().map_or(1, usize::from);
         self.jobs.map_or((cores / 2).max(1), usize::from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        cli::{Command, parse_from},
+        self_test::trials::of,
+    };
+    use cluster::defects::Defect;
+
+    #[test]
+    fn every_plan_is_one_that_a_user_can_type() {
+        for defect in Defect::ALL {
+            let flags = of(defect).plan.flags;
+            let line = format!("jepsen-tikv test {flags} --seed 1 --defect {}", defect.name());
+            let cli = parse_from(line.split(' ')).expect("it parses");
+            let Command::Test(args) = cli.command else { panic!("{line}") };
+            let plan = plan::Plan::draw(args.config().expect("usable")).expect("drawn");
+            assert_eq!(plan.schedule.is_empty(), flags.contains("--nemesis none"), "{flags}");
+            assert!(plan.config.time_ms <= 60_000 && of(defect).plan.takes_s <= 60);
+        }
     }
 }

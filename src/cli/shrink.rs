@@ -1,10 +1,11 @@
 //! The flags of `shrink`.
 
-use super::{named::NamedArgs, replay::simulated, times::parse_ms};
+use super::{named::NamedArgs, parse_ms, replay::simulated};
+use crate::shrink::Shrinking;
 use clap::Args;
 use failure::{Exit, Failure};
-use plan::Plan;
-use std::path::PathBuf;
+use plan::{Plan, config::TargetConfig};
+use std::{path::PathBuf, time::Duration};
 
 /// Real processes fail now and then only.
 const ON_PROCESSES: u32 = 3;
@@ -40,8 +41,22 @@ pub struct ShrinkArgs {
 }
 
 impl ShrinkArgs {
+    /// The plan to shrink, on the target that the flags name.
+    pub fn shrinking(&self) -> Result<Shrinking, Failure> {
+        let plan = self.plan()?;
+        Ok(Shrinking {
+            run: self.run.clone(),
+            attempts_per_step: self
+                .attempts_per_step(plan.config.target == TargetConfig::Simulated),
+            plan,
+            time: self.for_ms.map(Duration::from_millis),
+            times: self.times,
+            runs_dir: self.runs_dir.clone(),
+        })
+    }
+
     /// The plan to shrink.
-    pub fn plan(&self) -> Result<Plan, Failure> {
+    fn plan(&self) -> Result<Plan, Failure> {
         let mut plan = Plan::named(&self.run)?;
         if self.simulate {
             simulated(&mut plan)?;
@@ -51,7 +66,7 @@ impl ShrinkArgs {
     }
 
     /// How often a plan is tried.
-    pub fn attempts_per_step(&self, virtual_time: bool) -> u32 {
+    fn attempts_per_step(&self, virtual_time: bool) -> u32 {
         self.attempts_per_step.unwrap_or(if virtual_time { IN_VIRTUAL_TIME } else { ON_PROCESSES })
     }
 }

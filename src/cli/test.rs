@@ -1,8 +1,6 @@
 //! The flags of `test`, and how they become a checked [`Config`].
 
-use super::{
-    EndingArgs, shape::ShapeArgs, target::TargetArgs, times::parse_ms, watching::WatchingArgs,
-};
+use super::{EndingArgs, parse_ms, shape::ShapeArgs, target::TargetArgs, watching::WatchingArgs};
 use crate::commands::test::Beside;
 use clap::{Args, ValueEnum};
 use failure::{Exit, Failure};

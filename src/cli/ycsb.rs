@@ -1,6 +1,6 @@
 //! The flags of `load` and `ycsb`: go-ycsb's, and where TiKV is.
 
-use super::times::parse_ms;
+use super::parse_ms;
 use crate::commands::{pd_endpoints::PdArgs, ycsb::Properties};
 use clap::Args;
 use failure::{Exit, Failure};

@@ -5,9 +5,11 @@
 //! of every axis. Pure: the same seed gives the same order and the same seeds of runs.
 
 use super::settings::Settings;
-use crate::cli::{Command, parse_from};
 use failure::Failure;
-use plan::{Plan, config::TargetConfig};
+use plan::{
+    Plan,
+    config::{Config, TargetConfig},
+};
 use rand::{RngExt, SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use std::collections::HashMap;
@@ -24,8 +26,11 @@ pub struct Cell {
     /// How long clients and faults run side by side, milliseconds.
     pub time_ms: u64,
     /// Its place on each axis.
-    place: Vec<usize>,
+    pub place: Vec<usize>,
 }
+
+/// Reads the words of a command line that begins with `test`: the checked configuration of its run.
+pub type ReadFlags = fn(&[String]) -> Result<Config, Failure>;
 
 /// All that can be run, in order, and what cannot.
 #[derive(Debug, Default)]
@@ -37,7 +42,7 @@ pub struct Matrix {
 }
 
 /// Combines the axes. A value that cannot be combined with anything is refused: it is a slip.
-pub fn of(settings: &Settings, seed: u64) -> Result<Matrix, Failure> {
+pub fn of(settings: &Settings, seed: u64, read: ReadFlags) -> Result<Matrix, Failure> {
     let axes = settings.axes();
     let mut matrix = Matrix::default();
     for place in places(&axes.map(|(_, values)| values.len())) {
@@ -47,7 +52,7 @@ pub fn of(settings: &Settings, seed: u64) -> Result<Matrix, Failure> {
             .map(|((flag, values), &at)| (*flag, values[at].as_str()))
             .collect();
         let label = label(&values);
-        match cell(&values, settings, seed, &label, &place) {
+        match cell(&values, settings, (seed, read), &label, &place) {
             Ok(cell) => matrix.cells.push(cell),
             Err(failure) => matrix.impossible.push((label, failure.sentence)),
         }
@@ -78,7 +83,7 @@ fn label(values: &[(&str, &str)]) -> String {
 fn cell(
     values: &[(&str, &str)],
     settings: &Settings,
-    seed: u64,
+    (seed, read): (u64, ReadFlags),
     label: &str,
     place: &[usize],
 ) -> Result<Cell, Failure> {
@@ -94,32 +99,24 @@ fn cell(
     let own = u64::from(crc32fast::hash(label.as_bytes()));
     let seed = u64::from(ChaCha8Rng::seed_from_u64(seed ^ (own << 32)).random::<u32>());
     arguments.extend(["--fail-fast".to_owned(), "--seed".to_owned(), seed.to_string()]);
-    let program = std::iter::once("jepsen-tikv".to_owned());
-    let Command::Test(args) = parse_from(program.chain(arguments.clone()))?.command else {
-        return Err(Failure::software("the matrix made another command than test"));
-    };
-    if args.rotate_keys.is_some() {
-        return Err(Failure::usage(
-            "--rotate-keys is for one long run, which is a command of its own",
-        ));
-    }
-    let plan = Plan::draw(args.config()?)?;
+    let plan = Plan::draw(read(&arguments)?)?;
     let time_ms = plan.config.time_ms;
     Ok(Cell { label: label.to_owned(), arguments, seed, time_ms, place: place.to_vec() })
 }
 
 /// The flags that name a target's programs and hosts, from the first of the night's targets that is of its kind: a plan
 /// may not choose them. None if there is no such target.
-pub fn named_words(settings: &Settings, target: &TargetConfig) -> Option<Vec<String>> {
+pub fn named_words(
+    settings: &Settings,
+    target: &TargetConfig,
+    read: ReadFlags,
+) -> Option<Vec<String>> {
     if matches!(target, TargetConfig::Embedded | TargetConfig::Simulated) {
         return Some(Vec::new());
     }
     let of_settings = settings.targets.iter().filter_map(|text| {
-        let words = ["jepsen-tikv", "test", "--target"].into_iter().chain(text.split_whitespace());
-        match parse_from(words.map(str::to_owned)).ok()?.command {
-            Command::Test(args) => Some(args.config().ok()?.target),
-            _ => None,
-        }
+        let words = ["test", "--target"].into_iter().chain(text.split_whitespace());
+        Some(read(&words.map(str::to_owned).collect::<Vec<_>>()).ok()?.target)
     });
     let mut alike = of_settings.filter(|it| it.name() == target.name());
     alike.next().map(|it| it.named_words())
@@ -159,71 +156,4 @@ fn ordered(mut cells: Vec<Cell>, seed: u64) -> Vec<Cell> {
         order.push(cell);
     }
     order
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn settings(lines: &str) -> Settings {
-        toml::from_str(lines).expect("settings")
-    }
-
-    #[test]
-    fn the_default_matrix_is_possible_and_the_seed_decides_its_order() {
-        let matrix = of(&Settings::default(), 7).expect("possible");
-        assert_eq!(matrix.cells.len(), 2 * 13 * 2 * 2 * 2);
-        assert!(matrix.impossible.is_empty(), "{:?}", matrix.impossible);
-        let again = of(&Settings::default(), 7).expect("possible");
-        assert_eq!(again.cells, matrix.cells);
-        let other = of(&Settings::default(), 8).expect("possible");
-        let labels = |matrix: &Matrix| -> Vec<String> {
-            matrix.cells.iter().map(|cell| cell.label.clone()).collect()
-        };
-        assert_ne!(labels(&other), labels(&matrix));
-        assert_ne!(other.cells[0].seed, matrix.cells[0].seed);
-    }
-
-    #[test]
-    fn the_first_cells_already_use_every_value() {
-        let cells = of(&Settings::default(), 3).expect("possible").cells;
-        let most = Settings::default().nemeses.len();
-        for (axis, (flag, values)) in Settings::default().axes().into_iter().enumerate() {
-            for (at, value) in values.iter().enumerate() {
-                let early = cells[..most].iter().any(|cell| cell.place[axis] == at);
-                assert!(early, "{flag} {value} comes late");
-            }
-        }
-    }
-
-    #[test]
-    fn a_value_may_bring_flags_of_its_own() {
-        let settings = settings(
-            "workloads = [\"register --keys 3\"]\nnemeses = [\"none\"]\ntargets = [\"embedded --defect cas-race\"]\n\
-             profiles = [\"tikv --time 90\"]\nclients = [\"direct\"]",
-        );
-        let cells = of(&settings, 1).expect("possible").cells;
-        assert_eq!(cells.len(), 1);
-        assert_eq!(
-            cells[0].label,
-            "register-keys-3.none.embedded-defect-cas-race.tikv-time-90.direct"
-        );
-        assert_eq!(cells[0].time_ms, 90_000);
-    }
-
-    #[test]
-    fn what_some_combinations_cannot_is_said_and_what_none_can_is_refused() {
-        let mut some = Settings { profiles: vec!["fast".into()], ..Settings::default() };
-        some.targets = vec!["embedded".into(), "embedded --stores 3 --replicas 3".into()];
-        let matrix = of(&some, 1).expect("possible");
-        assert!(!matrix.impossible.is_empty(), "raising the replicas needs five stores");
-        assert!(matrix.impossible.iter().all(|(label, _)| label.contains("stores-3")));
-        for (lines, named) in [
-            ("nemeses = [\"earthquake\"]", "earthquake"),
-            ("workloads = [\"ycsb-a --no-such-flag\"]", "--no-such-flag"),
-        ] {
-            let refused = of(&settings(lines), 1).expect_err("refused");
-            assert!(refused.sentence.contains(named), "{refused}");
-        }
-    }
 }

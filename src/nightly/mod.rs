@@ -11,7 +11,7 @@ mod failing_plans;
 mod journal;
 mod junit;
 mod markdown;
-mod matrix;
+pub mod matrix;
 mod meaning;
 mod night;
 mod nights;
@@ -22,11 +22,12 @@ mod table;
 
 pub use settings::{Settings, Span};
 
-use crate::{attempts::children::Children, cli::NightlyArgs};
+use crate::attempts::children::Children;
 use carry_out::Steps;
 use failing_plans::FailingPlans;
 use failure::{Exit, Failure};
 use journal::Journal;
+use matrix::ReadFlags;
 use night::Night;
 use nights::Nights;
 use run::interrupt::Listener;
@@ -34,32 +35,52 @@ use settings::Keep;
 use std::path::{Path, PathBuf};
 use targets::heal;
 
+/// A night that a user asks for.
+#[derive(Debug)]
+pub struct Nightly {
+    /// What is run.
+    pub settings: Settings,
+    /// The user chose some of it.
+    pub has_chosen: bool,
+    /// The seed of everything drawn by chance; `None` = drawn.
+    pub seed: Option<u64>,
+    /// Where nights are kept.
+    pub out: PathBuf,
+    /// It does not go on with a night that was interrupted.
+    pub fresh: bool,
+    /// What failed is told in GitHub's form, too.
+    pub github_annotations: bool,
+    /// Reads the flags of a cell of the matrix.
+    pub read_flags: ReadFlags,
+}
+
 /// Runs a night, or goes on with the last one.
-pub fn command(args: &NightlyArgs) -> Result<Exit, Failure> {
-    let settings = args.settings()?;
+pub fn command(args: &Nightly) -> Result<Exit, Failure> {
+    let settings = args.settings.clone();
     heal::before_a_run()?;
     let seed = args.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
     // What cannot be run is refused before anything is made.
-    matrix::of(&settings, seed)?;
+    matrix::of(&settings, seed, args.read_flags)?;
     let nights = Nights::open(&args.out)?;
     let listener = Listener::start()?;
     let (path, journal) = begin(args, &nights, seed, settings)?;
     let header = &journal.header;
-    let matrix = matrix::of(&header.settings, header.seed)?;
+    let matrix = matrix::of(&header.settings, header.seed, args.read_flags)?;
     let steps = Steps {
         night: path,
         children: Children::new(listener.interrupt())?,
         failing: FailingPlans::of(nights.path()),
         keep_all: header.settings.keep == Keep::All,
     };
-    let mut night = Night { steps, journal, matrix, not_run: Vec::new() };
+    let mut night =
+        Night { steps, journal, matrix, read_flags: args.read_flags, not_run: Vec::new() };
     night.run()?;
     night.conclude(&nights, args.github_annotations)
 }
 
 /// The last night if it was interrupted, otherwise a new one.
 fn begin(
-    args: &NightlyArgs,
+    args: &Nightly,
     nights: &Nights,
     seed: u64,
     settings: Settings,
@@ -71,7 +92,7 @@ fn begin(
         return Ok((path, journal));
     };
     let header = &journal.header;
-    let asked = args.config.is_some() || args.budget.is_some();
+    let asked = args.has_chosen;
     // What is run comes from whoever types the command, not from a folder, which may be somebody else's.
     let other = settings.axes() != header.settings.axes() || (asked && settings != header.settings);
     if other || args.seed.is_some_and(|it| it != header.seed) {

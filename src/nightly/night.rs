@@ -8,7 +8,7 @@ use super::{
     carry_out::{Steps, again_label},
     journal::Journal,
     junit, markdown,
-    matrix::{self, Matrix},
+    matrix::{self, Matrix, ReadFlags},
     nights::Nights,
     outcome::{Kind, Outcome, Row},
     shown,
@@ -35,6 +35,8 @@ pub struct Night {
     pub journal: Journal,
     /// What there is to do.
     pub matrix: Matrix,
+    /// Reads the flags of a target.
+    pub read_flags: ReadFlags,
     /// What the budget had no room for.
     pub not_run: Vec<String>,
 }
@@ -97,7 +99,8 @@ impl Night {
                 }
             };
             let settings = &self.journal.header.settings;
-            let Some(named) = matrix::named_words(settings, &plan.config.target) else {
+            let Some(named) = matrix::named_words(settings, &plan.config.target, self.read_flags)
+            else {
                 terminal::note(format_args!(
                     "{label} is left out: a target of its kind ({}) is not among those of this night's settings",
                     plan.config.target.name()

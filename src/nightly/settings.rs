@@ -4,8 +4,8 @@
 //! would type after the axis' flag: a name, and perhaps further flags of `test` that belong to it
 //! (`"playground --version nightly"`). Knows nothing of what becomes of them: [`super::matrix`] does.
 
-use crate::cli::parse_ms;
 use failure::{Exit, Failure};
+use plan::times::parse_ms;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 

@@ -11,7 +11,6 @@ mod least;
 mod table;
 pub mod trials;
 
-use crate::cli::SelfTestArgs;
 use attempt::{Attempt, Judged, Runner};
 use checker::Validity;
 use cluster::defects::Defect;
@@ -19,6 +18,7 @@ use failure::{Exit, Failure};
 use run::interrupt::{self, Listener, Urgency};
 use std::{
     collections::VecDeque,
+    path::PathBuf,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -84,15 +84,30 @@ impl Outcome {
     }
 }
 
+/// A self-test.
+#[derive(Debug)]
+pub struct SelfTest {
+    /// The defects that are to be caught; empty = all.
+    pub only: Vec<Defect>,
+    /// Only the half of them that is quick to find.
+    pub quick: bool,
+    /// The seed of every run; `None` = drawn.
+    pub seed: Option<u64>,
+    /// So many runs at a time.
+    pub jobs: usize,
+    /// Where run directories go.
+    pub runs_dir: PathBuf,
+}
+
 /// Runs the tasks and prints the table.
-pub fn command(args: &SelfTestArgs) -> Result<Exit, Failure> {
-    let tasks = tasks(&args.defects()?, args.quick);
-    let seed = args.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
+pub fn command(asked: &SelfTest) -> Result<Exit, Failure> {
+    let tasks = tasks(&asked.only, asked.quick);
+    let seed = asked.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
     let listener = Listener::start()?;
     let interrupt = listener.interrupt();
-    let runner = Runner::new(args.runs_dir.join("self-test"), interrupt.clone())?;
+    let runner = Runner::new(asked.runs_dir.join("self-test"), interrupt.clone())?;
     terminal::result(format_args!("seed {seed}, {} tasks", tasks.len()));
-    let rows = side_by_side(&tasks, args.jobs(), |task| task.carry_out(&runner, seed))?;
+    let rows = side_by_side(&tasks, asked.jobs, |task| task.carry_out(&runner, seed))?;
     table::print(&rows);
     if interrupt.urgency() != Urgency::None {
         let of = |outcome: Outcome| {

@@ -11,7 +11,7 @@ mod journal;
 mod trees;
 mod trial;
 
-use crate::{attempts::Attempts, cli::ShrinkArgs, replay};
+use crate::{attempts::Attempts, replay};
 use checker::Validity;
 use failure::{Exit, Failure};
 use journal::Journal;
@@ -28,9 +28,26 @@ use targets::{consent, heal, survey::surveyed};
 use trees::Part;
 use trial::{Rated, Stop, Trial};
 
+/// A plan to shrink.
+#[derive(Debug)]
+pub struct Shrinking {
+    /// The run or the plan that failed.
+    pub run: PathBuf,
+    /// Its plan.
+    pub plan: Plan,
+    /// How often one smaller plan is tried.
+    pub attempts_per_step: u32,
+    /// How long to go on; `None` = until nothing more can be left out.
+    pub time: Option<Duration>,
+    /// How often the smallest plan is carried out at the end.
+    pub times: u32,
+    /// Where run directories go.
+    pub runs_dir: PathBuf,
+}
+
 /// Shrinks a plan.
-pub fn command(args: &ShrinkArgs) -> Result<Exit, Failure> {
-    let plan = args.plan()?.on(|config| surveyed(config.clone()))?;
+pub fn command(args: &Shrinking) -> Result<Exit, Failure> {
+    let plan = args.plan.clone().on(|config| surveyed(config.clone()))?;
     if plan.scenario.is_some() {
         return Err(Failure::usage(
             "a scenario is a script, there is nothing to take away from it",
@@ -43,7 +60,7 @@ pub fn command(args: &ShrinkArgs) -> Result<Exit, Failure> {
     heal::before_a_run()?;
     let attempts = Attempts::new()?;
     let plan_hash = plan::hash(&plan.to_json()?);
-    let per_step = args.attempts_per_step(virtual_time);
+    let per_step = args.attempts_per_step;
     let journal = Journal::open(&folder.join("journal.jsonl"), &plan_hash, per_step, || {
         wanted(args, &plan, &attempts, &runs_dir, per_step)
     })?;
@@ -53,8 +70,7 @@ pub fn command(args: &ShrinkArgs) -> Result<Exit, Failure> {
         shown_path(&folder.join("journal.jsonl")),
         journal.len()
     ));
-    let mut trial =
-        Trial::new(&attempts, journal, runs_dir.clone(), args.for_ms.map(Duration::from_millis));
+    let mut trial = Trial::new(&attempts, journal, runs_dir.clone(), args.time);
     let file = folder.join("smallest-plan.json");
     let (smallest, stopped, rated) = if virtual_time {
         let (smallest, stopped) = smallest(&mut trial, plan, &file)?;
@@ -119,7 +135,7 @@ fn folder(run: &Path) -> Result<PathBuf, Failure> {
 
 /// What a plan's run showed; without one the plan is carried out until it fails.
 fn wanted(
-    args: &ShrinkArgs,
+    args: &Shrinking,
     plan: &Plan,
     attempts: &Attempts,
     runs_dir: &Path,

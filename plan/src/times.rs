@@ -1,6 +1,6 @@
 //! Times as flags take them: a number is seconds, or it has a unit.
 
-use plan::config::bounds::WEEK_MS;
+use crate::config::bounds::WEEK_MS;
 
 /// Parses a time: a number is seconds; `ms`, `s`, `m` and `h` are understood.
 pub fn parse_ms(text: &str) -> Result<u64, String> {
