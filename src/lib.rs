@@ -5,18 +5,11 @@
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
-mod attempts;
 mod cli;
 mod commands;
 #[doc(hidden)]
-pub mod doors;
-mod fuzz;
+pub mod fuzz_entry_points;
 mod logging;
-mod nightly;
-mod parts;
-mod replay;
-mod self_test;
-mod shrink;
 mod stand_ins;
 mod watch;
 
@@ -64,23 +57,23 @@ fn test(args: &cli::TestArgs) -> Result<Exit, Failure> {
     let Some(part_ms) = args.rotate_keys else {
         return planned(&plan::Plan::draw(surveyed(config)?)?, &args.runs_dir, args.beside()?);
     };
-    parts::prepare(&mut config, part_ms)?;
+    campaigns::parts::prepare(&mut config, part_ms)?;
     let plan = plan::Plan::draw(surveyed(config)?)?;
     targets::consent::ask(&plan)?;
-    parts::test(&plan, part_ms, &args.runs_dir, args.free())
+    campaigns::parts::test(&plan, part_ms, &args.runs_dir, args.free())
 }
 
 fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
     match command {
         cli::Command::Defects => {
             for defect in cluster::defects::Defect::ALL {
-                let flags = self_test::trials::of(defect).plan.flags;
+                let flags = campaigns::self_test::trials::of(defect).plan.flags;
                 let name = defect.name();
                 terminal::result(format_args!("{name}: {}", defect.breaks()));
                 terminal::result(format_args!(
                     "    caught by: jepsen-tikv test {flags} --defect {name}"
                 ));
-                let shown = self_test::evidence::of(defect);
+                let shown = campaigns::self_test::evidence::of(defect);
                 terminal::result(format_args!("    shown by: {}", shown.evidence));
                 terminal::result(format_args!("    because {}", shown.reason));
             }
@@ -93,7 +86,7 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
         cli::Command::InternalRun(args) => args.run(),
         cli::Command::TargetCheck(args) => commands::target_check::command(&args),
         cli::Command::InternalStore(args) => args.run(),
-        cli::Command::SelfTest(args) => self_test::command(&args.self_test()?),
+        cli::Command::SelfTest(args) => campaigns::self_test::command(&args.self_test()?),
         cli::Command::Test(args) => test(&args),
         cli::Command::BenchRecording(args) => {
             commands::test::recording_cost(&plan::Plan::draw(args.config()?)?, &args.runs_dir)
@@ -102,7 +95,7 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
         cli::Command::Replay(args) => {
             let plan = args.plan()?.on(|config| surveyed(config.clone()))?;
             if let Some(times) = args.times {
-                return replay::many(&plan, &args.run, times, &args.runs_dir);
+                return campaigns::replay::many(&plan, &args.run, times, &args.runs_dir);
             }
             let beside =
                 commands::test::Beside { told: args.ending.told(), ..args.watching.beside()? };
@@ -118,17 +111,17 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
         cli::Command::Load(args) => commands::ycsb::load(&args),
         cli::Command::Ycsb(args) => commands::ycsb::run(&args),
         cli::Command::Count(args) => commands::count::command(&args),
-        cli::Command::Fuzz(args) => fuzz::command(&args.fuzzing()?),
+        cli::Command::Fuzz(args) => campaigns::fuzz::command(&args.fuzzing()?),
         cli::Command::Simulate(args) => {
             let beside = args.test.beside()?;
             let (plan, runs_dir) = (args.plan()?, args.runs_dir());
             commands::simulate::command(&plan, &runs_dir, &beside.judging(), beside.told)
         }
-        cli::Command::Shrink(args) => shrink::command(&args.shrinking()?),
+        cli::Command::Shrink(args) => campaigns::shrink::command(&args.shrinking()?),
         cli::Command::Doctor(args) => commands::doctor::command(&args),
         cli::Command::Completions(args) => args.run(),
         cli::Command::Man(args) => args.run(),
-        cli::Command::Nightly(args) => nightly::command(&args.night()?),
+        cli::Command::Nightly(args) => campaigns::nightly::command(&args.night()?),
         cli::Command::Minimize(args) => commands::minimize::command(&args),
         cli::Command::Report(args) => commands::report::command(&args),
         cli::Command::Serve(args) => commands::serve::command(&args),

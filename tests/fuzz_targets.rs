@@ -68,13 +68,13 @@ fn what_the_program_reads_of_the_seeds_is_read_without_a_panic() {
         files.map(|path| std::fs::read(path).expect("a seed")).collect::<Vec<_>>()
     };
     for text in read("plan") {
-        jepsen_tikv::doors::plan(&text);
+        jepsen_tikv::fuzz_entry_points::plan(&text);
     }
     for text in read("settings") {
         let text = String::from_utf8_lossy(&text);
-        jepsen_tikv::doors::nightly(&text);
-        jepsen_tikv::doors::profile(&text);
-        jepsen_tikv::doors::defaults(&text);
+        jepsen_tikv::fuzz_entry_points::nightly(&text);
+        jepsen_tikv::fuzz_entry_points::profile(&text);
+        jepsen_tikv::fuzz_entry_points::defaults(&text);
     }
     for text in read("pd_answers") {
         client::pd_http::doors::answers(&text);

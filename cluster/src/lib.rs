@@ -12,4 +12,3 @@ pub mod profile;
 pub mod read_mode;
 pub mod simulation;
 pub mod store;
-pub mod wall_clock;

@@ -3,6 +3,8 @@
 //! In: an error from anywhere. Out: the code for the shell and the sentence for stderr. The table in `--help`
 //! is made from this list, so that it cannot disagree.
 
+pub mod wall_clock;
+
 use std::fmt;
 
 /// Every way the program can end.

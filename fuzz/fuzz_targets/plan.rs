@@ -3,4 +3,4 @@
 
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|text: &[u8]| jepsen_tikv::doors::plan(text));
+fuzz_target!(|text: &[u8]| jepsen_tikv::fuzz_entry_points::plan(text));

@@ -2,11 +2,11 @@
 //! The values of a jepsen-tikv.toml live as long as the process, which is meant: run it with `ASAN_OPTIONS=detect_leaks=0`.
 #![no_main]
 
-use jepsen_tikv::doors;
+use jepsen_tikv::fuzz_entry_points;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
-    doors::nightly(text);
-    doors::profile(text);
-    doors::defaults(text);
+    fuzz_entry_points::nightly(text);
+    fuzz_entry_points::profile(text);
+    fuzz_entry_points::defaults(text);
 });

@@ -12,8 +12,8 @@ use axum::{
     middleware::{Next, from_fn},
     response::{IntoResponse, Response},
 };
-use cluster::{foreign_requests, wall_clock::refuse_before_1970};
-use failure::Failure;
+use cluster::foreign_requests;
+use failure::{Failure, wall_clock::refuse_before_1970};
 use std::{
     collections::BTreeSet,
     convert::Infallible,
@@ -50,7 +50,7 @@ pub fn refuse_blocked(what: &str, port: u16) -> Result<(), Failure> {
 /// Listens at an address (port 0 = pick one).
 pub async fn listen(what: &str, addr: SocketAddr) -> Result<TcpListener, Failure> {
     refuse_blocked(what, addr.port())?;
-    refuse_before_1970(SystemTime::now()).map_err(Failure::target_or_disk)?;
+    refuse_before_1970(SystemTime::now())?;
     // Held until another one is found, so that it is not drawn again.
     let mut useless = Vec::new();
     loop {

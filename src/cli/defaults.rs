@@ -12,10 +12,10 @@
 //! ```
 //!
 //! Only what a person starts is affected: the commands that `nightly` and `self-test` start are given without both
-//! ([`without_settings`](crate::attempts::children::without_settings)), for what they show must not depend on a shell's settings.
+//! ([`without_settings`](campaigns::attempts::children::without_settings)), for what they show must not depend on a shell's settings.
 
 use super::Cli;
-use crate::attempts::children::SETTINGS_PREFIX as PREFIX;
+use campaigns::attempts::children::SETTINGS_PREFIX as PREFIX;
 use clap::{Arg, CommandFactory};
 use failure::{Exit, Failure};
 use std::path::Path;

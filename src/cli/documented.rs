@@ -4,7 +4,7 @@
 //! given to the parser. What a document shortens with `…` is left out; a shell's variables are replaced by what they hold.
 
 use super::parse_from;
-use crate::nightly::Settings;
+use campaigns::nightly::Settings;
 use std::path::{Path, PathBuf};
 use yaml_rust2::{Yaml, YamlLoader};
 

@@ -1,7 +1,7 @@
 //! The flags of `fuzz`.
 
 use super::{ReadName, parse_ms, target::TargetArgs};
-use crate::fuzz::{Fuzzing, Profile, Space};
+use campaigns::fuzz::{Fuzzing, Profile, Space};
 use clap::Args;
 use cluster::{defects::Defect, read_mode::ReadMode};
 use failure::{Exit, Failure};

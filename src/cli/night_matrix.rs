@@ -1,7 +1,7 @@
 //! Holds the matrix of a night to the flags that a user can type.
 
 use super::nightly::read_test_flags;
-use crate::nightly::{
+use campaigns::nightly::{
     Settings,
     matrix::{Matrix, of},
 };

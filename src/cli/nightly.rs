@@ -1,7 +1,7 @@
 //! The flags of `nightly`.
 
 use super::{Command, parse_from, parse_ms};
-use crate::nightly::{Nightly, Settings, Span};
+use campaigns::nightly::{Nightly, Settings, Span};
 use clap::Args;
 use failure::{Exit, Failure};
 use plan::config::Config;

@@ -1,6 +1,6 @@
 //! The flags of `self-test`.
 
-use crate::self_test::SelfTest;
+use campaigns::self_test::SelfTest;
 use clap::Args;
 use cluster::defects::Defect;
 use failure::{Exit, Failure};
@@ -60,10 +60,8 @@ impl SelfTestArgs {
 
 #[cfg(test)]
 mod tests {
-    use crate::{
-        cli::{Command, parse_from},
-        self_test::trials::of,
-    };
+    use crate::cli::{Command, parse_from};
+    use campaigns::self_test::trials::of;
     use cluster::defects::Defect;
 
     #[test]

@@ -1,7 +1,7 @@
 //! The flags of `shrink`.
 
 use super::{named::NamedArgs, parse_ms, replay::simulated};
-use crate::shrink::Shrinking;
+use campaigns::shrink::Shrinking;
 use clap::Args;
 use failure::{Exit, Failure};
 use plan::{Plan, config::TargetConfig};

@@ -1,16 +1,17 @@
 //! The machine's wall clock, on which nothing relies. A moment before 1970 is refused where it would end a process: the
 //! storage engine and HTTP servers do not know such times.
 
+use crate::Failure;
 use std::time::SystemTime;
 
-/// The wall clock says a time before 1970.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("this machine's clock says a time before 1970: set it, and start again")]
-pub struct BeforeEpoch;
-
 /// Refuses a wall clock that says a time before 1970.
-pub fn refuse_before_1970(now: SystemTime) -> Result<(), BeforeEpoch> {
-    if now < SystemTime::UNIX_EPOCH { Err(BeforeEpoch) } else { Ok(()) }
+pub fn refuse_before_1970(now: SystemTime) -> Result<(), Failure> {
+    if now < SystemTime::UNIX_EPOCH {
+        return Err(Failure::target_or_disk(
+            "this machine's clock says a time before 1970: set it, and start again",
+        ));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -25,6 +26,7 @@ mod tests {
             refuse_before_1970(fine).expect("a time that everything knows");
         }
         let refused = refuse_before_1970(SystemTime::UNIX_EPOCH - second).expect_err("refused");
+        assert_eq!(refused.exit, crate::Exit::TargetOrDisk);
         assert!(refused.to_string().contains("before 1970: set it"), "{refused}");
     }
 }

@@ -3,7 +3,8 @@
 //! In: any text. Out: nothing; whatever is read or refused, it ends without a panic, and what is read can be written and
 //! read again.
 
-use crate::{cli::defaults, fuzz, nightly};
+use crate::cli::defaults;
+use campaigns::{fuzz, nightly};
 use plan::Plan;
 
 /// A plan.json.

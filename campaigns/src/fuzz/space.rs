@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn the_profile_in_the_documentation_is_the_default() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/fuzzing.md");
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/fuzzing.md");
         let page = std::fs::read_to_string(path).expect("a page");
         let profile = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next());
         assert_eq!(Profile::parse(profile.expect("a profile")).expect("reads"), Profile::default());

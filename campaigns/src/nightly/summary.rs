@@ -203,10 +203,8 @@ fn worst(rows: &[Row]) -> (Outcome, Exit) {
 
 #[cfg(test)]
 pub mod tests {
-    use super::{
-        super::{journal::Header, outcome::Measured},
-        *,
-    };
+    use super::*;
+    use crate::nightly::{journal::Header, outcome::Measured};
 
     /// A row, for tests.
     pub fn row(label: &str, kind: Kind, outcome: Outcome, exit_code: Option<i32>) -> Row {

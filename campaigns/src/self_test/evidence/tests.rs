@@ -92,7 +92,7 @@ fn nothing_at_all_shows_no_defect_and_every_row_says_why() {
 
 #[test]
 fn the_page_has_the_table_as_it_is() {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/self-test.md");
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/self-test.md");
     let page = std::fs::read_to_string(path).expect("a page");
     for defect in Defect::ALL {
         let row = of(defect);
