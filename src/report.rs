@@ -6,8 +6,10 @@ use crate::judge::{FaultJudged, Judgement};
 use crate::scenario::{Finding, Weight};
 use checker::Validity;
 
-/// So many reasons, keys and faults are listed; the rest is in verdict.json.
+/// So many reasons are listed; the rest is in verdict.json.
 const LISTED_MAX: usize = 10;
+/// So many faults are listed: those of a run of an hour.
+const FAULTS_LISTED_MAX: usize = 1_000;
 
 /// Prints a judgement to stdout.
 pub fn print(judgement: &Judgement) {
@@ -19,7 +21,10 @@ pub fn print(judgement: &Judgement) {
 fn lines(judgement: &Judgement) -> Vec<String> {
     let mut lines = vec![String::new()];
     lines.push(operations(judgement));
-    lines.extend(judgement.faults.iter().map(fault));
+    lines.extend(judgement.faults.iter().take(FAULTS_LISTED_MAX).map(fault));
+    if let Some(more @ 1..) = judgement.faults.len().checked_sub(FAULTS_LISTED_MAX) {
+        lines.push(format!("and {more} more faults, in verdict.json"));
+    }
     if let Some(stores) = judgement.leaders.in_words() {
         lines.push(format!("never led when a fault began, so not tested as a leader: {stores}"));
     }

@@ -17,6 +17,7 @@
 use super::Cli;
 use crate::{
     exit::{Exit, Failure},
+    plain_file::{SMALL_BYTES_MAX, read_named_to_string},
     terminal::escaped,
 };
 use clap::{Arg, CommandFactory};
@@ -67,7 +68,7 @@ fn is_settable(arg: &Arg) -> bool {
 
 /// Takes a file's values as defaults.
 pub fn with_file(command: clap::Command, path: &Path) -> Result<clap::Command, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
+    let text = read_named_to_string(path, SMALL_BYTES_MAX).map_err(|error| {
         Failure::new(Exit::NoInput, format!("cannot read --config {}: {error}", path.display()))
     })?;
     with_text(command, &text)

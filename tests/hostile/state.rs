@@ -215,3 +215,16 @@ fn an_own_cluster_writes_no_log_through_a_link() {
     let mode = fs::metadata(place.at("state/jepsen-tikv")).expect("there").permissions().mode();
     assert_eq!(mode & 0o777, 0o700);
 }
+
+#[test]
+fn the_lock_of_nights_is_no_way_to_another_file() {
+    for obstacle in [Obstacle::Link, Obstacle::Device, Obstacle::Fifo] {
+        let place = Place::new();
+        fs::write(place.at("nightly.toml"), "budget = \"1\"\n").expect("written");
+        fs::create_dir(place.at("nights")).expect("made");
+        obstacle.put(&place.at("nights/lock"), &place.precious);
+        let night = ["nightly", "--config", "nightly.toml", "--out", "nights"];
+        let (code, said) = place.ends(&night);
+        assert_eq!(code, Some(TROUBLE), "{obstacle:?}: {said}");
+    }
+}
