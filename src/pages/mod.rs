@@ -81,9 +81,10 @@ fn visible(text: &str) -> Cow<'_, str> {
     }
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
-        match is_hidden(character) {
-            true => shown += &terminal::escaped(character),
-            false => shown.push(character),
+        if is_hidden(character) {
+            shown += &terminal::escaped(character);
+        } else {
+            shown.push(character);
         }
     }
     shown.into()
