@@ -1,5 +1,5 @@
-//! Somebody opens connections and says nothing, or asks under a foreign name: whoever comes after is answered, and
-//! nobody else gets a page.
+//! Somebody opens connections and says nothing, or asks under a foreign name: whoever comes after
+//! is answered, and nobody else gets a page.
 
 use super::{PROGRAM, files::Server};
 use std::{

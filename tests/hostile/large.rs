@@ -1,5 +1,6 @@
-//! Histories with as many faults, names, stores and effects as nobody has: whoever reads them does work for each line
-//! once. At this size work for each pair of lines would end in no time that anybody waits for.
+//! Histories with as many faults, names, stores and effects as nobody has: whoever reads them does
+//! work for each line once. At this size work for each pair of lines would end in no time that
+//! anybody waits for.
 
 use super::{assert_ended_well, run};
 use serde_json::{Value, json};

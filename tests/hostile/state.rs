@@ -1,5 +1,5 @@
-//! Links, FIFOs, devices and files with giant holes in the user's own state directory, and in the directories of
-//! clusters: nobody waits for them, follows them, or reads them to their end.
+//! Links, FIFOs, devices and files with giant holes in the user's own state directory, and in the
+//! directories of clusters: nobody waits for them, follows them, or reads them to their end.
 
 use super::{
     PROGRAM, assert_ended_well,
