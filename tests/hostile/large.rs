@@ -42,11 +42,10 @@ fn judged_and_drawn(shape: &str, steps: impl Iterator<Item = (&'static str, &'st
     let dir = tempfile::tempdir().expect("a directory");
     fs::create_dir(dir.path().join("run")).expect("made");
     write(&dir.path().join("run/history.jsonl"), steps);
-    for command in ["check", "report"] {
-        let output = run(dir.path(), &[command, "run"]);
-        assert_ended_well(&output, &format!("{command} {shape}"));
-        assert_eq!(output.status.code(), Some(i32::from(command == "check")), "{shape}");
-    }
+    // It judges, since nobody has.
+    let output = run(dir.path(), &["report", "run"]);
+    assert_ended_well(&output, shape);
+    assert_eq!(output.status.code(), Some(0), "{shape}: {output:?}");
     let page = fs::metadata(dir.path().join("run/report.html")).expect("a report").len();
     assert!(page <= PAGE_BYTES_MAX, "{shape}: {page} bytes");
 }
