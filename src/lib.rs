@@ -66,6 +66,7 @@ mod targets;
 mod terminal;
 mod traffic;
 mod tui;
+mod wall_clock;
 mod workers;
 mod workload;
 mod ycsb;
