@@ -153,7 +153,7 @@ const WALL_CLOCK: [(&str, &str); 17] = [
     ("src/clusters/watch.rs", "the time of day on the screen"),
     ("src/run_directory.rs", "a run directory's name"),
     ("src/state/own.rs", "a record's name"),
-    ("src/internal.rs", "a clock before 1970, which the storage crate does not survive"),
+    ("src/wall_clock.rs", "a clock before 1970, which the storage crate does not survive"),
     ("src/nightly/nights.rs", "a night's name"),
     ("src/nightly/journal.rs", "when a night began and ended, for a person"),
     ("src/nightly/failing_plans.rs", "files' times: the newest first"),

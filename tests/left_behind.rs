@@ -254,7 +254,8 @@ fn heal_puts_back_what_a_killed_target_check_changed() {
     place.heals("target-check");
 }
 
-/// A folder of runs with a state directory of its own, for testers that start their clusters themselves.
+/// A folder of runs with a state directory of its own, for testers that start their clusters
+/// themselves.
 struct Home(TempDir);
 
 impl Home {

@@ -1,11 +1,17 @@
-//! The machine's wall clock, on which nothing relies. A moment before 1970 is refused where it would end a process: the
-//! storage engine and HTTP servers do not know such times.
+//! The machine's wall clock, which counts for nothing here: but where a moment before 1970 would end
+//! a process, it is refused.
+//!
+//! In: the clock. Out: nothing, or one sentence.
 
 use crate::Failure;
 use std::time::SystemTime;
 
-/// Refuses a wall clock that says a time before 1970.
-pub fn refuse_before_1970(now: SystemTime) -> Result<(), Failure> {
+/// Refuses a clock that says a time before 1970: the storage engine and the HTTP servers abort on it.
+pub fn refuse_before_1970() -> Result<(), Failure> {
+    refuse(SystemTime::now())
+}
+
+fn refuse(now: SystemTime) -> Result<(), Failure> {
     if now < SystemTime::UNIX_EPOCH {
         return Err(Failure::target_or_disk(
             "this machine's clock says a time before 1970: set it, and start again",
@@ -17,16 +23,18 @@ pub fn refuse_before_1970(now: SystemTime) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Exit;
     use std::time::Duration;
 
     #[test]
     fn a_wall_clock_before_1970_is_one_sentence() {
         let second = Duration::from_secs(1);
-        for fine in [SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH + second, SystemTime::now()] {
-            refuse_before_1970(fine).expect("a time that everything knows");
+        refuse_before_1970().expect("this machine's clock is set");
+        for fine in [SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH + second] {
+            refuse(fine).expect("a time that everything knows");
         }
-        let refused = refuse_before_1970(SystemTime::UNIX_EPOCH - second).expect_err("refused");
-        assert_eq!(refused.exit, crate::Exit::TargetOrDisk);
-        assert!(refused.to_string().contains("before 1970: set it"), "{refused}");
+        let failure = refuse(SystemTime::UNIX_EPOCH - second).expect_err("refused");
+        assert_eq!(failure.exit, Exit::TargetOrDisk);
+        assert!(failure.sentence.contains("before 1970: set it"), "{failure}");
     }
 }

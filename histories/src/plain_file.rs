@@ -42,6 +42,12 @@ pub fn read_named(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     read_opened(File::open(path)?, bytes_max)
 }
 
+/// Reads a text whole that the user names, which may be a link or a pipe, if it is not larger than
+/// `bytes_max`.
+pub fn read_named_to_string(path: &Path, bytes_max: u64) -> io::Result<String> {
+    String::from_utf8(read_named(path, bytes_max)?).map_err(|_| refused("it is not UTF-8 text"))
+}
+
 fn read_opened(file: File, bytes_max: u64) -> io::Result<Vec<u8>> {
     let length = file.metadata()?.len();
     let mut bytes = Vec::new();

@@ -1,9 +1,11 @@
-//! The connections of a page's server: so many at most, and a new client is answered whoever holds the others.
+//! The connections of a page's server: so many at most, and a new client is answered whoever holds
+//! the others.
 //!
-//! In: a listener and pages. Out: answers. A connection that brings no whole request is closed after a while. When
-//! all places are taken, the connection that has been quiet for longest makes room: one that waits for its client's
-//! next request, or whose client has stopped reading its answer. When all others are being answered, the new client
-//! is refused at once, with a sentence. Knows nothing of pages.
+//! In: a listener and pages. Out: answers. A connection that brings no whole request is closed
+//! after a while. When all places are taken, the connection that has been quiet for longest makes
+//! room: one that waits for its client's next request, or whose client has stopped reading its
+//! answer. When all others are being answered, the new client is refused at once, with a sentence.
+//! Knows nothing of pages.
 
 use axum::{
     Router,
@@ -101,7 +103,8 @@ struct Connection {
 }
 
 impl Open {
-    /// Returns true if there is room for one more; the one that has been quiet for longest is closed for it.
+    /// Returns true if there is room for one more; the one that has been quiet for longest is
+    /// closed for it.
     fn has_room(&mut self) -> bool {
         self.connections.retain(|it| !it.task.is_finished());
         if self.connections.len() < self.limits.connections {
@@ -206,7 +209,8 @@ async fn answer(stream: TcpStream, pages: Router, within: Duration, activity: Ar
     }
 }
 
-/// Says that there is no room, and reads what was sent: otherwise the client would see a broken connection only.
+/// Says that there is no room, and reads what was sent: otherwise the client would see a broken
+/// connection only.
 async fn refuse(mut stream: TcpStream) -> std::io::Result<()> {
     stream.write_all(BUSY.as_bytes()).await?;
     stream.shutdown().await?;

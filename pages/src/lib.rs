@@ -56,7 +56,8 @@ impl Page<'_> {
     }
 }
 
-/// Text as HTML shows it: what would be markup, what nobody would see, and what turns the order of what is read.
+/// Text as HTML shows it: what would be markup, what nobody would see, and what turns the order of
+/// what is read.
 pub fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in visible(text).chars() {
@@ -72,7 +73,8 @@ pub fn escaped(text: &str) -> String {
     escaped
 }
 
-/// A text whose invisible characters and marks of direction are shown as escapes; its lines and tabs stay.
+/// A text whose invisible characters and marks of direction are shown as escapes; its lines and
+/// tabs stay.
 fn visible(text: &str) -> Cow<'_, str> {
     let is_hidden = |it: char| !matches!(it, '\n' | '\t') && terminal::is_dangerous(it);
     if !text.contains(is_hidden) {
@@ -89,7 +91,8 @@ fn visible(text: &str) -> Cow<'_, str> {
     shown.into()
 }
 
-/// Data for a page's scripts, with every text in it as [`escaped`] shows it; scripts put texts in as text, not markup.
+/// Data for a page's scripts, with every text in it as [`escaped`] shows it; scripts put texts in
+/// as text, not markup.
 pub fn visible_data(mut data: Value) -> Value {
     match &mut data {
         Value::String(text) => {

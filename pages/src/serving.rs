@@ -19,7 +19,6 @@ use std::{
     convert::Infallible,
     io::ErrorKind,
     net::{IpAddr, SocketAddr},
-    time::SystemTime,
 };
 use tokio::net::TcpListener;
 
@@ -50,7 +49,7 @@ pub fn refuse_blocked(what: &str, port: u16) -> Result<(), Failure> {
 /// Listens at an address (port 0 = pick one).
 pub async fn listen(what: &str, addr: SocketAddr) -> Result<TcpListener, Failure> {
     refuse_blocked(what, addr.port())?;
-    refuse_before_1970(SystemTime::now())?;
+    refuse_before_1970()?;
     // Held until another one is found, so that it is not drawn again.
     let mut useless = Vec::new();
     loop {

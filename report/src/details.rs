@@ -5,11 +5,17 @@
 use super::{experiment, faults::never_led, notes, verdict};
 use judge::{FaultJudged, Judgement, counterexamples};
 
+/// So many faults are listed: those of a run of an hour.
+const FAULTS_LISTED_MAX: usize = 1_000;
+
 /// All of it.
 pub fn lines(judgement: &Judgement) -> Vec<String> {
     let mut lines = vec![String::new()];
     lines.push(operations(judgement));
-    lines.extend(judgement.faults.iter().map(fault));
+    lines.extend(judgement.faults.iter().take(FAULTS_LISTED_MAX).map(fault));
+    if let Some(more @ 1..) = judgement.faults.len().checked_sub(FAULTS_LISTED_MAX) {
+        lines.push(format!("and {more} more faults, in verdict.json"));
+    }
     if let Some(stores) = never_led(judgement) {
         lines.push(format!("never led when a fault began, so not tested as a leader: {stores}"));
     }

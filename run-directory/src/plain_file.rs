@@ -4,7 +4,9 @@
 //! names that we write to: the contents go into a new file beside it, whose name was free, and take the name's place when they are
 //! whole, so that nothing is ever written through a link. The reading side is [`histories::plain_file`].
 
-pub use histories::plain_file::{open, open_with, read, read_named, read_to_string};
+pub use histories::plain_file::{
+    open, open_with, read, read_named, read_named_to_string, read_to_string,
+};
 
 use failure::Failure;
 use serde::de::DeserializeOwned;

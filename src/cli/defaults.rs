@@ -18,6 +18,8 @@ use super::Cli;
 use campaigns::attempts::children::SETTINGS_PREFIX as PREFIX;
 use clap::{Arg, CommandFactory};
 use failure::{Exit, Failure};
+use run_directory::plain_file::SMALL_BYTES_MAX;
+use run_directory::plain_file::read_named_to_string;
 use std::path::Path;
 use terminal::escaped;
 
@@ -54,7 +56,7 @@ fn is_settable(arg: &Arg) -> bool {
 
 /// Takes a file's values as defaults.
 pub fn with_file(command: clap::Command, path: &Path) -> Result<clap::Command, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
+    let text = read_named_to_string(path, SMALL_BYTES_MAX).map_err(|error| {
         Failure::new(Exit::NoInput, format!("cannot read --config {}: {error}", path.display()))
     })?;
     with_text(command, &text)

@@ -7,9 +7,7 @@
 use clap::Args;
 use cluster::{pd::PdConfig, profile::Profile, read_mode::ReadMode, store::StoreConfig};
 use failure::{Exit, Failure, wall_clock::refuse_before_1970};
-use std::{
-    ffi::CStr, net::SocketAddr, os::unix::process::CommandExt, path::PathBuf, time::SystemTime,
-};
+use std::{ffi::CStr, net::SocketAddr, os::unix::process::CommandExt, path::PathBuf};
 
 /// The flags of `internal-pd`.
 #[derive(Debug, Clone, Args)]
@@ -181,7 +179,7 @@ fn read_mode(name: &str) -> Result<ReadMode, Failure> {
 fn begin(parent_pid: u32, program: &CStr) -> Result<(), Failure> {
     cluster::process::die_with_parent(parent_pid).map_err(Failure::software)?;
     cluster::process::take_name(program).map_err(Failure::software)?;
-    refuse_before_1970(SystemTime::now())?;
+    refuse_before_1970()?;
     tracing_subscriber::fmt()
         .with_env_filter(
             tracing_subscriber::EnvFilter::try_from_env("JEPSEN_TIKV_LOG")

@@ -1,5 +1,5 @@
-//! Somebody opens connections and says nothing, or asks under a foreign name: whoever comes after is answered, and
-//! nobody else gets a page.
+//! Somebody opens connections and says nothing, or asks under a foreign name: whoever comes after
+//! is answered, and nobody else gets a page.
 
 use super::{PROGRAM, files::Server};
 use std::{
@@ -91,9 +91,9 @@ impl Shown {
         let (mut live, mut metrics) = (None, None);
         let mut lines = stdout.lines();
         while live.is_none() || metrics.is_none() {
-            let line = lines.next().expect("it says where").expect("text");
+            let said = lines.next().expect("it says where").expect("text");
             let addr = |name: &str| {
-                let (_, rest) = line.strip_prefix(name)?.split_once("http://")?;
+                let (_, rest) = said.strip_prefix(name)?.split_once("http://")?;
                 Some(rest.split('/').next()?.to_owned())
             };
             live = live.or_else(|| addr("live"));

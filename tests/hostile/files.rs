@@ -173,6 +173,21 @@ fn what_the_user_names_may_be_a_pipe_or_a_link() {
         .output()
         .expect("bash runs");
     assert_eq!(piped.status.code(), Some(1), "{piped:?}");
+    // But not without an end.
+    symlink("/dev/zero", dir.path().join("endless")).expect("made");
+    for arguments in [
+        &["check", "endless"][..],
+        &["replay", "endless"],
+        &["plan", "check", "endless"],
+        &["--config", "endless", "plan", "draw"],
+        &["nightly", "--config", "endless"],
+        &["fuzz", "--simulate", "--runs", "1", "--profile", "endless"],
+        &["load", "-P", "endless"],
+    ] {
+        let output = run(dir.path(), arguments);
+        assert_ended_well(&output, &format!("{arguments:?}"));
+        assert!(matches!(output.status.code(), Some(65 | 66)), "{arguments:?}: {output:?}");
+    }
 }
 
 /// A server over a folder of runs, and its address; it ends with this.

@@ -1,5 +1,6 @@
-//! Histories with as many faults, names, stores and effects as nobody has: whoever reads them does work for each line
-//! once. At this size work for each pair of lines would end in no time that anybody waits for.
+//! Histories with as many faults, names, stores and effects as nobody has: whoever reads them does
+//! work for each line once. At this size work for each pair of lines would end in no time that
+//! anybody waits for.
 
 use super::{assert_ended_well, run};
 use serde_json::{Value, json};
@@ -30,7 +31,6 @@ fn write(path: &Path, steps: impl Iterator<Item = (&'static str, &'static str, V
         line(json!("nemesis"), kind, f, Value::Null, value);
     }
     line(json!(1), "ok", "get", json!("k"), Value::Null);
-    drop(line);
     file.flush().expect("written");
     let history = fs::read(path).expect("there");
     let header = &b"{\"format\":\"jepsen-tikv history\",\"version\":1}\n"[..];
@@ -42,11 +42,10 @@ fn judged_and_drawn(shape: &str, steps: impl Iterator<Item = (&'static str, &'st
     let dir = tempfile::tempdir().expect("a directory");
     fs::create_dir(dir.path().join("run")).expect("made");
     write(&dir.path().join("run/history.jsonl"), steps);
-    for command in ["check", "report"] {
-        let output = run(dir.path(), &[command, "run"]);
-        assert_ended_well(&output, &format!("{command} {shape}"));
-        assert_eq!(output.status.code(), Some(if command == "check" { 1 } else { 0 }), "{shape}");
-    }
+    // It judges, since nobody has.
+    let output = run(dir.path(), &["report", "run"]);
+    assert_ended_well(&output, shape);
+    assert_eq!(output.status.code(), Some(0), "{shape}: {output:?}");
     let page = fs::metadata(dir.path().join("run/report.html")).expect("a report").len();
     assert!(page <= PAGE_BYTES_MAX, "{shape}: {page} bytes");
 }
@@ -104,13 +103,11 @@ fn one_fault_of_many_stores() {
 fn one_fault_of_many_effects_and_errors() {
     judged_and_drawn(
         "effects",
-        (0..LINES).map(|line| match line {
-            0 => ("invoke", "transfer-leader", json!({ "fault": 0, "name": "transfer-leader" })),
-            _ => {
-                let (change, error) = (format!("change {line}"), format!("error {line}"));
-                let value = json!({ "fault": 0, "changed": change, "error": error });
-                ("info", "transfer-leader", value)
-            }
+        (0..LINES).map(|line| {
+            let (change, error) = (format!("change {line}"), format!("error {line}"));
+            let value =
+                json!({ "fault": 0, "name": "transfer-leader", "changed": change, "error": error });
+            (if line == 0 { "invoke" } else { "info" }, "transfer-leader", value)
         }),
     );
 }

@@ -1,5 +1,5 @@
-//! Numbers without sense in flags, plans and settings: each is refused with a sentence, and nothing is allocated or
-//! drawn for it.
+//! Numbers without sense in flags, plans and settings: each is refused with a sentence, and nothing
+//! is allocated or drawn for it.
 
 use super::{assert_ended_well, run};
 use serde_json::{Value, json};

@@ -195,9 +195,7 @@ fn what_a_cluster_says_is_shown_as_escapes() {
         let pd = hostile_pd(with_json);
         for arguments in [
             vec!["cluster", "status", "--pd", &pd],
-            vec!["count", "--pd", &pd],
             vec!["count", "--pd", &pd, "--list", "--prefix", HOSTILE],
-            vec!["load", "--pd", &pd, "-p", "recordcount=1"],
             vec!["target-check", "--target", "attach", "--pd", &pd, "--allow-faults"],
             vec!["test", "--target", "attach", "--pd", &pd, "--nemesis", "none", "--time", "1"],
         ] {

@@ -1,5 +1,5 @@
-//! Links, FIFOs, devices and files with giant holes in the user's own state directory, and in the directories of
-//! clusters: nobody waits for them, follows them, or reads them to their end.
+//! Links, FIFOs, devices and files with giant holes in the user's own state directory, and in the
+//! directories of clusters: nobody waits for them, follows them, or reads them to their end.
 
 use super::{
     PROGRAM, assert_ended_well,
@@ -214,4 +214,17 @@ fn an_own_cluster_writes_no_log_through_a_link() {
     assert_eq!(place.ends(&["cluster", "down"]).0, Some(0));
     let mode = fs::metadata(place.at("state/jepsen-tikv")).expect("there").permissions().mode();
     assert_eq!(mode & 0o777, 0o700);
+}
+
+#[test]
+fn the_lock_of_nights_is_no_way_to_another_file() {
+    for obstacle in [Obstacle::Link, Obstacle::Device, Obstacle::Fifo] {
+        let place = Place::new();
+        fs::write(place.at("nightly.toml"), "budget = \"1\"\n").expect("written");
+        fs::create_dir(place.at("nights")).expect("made");
+        obstacle.put(&place.at("nights/lock"), &place.precious);
+        let night = ["nightly", "--config", "nightly.toml", "--out", "nights"];
+        let (code, said) = place.ends(&night);
+        assert_eq!(code, Some(TROUBLE), "{obstacle:?}: {said}");
+    }
 }

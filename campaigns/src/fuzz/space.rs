@@ -9,6 +9,7 @@ use plan::{
     can_suffer,
     config::{OperationName, TargetConfig, WorkloadName},
 };
+use run_directory::plain_file::{SMALL_BYTES_MAX, read_named_to_string};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -89,7 +90,7 @@ impl Default for Profile {
 impl Profile {
     /// Reads a profile. A wrong field is refused with its path and the reason.
     pub fn read(path: &Path) -> Result<Self, Failure> {
-        let text = std::fs::read_to_string(path).map_err(|error| {
+        let text = read_named_to_string(path, SMALL_BYTES_MAX).map_err(|error| {
             let sentence = format!("cannot read the profile {}: {error}", path.display());
             Failure::new(Exit::NoInput, sentence)
         })?;

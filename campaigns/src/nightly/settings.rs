@@ -6,6 +6,8 @@
 
 use failure::{Exit, Failure};
 use plan::times::parse_ms;
+use run_directory::plain_file::SMALL_BYTES_MAX;
+use run_directory::plain_file::read_named_to_string;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -118,7 +120,7 @@ impl Default for Settings {
 impl Settings {
     /// Reads a file.
     pub fn read(path: &Path) -> Result<Self, Failure> {
-        let text = std::fs::read_to_string(path).map_err(|error| {
+        let text = read_named_to_string(path, SMALL_BYTES_MAX).map_err(|error| {
             let sentence = format!("cannot read the settings {}: {error}", path.display());
             Failure::new(Exit::NoInput, sentence)
         })?;

@@ -235,7 +235,8 @@ pub mod tests {
     /// What somebody may put where a key, a target or an error is shown.
     pub const HOSTILE: &str = "k\u{1b}[2J\u{1b}]0;t\u{7}\u{9b}31m\u{202e}\u{2066}\u{200b}\r\n::notice::</pre>]]>`|**VALID**\n# VALID";
 
-    /// A night of one run, and a night before, in which every text that can be somebody else's is hostile.
+    /// A night of one run, and a night before, in which every text that can be somebody else's is
+    /// hostile.
     pub fn hostile() -> Summary {
         let mut bad = row(HOSTILE, Kind::Matrix, Outcome::Invalid, Some(1));
         bad.reasons = vec![HOSTILE.into()];
@@ -249,7 +250,8 @@ pub mod tests {
         summary
     }
 
-    /// Asserts that a text has nothing that a terminal obeys or nobody sees, but for the ends of its lines.
+    /// Asserts that a text has nothing that a terminal obeys or nobody sees, but for the ends of
+    /// its lines.
     pub fn assert_shows_everything(text: &str) {
         text.lines().for_each(|line| assert_eq!(terminal::escaped(line), line));
     }

@@ -15,7 +15,8 @@ const SHORT_NS: u64 = 50_000_000;
 /// So many stores have a lane.
 const STORES_MAX: usize = 50;
 
-/// Stores whose process did not just run, shortly before or during the operations, and what their processes did.
+/// Stores whose process did not just run, shortly before or during the operations, and what their
+/// processes did.
 pub fn stores_concerned(facts: &Facts, from: u64, to: u64) -> BTreeMap<u64, Vec<Stretch>> {
     let touched = |stretches: &[Stretch]| {
         stretches.iter().any(|it| {

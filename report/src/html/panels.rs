@@ -1,7 +1,8 @@
 //! The panels of a report that come from the history: faults, throughput, latency, processes, key counts.
 //!
-//! In: [`Facts`] and the judgement. Out: panels as `panels.js` understands them, times in seconds. Operations are thinned
-//! (`thinned`); the evidence (counterexamples, faults, key counts) is not, up to more than anybody can look at.
+//! In: [`Facts`] and the judgement. Out: panels as `panels.js` understands them, times in seconds.
+//! Operations are thinned (`thinned`); the evidence (counterexamples, faults, key counts) is not,
+//! up to more than anybody can look at.
 
 use super::{
     facts::{Done, Ended, Facts, ProcessChange},
@@ -12,8 +13,8 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use targets::observe::ProcessWord;
 
-/// So many faults are drawn, and so many stretches of processes: a page of more is slow, and nothing is seen on it. All
-/// of them are in verdict.json and the history.
+/// So many faults are drawn, and so many stretches of processes: a page of more is slow, and
+/// nothing is seen on it. All of them are in verdict.json and the history.
 const DRAWN_MAX: usize = 5_000;
 /// About so many buckets over the whole time.
 const BUCKETS: f64 = 300.0;

@@ -73,9 +73,10 @@ pub fn foreign(directory: &ClusterDirectory) -> Failure {
     )
 }
 
-/// Refuses to start what somebody else may have made, unless the user agrees at the terminal: its data and logs are
-/// written to, and nobody knows what is under their names.
+/// Refuses to start what somebody else may have made, unless the user agrees at the terminal: its
+/// data and logs are written to, and nobody knows what is under their names.
 pub fn refuse_foreign(directory: &ClusterDirectory) -> Result<(), Failure> {
+    directory.check_no_link()?;
     if Life::of(directory).0 != Life::Foreign {
         return Ok(());
     }

@@ -7,6 +7,9 @@
 use super::shipped;
 use failure::{Exit, Failure};
 use plan::config::bounds;
+use run_directory::plain_file::SMALL_BYTES_MAX;
+use run_directory::plain_file::read_named_to_string;
+use std::path::Path;
 use std::{collections::BTreeMap, io::ErrorKind, str::FromStr};
 
 /// Names and values, sorted by name.
@@ -82,7 +85,7 @@ impl Properties {
 /// A file's contents, or those of a workload that go-ycsb ships, where its bare name is given and no file is there: a
 /// file in any other folder is one of the user's own, and its absence a mistake.
 fn contents(file: &str) -> Result<String, Failure> {
-    std::fs::read_to_string(file).or_else(|error| {
+    read_named_to_string(Path::new(file), SMALL_BYTES_MAX).or_else(|error| {
         let name = file.strip_prefix("workloads/").unwrap_or(file);
         let shipped = (error.kind() == ErrorKind::NotFound).then(|| shipped::workload(name));
         shipped.flatten().map(str::to_owned).ok_or_else(|| {
