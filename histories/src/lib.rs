@@ -12,6 +12,7 @@
 
 mod beginning;
 pub mod borrowed;
+pub mod cluster_sample;
 mod compressed;
 pub mod error;
 pub mod event;

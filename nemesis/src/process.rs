@@ -57,6 +57,16 @@ pub enum ProcessState {
     Gone,
 }
 
+impl From<ProcessState> for histories::cluster_sample::ProcessWord {
+    fn from(state: ProcessState) -> Self {
+        match state {
+            ProcessState::Running => Self::Running,
+            ProcessState::Stopped => Self::Stopped,
+            ProcessState::Gone => Self::Gone,
+        }
+    }
+}
+
 /// The fields of a `/proc/…/stat` that matter here.
 pub(crate) struct Stat {
     state: char,

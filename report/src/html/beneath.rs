@@ -7,8 +7,8 @@ use super::{
     panels::{Stretch, all_stretches},
     scale::{LEFT, LETTER, RIGHT, Scale, WIDTH},
 };
+use histories::cluster_sample::ProcessWord;
 use std::{collections::BTreeMap, fmt::Write};
-use targets::observe::ProcessWord;
 
 /// A picture of less time than this has microseconds on its axis.
 const SHORT_NS: u64 = 50_000_000;

@@ -4,6 +4,7 @@
 //! over; looks without the run's clock are not drawn.
 
 use super::panels::seconds;
+use histories::cluster_sample::Sample;
 use run_directory::plain_file;
 use serde_json::{Value, json};
 use std::{
@@ -11,7 +12,6 @@ use std::{
     io::{BufReader, Read},
     path::Path,
 };
-use targets::observe::Sample;
 
 /// With more regions than this their leaders are counted per store.
 const REGIONS_SHOWN_MAX: usize = 20;
@@ -100,7 +100,7 @@ fn per_store(
     samples: &[Sample],
     id: &str,
     title: &str,
-    value: fn(&targets::observe::StoreSeen) -> u64,
+    value: fn(&histories::cluster_sample::StoreSeen) -> u64,
 ) -> Value {
     let mut lines: BTreeMap<u64, Vec<[f64; 2]>> = BTreeMap::new();
     for sample in samples {

@@ -7,13 +7,12 @@
 use super::thinned::Thinned;
 use histories::{
     Answer, AnswerRef, EventRef, Header, Operation, OutcomeRef, Process, ReadError, WhatRef,
-    jsonl::Text,
+    cluster_sample::ProcessWord, jsonl::Text,
 };
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     path::Path,
 };
-use targets::observe::ProcessWord;
 
 /// How an operation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

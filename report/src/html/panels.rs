@@ -8,10 +8,10 @@ use super::{
     facts::{Done, Ended, Facts, ProcessChange},
     thinned::NOTABLE_MAX,
 };
+use histories::cluster_sample::ProcessWord;
 use judge::Judgement;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use targets::observe::ProcessWord;
 
 /// So many faults are drawn, and so many stretches of processes: a page of more is slow, and
 /// nothing is seen on it. All of them are in verdict.json and the history.

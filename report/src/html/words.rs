@@ -9,9 +9,9 @@ use super::{
     facts::{Facts, ProcessChange, Wanted},
 };
 use checker::{Counterexample, Finding, FindingKind, OlderState};
+use histories::cluster_sample::ProcessWord;
 use judge::Judgement;
 use std::{collections::BTreeMap, fmt::Write};
-use targets::observe::ProcessWord;
 
 /// A store that was touched so long before is told of.
 const BEFORE_NS: u64 = 5_000_000_000;

@@ -2,7 +2,7 @@
 //!
 //! In: two [`Sample`]s. Out: sentences for a list of events. Pure.
 
-use super::sample::{ProcessWord, Sample};
+use histories::cluster_sample::{ProcessWord, Sample};
 
 /// More moves of leaders at once are summed up.
 const MOVES_NAMED_MAX: usize = 5;
@@ -89,7 +89,8 @@ fn region_changes(before: &Sample, after: &Sample) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::sample::*, *};
+    use super::*;
+    use histories::cluster_sample::*;
 
     fn sample(process: ProcessWord, state: &str, leader: u64) -> Sample {
         let store = StoreSeen {

@@ -10,10 +10,10 @@ mod over_tls;
 mod prometheus;
 mod range;
 mod rates;
-mod sample;
+
 mod sampler;
 
 pub use changes::changes;
+pub use histories::cluster_sample::{ProcessSeen, ProcessWord, Sample, StoreSeen};
 pub use range::range;
-pub use sample::{ProcessSeen, ProcessWord, Sample, StoreSeen};
 pub use sampler::{Processes, Sampler};

@@ -4,7 +4,8 @@
 //! answer for a while is compared with its own last answer, so that its return makes no spike; one that started anew
 //! counts from zero.
 
-use super::{prometheus::Histogram, sample::OperationSeen};
+use super::prometheus::Histogram;
+use histories::cluster_sample::OperationSeen;
 use std::{
     collections::BTreeMap,
     time::{Duration, Instant},

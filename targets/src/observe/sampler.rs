@@ -4,15 +4,12 @@
 //! a stopped store still accepts connections, and only the deadline tells. What does not answer is kept as it was
 //! last known, and said to be so.
 
-use super::{
-    prometheus,
-    rates::Rates,
-    sample::{ProcessSeen, RegionSeen, Sample, StoreSeen},
-};
+use super::{prometheus, rates::Rates};
 use client::{
     Security,
     pd_http::{PdHttp, PdHttpError},
 };
+use histories::cluster_sample::{ProcessSeen, RegionSeen, Sample, StoreSeen};
 use std::{
     sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},

@@ -30,16 +30,6 @@ pub enum ProcessWord {
     Gone,
 }
 
-impl From<nemesis::ProcessState> for ProcessWord {
-    fn from(state: nemesis::ProcessState) -> Self {
-        match state {
-            nemesis::ProcessState::Running => Self::Running,
-            nemesis::ProcessState::Stopped => Self::Stopped,
-            nemesis::ProcessState::Gone => Self::Gone,
-        }
-    }
-}
-
 /// A store's process, as whoever knows it sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProcessSeen {
