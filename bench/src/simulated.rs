@@ -14,7 +14,7 @@ use histories::{Header, jsonl::Writer};
 use crate::AnyError;
 use crate::engine::processor_seconds;
 use crate::table::build_porcupine;
-use register::{Shape, simulated};
+use register::{Shape, Stale, simulated};
 
 #[path = "../../checker/tests/simulated/mod.rs"]
 mod register;
@@ -62,7 +62,7 @@ pub fn print(shapes: &Shapes) -> Result<(), AnyError> {
     for &operations in &shapes.operations {
         for &unknown in &shapes.unknown {
             for &clients in &shapes.clients {
-                for stale in [false, true] {
+                for stale in [Stale::None, Stale::Middle, Stale::End] {
                     let mut sums = Sums::default();
                     for &values in &shapes.values {
                         for seed in shapes.seed..shapes.seed + shapes.seeds {
@@ -82,7 +82,11 @@ pub fn print(shapes: &Shapes) -> Result<(), AnyError> {
                             sums.add(&one);
                         }
                     }
-                    let stale = if stale { "one stale read" } else { "" };
+                    let stale = match stale {
+                        Stale::None => "",
+                        Stale::Middle => "one stale read",
+                        Stale::End => "a stale read at the end",
+                    };
                     println!("| {operations} | {unknown} % | {clients} | {stale} {sums}");
                 }
             }

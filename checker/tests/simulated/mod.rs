@@ -18,10 +18,21 @@ pub struct Shape {
     pub unknown: u64,
     /// Values, from 0 on. The register begins with 0.
     pub values: u64,
-    /// One read, in the middle third, returns a value that had been replaced before it was invoked.
-    pub stale: bool,
+    /// The read that returns a replaced value.
+    pub stale: Stale,
     /// Everything that chance decides.
     pub seed: u64,
+}
+
+/// A read that returns a value that had been replaced before it was invoked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stale {
+    /// There is none.
+    None,
+    /// One in the second third, which lost writes and repeated values mostly explain.
+    Middle,
+    /// One behind everything else: a new value is written, then the one before it is read.
+    End,
 }
 
 struct Random(u64);
@@ -93,7 +104,7 @@ pub fn simulated(shape: &Shape) -> Vec<Event> {
     let mut fresh = shape.clients;
     // Lost, and not yet effective.
     let mut lost: Vec<Call> = Vec::new();
-    let (mut begun, mut now, mut is_stale_due) = (0, 2, shape.stale);
+    let (mut begun, mut now, mut is_stale_due) = (0, 2, shape.stale == Stale::Middle);
     // Two of three operations are writes or CAS.
     let lost_of_300 = shape.unknown * 9 / 2;
     while begun < shape.operations || clients.iter().any(Option::is_some) {
@@ -151,6 +162,15 @@ pub fn simulated(shape: &Shape) -> Vec<Event> {
             Call::Cas(..) => Answer::CasFailed,
         };
         emit(now, process, What::Complete(operation(call), Outcome::Ok(answer)));
+    }
+    if shape.stale == Stale::End {
+        let before = register.value.to_string().into_bytes();
+        let new = Call::Write(shape.values + 2);
+        for (call, answer) in [(new, Answer::Done), (Call::Read, Answer::Got(Some(before)))] {
+            emit(now + 1, fresh, What::Invoke(operation(call)));
+            emit(now + 2, fresh, What::Complete(operation(call), Outcome::Ok(answer)));
+            now += 2;
+        }
     }
     events
 }

@@ -63,7 +63,7 @@ use crate::options::Budget;
 use crate::verdict::DecidedBy;
 use configurations::Configuration;
 pub(crate) use meter::{Meter, Stop};
-use slots::{Open, Placed, is_put};
+use slots::{Open, is_put};
 pub(crate) use unknown::{Spent, UnknownCalls, nothing};
 
 /// So many calls of known outcome may be open at the same time.
@@ -194,14 +194,30 @@ fn invoke<const WORDS: usize>(
     number: u32,
     calls: &[Call],
 ) {
-    let Placed { slot, call, .. } = open.add(number, calls[number as usize]);
+    let call = calls[number as usize];
+    let slot = open.add(number, call);
     for one in frontier {
+        one.owed = one.owed.with_room_at(slot);
+        one.usable = one.usable.with_room_at(slot);
         if call.step(one.state) != Some(one.state) {
             one.owed = one.owed.with(slot);
         }
         if is_put(&call) {
             one.usable = one.usable.with(slot);
         }
+    }
+}
+
+/// The call that is the first to return has returned.
+fn returned<const WORDS: usize>(
+    open: &mut Open<WORDS>,
+    frontier: &mut [Configuration<WORDS>],
+    number: u32,
+) {
+    open.remove_first(number);
+    for one in frontier {
+        one.owed = one.owed.without_first();
+        one.usable = one.usable.without_first();
     }
 }
 
@@ -218,9 +234,8 @@ fn all<const WORDS: usize>(
         match *moment {
             Moment::Invoke(number) => invoke(&mut open, &mut frontier, number, calls),
             Moment::Return(number) => {
-                let returning = open.get(number);
-                frontier = reach::behind(frontier, returning, &open, unknown, meter, None)?.0;
-                open.remove(number);
+                frontier = reach::behind(frontier, &open, unknown, meter, None)?.0;
+                returned(&mut open, &mut frontier, number);
                 if frontier.is_empty() {
                     break;
                 }
