@@ -1,6 +1,6 @@
 //! Finds answers that no value explains which the register can have had by then, without any search.
 //!
-//! In: calls on one key, values that may repeat. Out: true if one of them saw what cannot have been there.
+//! In: calls on one key, values that may repeat. Out: the first of them that saw what cannot have been there.
 //!
 //! Let some completed write be over before an observer began. Whatever the observer saw was in the register behind that
 //! write: its own value, or what writes that were not over before it began made of that. A put among those makes its
@@ -12,11 +12,11 @@ use crate::call::{ABSENT, ANYTHING, Call, ValueId};
 /// Work that each call may cost on average: one step is a write looked at, or a value compared.
 const WORK_PER_CALL: u64 = 256;
 
-/// Returns true if a call certainly saw a value that was replaced and not written again.
-pub(crate) fn is_seen(calls: &[Call]) -> bool {
+/// The place of the first call that certainly saw a value which was replaced and not written again.
+pub(crate) fn seen_by(calls: &[Call]) -> Option<usize> {
     let mut writes = Writes::of(calls);
-    let observers = calls.iter().filter(|call| !call.is_unknown() && call.expects != ANYTHING);
-    observers.into_iter().any(|observer| !writes.may_explain(observer))
+    let is_observer = |call: &Call| !call.is_unknown() && call.expects != ANYTHING;
+    calls.iter().position(|call| is_observer(call) && !writes.may_explain(call))
 }
 
 struct Writes {
@@ -109,7 +109,7 @@ mod tests {
 
     fn seen(mut calls: Vec<Call>) -> bool {
         calls.sort_by_key(|call| call.invoke);
-        is_seen(&calls)
+        seen_by(&calls).is_some()
     }
 
     #[test]
