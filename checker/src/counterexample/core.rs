@@ -1,7 +1,8 @@
 //! Where a counterexample is looked for: the calls that clash, as the near-linear check names them, with the
 //! writers that they need; or what was invoked shortly before a call that saw a replaced value.
 //!
-//! In: a key's calls, and whether some of them are invalid. Out: a part of them that is. It does not minimize.
+//! In: a key's calls, and what tells whether some of them are invalid, by search and without. Out: a part of them that
+//! is. It does not minimize.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +15,11 @@ use crate::engine::{replaced, unique};
 use crate::near_linear::Clash;
 
 /// A part of the calls that is not linearizable, small where it can be had at once.
-pub(super) fn candidate(calls: &[Call], is_invalid: &impl Fn(&[Call]) -> bool) -> Vec<Call> {
+pub(super) fn candidate(
+    calls: &[Call],
+    is_invalid: &impl Fn(&[Call]) -> bool,
+    is_invalid_at_once: &impl Fn(&[Call]) -> bool,
+) -> Vec<Call> {
     if let Some(call) = calls.iter().find(|call| call.expects == IMPOSSIBLE) {
         return vec![*call];
     }
@@ -24,7 +29,8 @@ pub(super) fn candidate(calls: &[Call], is_invalid: &impl Fn(&[Call]) -> bool) -
         Some(Some(Clash::Blocks([a, b], [c, d]))) => vec![a, b, c, d],
         // The clash is one of deletes with everything else, or of values that repeat.
         Some(Some(Clash::Absence(_)) | None) | None => {
-            let window = replaced::seen_by(calls).and_then(|at| window(calls, at, is_invalid));
+            let window =
+                replaced::seen_by(calls).and_then(|at| window(calls, at, is_invalid_at_once));
             return window.unwrap_or_else(|| prefix(calls, is_invalid));
         }
     };

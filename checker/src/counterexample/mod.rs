@@ -77,7 +77,15 @@ pub(crate) fn find(
         }
         judgement.decision == Decision::NotLinearizable
     };
-    let candidate = core::candidate(&key.calls, &is_invalid);
+    // What needs no search is asked first, often: a part that a look at the values refutes becomes small by that alone.
+    let is_invalid_at_once = |calls: &[Call]| {
+        let nothing = Budget { configurations: 0, ..*budget };
+        engine::judge(calls, Engine::Auto, &nothing).decision == Decision::NotLinearizable
+    };
+    let mut candidate = core::candidate(&key.calls, &is_invalid, &is_invalid_at_once);
+    if is_invalid_at_once(&candidate) {
+        candidate = minimize::minimize(candidate, &key.calls, &is_invalid_at_once);
+    }
     let minimal = minimize::minimize(candidate, &key.calls, &is_invalid);
     let names = Names::new(history, key);
     Counterexample {
