@@ -109,7 +109,7 @@ pub(crate) fn judge(calls: &[Call], budget: &Budget) -> Judgement {
 /// How much work is done before one linearization is looked for, and how much in looking for it: the latter may cost
 /// some configurations for each call.
 pub(crate) fn allowances(calls: usize) -> [u64; 2] {
-    [64 + calls as u64, 64 + 8 * calls as u64]
+    [64 + calls as u64 / 4, 64 + 32 * calls as u64]
 }
 
 /// How many times more at the next try, of each.
