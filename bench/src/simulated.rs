@@ -1,7 +1,8 @@
 //! The table of small registers with repeated values and many lost answers, beside Porcupine.
 //!
-//! In: sizes, shares of unknown outcomes, numbers of clients, seeds. Out: a line for each history on standard output, or
-//! a Markdown table with the sums of each shape. Every history is judged by both in the same run.
+//! In: sizes, shares of unknown outcomes, numbers of clients, seeds. Out: a line for each history
+//! on standard output, or a Markdown table with the sums of each shape. Every history is judged by
+//! both in the same run.
 
 use std::path::Path;
 use std::process::Command;

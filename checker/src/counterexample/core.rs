@@ -1,8 +1,9 @@
-//! Where a counterexample is looked for: the calls that clash, as the near-linear check names them, with the
-//! writers that they need; or what was invoked shortly before a call that saw a replaced value.
+//! Where a counterexample is looked for: the calls that clash, as the near-linear check names them,
+//! with the writers that they need; or what was invoked shortly before a call that saw a replaced
+//! value.
 //!
-//! In: a key's calls, and what tells whether some of them are invalid, by search and without. Out: a part of them that
-//! is. It does not minimize.
+//! In: a key's calls, and what tells whether some of them are invalid, by search and without. Out:
+//! a part of them that is. It does not minimize.
 
 use std::collections::BTreeSet;
 
@@ -69,8 +70,8 @@ fn with_writers(calls: &[Call], mut open: Vec<usize>) -> BTreeSet<usize> {
 /// So many calls are looked at first.
 const WINDOW_MIN: usize = 8;
 
-/// The last invalid calls before the return of one, twice as many each time; with a later write of what that one saw,
-/// if there is any, so that it does not seem that nobody writes it.
+/// The last invalid calls before the return of one, twice as many each time; with a later write of
+/// what that one saw, if there is any, so that it does not seem that nobody writes it.
 fn window(
     calls: &[Call],
     observer: usize,

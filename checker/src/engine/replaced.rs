@@ -1,11 +1,14 @@
-//! Finds answers that no value explains which the register can have had by then, without any search.
+//! Finds answers that no value explains which the register can have had by then, without any
+//! search.
 //!
-//! In: calls on one key, values that may repeat. Out: the first of them that saw what cannot have been there.
+//! In: calls on one key, values that may repeat. Out: the first of them that saw what cannot have
+//! been there.
 //!
-//! Let some completed write be over before an observer began. Whatever the observer saw was in the register behind that
-//! write: its own value, or what writes that were not over before it began made of that. A put among those makes its
-//! value from anything, a swap only from a value that can have been there. What cannot be made so was not seen. All this
-//! takes too many values for possible, never too few: how often a write is used and when others end is left out.
+//! Let some completed write be over before an observer began. Whatever the observer saw was in the
+//! register behind that write: its own value, or what writes that were not over before it began
+//! made of that. A put among those makes its value from anything, a swap only from a value that can
+//! have been there. What cannot be made so was not seen. All this takes too many values for
+//! possible, never too few: how often a write is used and when others end is left out.
 
 use crate::call::{ABSENT, ANYTHING, Call, ValueId};
 
@@ -22,8 +25,8 @@ pub(crate) fn seen_by(calls: &[Call]) -> Option<usize> {
 struct Writes {
     /// Those of known outcome in the order of invocation, each with the latest return so far.
     known: Vec<(Call, u64)>,
-    /// Those of known outcome in the order of return: when each returned, and when the one of those so far was invoked
-    /// that was invoked last, and what it wrote.
+    /// Those of known outcome in the order of return: when each returned, and when the one of those
+    /// so far was invoked that was invoked last, and what it wrote.
     over: Vec<(u64, (u64, ValueId))>,
     /// Those of unknown outcome: of those that do the same the first, in the order of invocation.
     unknown: Vec<Call>,
@@ -56,7 +59,8 @@ impl Writes {
         Self { known, over, unknown, work_left: WORK_PER_CALL * calls.len() as u64 }
     }
 
-    /// Returns false if nothing that was there explains what a call saw; true as well when there is no work left.
+    /// Returns false if nothing that was there explains what a call saw; true as well when there is
+    /// no work left.
     fn may_explain(&mut self, observer: &Call) -> bool {
         let over = self.over.partition_point(|(returned, _)| *returned < observer.invoke);
         let (begin, value) = over.checked_sub(1).map_or((0, ABSENT), |at| self.over[at].1);

@@ -1,4 +1,5 @@
-//! The engines against every order of small histories of all kinds of calls, and against each other on larger ones.
+//! The engines against every order of small histories of all kinds of calls, and against each other
+//! on larger ones.
 
 use std::collections::BTreeSet;
 
@@ -68,8 +69,8 @@ fn lost(
     timed(count, span, length_max, 0.4, transition)
 }
 
-/// Few values and few kinds of calls, many of them open at the same time: some writes and swaps each happen several
-/// times, and some are lost as often, so that they can stand in for each other.
+/// Few values and few kinds of calls, many of them open at the same time: some writes and swaps
+/// each happen several times, and some are lost as often, so that they can stand in for each other.
 fn alike(
     count: std::ops::RangeInclusive<usize>,
     span: u64,
@@ -79,7 +80,8 @@ fn alike(
     let pair = || (0..3_u32, 0..3_u32);
     let kinds = prop::collection::vec(pair(), 1..=2);
     (kinds, timed(count, span, length_max, unknown, transition())).prop_map(|(swaps, mut calls)| {
-        // Reads stay as they are; a swap becomes one of the kinds, and so does a put of a value above them.
+        // Reads stay as they are; a swap becomes one of the kinds, and so does a put of a value
+        // above them.
         for (at, call) in calls.iter_mut().enumerate() {
             let (expects, writes) = swaps[at % swaps.len()];
             if call.expects != ANYTHING && !call.is_read() {
@@ -94,8 +96,8 @@ fn alike(
     })
 }
 
-/// A history that has an order, as one register gives it: up to so many calls of which most are open at the same
-/// time, and many are compare-and-swap. Then one answer is changed, or not.
+/// A history that has an order, as one register gives it: up to so many calls of which most are
+/// open at the same time, and many are compare-and-swap. Then one answer is changed, or not.
 fn recorded(
     count: std::ops::RangeInclusive<usize>,
     unknown: u32,
@@ -122,7 +124,8 @@ fn recorded(
             if call.writes == NOTHING {
                 call.expects = state;
             } else if !call.is_unknown() && call.step(state).is_none() {
-                // Half of the swaps that fail are recorded as such, the others as if they had met what they found.
+                // Half of the swaps that fail are recorded as such, the others as if they had met
+                // what they found.
                 if at % 2 == 0 { call.writes = UNLIKE } else { call.expects = state }
             }
             state = call.step(state).unwrap_or(state);

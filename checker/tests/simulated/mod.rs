@@ -1,9 +1,11 @@
-//! Histories of one small register as Jepsen's tests of compare-and-swap record them: few values, many answers lost.
+//! Histories of one small register as Jepsen's tests of compare-and-swap record them: few values,
+//! many answers lost.
 //!
-//! In: a [`Shape`]. Out: events in order. Each client calls in a closed loop; an operation takes effect at some moment
-//! between its invocation and its return. A write or a CAS whose answer is lost may have taken effect before, or does so
-//! at some later moment, or never, and its client goes on under a new number. A CAS that fails does not say what it saw.
-//! Nothing but the seed decides. One file for the checker's tests and for the benchmarks.
+//! In: a [`Shape`]. Out: events in order. Each client calls in a closed loop; an operation takes
+//! effect at some moment between its invocation and its return. A write or a CAS whose answer is
+//! lost may have taken effect before, or does so at some later moment, or never, and its client
+//! goes on under a new number. A CAS that fails does not say what it saw. Nothing but the seed
+//! decides. One file for the checker's tests and for the benchmarks.
 
 use histories::{Answer, Event, Operation, Outcome, Process, What};
 

@@ -1,8 +1,10 @@
-//! Looks for one linearization instead of all that can be reached: where it is found, nothing else matters.
+//! Looks for one linearization instead of all that can be reached: where it is found, nothing else
+//! matters.
 //!
-//! In: calls, and states in which they begin. Out: that there is a linearization; otherwise nothing is said. It goes on
-//! with the few most promising configurations. At a dead end it goes back some moments and passes that point with
-//! more of them; the further and the more, the oftener it ends there.
+//! In: calls, and states in which they begin. Out: that there is a linearization; otherwise nothing
+//! is said. It goes on with the few most promising configurations. At a dead end it goes back some
+//! moments and passes that point with more of them; the further and the more, the oftener it ends
+//! there.
 
 use super::configurations::{self, Configuration};
 use super::meter::Stop;

@@ -1,4 +1,5 @@
-//! Configurations: a state, what the open calls still owe and can still do, and what was spent to get there.
+//! Configurations: a state, what the open calls still owe and can still do, and what was spent to
+//! get there.
 //!
 //! In: configurations as a sweep reaches them. Out: sets of them in which none dominates another.
 
@@ -39,7 +40,8 @@ impl<const WORDS: usize> Configuration<WORDS> {
         3 * self.writes_spent + 2 * self.swaps_spent + self.owed.count()
     }
 
-    /// Returns true if whatever can follow the other can follow this one, when their states are the same.
+    /// Returns true if whatever can follow the other can follow this one, when their states are the
+    /// same.
     fn dominates(&self, other: &Self, open: &Open<WORDS>, unknown: &UnknownCalls) -> bool {
         self.writes_spent <= other.writes_spent
             && self.writes_spent + self.swaps_spent <= other.writes_spent + other.swaps_spent

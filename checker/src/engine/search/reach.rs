@@ -1,7 +1,7 @@
 //! The configurations that can be reached until one call has returned.
 //!
-//! In: configurations, and the open calls, of which the one in slot 0 returns. Out: the configurations behind its
-//! return.
+//! In: configurations, and the open calls, of which the one in slot 0 returns. Out: the
+//! configurations behind its return.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -13,13 +13,15 @@ use super::slots::{Open, Slots};
 use super::unknown::{self, UnknownCalls};
 use crate::call::{ABSENT, ANYTHING, IMPOSSIBLE, PRESENT, UNLIKE, ValueId};
 
-/// So many configurations are continued at least, before a search for the most promising ones goes on without more.
+/// So many configurations are continued at least, before a search for the most promising ones goes
+/// on without more.
 const CONTINUED_MIN: usize = 32;
 
 /// The slot of the call that returns.
 const RETURNING: usize = 0;
 
-/// Every configuration behind the return of a call, or the most promising of them; and whether those are all.
+/// Every configuration behind the return of a call, or the most promising of them; and whether
+/// those are all.
 pub(super) fn behind<const WORDS: usize>(
     before: Vec<Configuration<WORDS>>,
     open: &Open<WORDS>,
@@ -148,7 +150,8 @@ impl<const WORDS: usize> Reach<'_, WORDS> {
             }
         }
 
-        // Writes: those of known outcome first, and of those of one value the one that returns first.
+        // Writes: those of known outcome first, and of those of one value the one that returns
+        // first.
         let mut written = Vec::new();
         for (slot, call) in open.firsts(one.usable) {
             let value = call.writes;
@@ -199,7 +202,8 @@ impl<const WORDS: usize> Reach<'_, WORDS> {
     }
 }
 
-/// The states that an owed call asks for, or from which calls of unknown outcome lead to such a state.
+/// The states that an owed call asks for, or from which calls of unknown outcome lead to such a
+/// state.
 struct Wanted {
     values: Vec<ValueId>,
     /// All others as well, but for this one.

@@ -1,9 +1,10 @@
 //! The calls of known outcome that are open, and sets of them as bits.
 //!
-//! In: calls as they are invoked and return. Out: a slot, which is a bit, for each; what a state says of the open calls;
-//! and which of them can stand in for which. Slots are numbered in the order in which the calls return, so that the
-//! lowest bit of a set is the call that returns first. Whoever holds a set makes room in it when a call begins
-//! ([`Slots::with_room_at`]) and moves it down when the first one returns ([`Slots::without_first`]).
+//! In: calls as they are invoked and return. Out: a slot, which is a bit, for each; what a state
+//! says of the open calls; and which of them can stand in for which. Slots are numbered in the
+//! order in which the calls return, so that the lowest bit of a set is the call that returns first.
+//! Whoever holds a set makes room in it when a call begins ([`Slots::with_room_at`]) and moves it
+//! down when the first one returns ([`Slots::without_first`]).
 
 use crate::call::{ABSENT, ANYTHING, Call, IMPOSSIBLE, PRESENT, UNLIKE, ValueId};
 
@@ -100,8 +101,8 @@ pub(super) struct Placed {
 #[derive(Debug)]
 pub(super) struct Open<const WORDS: usize> {
     calls: Vec<Placed>,
-    /// For each call those that return no later and whose effect makes its own possible: where one of them is owed,
-    /// this one need not be.
+    /// For each call those that return no later and whose effect makes its own possible: where one
+    /// of them is owed, this one need not be.
     implied_by: Vec<Slots<WORDS>>,
     /// For each call that writes those that do the same, itself among them.
     alike: Vec<Slots<WORDS>>,
@@ -207,13 +208,15 @@ impl<const WORDS: usize> Open<WORDS> {
         met.fold(Slots::NONE, |met, (slot, _)| met.with(slot))
     }
 
-    /// Those of a set that have to be remembered as owed: not those that another one of them implies.
+    /// Those of a set that have to be remembered as owed: not those that another one of them
+    /// implies.
     pub(super) fn without_implied(&self, owed: Slots<WORDS>) -> Slots<WORDS> {
         let implied = owed.iter().filter(|slot| self.implied_by[*slot].meets(&owed));
         implied.fold(owed, Slots::without)
     }
 
-    /// Returns true if whoever does what one set owes can do what the other, `less`, owes beside that.
+    /// Returns true if whoever does what one set owes can do what the other, `less`, owes beside
+    /// that.
     pub(super) fn owes_no_more(&self, less: &Slots<WORDS>, owed: &Slots<WORDS>) -> bool {
         let only = less.minus(owed);
         let reads_and_puts = only.minus(&self.swaps);
@@ -225,8 +228,8 @@ impl<const WORDS: usize> Open<WORDS> {
         swaps.count() == others.count() && self.replaces(&swaps, &others)
     }
 
-    /// Returns true if for each member of `others` there is one of its own in `these` that does the same and
-    /// returns no earlier.
+    /// Returns true if for each member of `others` there is one of its own in `these` that does the
+    /// same and returns no earlier.
     pub(super) fn replaces(&self, these: &Slots<WORDS>, others: &Slots<WORDS>) -> bool {
         let (these, others) = (these.minus(others), others.minus(these));
         others.iter().all(|slot| {
@@ -266,7 +269,8 @@ fn unlike(call: &Call) -> Option<ValueId> {
     }
 }
 
-/// Returns true if one call's effect gives another, which is open as well, its moment: directly before it or behind it.
+/// Returns true if one call's effect gives another, which is open as well, its moment: directly
+/// before it or behind it.
 fn implies(one: &Call, other: &Call) -> bool {
     if is_put(other) {
         return is_put(one);
