@@ -68,8 +68,8 @@ impl Writes {
         if sees(value) {
             return true;
         }
-        let begun = self.known.partition_point(|(call, _)| call.invoke <= observer.finish);
-        let known = self.known[..begun].iter().rev().take_while(|(_, until)| *until >= begin);
+        let invoked = self.known.partition_point(|(call, _)| call.invoke <= observer.finish);
+        let known = self.known[..invoked].iter().rev().take_while(|(_, until)| *until >= begin);
         let known = known.map(|(call, _)| call).filter(|call| call.finish >= begin);
         let unknown = self.unknown.iter().take_while(|call| call.invoke <= observer.finish);
         let (mut values, mut swaps) = (vec![value], Vec::new());
