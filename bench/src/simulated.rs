@@ -27,7 +27,7 @@ pub struct Shapes {
     #[arg(long, value_delimiter = ',', default_value = "140,300,1000,3000")]
     operations: Vec<u64>,
     /// The percentage of operations that are writes or CAS of unknown outcome
-    #[arg(long, value_delimiter = ',', default_value = "10,20,30")]
+    #[arg(long, value_delimiter = ',', default_value = "0,10,20,30")]
     unknown: Vec<u64>,
     /// Clients
     #[arg(long, value_delimiter = ',', default_value = "4,16,64")]
