@@ -1,7 +1,8 @@
 //! The table of small registers with repeated values and many lost answers, beside Porcupine.
 //!
-//! In: sizes, shares of unknown outcomes, numbers of clients, seeds. Out: a line for each history on standard output, or
-//! a Markdown table with the sums of each shape. Every history is judged by both in the same run.
+//! In: sizes, shares of unknown outcomes, numbers of clients, seeds. Out: a line for each history
+//! on standard output, or a Markdown table with the sums of each shape. Every history is judged by
+//! both in the same run.
 
 use std::path::Path;
 use std::process::Command;
@@ -14,7 +15,7 @@ use histories::{Header, jsonl::Writer};
 use crate::AnyError;
 use crate::engine::processor_seconds;
 use crate::table::build_porcupine;
-use register::{Shape, simulated};
+use register::{Shape, Stale, simulated};
 
 #[path = "../../checker/tests/simulated/mod.rs"]
 mod register;
@@ -26,7 +27,7 @@ pub struct Shapes {
     #[arg(long, value_delimiter = ',', default_value = "140,300,1000,3000")]
     operations: Vec<u64>,
     /// The percentage of operations that are writes or CAS of unknown outcome
-    #[arg(long, value_delimiter = ',', default_value = "10,20,30")]
+    #[arg(long, value_delimiter = ',', default_value = "0,10,20,30")]
     unknown: Vec<u64>,
     /// Clients
     #[arg(long, value_delimiter = ',', default_value = "4,16,64")]
@@ -62,7 +63,7 @@ pub fn print(shapes: &Shapes) -> Result<(), AnyError> {
     for &operations in &shapes.operations {
         for &unknown in &shapes.unknown {
             for &clients in &shapes.clients {
-                for stale in [false, true] {
+                for stale in [Stale::None, Stale::Middle, Stale::End] {
                     let mut sums = Sums::default();
                     for &values in &shapes.values {
                         for seed in shapes.seed..shapes.seed + shapes.seeds {
@@ -82,7 +83,11 @@ pub fn print(shapes: &Shapes) -> Result<(), AnyError> {
                             sums.add(&one);
                         }
                     }
-                    let stale = if stale { "one stale read" } else { "" };
+                    let stale = match stale {
+                        Stale::None => "",
+                        Stale::Middle => "one stale read",
+                        Stale::End => "a stale read at the end",
+                    };
                     println!("| {operations} | {unknown} % | {clients} | {stale} {sums}");
                 }
             }

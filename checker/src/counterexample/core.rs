@@ -1,7 +1,9 @@
-//! Where a counterexample is looked for: the calls that clash, as the near-linear check names them, with the
-//! writers that they need.
+//! Where a counterexample is looked for: the calls that clash, as the near-linear check names them,
+//! with the writers that they need; or what was invoked shortly before a call that saw a replaced
+//! value.
 //!
-//! In: a key's calls, and whether some of them are invalid. Out: a part of them that is. It does not minimize.
+//! In: a key's calls, and what tells whether some of them are invalid, by search and without. Out:
+//! a part of them that is. It does not minimize.
 
 use std::collections::BTreeSet;
 
@@ -10,11 +12,15 @@ use rustc_hash::FxBuildHasher;
 
 use super::support::supported;
 use crate::call::{ABSENT, Call, IMPOSSIBLE, PRESENT, UNLIKE, ValueId};
-use crate::engine::unique;
+use crate::engine::{replaced, unique};
 use crate::near_linear::Clash;
 
 /// A part of the calls that is not linearizable, small where it can be had at once.
-pub(super) fn candidate(calls: &[Call], is_invalid: &impl Fn(&[Call]) -> bool) -> Vec<Call> {
+pub(super) fn candidate(
+    calls: &[Call],
+    is_invalid: &impl Fn(&[Call]) -> bool,
+    is_invalid_at_once: &impl Fn(&[Call]) -> bool,
+) -> Vec<Call> {
     if let Some(call) = calls.iter().find(|call| call.expects == IMPOSSIBLE) {
         return vec![*call];
     }
@@ -23,7 +29,11 @@ pub(super) fn candidate(calls: &[Call], is_invalid: &impl Fn(&[Call]) -> bool) -
         Some(Some(Clash::TwoSuccessors(a, b) | Clash::WithinBlock(a, b))) => vec![a, b],
         Some(Some(Clash::Blocks([a, b], [c, d]))) => vec![a, b, c, d],
         // The clash is one of deletes with everything else, or of values that repeat.
-        Some(Some(Clash::Absence(_)) | None) | None => return prefix(calls, is_invalid),
+        Some(Some(Clash::Absence(_)) | None) | None => {
+            let window =
+                replaced::seen_by(calls).and_then(|at| window(calls, at, is_invalid_at_once));
+            return window.unwrap_or_else(|| prefix(calls, is_invalid));
+        }
     };
     let part: Vec<Call> = with_writers(calls, clashing).into_iter().map(|at| calls[at]).collect();
     let part = supported(part, calls);
@@ -55,6 +65,33 @@ fn with_writers(calls: &[Call], mut open: Vec<usize>) -> BTreeSet<usize> {
         }
     }
     part
+}
+
+/// So many calls are looked at first.
+const WINDOW_MIN: usize = 8;
+
+/// The last invalid calls before the return of one, twice as many each time; with a later write of
+/// what that one saw, if there is any, so that it does not seem that nobody writes it.
+fn window(
+    calls: &[Call],
+    observer: usize,
+    is_invalid: &impl Fn(&[Call]) -> bool,
+) -> Option<Vec<Call>> {
+    let end = calls.partition_point(|call| call.invoke <= calls[observer].finish);
+    let seen = calls[observer].expects;
+    let later = calls[end..].iter().find(|call| !call.is_read() && call.writes == seen);
+    let mut length = WINDOW_MIN.max(end - observer);
+    loop {
+        let before = &calls[end.saturating_sub(length)..end];
+        let part = supported(before.iter().chain(later).copied().collect(), calls);
+        if is_invalid(&part) {
+            return Some(part);
+        }
+        if length >= end {
+            return None;
+        }
+        length *= 2;
+    }
 }
 
 /// The shortest invalid beginning of the calls, by bisection.

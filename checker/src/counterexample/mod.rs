@@ -1,11 +1,12 @@
-//! A counterexample: the smallest part of a key's history that is still not linearizable, as a person reads it and
-//! as a history that can be judged again.
+//! A counterexample: the smallest part of a key's history that is still not linearizable, as a
+//! person reads it and as a history that can be judged again.
 //!
-//! In: a key that was judged invalid. Out: a [`Counterexample`]. It is *1-minimal*: taking away any one operation
-//! (a write together with everything that observed its value) makes it linearizable. It does not judge; it asks
-//! the engines.
+//! In: a key that was judged invalid. Out: a [`Counterexample`]. It is *1-minimal*: taking away any
+//! one operation (a write together with everything that observed its value) makes it linearizable.
+//! It does not judge; it asks the engines.
 //!
-//! What is left proves something of the whole key: nothing in it is unexplained only because a write was left out.
+//! What is left proves something of the whole key: nothing in it is unexplained only because a
+//! write was left out.
 
 mod core;
 mod drawing;
@@ -34,16 +35,19 @@ use crate::verdict::DecidedBy;
 pub struct Counterexample {
     /// One sentence that says why no order of the operations explains their answers.
     pub sentence: String,
-    /// The events of the judged history that invoked the operations, by index, in the order of invocation.
+    /// The events of the judged history that invoked the operations, by index, in the order of
+    /// invocation.
     pub operations: Vec<u64>,
     /// The operations as lanes over time, a line for each client; not to scale. The operation that the sentence is about is
     /// marked (✗).
     pub drawing: Vec<String>,
-    /// The longest beginning that can be explained: these operations, in this order. What is not in it has no place
-    /// after it. Empty if there is none, or if the counterexample is too large to look for it.
+    /// The longest beginning that can be explained: these operations, in this order. What is not in
+    /// it has no place after it. Empty if there is none, or if the counterexample is too large to
+    /// look for it.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub explained: Vec<Explained>,
-    /// The operations as a history of their own, which is judged invalid as well. Not part of `verdict.json`.
+    /// The operations as a history of their own, which is judged invalid as well. Not part of
+    /// `verdict.json`.
     #[serde(skip)]
     pub events: Vec<Event>,
 }
@@ -59,8 +63,9 @@ pub struct Explained {
     pub state: String,
 }
 
-/// Finds a counterexample in a key that is not linearizable, which took so much work to find out. What a search does
-/// not find out in a few times that work counts as linearizable: then more is left than has to be.
+/// Finds a counterexample in a key that is not linearizable, which took so much work to find out.
+/// What a search does not find out in a few times that work counts as linearizable: then more is
+/// left than has to be.
 pub(crate) fn find(
     history: &History,
     key: &KeyHistory,
@@ -78,7 +83,16 @@ pub(crate) fn find(
         }
         judgement.decision == Decision::NotLinearizable
     };
-    let candidate = core::candidate(&key.calls, &is_invalid);
+    // What needs no search is asked first, often: a part that a look at the values refutes becomes
+    // small by that alone.
+    let is_invalid_at_once = |calls: &[Call]| {
+        let nothing = Budget { configurations: 0, ..*budget };
+        engine::judge(calls, Engine::Auto, &nothing).decision == Decision::NotLinearizable
+    };
+    let mut candidate = core::candidate(&key.calls, &is_invalid, &is_invalid_at_once);
+    if is_invalid_at_once(&candidate) {
+        candidate = minimize::minimize(candidate, &key.calls, &is_invalid_at_once);
+    }
     let minimal = minimize::minimize(candidate, &key.calls, &is_invalid);
     let names = Names::new(history, key);
     let (sentence, about) = sentence::sentence(&minimal, key, &names);

@@ -94,7 +94,8 @@ proptest! {
         if !is_invalid(&key.calls) {
             return Ok(());
         }
-        let minimal = minimize(core::candidate(&key.calls, &is_invalid), &key.calls, &is_invalid);
+        let candidate = core::candidate(&key.calls, &is_invalid, &is_invalid);
+        let minimal = minimize(candidate, &key.calls, &is_invalid);
         prop_assert!(is_invalid(&minimal));
         for index in 0..minimal.len() {
             let rest = without(&minimal, index..index + 1, &key.calls);

@@ -6,6 +6,7 @@
 mod apart;
 pub(crate) mod porcupine;
 mod relaxed;
+pub(crate) mod replaced;
 pub(crate) mod search;
 mod simplify;
 mod stretches;
@@ -25,6 +26,10 @@ pub(crate) fn judge(calls: &[Call], engine: Engine, budget: &Budget) -> Judgemen
             Judgement::new(Decision::NotLinearizable, DecidedBy::NearLinear, calls.len() as u64)
         }
         Engine::Auto => near_linear(calls).unwrap_or_else(|simple| {
+            if replaced::seen_by(&simple).is_some() {
+                let looked_at = simple.len() as u64;
+                return Judgement::new(Decision::NotLinearizable, DecidedBy::NearLinear, looked_at);
+            }
             let refuted = unique::judge(&relaxed::relaxed(&simple))
                 .filter(|judgement| judgement.decision == Decision::NotLinearizable);
             refuted.unwrap_or_else(|| stretches::judge(&simple, budget))

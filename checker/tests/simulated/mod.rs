@@ -1,9 +1,11 @@
-//! Histories of one small register as Jepsen's tests of compare-and-swap record them: few values, many answers lost.
+//! Histories of one small register as Jepsen's tests of compare-and-swap record them: few values,
+//! many answers lost.
 //!
-//! In: a [`Shape`]. Out: events in order. Each client calls in a closed loop; an operation takes effect at some moment
-//! between its invocation and its return. A write or a CAS whose answer is lost may have taken effect before, or does so
-//! at some later moment, or never, and its client goes on under a new number. A CAS that fails does not say what it saw.
-//! Nothing but the seed decides. One file for the checker's tests and for the benchmarks.
+//! In: a [`Shape`]. Out: events in order. Each client calls in a closed loop; an operation takes
+//! effect at some moment between its invocation and its return. A write or a CAS whose answer is
+//! lost may have taken effect before, or does so at some later moment, or never, and its client
+//! goes on under a new number. A CAS that fails does not say what it saw. Nothing but the seed
+//! decides. One file for the checker's tests and for the benchmarks.
 
 use histories::{Answer, Event, Operation, Outcome, Process, What};
 
@@ -18,10 +20,21 @@ pub struct Shape {
     pub unknown: u64,
     /// Values, from 0 on. The register begins with 0.
     pub values: u64,
-    /// One read, in the middle third, returns a value that had been replaced before it was invoked.
-    pub stale: bool,
+    /// The read that returns a replaced value.
+    pub stale: Stale,
     /// Everything that chance decides.
     pub seed: u64,
+}
+
+/// A read that returns a value that had been replaced before it was invoked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stale {
+    /// There is none.
+    None,
+    /// One in the second third, which lost writes and repeated values mostly explain.
+    Middle,
+    /// One behind everything else: a new value is written, then the one before it is read.
+    End,
 }
 
 struct Random(u64);
@@ -93,7 +106,7 @@ pub fn simulated(shape: &Shape) -> Vec<Event> {
     let mut fresh = shape.clients;
     // Lost, and not yet effective.
     let mut lost: Vec<Call> = Vec::new();
-    let (mut begun, mut now, mut is_stale_due) = (0, 2, shape.stale);
+    let (mut begun, mut now, mut is_stale_due) = (0, 2, shape.stale == Stale::Middle);
     // Two of three operations are writes or CAS.
     let lost_of_300 = shape.unknown * 9 / 2;
     while begun < shape.operations || clients.iter().any(Option::is_some) {
@@ -151,6 +164,15 @@ pub fn simulated(shape: &Shape) -> Vec<Event> {
             Call::Cas(..) => Answer::CasFailed,
         };
         emit(now, process, What::Complete(operation(call), Outcome::Ok(answer)));
+    }
+    if shape.stale == Stale::End {
+        let before = register.value.to_string().into_bytes();
+        let new = Call::Write(shape.values + 2);
+        for (call, answer) in [(new, Answer::Done), (Call::Read, Answer::Got(Some(before)))] {
+            emit(now + 1, fresh, What::Invoke(operation(call)));
+            emit(now + 2, fresh, What::Complete(operation(call), Outcome::Ok(answer)));
+            now += 2;
+        }
     }
     events
 }

@@ -1,14 +1,16 @@
-//! Looks for one linearization instead of all that can be reached: where it is found, nothing else matters.
+//! Looks for one linearization instead of all that can be reached: where it is found, nothing else
+//! matters.
 //!
-//! In: calls, and states in which they begin. Out: that there is a linearization; otherwise nothing is said. It goes on
-//! with the few most promising configurations. At a dead end it goes back some moments and passes that point with
-//! more of them; the further and the more, the oftener it ends there.
+//! In: calls, and states in which they begin. Out: that there is a linearization; otherwise nothing
+//! is said. It goes on with the few most promising configurations. At a dead end it goes back some
+//! moments and passes that point with more of them; the further and the more, the oftener it ends
+//! there.
 
 use super::configurations::{self, Configuration};
 use super::meter::Stop;
-use super::slots::Open;
+use super::slots::{Open, Placed};
 use super::unknown::UnknownCalls;
-use super::{Meter, Moment, States, invoke, reach};
+use super::{Meter, Moment, States, invoke, reach, returned};
 use crate::call::Call;
 
 /// So many configurations go on.
@@ -23,7 +25,7 @@ const MARKS_MAX: usize = 1 << 10;
 struct Mark<const WORDS: usize> {
     moment: usize,
     frontier: Vec<Configuration<WORDS>>,
-    open: Open<WORDS>,
+    open: Vec<Placed>,
 }
 
 /// Returns true if a linearization was found.
@@ -46,16 +48,15 @@ pub(super) fn attempt<const WORDS: usize>(
             if marks.len() == MARKS_MAX {
                 marks.drain(..MARKS_MAX / 2);
             }
-            marks.push(Mark { moment: at, frontier: frontier.clone(), open: open.clone() });
+            let open = open.calls().to_vec();
+            marks.push(Mark { moment: at, frontier: frontier.clone(), open });
         }
         match moments[at] {
             Moment::Invoke(number) => invoke(&mut open, &mut frontier, number, calls),
             Moment::Return(number) => {
-                let returning = open.get(number);
-                let (behind, _) =
-                    reach::behind(frontier, returning, &open, unknown, meter, Some(width))?;
-                open.remove(number);
+                let (behind, _) = reach::behind(frontier, &open, unknown, meter, Some(width))?;
                 frontier = configurations::best(behind, width);
+                returned(&mut open, &mut frontier, number);
             }
         }
         at += 1;
@@ -71,7 +72,7 @@ pub(super) fn attempt<const WORDS: usize>(
         let kept = marks.partition_point(|mark| mark.moment <= back).max(1);
         marks.truncate(kept);
         let Some(mark) = marks.pop() else { return Ok(false) };
-        (at, frontier, open) = (mark.moment, mark.frontier, mark.open);
+        (at, frontier, open) = (mark.moment, mark.frontier, Open::of(&mark.open));
     }
     Ok(true)
 }

@@ -1,4 +1,5 @@
-//! Configurations: a state, what the open calls still owe and can still do, and what was spent to get there.
+//! Configurations: a state, what the open calls still owe and can still do, and what was spent to
+//! get there.
 //!
 //! In: configurations as a sweep reaches them. Out: sets of them in which none dominates another.
 
@@ -39,34 +40,31 @@ impl<const WORDS: usize> Configuration<WORDS> {
         3 * self.writes_spent + 2 * self.swaps_spent + self.owed.count()
     }
 
-    fn may_dominate(&self, other: &Self) -> bool {
+    /// Returns true if whatever can follow the other can follow this one, when their states are the
+    /// same.
+    fn dominates(&self, other: &Self, open: &Open<WORDS>, unknown: &UnknownCalls) -> bool {
         self.writes_spent <= other.writes_spent
             && self.writes_spent + self.swaps_spent <= other.writes_spent + other.swaps_spent
-            && self.owed.is_part_of(&other.owed)
-            && other.usable.is_part_of(&self.usable)
-    }
-
-    /// Returns true if whatever can follow the other can follow this one, when their states are the same.
-    fn dominates(&self, other: &Self, unknown: &UnknownCalls) -> bool {
-        self.may_dominate(other) && unknown.costs_no_more(&self.spent, &other.spent)
+            && open.owes_no_more(&self.owed, &other.owed)
+            && open.replaces(&self.usable, &other.usable)
+            && unknown.costs_no_more(&self.spent, &other.spent)
     }
 }
 
 /// A set of configurations in which none dominates another.
 pub(super) struct Set<'a, const WORDS: usize> {
+    open: &'a Open<WORDS>,
     unknown: &'a UnknownCalls,
-    /// A swap is owed or not: neither is better.
-    swaps: Slots<WORDS>,
-    places: HashMap<(ValueId, Slots<WORDS>), Vec<u32>, BuildHasherDefault<FxHasher>>,
+    /// By the state and what the owed swaps do: a swap is owed or not, and neither is better.
+    places: HashMap<(ValueId, u64), Vec<u32>, BuildHasherDefault<FxHasher>>,
     /// In the order in which they came; `None` if a later one dominates it.
     all: Vec<Option<Configuration<WORDS>>>,
     alive: usize,
 }
 
 impl<'a, const WORDS: usize> Set<'a, WORDS> {
-    pub(super) fn new(open: &Open<WORDS>, unknown: &'a UnknownCalls) -> Self {
-        let (places, all) = (HashMap::default(), Vec::new());
-        Self { unknown, swaps: *open.swaps(), places, all, alive: 0 }
+    pub(super) fn new(open: &'a Open<WORDS>, unknown: &'a UnknownCalls) -> Self {
+        Self { open, unknown, places: HashMap::default(), all: Vec::new(), alive: 0 }
     }
 
     /// The number of configurations that are alive.
@@ -81,11 +79,12 @@ impl<'a, const WORDS: usize> Set<'a, WORDS> {
 
     /// Adds a configuration unless one that dominates it is there; says where it is.
     pub(super) fn insert(&mut self, new: Configuration<WORDS>, meter: &mut Meter) -> Option<u32> {
-        let Self { unknown, all, .. } = self;
-        let places = self.places.entry((new.state, new.owed.both(&self.swaps))).or_default();
+        let Self { open, unknown, all, .. } = self;
+        let swaps = new.owed.both(open.swaps());
+        let places = self.places.entry((new.state, open.effects(swaps))).or_default();
         let there = |place: &u32, all: &[Option<Configuration<WORDS>>]| {
             let other = all[*place as usize].as_ref();
-            other.is_some_and(|other| other.dominates(&new, unknown))
+            other.is_some_and(|other| other.dominates(&new, open, unknown))
         };
         meter.compare(places.len() as u64);
         if places.iter().any(|place| there(place, all)) {
@@ -93,7 +92,7 @@ impl<'a, const WORDS: usize> Set<'a, WORDS> {
         }
         places.retain(|place| {
             let other = &mut all[*place as usize];
-            let is_worse = other.as_ref().is_some_and(|other| new.dominates(other, unknown));
+            let is_worse = other.as_ref().is_some_and(|other| new.dominates(other, open, unknown));
             if is_worse {
                 *other = None;
                 self.alive -= 1;

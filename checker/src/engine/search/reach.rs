@@ -1,6 +1,7 @@
 //! The configurations that can be reached until one call has returned.
 //!
-//! In: configurations, and the call that returns. Out: the configurations behind its return.
+//! In: configurations, and the open calls, of which the one in slot 0 returns. Out: the
+//! configurations behind its return.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -8,31 +9,35 @@ use std::collections::BinaryHeap;
 use super::Meter;
 use super::configurations::{Configuration, Set};
 use super::meter::Stop;
-use super::slots::{Open, Placed};
+use super::slots::{Open, Slots};
 use super::unknown::{self, UnknownCalls};
 use crate::call::{ABSENT, ANYTHING, IMPOSSIBLE, PRESENT, UNLIKE, ValueId};
 
-/// So many configurations are continued at least, before a search for the most promising ones goes on without more.
+/// So many configurations are continued at least, before a search for the most promising ones goes
+/// on without more.
 const CONTINUED_MIN: usize = 32;
 
-/// Every configuration behind the return of a call, or the most promising of them; and whether those are all.
+/// The slot of the call that returns.
+const RETURNING: usize = 0;
+
+/// Every configuration behind the return of a call, or the most promising of them; and whether
+/// those are all.
 pub(super) fn behind<const WORDS: usize>(
     before: Vec<Configuration<WORDS>>,
-    returning: Placed,
     open: &Open<WORDS>,
     unknown: &UnknownCalls,
     meter: &mut Meter,
     width: Option<usize>,
 ) -> Result<(Vec<Configuration<WORDS>>, bool), Stop> {
-    let slot = returning.slot;
-    if before.iter().all(|one| !one.owed.has(slot) && !one.usable.has(slot)) {
+    if before.iter().all(|one| !one.owed.has(RETURNING) && !one.usable.has(RETURNING)) {
         return Ok((before, true));
     }
     let set = || Set::new(open, unknown);
     let mut reach = Reach {
         open,
         unknown,
-        returning,
+        now: open.first().finish,
+        met: Vec::new(),
         meter,
         completed: set(),
         seen: [set(), set()],
@@ -61,7 +66,10 @@ pub(super) fn behind<const WORDS: usize>(
 struct Reach<'a, const WORDS: usize> {
     open: &'a Open<WORDS>,
     unknown: &'a UnknownCalls,
-    returning: Placed,
+    /// When the call returns.
+    now: u64,
+    /// For each state that was met, the open calls that may take effect there without changing it.
+    met: Vec<(ValueId, Slots<WORDS>)>,
     meter: &'a mut Meter,
     /// Those behind the return.
     completed: Set<'a, WORDS>,
@@ -74,8 +82,8 @@ struct Reach<'a, const WORDS: usize> {
 
 impl<const WORDS: usize> Reach<'_, WORDS> {
     fn complete(&mut self, mut one: Configuration<WORDS>) -> Result<(), Stop> {
-        one.usable = one.usable.without(self.returning.slot);
-        one.owed = one.owed.without(self.returning.slot);
+        one.usable = one.usable.without(RETURNING);
+        one.owed = one.owed.without(RETURNING);
         let bytes = one.bytes();
         if self.completed.insert(one, self.meter).is_some() {
             self.held_bytes += bytes;
@@ -85,9 +93,9 @@ impl<const WORDS: usize> Reach<'_, WORDS> {
     }
 
     fn add(&mut self, mut one: Configuration<WORDS>, is_forced: bool) -> Result<(), Stop> {
-        one.owed = self.open.owed_in(one.state, one.owed);
-        if !is_forced && !one.owed.has(self.returning.slot) {
-            if one.usable.has(self.returning.slot) {
+        one.owed = self.owed_in(one.state, one.owed);
+        if !is_forced && !one.owed.has(RETURNING) {
+            if one.usable.has(RETURNING) {
                 self.add(one.clone(), true)?;
             }
             return self.complete(one);
@@ -101,9 +109,20 @@ impl<const WORDS: usize> Reach<'_, WORDS> {
         Ok(())
     }
 
+    /// Those that are still owed in a state.
+    fn owed_in(&mut self, state: ValueId, owed: Slots<WORDS>) -> Slots<WORDS> {
+        let known = self.met.iter().find(|(other, _)| *other == state).map(|(_, met)| *met);
+        let met = known.unwrap_or_else(|| {
+            let met = self.open.met_in(state);
+            self.met.push((state, met));
+            met
+        });
+        self.open.without_implied(owed.minus(&met))
+    }
+
     /// Continues a configuration by each call that may be next.
     fn go_on(&mut self, one: &Configuration<WORDS>, is_forced: bool) -> Result<(), Stop> {
-        let now = self.returning.call.finish;
+        let now = self.now;
         let open = self.open;
         let unknown = self.unknown;
         let state = one.state;
@@ -111,10 +130,10 @@ impl<const WORDS: usize> Reach<'_, WORDS> {
             |(number, kind): &(u32, &unknown::Kind)| kind.is_left(*number, &one.spent, now);
         let owed_puts = one.owed.both(open.puts());
         let mut can_swap = false;
-        for Placed { slot, call, .. } in open.among(one.owed.both(open.swaps())) {
+        for (slot, call) in open.firsts(one.owed.both(open.swaps())) {
             if let Some(state) = call.step(state) {
                 can_swap = true;
-                let owed = one.owed.without(*slot);
+                let owed = one.owed.without(slot);
                 self.add(Configuration { state, owed, ..one.clone() }, is_forced)?;
             }
         }
@@ -131,17 +150,14 @@ impl<const WORDS: usize> Reach<'_, WORDS> {
             }
         }
 
-        // Writes: those of known outcome first, and of those of one value the one that returns first.
+        // Writes: those of known outcome first, and of those of one value the one that returns
+        // first.
         let mut written = Vec::new();
-        let returning = self.returning;
-        for Placed { slot, call, .. } in open.among(one.usable) {
+        for (slot, call) in open.firsts(one.usable) {
             let value = call.writes;
-            if written.contains(&value) {
-                continue;
-            }
             written.push(value);
-            let is_returning = *slot == returning.slot;
-            let hides = !owed_puts.without(*slot).is_empty();
+            let is_returning = slot == RETURNING;
+            let hides = !owed_puts.without(slot).is_empty();
             let may_be_next = if value == state {
                 hides && (can_swap || is_returning)
             } else {
@@ -153,18 +169,19 @@ impl<const WORDS: usize> Reach<'_, WORDS> {
             let next = Configuration {
                 state: value,
                 owed: one.owed.minus(open.puts()),
-                usable: one.usable.without(*slot),
+                usable: one.usable.without(slot),
                 ..one.clone()
             };
             if is_returning {
-                self.complete(Configuration { owed: open.owed_in(value, next.owed), ..next })?;
+                let owed = self.owed_in(value, next.owed);
+                self.complete(Configuration { owed, ..next })?;
             } else {
                 self.add(next, is_forced)?;
             }
         }
         for (number, kind) in unknown.expecting(ANYTHING).filter(is_left) {
             let value = kind.writes;
-            let hides = || open.among(owed_puts).any(|other| other.call.writes != value);
+            let hides = || open.among(owed_puts).any(|(_, other)| other.writes != value);
             let may_be_next = if value == state {
                 can_swap && hides()
             } else {
@@ -185,7 +202,8 @@ impl<const WORDS: usize> Reach<'_, WORDS> {
     }
 }
 
-/// The states that an owed call asks for, or from which calls of unknown outcome lead to such a state.
+/// The states that an owed call asks for, or from which calls of unknown outcome lead to such a
+/// state.
 struct Wanted {
     values: Vec<ValueId>,
     /// All others as well, but for this one.
@@ -200,7 +218,7 @@ impl Wanted {
         now: u64,
     ) -> Self {
         let mut wanted = Self { values: Vec::new(), all_but: None };
-        for Placed { call, .. } in open.among(one.owed.minus(open.puts())) {
+        for (_, call) in open.among(one.owed.minus(open.puts())) {
             match (call.expects, call.writes) {
                 (IMPOSSIBLE, _) => {}
                 (PRESENT, _) => wanted.add_all_but(ABSENT),
