@@ -42,20 +42,20 @@ pub fn main() -> ExitCode {
 fn planned(
     plan: &plan::Plan,
     runs_dir: &std::path::Path,
-    beside: commands::test::Beside,
+    options: cli::RunOptions,
 ) -> Result<Exit, Failure> {
     if plan.config.target == plan::config::TargetConfig::Simulated {
-        return commands::simulate::command(plan, runs_dir, &beside.judging(), beside.told);
+        return commands::simulate::command(plan, runs_dir, &options.judging(), options.told);
     }
     targets::consent::ask(plan)?;
-    commands::test::test(plan, runs_dir, beside)
+    commands::test::test(plan, runs_dir, options)
 }
 
 /// What `test` does: one run, or one part after another.
 fn test(args: &cli::TestArgs) -> Result<Exit, Failure> {
     let mut config = args.config()?;
     let Some(part_ms) = args.rotate_keys else {
-        return planned(&plan::Plan::draw(surveyed(config)?)?, &args.runs_dir, args.beside()?);
+        return planned(&plan::Plan::draw(surveyed(config)?)?, &args.runs_dir, args.run_options()?);
     };
     campaigns::parts::prepare(&mut config, part_ms)?;
     let plan = plan::Plan::draw(surveyed(config)?)?;
@@ -83,7 +83,7 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
         cli::Command::Heal(args) => targets::heal::command(args.directory.as_deref()),
         cli::Command::InternalExec(args) => args.run(),
         cli::Command::InternalPd(args) => args.run(),
-        cli::Command::InternalRun(args) => args.run(),
+        cli::Command::InternalRun(args) => commands::internal_run::command(&args),
         cli::Command::TargetCheck(args) => commands::target_check::command(&args),
         cli::Command::InternalStore(args) => args.run(),
         cli::Command::SelfTest(args) => campaigns::self_test::command(&args.self_test()?),
@@ -97,25 +97,25 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
             if let Some(times) = args.times {
                 return campaigns::replay::many(&plan, &args.run, times, &args.runs_dir);
             }
-            let beside =
-                commands::test::Beside { told: args.ending.told(), ..args.watching.beside()? };
-            planned(&plan, &args.runs_dir, beside)
+            let options =
+                cli::RunOptions { told: args.ending.told(), ..args.watching.run_options()? };
+            planned(&plan, &args.runs_dir, options)
         }
         cli::Command::Scenario(args) => {
             let (scenario, runs_dir) = (args.scenario()?, args.runs_dir.clone());
-            let beside =
-                commands::test::Beside { told: args.ending.told(), ..args.watching.beside()? };
+            let options =
+                cli::RunOptions { told: args.ending.told(), ..args.watching.run_options()? };
             let plan = plan::Plan::of_scenario(surveyed(args.config()?)?, scenario)?;
-            planned(&plan, &runs_dir, beside)
+            planned(&plan, &runs_dir, options)
         }
         cli::Command::Load(args) => commands::ycsb::load(&args),
         cli::Command::Ycsb(args) => commands::ycsb::run(&args),
         cli::Command::Count(args) => commands::count::command(&args),
         cli::Command::Fuzz(args) => campaigns::fuzz::command(&args.fuzzing()?),
         cli::Command::Simulate(args) => {
-            let beside = args.test.beside()?;
+            let options = args.test.run_options()?;
             let (plan, runs_dir) = (args.plan()?, args.runs_dir());
-            commands::simulate::command(&plan, &runs_dir, &beside.judging(), beside.told)
+            commands::simulate::command(&plan, &runs_dir, &options.judging(), options.told)
         }
         cli::Command::Shrink(args) => campaigns::shrink::command(&args.shrinking()?),
         cli::Command::Doctor(args) => commands::doctor::command(&args),

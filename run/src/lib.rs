@@ -5,6 +5,7 @@
 //! Whatever way it takes, the target is stopped at the end, and what was stopped by the nemesis runs again before that.
 //! It knows no judge's verdict on the whole, no report, no page and no flag.
 
+pub mod audience;
 pub mod clock;
 mod cluster_samples;
 mod counting;
@@ -25,8 +26,8 @@ mod watcher;
 mod workers;
 
 use crate::{
+    audience::Audience,
     interrupt::{Interrupt, Urgency},
-    listener::Audience,
     pace::Free,
     stage::Stage,
 };

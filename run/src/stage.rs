@@ -12,10 +12,11 @@ use super::{
     watcher::{self, Ending, RunObserver, Watcher},
 };
 use crate::{
+    audience::{Audience, Running},
     clock::Clock,
     cluster_samples, counting,
     interrupt::Interrupt,
-    listener::{Audience, RunEvent, Running},
+    listener::RunEvent,
     recording::{Recording, not_recorded},
     recording_cost,
     scenario::{self, Scene, SceneParts},

@@ -1,7 +1,7 @@
 //! The flags of `cluster` and its subcommands, named as those of `tiup playground` where it has them.
 
+use super::PdArgs;
 use super::shape::{ProfileName, ReadName};
-use crate::commands::pd_endpoints::PdArgs;
 use clap::{Args, Subcommand};
 use failure::Exit;
 use std::{net::IpAddr, path::PathBuf};

@@ -1,6 +1,6 @@
 //! The flags of `count`.
 
-use crate::commands::pd_endpoints::PdArgs;
+use super::PdArgs;
 use clap::Args;
 use failure::Exit;
 

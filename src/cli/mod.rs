@@ -2,8 +2,6 @@
 //!
 //! In: the arguments. Out: a [`Command`]. Wrong usage is one sentence and exit code 64, never a run.
 
-#[cfg(test)]
-mod bounded;
 mod check;
 mod cluster;
 mod count;
@@ -20,10 +18,12 @@ mod named;
 #[cfg(test)]
 mod night_matrix;
 mod nightly;
+mod pd;
 pub(crate) mod plan;
 mod reading;
 mod replay;
 mod report;
+mod run_options;
 mod scenario;
 mod self_test;
 mod serve;
@@ -51,9 +51,11 @@ pub use fuzz::FuzzArgs;
 pub use heal::HealArgs;
 pub use minimize::MinimizeArgs;
 pub use nightly::NightlyArgs;
+pub use pd::PdArgs;
 pub use plan::PlanArgs;
 pub use replay::ReplayArgs;
 pub use report::ReportArgs;
+pub use run_options::RunOptions;
 pub use scenario::ScenarioArgs;
 pub use self_test::SelfTestArgs;
 pub use serve::ServeArgs;
@@ -170,7 +172,7 @@ pub enum Command {
     InternalSupervisor(InternalSupervisorArgs),
     /// Carry out the plan of a run directory
     #[command(hide = true)]
-    InternalRun(crate::commands::internal_run::RunArgs),
+    InternalRun(InternalRunArgs),
     /// Become another program that ends with the tester
     #[command(hide = true)]
     InternalExec(targets::internal::ExecArgs),
@@ -195,6 +197,13 @@ fn default_test() -> Result<TestArgs, Failure> {
         Ok(Cli { command: Command::Test(args), .. }) => Ok(*args),
         _ => Err(Failure::software("the default flags do not parse")),
     }
+}
+
+/// The argument of `internal-run`.
+#[derive(Debug, Clone, Args)]
+pub struct InternalRunArgs {
+    /// A run directory with its plan, and nothing else yet.
+    pub directory: PathBuf,
 }
 
 /// The argument of `internal-supervisor`: the rest comes through its standard input.

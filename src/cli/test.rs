@@ -1,7 +1,7 @@
 //! The flags of `test`, and how they become a checked [`Config`].
 
 use super::{EndingArgs, parse_ms, shape::ShapeArgs, target::TargetArgs, watching::WatchingArgs};
-use crate::commands::test::Beside;
+use crate::cli::RunOptions;
 use clap::{Args, ValueEnum};
 use failure::{Exit, Failure};
 use plan::config::{
@@ -115,17 +115,17 @@ pub struct TestArgs {
 
 impl TestArgs {
     /// What the run does beside its plan.
-    pub fn beside(&self) -> Result<Beside, Failure> {
+    pub fn run_options(&self) -> Result<RunOptions, Failure> {
         let history_segment_bytes = Some(self.history_segment)
             .filter(|mib| *mib > 0)
             .map(|mib| mib.saturating_mul(1 << 20));
-        Ok(Beside {
+        Ok(RunOptions {
             fail_fast: self.fail_fast,
             history_segment_bytes,
             counterexamples_max: Some(self.counterexamples_max),
             free: self.free(),
             told: self.ending.told(),
-            ..self.watching.beside()?
+            ..self.watching.run_options()?
         })
     }
 

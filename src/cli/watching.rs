@@ -1,6 +1,6 @@
 //! The flags that say how a run is watched while it goes; all commands that run something share them.
 
-use crate::{commands::test::Beside, watch::live};
+use crate::{cli::RunOptions, watch::live};
 use clap::Args;
 use failure::Failure;
 use pages::serving;
@@ -23,7 +23,7 @@ pub struct WatchingArgs {
 
 impl WatchingArgs {
     /// How the run is watched, and no more. What cannot be is refused before anything starts.
-    pub fn beside(&self) -> Result<Beside, Failure> {
+    pub fn run_options(&self) -> Result<RunOptions, Failure> {
         if let Some(addr) = self.live {
             live::refuse_others(addr)?;
             serving::refuse_blocked("the live page", addr.port())?;
@@ -37,6 +37,6 @@ impl WatchingArgs {
             ));
         }
         let Self { live, metrics, tui } = *self;
-        Ok(Beside { live, metrics, tui, ..Beside::default() })
+        Ok(RunOptions { live, metrics, tui, ..RunOptions::default() })
     }
 }

@@ -1,9 +1,8 @@
 //! The flags of `load` and `ycsb`: go-ycsb's, and where TiKV is.
 
-use super::parse_ms;
-use crate::commands::{pd_endpoints::PdArgs, ycsb::Properties};
+use super::{PdArgs, parse_ms};
 use clap::Args;
-use failure::{Exit, Failure};
+use failure::Exit;
 use plan::config::ClientName;
 use std::time::Duration;
 
@@ -50,25 +49,6 @@ pub struct YcsbArgs {
 }
 
 impl YcsbArgs {
-    /// The properties that files, pairs and flags say; flags win.
-    pub fn properties(&self) -> Result<Properties, Failure> {
-        let mut properties = Properties::gather(&self.property_files, &self.properties)?;
-        let flags = [
-            ("threadcount", self.threads),
-            ("target", self.target),
-            ("measurement.interval", self.interval),
-        ];
-        for (name, value) in flags {
-            if let Some(value) = value {
-                properties.set(name, &value.to_string());
-            }
-        }
-        if let Some(table) = &self.table {
-            properties.set("table", table);
-        }
-        Ok(properties)
-    }
-
     /// How long one call may take.
     pub fn op_timeout(&self) -> Duration {
         Duration::from_millis(self.op_timeout)

@@ -1,21 +1,16 @@
 //! The hidden subcommand `internal-run`: carries a plan out in a directory that has it already.
 
-use clap::Args;
+use crate::{
+    cli::{InternalRunArgs, RunOptions},
+    commands::test,
+};
 use failure::{Exit, Failure};
-use std::path::PathBuf;
+use plan::Plan;
+use run_directory::RunDirectory;
 
-/// The flags of `internal-run`.
-#[derive(Debug, Clone, Args)]
-pub struct RunArgs {
-    /// A run directory with its plan, and nothing else yet.
-    pub directory: PathBuf,
-}
-
-impl RunArgs {
-    /// Carries the plan out there. Whoever asked for it was told already what it does to the cluster.
-    pub fn run(&self) -> Result<Exit, Failure> {
-        let run = run_directory::RunDirectory::at(self.directory.clone());
-        let plan = plan::Plan::read(&run.plan())?;
-        crate::commands::test::inside(&plan, &run, crate::commands::test::Beside::default())
-    }
+/// Carries the plan out there. Whoever asked for it was told already what it does to the cluster.
+pub fn command(args: &InternalRunArgs) -> Result<Exit, Failure> {
+    let run = RunDirectory::at(args.directory.clone());
+    let plan = Plan::read(&run.plan())?;
+    test::inside(&plan, &run, RunOptions::default())
 }

@@ -1,5 +1,7 @@
 //! A file or a folder for each subcommand: from its checked flags to how the program ends.
 
+#[cfg(test)]
+mod bounded;
 pub mod check;
 pub mod clusters;
 pub mod count;

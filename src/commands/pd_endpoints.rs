@@ -2,31 +2,16 @@
 //!
 //! In: what flags and properties say. Out: PD's addresses, seen to answer, or one sentence. Starts nothing.
 
-use crate::commands::clusters;
-use clap::Args;
+use crate::{cli::PdArgs, commands::clusters};
 use client::{DirectClient, DirectOptions, PdHttp, RawKv, TikvClient, TikvClientOptions};
 use failure::Failure;
 use plan::config::ClientName;
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 /// go-ycsb's and tiup's.
 const DEFAULT: &str = "127.0.0.1:2379";
 /// How long PD may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Where clients find PD, as flags say it.
-#[derive(Debug, Args)]
-pub struct PdArgs {
-    /// Where PD is, `host:port[,host:port]` [default: the cluster that runs here, or 127.0.0.1:2379]
-    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',', conflicts_with = "tag")]
-    pub pd: Vec<String>,
-    /// The tag of a cluster that `cluster up` started
-    #[arg(short = 'T', long)]
-    pub tag: Option<String>,
-    /// Where run directories are; clusters are in its folder `clusters`
-    #[arg(long, default_value = "runs")]
-    pub runs_dir: PathBuf,
-}
 
 /// The flags, the property, the cluster that runs here, or the default; the first that is there.
 pub fn choose(args: &PdArgs, property: Option<&str>) -> Result<Vec<String>, Failure> {

@@ -3,19 +3,19 @@
 //! In: what the user wants to watch with, and a run that has begun. Out: listeners, which end what they began when the run
 //! drops them.
 
-use crate::{
-    commands::test::Beside,
-    watch::{
-        live::{self, Live, Watched},
-        live_tester::LiveTester,
-        metrics::{self, Endpoint, Metrics, RunInfo},
-        tui::Seen,
-    },
+use crate::watch::{
+    live::{self, Live, Watched},
+    live_tester::LiveTester,
+    metrics::{self, Endpoint, Metrics, RunInfo},
+    tui::Seen,
 };
 use failure::Failure;
 use histories::Outcome;
 use plan::Plan;
-use run::listener::{Audience, Joining, Listener, Listeners, RunEvent, Running};
+use run::{
+    audience::{Audience, Joining, Listeners, Running},
+    listener::{Listener, RunEvent},
+};
 use std::{
     net::SocketAddr,
     sync::{Arc, PoisonError},
@@ -33,15 +33,15 @@ pub struct Watching {
 }
 
 impl Watching {
-    /// Serves the metrics from now on. The rest begins with the recording.
+    /// Serves the metrics from now on, if they have an address; a live page, if it has one, from the recording on.
     pub async fn begin(
         plan: &Plan,
-        beside: &Beside,
+        (live, metrics): (Option<SocketAddr>, Option<SocketAddr>),
         seen: Option<Seen>,
         progress: &Progress,
     ) -> Result<Self, Failure> {
-        let metrics = counted(plan, beside, progress).await?;
-        Ok(Self { live: beside.live, metrics, seen })
+        let metrics = counted(plan, metrics, progress).await?;
+        Ok(Self { live, metrics, seen })
     }
 
     /// Shows the run on a page, or on the screen in the terminal, if either is wanted.
@@ -134,10 +134,10 @@ impl Listener for Metrics {
 /// The tester's metrics, served from the beginning, if Prometheus shall have them.
 async fn counted(
     plan: &Plan,
-    beside: &Beside,
+    metrics: Option<SocketAddr>,
     progress: &Progress,
 ) -> Result<Option<(Arc<Metrics>, Endpoint)>, Failure> {
-    let Some(addr) = beside.metrics else { return Ok(None) };
+    let Some(addr) = metrics else { return Ok(None) };
     let info = RunInfo { name: &plan.config.name, seed: plan.config.seed };
     let metrics = Arc::new(Metrics::new(info).map_err(Failure::software)?);
     let endpoint = metrics::serve(Arc::clone(&metrics), addr).await?;

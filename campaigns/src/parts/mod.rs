@@ -24,9 +24,9 @@ use plan::{
 };
 use run::{
     HISTORY_SEGMENT_MIB, Options, Purpose,
+    audience::Nobody,
     interrupt::{Interrupt, Urgency},
     interrupted,
-    listener::Nobody,
     pace::{self, Free},
     stage::Stage,
 };

@@ -76,7 +76,7 @@ pub fn run(args: &YcsbArgs) -> Result<Exit, Failure> {
 }
 
 fn carry_out(args: &YcsbArgs, loads: bool) -> Result<(Arc<Table>, Driven), Failure> {
-    let mut properties = args.properties()?;
+    let mut properties = Properties::of(args)?;
     properties.set("dotransactions", if loads { "false" } else { "true" });
     properties.set("command", if loads { "load" } else { "run" });
     let table = properties.text("table", "usertable");

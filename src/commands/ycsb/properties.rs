@@ -5,6 +5,7 @@
 //! property means stands in [`super::settings`].
 
 use super::shipped;
+use crate::cli::YcsbArgs;
 use failure::{Exit, Failure};
 use plan::config::bounds;
 use run_directory::plain_file::SMALL_BYTES_MAX;
@@ -19,8 +20,27 @@ pub struct Properties {
 }
 
 impl Properties {
+    /// The properties that files, pairs and flags say; flags win.
+    pub fn of(args: &YcsbArgs) -> Result<Self, Failure> {
+        let mut properties = Self::gather(&args.property_files, &args.properties)?;
+        let flags = [
+            ("threadcount", args.threads),
+            ("target", args.target),
+            ("measurement.interval", args.interval),
+        ];
+        for (name, value) in flags {
+            if let Some(value) = value {
+                properties.set(name, &value.to_string());
+            }
+        }
+        if let Some(table) = &args.table {
+            properties.set("table", table);
+        }
+        Ok(properties)
+    }
+
     /// What files and `name=value` pairs say; a pair wins over a file, and the later over the earlier.
-    pub fn gather(files: &[String], pairs: &[String]) -> Result<Self, Failure> {
+    pub(super) fn gather(files: &[String], pairs: &[String]) -> Result<Self, Failure> {
         let mut properties = Self::default();
         for file in files {
             properties.values.extend(parse(&contents(file)?).map_err(|reason| {

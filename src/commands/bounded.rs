@@ -1,6 +1,12 @@
 //! Holds every number that a flag gives to a bound.
 
-use crate::cli::{self, Cli};
+use crate::{
+    cli::{self, Cli},
+    commands::{
+        clusters::wish::Wish,
+        ycsb::{Properties, settings::Settings},
+    },
+};
 use clap::{Arg, Command, CommandFactory};
 use failure::{Exit, Failure};
 use plan::{
@@ -76,16 +82,10 @@ fn prepare(words: &[String]) -> Result<(), Failure> {
             cli::plan::PlanCommand::Draw(args) => Plan::draw(args.config()?).map(drop),
             _ => Ok(()),
         },
-        Load(args) => {
-            crate::commands::ycsb::settings::Settings::of(&args.properties()?, true).map(drop)
-        }
-        Ycsb(args) => {
-            crate::commands::ycsb::settings::Settings::of(&args.properties()?, false).map(drop)
-        }
+        Load(args) => Settings::of(&Properties::of(&args)?, true).map(drop),
+        Ycsb(args) => Settings::of(&Properties::of(&args)?, false).map(drop),
         cli::Command::Cluster(args) => match args.command {
-            cli::ClusterCommand::Up(args) => {
-                crate::commands::clusters::wish::Wish::checked(&args).map(drop)
-            }
+            cli::ClusterCommand::Up(args) => Wish::checked(&args).map(drop),
             _ => Ok(()),
         },
         _ => Ok(()),

@@ -1,0 +1,42 @@
+//! Those who want to listen to a run: they come when its recording begins, and are let go at its end.
+
+use crate::{listener::Listener, recording::Recording};
+use failure::Failure;
+use std::{future::Future, pin::Pin, sync::Arc};
+use targets::under_test::UnderTest;
+use terminal::progress::Progress;
+
+/// A run whose recording has begun, for those who look at it by themselves, too.
+#[derive(Debug, Clone)]
+pub struct Running {
+    /// The test's name.
+    pub name: String,
+    /// The target, which has started.
+    pub target: Arc<UnderTest>,
+    /// What clients do. A listener holds it weakly, since it holds the listeners.
+    pub recording: Arc<Recording>,
+    /// How far the run is.
+    pub progress: Progress,
+}
+
+/// The listeners of a run, as long as the run needs them.
+pub type Listeners = Vec<Arc<dyn Listener>>;
+
+/// A future that yields the listeners.
+pub type Joining<'a> = Pin<Box<dyn Future<Output = Result<Listeners, Failure>> + Send + 'a>>;
+
+/// Those who want to listen to a run.
+pub trait Audience: Sync {
+    /// Comes when the recording begins. The run drops the listeners at its end.
+    fn join(&self, running: Running) -> Joining<'_>;
+}
+
+/// Nobody.
+#[derive(Debug, Clone, Copy)]
+pub struct Nobody;
+
+impl Audience for Nobody {
+    fn join(&self, _: Running) -> Joining<'_> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+}
