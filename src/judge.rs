@@ -2,6 +2,10 @@
 //!
 //! In: a history file, nothing else, so that `check` says the same as the run that wrote it. Out: a [`Judgement`],
 //! which is `verdict.json`. A malformed history is a failure, not a judgement.
+//!
+//! `verdict.json` has the fields of [`Judgement`]. `checked.keys` lists the keys that are not valid or needed a search; all
+//! others are only counted, in `keys-judged` ([`KeysListed`], `test --per-key`). The head that `test --json` prints is the
+//! same without `checked.keys`. New fields may come; what is there keeps its name and meaning.
 
 use crate::{
     ended_early::{EarlyFinder, EndedEarly},

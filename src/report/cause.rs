@@ -20,12 +20,31 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// A step of a fault is told of if it was so long before an answer.
 const BEFORE_NS: u64 = 5_000_000_000;
+/// A history that is over sooner has no clock, but numbers of lines.
+const CLOCKED_NS_MIN: u64 = 1_000_000;
 /// So many ranges of clients are named.
 const RANGES_MAX: usize = 6;
 /// So many keys are named of those that a scan lacks.
 const KEYS_MAX: usize = 3;
 /// So many characters of a sentence of the checker are shown.
 const SENTENCE_MAX: usize = 300;
+
+/// Moments of a history, as far as it has a clock: in others' histories time may be only the order of the lines.
+#[derive(Debug, Clone, Copy)]
+struct Clock {
+    tells: bool,
+}
+
+impl Clock {
+    fn of(judgement: &Judgement) -> Self {
+        Self { tells: judgement.ended_ns.is_none_or(|ns| ns >= CLOCKED_NS_MIN) }
+    }
+
+    /// "at" a moment; nothing without a clock.
+    fn at(self, ns: u64) -> String {
+        if self.tells { format!(" at {}", moment(ns)) } else { String::new() }
+    }
+}
 
 /// Keys that show the same kind of anomaly.
 struct Group<'a> {
@@ -126,7 +145,7 @@ pub fn headline(judgement: &Judgement) -> String {
 
 /// What went wrong, in rows. `room` is how many columns a drawing has.
 pub fn rows(judgement: &Judgement, room: usize) -> Vec<Row> {
-    let groups = groups(judgement);
+    let (groups, clock) = (groups(judgement), Clock::of(judgement));
     let mut rows = Vec::new();
     let undrawn = || judgement.checked.keys.iter().find(|key| key.validity == Validity::Invalid);
     if let Some(group) = groups.first() {
@@ -150,12 +169,9 @@ pub fn rows(judgement: &Judgement, room: usize) -> Vec<Row> {
     rows.extend(of_scans(judgement, if rows.is_empty() { "what" } else { "also" }));
     for contradiction in judgement.checked.contradictions.iter().take(2) {
         let label = if rows.is_empty() { "what" } else { "also" };
-        let at = moment(contradiction.finish_ns);
+        let at = clock.at(contradiction.finish_ns);
         let sentence = &contradiction.sentence;
-        rows.push(Row::words(
-            label,
-            format!("client {}, at {at}: {sentence}", contradiction.client),
-        ));
+        rows.push(Row::words(label, format!("client {}{at}: {sentence}", contradiction.client)));
     }
     rows
 }
@@ -163,7 +179,8 @@ pub fn rows(judgement: &Judgement, room: usize) -> Vec<Row> {
 /// One example of a group in full.
 fn of_group(judgement: &Judgement, group: &Group<'_>, room: usize) -> Vec<Row> {
     let example = example(judgement, group);
-    let mut rows = vec![Row::words("what", what(example))];
+    let clock = Clock::of(judgement);
+    let mut rows = vec![Row::words("what", what(example, clock))];
     let region = region(judgement).map_or_else(String::new, |region| format!(", region {region}"));
     let like = match group.findings.len() as u64 - 1 {
         0 => String::new(),
@@ -171,8 +188,14 @@ fn of_group(judgement: &Judgement, group: &Group<'_>, room: usize) -> Vec<Row> {
         more => format!("; and {} more keys like it", count(more)),
     };
     rows.push(Row::words("where", format!("key {}{region}{like}", example.key)));
-    rows.push(Row::words("when", when(judgement, group)));
-    rows.push(Row::words("why?", why(judgement, example)));
+    let key = judgement.checked.keys.iter().find(|key| key.key == example.key);
+    let found = key.and_then(|key| key.counterexample.as_ref());
+    let places = found.and_then(|it| crate::counterexamples::places(it, &judgement.places));
+    rows.extend(places.map(|places| Row::words("", places)));
+    if clock.tells {
+        rows.push(Row::words("when", when(judgement, group)));
+        rows.push(Row::words("why?", why(judgement, example)));
+    }
     rows.extend(drawing::draw(example, room).into_iter().map(Row::drawn));
     rows
 }
@@ -227,8 +250,8 @@ fn of_scans(judgement: &Judgement, label: &'static str) -> Vec<Row> {
     vec![Row::words(
         label,
         format!(
-            "the scan at {} {verb} {} that certainly {were}{not} there: {}{more}",
-            moment(scan.finish_ns),
+            "the scan{} {verb} {} that certainly {were}{not} there: {}{more}",
+            Clock::of(judgement).at(scan.finish_ns),
             counted(keys.len() as u64, "key"),
             named.join(", ")
         ),
@@ -236,11 +259,11 @@ fn of_scans(judgement: &Judgement, label: &'static str) -> Vec<Row> {
 }
 
 /// Who saw what, and why that cannot be.
-fn what(finding: &Finding) -> String {
+fn what(finding: &Finding, clock: Clock) -> String {
     let Some(observer) = finding.participant(Role::Observer) else {
         return cut(&finding.sentence, SENTENCE_MAX);
     };
-    let saw = saw(observer);
+    let saw = saw(observer, clock);
     let replaced = |newer: &Participant| {
         let client = newer.client;
         let wrote = newer.wrote.as_ref().map(value).unwrap_or_default();
@@ -252,6 +275,7 @@ fn what(finding: &Finding) -> String {
         }
     };
     let acknowledged = |newer: &Participant| match newer.finish_ns {
+        Some(_) if !clock.tells => " before".to_owned(),
         Some(at_ns) if at_ns <= observer.invoke_ns => {
             format!(", acknowledged {} earlier", length(observer.invoke_ns - at_ns))
         }
@@ -267,6 +291,9 @@ fn what(finding: &Finding) -> String {
         }
         (FindingKind::Resurrected, Some(newer)) => {
             format!("{saw}; {}{}; the old state stayed", replaced(newer), acknowledged(newer))
+        }
+        (FindingKind::Phantom, Some(newer)) if !clock.tells => {
+            format!("{saw}, which client {} began to write only later", newer.client)
         }
         (FindingKind::Phantom, Some(newer)) => format!(
             "{saw}, which nobody had written by then: client {} began to write it {} later",
@@ -292,9 +319,9 @@ fn what(finding: &Finding) -> String {
         },
         (FindingKind::NonMonotonicRead, _) => match finding.participant(Role::SawNewerBefore) {
             Some(before) => format!(
-                "{saw}, after it had read the newer {} at {}",
+                "{saw}, after it had read the newer {}{}",
                 before.found.as_ref().map(value).unwrap_or_default(),
-                moment(before.invoke_ns)
+                clock.at(before.invoke_ns)
             ),
             None => saw,
         },
@@ -303,19 +330,19 @@ fn what(finding: &Finding) -> String {
 }
 
 /// What the observer saw, and when it asked.
-fn saw(observer: &Participant) -> String {
+fn saw(observer: &Participant, clock: Clock) -> String {
     let found = observer.found.as_ref().map(value).unwrap_or_default();
-    let at = moment(observer.invoke_ns);
+    let at = clock.at(observer.invoke_ns);
     let client = observer.client;
     match (observer.call, &observer.wrote) {
         (CallKind::Cas, Some(wrote)) => {
-            format!("client {client}'s CAS from {found} to {} succeeded at {at}", value(wrote))
+            format!("client {client}'s CAS from {found} to {} succeeded{at}", value(wrote))
         }
         (CallKind::ScanKeys, _) if found == "nothing" => {
-            format!("client {client}'s scan did not find it at {at}")
+            format!("client {client}'s scan did not find it{at}")
         }
-        (CallKind::ScanKeys, _) => format!("client {client}'s scan found it at {at}"),
-        _ => format!("client {client} read {found} at {at}"),
+        (CallKind::ScanKeys, _) => format!("client {client}'s scan found it{at}"),
+        _ => format!("client {client} read {found}{at}"),
     }
 }
 

@@ -91,7 +91,8 @@ fn verdict(judgement: &Judgement) -> Row {
 
 fn valid(judgement: &Judgement) -> String {
     let operations = judgement.checked.operations;
-    let total = counted(operations.ok + operations.fail + operations.info, "operation");
+    let number = operations.ok + operations.fail + operations.info;
+    let (total, are) = (counted(number, "operation"), if number == 1 { "is" } else { "are" });
     if let Some(parts) = judgement.parts {
         return format!("{}, each judged by itself; {total}", counted(parts.total(), "part"));
     }
@@ -99,7 +100,7 @@ fn valid(judgement: &Judgement) -> String {
     let are_counted = counts.before.is_some() && counts.after.is_some();
     let counted_too = if are_counted { ", and every key is accounted for" } else { "" };
     let keys = counted(judgement.keys_judged().total, "key");
-    format!("{total} on {keys} are linearizable{counted_too}")
+    format!("{total} on {keys} {are} linearizable{counted_too}")
 }
 
 /// Why it could not be decided, in a few words.
@@ -153,14 +154,18 @@ fn remedy(judgement: &Judgement, around: &Around) -> Option<String> {
     if !judgement.vacuous {
         return None;
     }
+    let confirmed = || judgement.faults.iter().filter(|fault| fault.seen.confirmed);
     let ok: u64 = judgement.operations.values().map(|counts| counts.ok).sum();
     let uncounted = judgement.key_counts.before.is_none() || judgement.key_counts.after.is_none();
-    if ok == 0 || uncounted && judgement.ended_early.is_none() {
-        return Some(format!(
-            "see in {logs} why the cluster did not serve, then run it longer (--time)"
-        ));
-    }
-    Some("run it longer (--time) with more operations (--rate), and a fault that this cluster allows (--nemesis)".to_owned())
+    Some(if ok == 0 || uncounted && judgement.ended_early.is_none() {
+        format!("see in {logs} why the cluster did not serve")
+    } else if !judgement.planned.is_empty() && confirmed().next().is_none() {
+        "run it longer (--time): no fault was seen in force".to_owned()
+    } else if confirmed().next().is_some() && confirmed().all(|fault| fault.ok_during == 0) {
+        "leave a majority during faults: --replicas 5, or --nemesis replicas,pause-two".to_owned()
+    } else {
+        "run it longer (--time), or with more operations (--rate)".to_owned()
+    })
 }
 
 /// The target, and how long it ran.
