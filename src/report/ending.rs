@@ -6,15 +6,17 @@
 use super::{
     cause,
     faults::{summary, table},
-    figures::{count, counted, listed},
+    figures::{about, count, counted, listed},
     frame::{Form, JOINT, Row, Tone, cut, lines},
     little,
 };
-use crate::{ended_early::Why, judge::Judgement, scenario::Weight};
+use crate::{ended_early::Why, ended_processes::EndedByItself, judge::Judgement, scenario::Weight};
 use checker::Validity;
 
 /// So many reasons are shown.
 const REASONS_MAX: usize = 3;
+/// So many characters of the end of a log are shown.
+const LAST_WORDS_MAX: usize = 120;
 /// So many characters of a reason are shown.
 const REASON_MAX: usize = 260;
 
@@ -117,8 +119,12 @@ fn unknown(judgement: &Judgement) -> String {
             count(keys.unknown)
         );
     }
-    if !judgement.ended_by_themselves.is_empty() {
-        return "a process of the cluster ended though no fault killed it".to_owned();
+    match judgement.ended_by_themselves.len() {
+        0 => {}
+        1 => return "a process of the cluster ended though no fault killed it".to_owned(),
+        number => {
+            return format!("{number} processes of the cluster ended though no fault killed them");
+        }
     }
     if judgement.vacuous {
         return "the run tested too little to say".to_owned();
@@ -192,18 +198,43 @@ fn reasons(judgement: &Judgement, label: &'static str) -> Vec<Row> {
     let told = judgement.validity == Validity::Invalid;
     let of_experiment =
         |reason: &String| judgement.experiment.iter().any(|finding| finding.said == *reason);
+    let ended: Vec<String> =
+        judgement.ended_by_themselves.iter().map(EndedByItself::reason).collect();
+    let mut lines = ended_by_themselves(judgement);
     let reasons: Vec<&String> = judgement
         .reasons
         .iter()
+        .filter(|reason| !ended.contains(reason))
         .filter(|reason| !(told && judgement.checked.reasons.contains(reason)))
         .filter(|reason| !of_experiment(reason))
         .collect();
-    let mut lines: Vec<String> =
-        reasons.iter().take(REASONS_MAX).map(|reason| cut(reason, REASON_MAX)).collect();
+    lines.extend(reasons.iter().take(REASONS_MAX).map(|reason| cut(reason, REASON_MAX)));
     if reasons.len() > REASONS_MAX {
         lines.push(format!("and {} more, with --details", reasons.len() - REASONS_MAX));
     }
     labelled(label, lines).collect()
+}
+
+/// The processes that ended by themselves; of a single one the end of its log, too.
+fn ended_by_themselves(judgement: &Judgement) -> Vec<String> {
+    let said = |it: &EndedByItself| {
+        let EndedByItself { process, status, .. } = it;
+        format!("{process} ended by itself ({status}) after {}", about(it.at_ns))
+    };
+    let all = &judgement.ended_by_themselves;
+    let mut lines: Vec<String> = all.iter().take(REASONS_MAX).map(said).collect();
+    if let ([only], [line]) = (all.as_slice(), lines.as_mut_slice())
+        && let Some(log) = only.log.as_ref().filter(|_| !only.last_words.is_empty())
+    {
+        let skipped = only.last_words.chars().count().saturating_sub(LAST_WORDS_MAX);
+        let more = if skipped > 0 { "…" } else { "" };
+        let words: String = only.last_words.chars().skip(skipped).collect();
+        *line = format!("{line}; {log} ends with: {more}{words}");
+    }
+    if all.len() > REASONS_MAX {
+        lines.push(format!("and {} more", all.len() - REASONS_MAX));
+    }
+    lines
 }
 
 /// What an experiment showed, the worst first.
