@@ -6,7 +6,9 @@
 
 use super::{
     drawing,
-    figures::{about, count, counted, length, lengths, listed, moment, moments, ranges, value},
+    figures::{
+        about, count, counted, fine_moment, length, lengths, listed, moment, moments, ranges, value,
+    },
     frame::{JOINT, Row, cut},
 };
 use crate::{
@@ -20,8 +22,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// A step of a fault is told of if it was so long before an answer.
 const BEFORE_NS: u64 = 5_000_000_000;
-/// A history that is over sooner has no clock, but numbers of lines.
-const CLOCKED_NS_MIN: u64 = 1_000_000;
+/// A history in which a line takes no longer has no clock, but numbers of lines.
+const LINE_NS_MAX: u64 = 2;
 /// So many ranges of clients are named.
 const RANGES_MAX: usize = 6;
 /// So many keys are named of those that a scan lacks.
@@ -33,16 +35,27 @@ const SENTENCE_MAX: usize = 300;
 #[derive(Debug, Clone, Copy)]
 struct Clock {
     tells: bool,
+    /// All of it is over within a second.
+    is_fine: bool,
 }
 
 impl Clock {
     fn of(judgement: &Judgement) -> Self {
-        Self { tells: judgement.ended_ns.is_none_or(|ns| ns >= CLOCKED_NS_MIN) }
+        let operations = judgement.checked.operations;
+        let lines = 2 * (operations.ok + operations.fail + operations.info + 1);
+        Self {
+            tells: judgement.ended_ns.is_none_or(|ns| ns > lines * LINE_NS_MAX),
+            is_fine: judgement.ended_ns.is_some_and(|ns| ns < 1_000_000_000),
+        }
     }
 
     /// "at" a moment; nothing without a clock.
     fn at(self, ns: u64) -> String {
-        if self.tells { format!(" at {}", moment(ns)) } else { String::new() }
+        match (self.tells, self.is_fine) {
+            (false, _) => String::new(),
+            (true, false) => format!(" at {}", moment(ns)),
+            (true, true) => format!(" at {}", fine_moment(ns)),
+        }
     }
 }
 

@@ -33,6 +33,11 @@ pub fn moment(ns: u64) -> String {
     format!("{:.3}{JOINT}s", ns as f64 / 1e9)
 }
 
+/// A moment, in microseconds.
+pub fn fine_moment(ns: u64) -> String {
+    format!("{:.6}{JOINT}s", ns as f64 / 1e9)
+}
+
 /// Two moments that can be told apart.
 pub fn moments(first_ns: u64, last_ns: u64) -> [String; 2] {
     let digits = if moment(first_ns) == moment(last_ns) && first_ns != last_ns { 6 } else { 3 };
