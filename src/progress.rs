@@ -94,11 +94,11 @@ impl Progress {
             Phase { name: name.to_owned(), since: Instant::now(), length };
         match &self.bar {
             Some(bar) => {
+                bar.set_prefix(escaped(name));
+                bar.set_message(String::new());
                 bar.set_style(style(length.is_some()));
                 bar.set_length(length.map_or(1, |length| length.as_millis() as u64));
                 bar.set_position(0);
-                bar.set_prefix(escaped(name));
-                bar.set_message(String::new());
                 bar.enable_steady_tick(Duration::from_millis(200));
             }
             None => self.note(name),
