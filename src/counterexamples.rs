@@ -23,8 +23,8 @@ const DRAWN_MAX: usize = 3;
 /// So many anomalies are named for each.
 const FINDINGS_MAX: usize = 3;
 
-/// The first counterexamples in lines: each with its drawing and the sentence on the operation that is marked in it, and
-/// what kinds of anomalies the drawn operations show.
+/// The first counterexamples in lines: each with its drawing and the sentence on the operation that
+/// is marked in it, and what kinds of anomalies the drawn operations show.
 pub fn lines(judgement: &Judgement) -> Vec<String> {
     let mut lines = Vec::new();
     for key in judgement.checked.keys.iter().filter(|key| is_invalid(key)).take(DRAWN_MAX) {

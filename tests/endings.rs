@@ -1,4 +1,4 @@
-//! What the built binary says at the end of a run, to a person and to a program.
+//! The words of the built binary at the end of a run, to a person and to a program.
 
 use std::{
     path::Path,

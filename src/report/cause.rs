@@ -1,8 +1,9 @@
-//! What went wrong, grouped by cause: one example in full, the others counted.
+//! Causes of an invalid verdict: failures in groups, one example in full, the others counted.
 //!
-//! In: an invalid judgement. Out: the reason in a few words, and rows that say what, where, when and why, with a drawing of
-//! the example. Everything about the example is about one and the same finding. It says what preceded, and accuses no
-//! store: what a store did is told as what happened before.
+//! In: an invalid judgement. Out: the reason in a few words, and rows that say what, where, when
+//! and why, with a drawing of the example. Everything about the example is about one and the same
+//! finding. It says what preceded, and accuses no store: what a store did is told as what happened
+//! before.
 
 use super::{
     drawing,
@@ -31,7 +32,8 @@ const KEYS_MAX: usize = 3;
 /// So many characters of a sentence of the checker are shown.
 const SENTENCE_MAX: usize = 300;
 
-/// Moments of a history, as far as it has a clock: in others' histories time may be only the order of the lines.
+/// Moments of a history, as far as it has a clock: in others' histories time may be only the order
+/// of the lines.
 #[derive(Debug, Clone, Copy)]
 struct Clock {
     tells: bool,
@@ -66,8 +68,8 @@ struct Group<'a> {
     findings: Vec<&'a Finding>,
 }
 
-/// The groups, the largest first. A key counts where its gravest anomaly does; a read against the order that its own
-/// client saw stands beside others.
+/// The groups, the largest first. A key counts where its gravest anomaly does; a read against the
+/// order that its own client saw stands beside others.
 fn groups(judgement: &Judgement) -> Vec<Group<'_>> {
     let mut keys: BTreeMap<&Text, &Finding> = BTreeMap::new();
     for finding in &judgement.checked.findings {
@@ -156,7 +158,7 @@ pub fn headline(judgement: &Judgement) -> String {
     if parts.is_empty() { "a promise was broken".to_owned() } else { parts.join("; ") }
 }
 
-/// What went wrong, in rows. `room` is how many columns a drawing has.
+/// Rows on each cause. `room` is the width of a drawing in columns.
 pub fn rows(judgement: &Judgement, room: usize) -> Vec<Row> {
     let (groups, clock) = (groups(judgement), Clock::of(judgement));
     let mut rows = Vec::new();
@@ -271,7 +273,7 @@ fn of_scans(judgement: &Judgement, label: &'static str) -> Vec<Row> {
     )]
 }
 
-/// Who saw what, and why that cannot be.
+/// One sentence: a client, an answer, and the reason why that answer cannot be.
 fn what(finding: &Finding, clock: Clock) -> String {
     let Some(observer) = finding.participant(Role::Observer) else {
         return cut(&finding.sentence, SENTENCE_MAX);
@@ -342,7 +344,7 @@ fn what(finding: &Finding, clock: Clock) -> String {
     }
 }
 
-/// What the observer saw, and when it asked.
+/// The observer's answer, and when it asked.
 fn saw(observer: &Participant, clock: Clock) -> String {
     let found = observer.found.as_ref().map(value).unwrap_or_default();
     let at = clock.at(observer.invoke_ns);
@@ -393,7 +395,7 @@ fn when(judgement: &Judgement, group: &Group<'_>) -> String {
     parts.join(", ")
 }
 
-/// How long after a step on a store they were answered, if each of them was, and all after the same kind of step.
+/// Time from a step on a store to the answers, if all came after the same kind of step.
 fn after_steps<'a>(
     judgement: &Judgement,
     observers: impl Iterator<Item = &'a Participant>,
@@ -425,7 +427,7 @@ fn last_step(judgement: &Judgement, at_ns: u64) -> Option<&Step> {
     before.max_by_key(|step| step.at_ns)
 }
 
-/// What a step did to a store.
+/// The participle for a step on a store.
 fn done(f: &str) -> &'static str {
     match f {
         "pause" => "paused",
@@ -436,7 +438,7 @@ fn done(f: &str) -> &'static str {
     }
 }
 
-/// What preceded, from the fault that was in force or had just ended.
+/// Events that preceded, from the fault that was in force or had just ended.
 fn why(judgement: &Judgement, finding: &Finding) -> String {
     let observer = finding.participant(Role::Observer);
     let asked_ns = finding.invoke_ns;

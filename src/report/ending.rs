@@ -1,7 +1,8 @@
-//! The ending of a run: at one glance what is wrong or right, about which target, what was tried, and what to do next.
+//! The ending of a run: at one glance what is wrong or right, about which target, what was tried,
+//! and what to do next.
 //!
-//! In: a judgement, and where the run's files are. Out: rows that fit a screen. A pure function: the same judgement gives the
-//! same rows. Decides nothing.
+//! In: a judgement, and where the run's files are. Out: rows that fit a screen. A pure function:
+//! the same judgement gives the same rows. Decides nothing.
 
 use super::{
     cause,
@@ -132,7 +133,7 @@ fn unknown(judgement: &Judgement) -> String {
     "it could not be decided".to_owned()
 }
 
-/// What a person can do about an unknown verdict.
+/// The next step for a person with an unknown verdict.
 fn remedy(judgement: &Judgement, around: &Around) -> Option<String> {
     let run = around.run.as_deref();
     let logs = run.map_or_else(|| "the logs".to_owned(), |run| format!("{run}/logs"));
@@ -237,7 +238,7 @@ fn ended_by_themselves(judgement: &Judgement) -> Vec<String> {
     lines
 }
 
-/// What an experiment showed, the worst first.
+/// Findings of an experiment, the worst first.
 fn experiment(judgement: &Judgement) -> Vec<String> {
     let mut findings: Vec<_> = judgement.experiment.iter().collect();
     findings.sort_by_key(|finding| match finding.weight {

@@ -1,7 +1,7 @@
 //! Numbers, times and values as a person reads them.
 //!
-//! In: counts, nanoseconds, values. Out: words without padding; times in milliseconds, and finer only where two could not be
-//! told apart otherwise.
+//! In: counts, nanoseconds, values. Out: words without padding; times in milliseconds, and finer
+//! only where two could not be told apart otherwise.
 
 use super::frame::{JOINT, cut};
 use checker::Content;

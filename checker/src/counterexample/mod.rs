@@ -39,8 +39,8 @@ pub struct Counterexample {
     pub about: Option<u64>,
     /// The events of the judged history that invoked the operations, by index, in the order of invocation.
     pub operations: Vec<u64>,
-    /// The operations as lanes over time, a line for each client; not to scale. The operation that the sentence is about is
-    /// marked (✗).
+    /// The operations as lanes over time, a line for each client; not to scale. The operation that
+    /// the sentence is about is marked (✗).
     pub drawing: Vec<String>,
     /// The longest beginning that can be explained: these operations, in this order. What is not in it has no place
     /// after it. Empty if there is none, or if the counterexample is too large to look for it.
