@@ -14,7 +14,7 @@ use std::{
 /// How long anything here may take before it counts as hanging.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Starts a run and waits until a fault is in force.
+/// Starts a run and waits until a store is said to be paused.
 fn run_with_a_store_stopped(dir: &Path) -> Child {
     let mut tester = Command::new(env!("CARGO_BIN_EXE_jepsen-tikv"))
         .args(["test", "--time", "120", "--nemesis", "pause-one", "--seed", "1"])
@@ -27,7 +27,7 @@ fn run_with_a_store_stopped(dir: &Path) -> Child {
         .expect("the binary starts");
     let stderr = tester.stderr.take().expect("it is piped");
     let mut lines = BufReader::new(stderr).lines();
-    let seen = lines.by_ref().map_while(Result::ok).any(|line| line.contains("in force"));
+    let seen = lines.by_ref().map_while(Result::ok).any(|line| line.contains(" s  paused "));
     assert!(seen, "the run ended before its first fault");
     // Read on, so that the tester never waits for us.
     std::thread::spawn(move || lines.for_each(drop));

@@ -21,8 +21,8 @@ const DRAWN_MAX: usize = 3;
 /// So many anomalies are named for each.
 const FINDINGS_MAX: usize = 3;
 
-/// The first counterexamples in lines: each with its drawing and the sentence on the operation that is marked in it, and
-/// what kinds of anomalies the drawn operations show.
+/// The first counterexamples in lines: each with its drawing and the sentence on the operation that
+/// is marked in it, and what kinds of anomalies the drawn operations show.
 pub fn lines(judgement: &Judgement) -> Vec<String> {
     let mut lines = Vec::new();
     for key in judgement.checked.keys.iter().filter(|key| is_invalid(key)).take(DRAWN_MAX) {
@@ -32,9 +32,11 @@ pub fn lines(judgement: &Judgement) -> Vec<String> {
         lines.extend(found.drawing.iter().map(|line| format!("  {line}")));
         lines.extend(places(found, &judgement.places).map(|places| format!("  {places}")));
         lines.push(format!("  {}", found.sentence));
-        let is_drawn = |finding: &&Finding| {
-            finding.key == key.key
-                && finding.operations.iter().all(|event| found.operations.contains(event))
+        // The operation that shows a finding is its last.
+        let is_drawn = |finding: &&Finding| match (found.about, finding.operations.as_slice()) {
+            _ if finding.key != key.key => false,
+            (Some(about), operations) => operations.last() == Some(&about),
+            (None, operations) => operations.iter().all(|event| found.operations.contains(event)),
         };
         for finding in judgement.checked.findings.iter().filter(is_drawn).take(FINDINGS_MAX) {
             let faults = match finding.faults.as_slice() {

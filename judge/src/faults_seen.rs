@@ -47,10 +47,10 @@ pub struct FaultSeen {
     /// The region that it was about.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub region: Option<u64>,
-    /// How many voters that region had when it began.
+    /// The number of voters that region had when it began.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub voters: Option<u64>,
-    /// How many regions of the workload there were.
+    /// The number of regions of the workload.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub workload_regions: Option<u64>,
     /// It stopped or killed the store that led the region.
@@ -96,8 +96,8 @@ impl FaultSeen {
         some_of(self.errors.iter().cloned(), self.errors.len(), EFFECTS_SHOWN_MAX)
     }
 
-    /// Returns true if the stores that it stopped or killed in one instant left its region a majority of running voters.
-    /// None where that is not known, as of faults of several steps.
+    /// Returns true if the stores that it stopped or killed in one instant left its region a
+    /// majority of running voters. None where that is not known, as of faults of several steps.
     pub fn leaves_majority(&self) -> Option<bool> {
         let hurts = |step: &&Step| matches!(&*step.f, "pause" | "kill" | "disk-error");
         let voters = self.voters.filter(|_| self.steps.iter().filter(hurts).count() == 1)?;
@@ -155,9 +155,9 @@ pub struct LeaderMove {
 pub struct VoterChange {
     /// The region.
     pub region: u64,
-    /// How many voters it had before.
+    /// The number of voters before.
     pub from: u64,
-    /// How many it had then.
+    /// The number of voters then.
     pub to: u64,
 }
 

@@ -2,6 +2,11 @@
 //!
 //! In: a history file, nothing else, so that `check` says the same as the run that wrote it. Out: a [`Judgement`],
 //! which is `verdict.json`. A malformed history is a failure, not a judgement.
+//!
+//! `verdict.json` has the fields of [`Judgement`]. `checked.keys` lists the keys that are not valid
+//! or needed a search; all others are only counted, in `keys-judged` ([`KeysListed`], `test
+//! --per-key`). The head that `test --json` prints is the same without `checked.keys`. New fields
+//! may come; what is there keeps its name and meaning.
 
 pub mod anomalies;
 pub mod counterexamples;
@@ -67,7 +72,7 @@ pub struct Judgement {
     /// How many parts were judged, if it was a run in parts, whose verdicts are put together here.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub parts: Option<PartsJudged>,
-    /// How many faults of each kind were planned, if the history says so.
+    /// Planned faults by kind, if the history says so.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub planned: BTreeMap<String, u64>,
     /// The faults, in the plan's order.
@@ -95,10 +100,11 @@ pub struct Judgement {
     pub served: Option<Served>,
     /// How many keys there were at the end.
     pub key_counts: KeyCounts,
-    /// When the last event came, nanoseconds since the run's start; none if the history has no events.
+    /// When the last event came, nanoseconds since the run's start; none if the history has no
+    /// events.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub ended_ns: Option<u64>,
-    /// How many keys were judged, and to be what. Absent in verdicts of earlier versions, which list every key.
+    /// Keys by verdict. Absent in verdicts of earlier versions, which list every key.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub keys_judged: Option<KeysJudged>,
     /// Where the operations of counterexamples stand in the file, if it was imported.
@@ -108,7 +114,7 @@ pub struct Judgement {
     pub checked: Verdict,
 }
 
-/// How many keys were judged, and to be what.
+/// Keys, counted by verdict.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct KeysJudged {
@@ -241,7 +247,7 @@ impl Judgement {
         serde_json::to_string_pretty(&value).map_err(Failure::software)
     }
 
-    /// How many keys were judged, also in verdicts of earlier versions.
+    /// Keys by verdict, also in verdicts of earlier versions.
     pub fn keys_judged(&self) -> KeysJudged {
         self.keys_judged.unwrap_or_else(|| KeysJudged::of(&self.checked))
     }

@@ -45,7 +45,9 @@ pub trait Observer: Send + Sync {
     /// moved and cannot be. Completions say what was seen of it: `stores` with the `state` of their processes and when the
     /// signal was sent that led to it (`signalled_ns`; the completion's own time is when that was confirmed), `regions`
     /// with their leaders and numbers of voters before and after, what a disturbance `touched`, or an `error`. A
-    /// `transfer-leader` that only prepares a fault names it as `for`.
+    /// `transfer-leader` that only prepares a fault names it as `for`. Whoever looks at the regions
+    /// meanwhile may record `leader-moved` (`fault`, `region`, `regions`) when a leader is seen to
+    /// have moved.
     fn record(&self, what: What) -> u64;
 
     /// How many writes of clients have been acknowledged so far. It never falls.

@@ -166,7 +166,7 @@ impl Plan {
         Ok(faults(&self.config)?.warnings(&possible(&self.config)))
     }
 
-    /// How many faults of each kind are planned, by name.
+    /// Planned faults by the name of their kind.
     pub fn planned(&self) -> BTreeMap<&'static str, u64> {
         let mut planned = BTreeMap::new();
         for fault in &self.schedule {

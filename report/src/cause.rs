@@ -1,12 +1,15 @@
-//! What went wrong, grouped by cause: one example in full, the others counted.
+//! Causes of an invalid verdict: failures in groups, one example in full, the others counted.
 //!
-//! In: an invalid judgement. Out: the reason in a few words, and rows that say what, where, when and why, with a drawing of
-//! the example. Everything about the example is about one and the same finding. It says what preceded, and accuses no
-//! store: what a store did is told as what happened before.
+//! In: an invalid judgement. Out: the reason in a few words, and rows that say what, where, when
+//! and why, with a drawing of the example. Everything about the example is about one and the same
+//! finding. It says what preceded, and accuses no store: what a store did is told as what happened
+//! before.
 
 use super::{
     drawing,
-    figures::{about, count, counted, length, lengths, listed, moment, moments, ranges, value},
+    figures::{
+        about, count, counted, fine_moment, length, lengths, listed, moment, moments, ranges, value,
+    },
     frame::{JOINT, Row, cut},
 };
 use checker::{CallKind, Content, Finding, FindingKind, KeyVerdict, Participant, Role, Validity};
@@ -20,12 +23,43 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// A step of a fault is told of if it was so long before an answer.
 const BEFORE_NS: u64 = 5_000_000_000;
+/// A history in which a line takes no longer has no clock, but numbers of lines.
+const LINE_NS_MAX: u64 = 2;
 /// So many ranges of clients are named.
 const RANGES_MAX: usize = 6;
 /// So many keys are named of those that a scan lacks.
 const KEYS_MAX: usize = 3;
 /// So many characters of a sentence of the checker are shown.
 const SENTENCE_MAX: usize = 300;
+
+/// Moments of a history, as far as it has a clock: in others' histories time may be only the order
+/// of the lines.
+#[derive(Debug, Clone, Copy)]
+struct Clock {
+    tells: bool,
+    /// All of it is over within a second.
+    is_fine: bool,
+}
+
+impl Clock {
+    fn of(judgement: &Judgement) -> Self {
+        let operations = judgement.checked.operations;
+        let lines = 2 * (operations.ok + operations.fail + operations.info + 1);
+        Self {
+            tells: judgement.ended_ns.is_none_or(|ns| ns > lines * LINE_NS_MAX),
+            is_fine: judgement.ended_ns.is_some_and(|ns| ns < 1_000_000_000),
+        }
+    }
+
+    /// "at" a moment; nothing without a clock.
+    fn at(self, ns: u64) -> String {
+        match (self.tells, self.is_fine) {
+            (false, _) => String::new(),
+            (true, false) => format!(" at {}", moment(ns)),
+            (true, true) => format!(" at {}", fine_moment(ns)),
+        }
+    }
+}
 
 /// Keys that show the same kind of anomaly.
 struct Group<'a> {
@@ -34,8 +68,8 @@ struct Group<'a> {
     findings: Vec<&'a Finding>,
 }
 
-/// The groups, the largest first. A key counts where its gravest anomaly does; a read against the order that its own
-/// client saw stands beside others.
+/// The groups, the largest first. A key counts where its gravest anomaly does; a read against the
+/// order that its own client saw stands beside others.
 fn groups(judgement: &Judgement) -> Vec<Group<'_>> {
     let mut keys: BTreeMap<&Text, &Finding> = BTreeMap::new();
     for finding in &judgement.checked.findings {
@@ -124,9 +158,9 @@ pub fn headline(judgement: &Judgement) -> String {
     if parts.is_empty() { "a promise was broken".to_owned() } else { parts.join("; ") }
 }
 
-/// What went wrong, in rows. `room` is how many columns a drawing has.
+/// Rows on each cause. `room` is the width of a drawing in columns.
 pub fn rows(judgement: &Judgement, room: usize) -> Vec<Row> {
-    let groups = groups(judgement);
+    let (groups, clock) = (groups(judgement), Clock::of(judgement));
     let mut rows = Vec::new();
     let undrawn = || judgement.checked.keys.iter().find(|key| key.validity == Validity::Invalid);
     if let Some(group) = groups.first() {
@@ -150,12 +184,9 @@ pub fn rows(judgement: &Judgement, room: usize) -> Vec<Row> {
     rows.extend(of_scans(judgement, if rows.is_empty() { "what" } else { "also" }));
     for contradiction in judgement.checked.contradictions.iter().take(2) {
         let label = if rows.is_empty() { "what" } else { "also" };
-        let at = moment(contradiction.finish_ns);
+        let at = clock.at(contradiction.finish_ns);
         let sentence = &contradiction.sentence;
-        rows.push(Row::words(
-            label,
-            format!("client {}, at {at}: {sentence}", contradiction.client),
-        ));
+        rows.push(Row::words(label, format!("client {}{at}: {sentence}", contradiction.client)));
     }
     rows
 }
@@ -163,7 +194,8 @@ pub fn rows(judgement: &Judgement, room: usize) -> Vec<Row> {
 /// One example of a group in full.
 fn of_group(judgement: &Judgement, group: &Group<'_>, room: usize) -> Vec<Row> {
     let example = example(judgement, group);
-    let mut rows = vec![Row::words("what", what(example))];
+    let clock = Clock::of(judgement);
+    let mut rows = vec![Row::words("what", what(example, clock))];
     let region = region(judgement).map_or_else(String::new, |region| format!(", region {region}"));
     let like = match group.findings.len() as u64 - 1 {
         0 => String::new(),
@@ -171,8 +203,14 @@ fn of_group(judgement: &Judgement, group: &Group<'_>, room: usize) -> Vec<Row> {
         more => format!("; and {} more keys like it", count(more)),
     };
     rows.push(Row::words("where", format!("key {}{region}{like}", example.key)));
-    rows.push(Row::words("when", when(judgement, group)));
-    rows.push(Row::words("why?", why(judgement, example)));
+    let key = judgement.checked.keys.iter().find(|key| key.key == example.key);
+    let found = key.and_then(|key| key.counterexample.as_ref());
+    let places = found.and_then(|it| judge::counterexamples::places(it, &judgement.places));
+    rows.extend(places.map(|places| Row::words("", places)));
+    if clock.tells {
+        rows.push(Row::words("when", when(judgement, group)));
+        rows.push(Row::words("why?", why(judgement, example)));
+    }
     rows.extend(drawing::draw(example, room).into_iter().map(Row::drawn));
     rows
 }
@@ -227,20 +265,20 @@ fn of_scans(judgement: &Judgement, label: &'static str) -> Vec<Row> {
     vec![Row::words(
         label,
         format!(
-            "the scan at {} {verb} {} that certainly {were}{not} there: {}{more}",
-            moment(scan.finish_ns),
+            "the scan{} {verb} {} that certainly {were}{not} there: {}{more}",
+            Clock::of(judgement).at(scan.finish_ns),
             counted(keys.len() as u64, "key"),
             named.join(", ")
         ),
     )]
 }
 
-/// Who saw what, and why that cannot be.
-fn what(finding: &Finding) -> String {
+/// One sentence: a client, an answer, and the reason why that answer cannot be.
+fn what(finding: &Finding, clock: Clock) -> String {
     let Some(observer) = finding.participant(Role::Observer) else {
         return cut(&finding.sentence, SENTENCE_MAX);
     };
-    let saw = saw(observer);
+    let saw = saw(observer, clock);
     let replaced = |newer: &Participant| {
         let client = newer.client;
         let wrote = newer.wrote.as_ref().map(value).unwrap_or_default();
@@ -252,6 +290,7 @@ fn what(finding: &Finding) -> String {
         }
     };
     let acknowledged = |newer: &Participant| match newer.finish_ns {
+        Some(_) if !clock.tells => " before".to_owned(),
         Some(at_ns) if at_ns <= observer.invoke_ns => {
             format!(", acknowledged {} earlier", length(observer.invoke_ns - at_ns))
         }
@@ -267,6 +306,9 @@ fn what(finding: &Finding) -> String {
         }
         (FindingKind::Resurrected, Some(newer)) => {
             format!("{saw}; {}{}; the old state stayed", replaced(newer), acknowledged(newer))
+        }
+        (FindingKind::Phantom, Some(newer)) if !clock.tells => {
+            format!("{saw}, which client {} began to write only later", newer.client)
         }
         (FindingKind::Phantom, Some(newer)) => format!(
             "{saw}, which nobody had written by then: client {} began to write it {} later",
@@ -292,9 +334,9 @@ fn what(finding: &Finding) -> String {
         },
         (FindingKind::NonMonotonicRead, _) => match finding.participant(Role::SawNewerBefore) {
             Some(before) => format!(
-                "{saw}, after it had read the newer {} at {}",
+                "{saw}, after it had read the newer {}{}",
                 before.found.as_ref().map(value).unwrap_or_default(),
-                moment(before.invoke_ns)
+                clock.at(before.invoke_ns)
             ),
             None => saw,
         },
@@ -302,20 +344,20 @@ fn what(finding: &Finding) -> String {
     }
 }
 
-/// What the observer saw, and when it asked.
-fn saw(observer: &Participant) -> String {
+/// The observer's answer, and when it asked.
+fn saw(observer: &Participant, clock: Clock) -> String {
     let found = observer.found.as_ref().map(value).unwrap_or_default();
-    let at = moment(observer.invoke_ns);
+    let at = clock.at(observer.invoke_ns);
     let client = observer.client;
     match (observer.call, &observer.wrote) {
         (CallKind::Cas, Some(wrote)) => {
-            format!("client {client}'s CAS from {found} to {} succeeded at {at}", value(wrote))
+            format!("client {client}'s CAS from {found} to {} succeeded{at}", value(wrote))
         }
         (CallKind::ScanKeys, _) if found == "nothing" => {
-            format!("client {client}'s scan did not find it at {at}")
+            format!("client {client}'s scan did not find it{at}")
         }
-        (CallKind::ScanKeys, _) => format!("client {client}'s scan found it at {at}"),
-        _ => format!("client {client} read {found} at {at}"),
+        (CallKind::ScanKeys, _) => format!("client {client}'s scan found it{at}"),
+        _ => format!("client {client} read {found}{at}"),
     }
 }
 
@@ -353,7 +395,7 @@ fn when(judgement: &Judgement, group: &Group<'_>) -> String {
     parts.join(", ")
 }
 
-/// How long after a step on a store they were answered, if each of them was, and all after the same kind of step.
+/// Time from a step on a store to the answers, if all came after the same kind of step.
 fn after_steps<'a>(
     judgement: &Judgement,
     observers: impl Iterator<Item = &'a Participant>,
@@ -385,7 +427,7 @@ fn last_step(judgement: &Judgement, at_ns: u64) -> Option<&Step> {
     before.max_by_key(|step| step.at_ns)
 }
 
-/// What a step did to a store.
+/// The participle for a step on a store.
 fn done(f: &str) -> &'static str {
     match f {
         "pause" => "paused",
@@ -396,7 +438,7 @@ fn done(f: &str) -> &'static str {
     }
 }
 
-/// What preceded, from the fault that was in force or had just ended.
+/// Events that preceded, from the fault that was in force or had just ended.
 fn why(judgement: &Judgement, finding: &Finding) -> String {
     let observer = finding.participant(Role::Observer);
     let asked_ns = finding.invoke_ns;

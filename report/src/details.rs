@@ -1,4 +1,5 @@
-//! Everything that is judged of a run, line by line: operations, each fault, each reason, the first counterexamples.
+//! Everything that is judged of a run, line by line: operations, each fault, each reason, the first
+//! counterexamples.
 //!
 //! In: a [`Judgement`]. Out: lines. Decides nothing.
 

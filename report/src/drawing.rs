@@ -1,4 +1,5 @@
-//! The participants of a finding, drawn: a lane for each client, time from left to right, not to scale.
+//! The participants of a finding, drawn: a lane for each client, time from left to right, not to
+//! scale.
 //!
 //! ```text
 //! client 11  ├ put 11-61 ┤
@@ -6,8 +7,9 @@
 //! client 27                              ├ get → 11-61 ┤ ✗
 //! ```
 //!
-//! In: a finding and the room. Out: lines. The operation that shows the finding is marked, and it is the one that the
-//! sentence beside the drawing is about. One whose outcome is unknown ends in an arrow.
+//! In: a finding and the room. Out: lines. The operation that shows the finding is marked, and it
+//! is the one that the sentence beside the drawing is about. One whose outcome is unknown ends in
+//! an arrow.
 
 use super::{
     figures::value,
@@ -28,7 +30,8 @@ struct Bar {
     marked: bool,
 }
 
-/// Draws whom the finding is about. Nothing, if the finding does not tell who wrote what was observed.
+/// Draws whom the finding is about. Nothing, if the finding does not tell who wrote what was
+/// observed.
 pub fn draw(finding: &Finding, room: usize) -> Vec<String> {
     let drawn = |it: &&Participant| {
         !matches!(it.role, Role::SawNewerAfterwards | Role::SawOlderToo)
@@ -103,7 +106,8 @@ fn lanes(bars: &[Bar]) -> Vec<String> {
     lanes.into_iter().map(|(_, line)| line).collect()
 }
 
-/// A column for every moment at which an operation begins (false) or ends (true), in the order of time.
+/// A column for every moment at which an operation begins (false) or ends (true), in the order of
+/// time.
 fn columns(bars: &[Bar]) -> BTreeMap<(u64, bool), usize> {
     let mut moments: BTreeMap<(u64, bool), Vec<&Bar>> = BTreeMap::new();
     for bar in bars {

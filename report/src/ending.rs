@@ -1,20 +1,24 @@
-//! The ending of a run: at one glance what is wrong or right, about which target, what was tried, and what to do next.
+//! The ending of a run: at one glance what is wrong or right, about which target, what was tried,
+//! and what to do next.
 //!
-//! In: a judgement, and where the run's files are. Out: rows that fit a screen. A pure function: the same judgement gives the
-//! same rows. Decides nothing.
+//! In: a judgement, and where the run's files are. Out: rows that fit a screen. A pure function:
+//! the same judgement gives the same rows. Decides nothing.
 
 use super::{
     cause,
     faults::{summary, table},
-    figures::{count, counted, listed},
+    figures::{about, count, counted, listed},
     frame::{Form, JOINT, Row, Tone, cut, lines},
     little,
 };
 use checker::Validity;
+use judge::ended_processes::EndedByItself;
 use judge::{Judgement, ended_early::Why, experiment::Weight};
 
 /// So many reasons are shown.
 const REASONS_MAX: usize = 3;
+/// So many characters of the end of a log are shown.
+const LAST_WORDS_MAX: usize = 120;
 /// So many characters of a reason are shown.
 const REASON_MAX: usize = 260;
 
@@ -91,7 +95,8 @@ fn verdict(judgement: &Judgement) -> Row {
 
 fn valid(judgement: &Judgement) -> String {
     let operations = judgement.checked.operations;
-    let total = counted(operations.ok + operations.fail + operations.info, "operation");
+    let number = operations.ok + operations.fail + operations.info;
+    let (total, are) = (counted(number, "operation"), if number == 1 { "is" } else { "are" });
     if let Some(parts) = judgement.parts {
         return format!("{}, each judged by itself; {total}", counted(parts.total(), "part"));
     }
@@ -99,7 +104,7 @@ fn valid(judgement: &Judgement) -> String {
     let are_counted = counts.before.is_some() && counts.after.is_some();
     let counted_too = if are_counted { ", and every key is accounted for" } else { "" };
     let keys = counted(judgement.keys_judged().total, "key");
-    format!("{total} on {keys} are linearizable{counted_too}")
+    format!("{total} on {keys} {are} linearizable{counted_too}")
 }
 
 /// Why it could not be decided, in a few words.
@@ -116,8 +121,12 @@ fn unknown(judgement: &Judgement) -> String {
             count(keys.unknown)
         );
     }
-    if !judgement.ended_by_themselves.is_empty() {
-        return "a process of the cluster ended though no fault killed it".to_owned();
+    match judgement.ended_by_themselves.len() {
+        0 => {}
+        1 => return "a process of the cluster ended though no fault killed it".to_owned(),
+        number => {
+            return format!("{number} processes of the cluster ended though no fault killed them");
+        }
     }
     if judgement.vacuous {
         return "the run tested too little to say".to_owned();
@@ -125,7 +134,7 @@ fn unknown(judgement: &Judgement) -> String {
     "it could not be decided".to_owned()
 }
 
-/// What a person can do about an unknown verdict.
+/// The next step for a person with an unknown verdict.
 fn remedy(judgement: &Judgement, around: &Around) -> Option<String> {
     let run = around.run.as_deref();
     let logs = run.map_or_else(|| "the logs".to_owned(), |run| format!("{run}/logs"));
@@ -153,14 +162,18 @@ fn remedy(judgement: &Judgement, around: &Around) -> Option<String> {
     if !judgement.vacuous {
         return None;
     }
+    let confirmed = || judgement.faults.iter().filter(|fault| fault.seen.confirmed);
     let ok: u64 = judgement.operations.values().map(|counts| counts.ok).sum();
     let uncounted = judgement.key_counts.before.is_none() || judgement.key_counts.after.is_none();
-    if ok == 0 || uncounted && judgement.ended_early.is_none() {
-        return Some(format!(
-            "see in {logs} why the cluster did not serve, then run it longer (--time)"
-        ));
-    }
-    Some("run it longer (--time) with more operations (--rate), and a fault that this cluster allows (--nemesis)".to_owned())
+    Some(if ok == 0 || uncounted && judgement.ended_early.is_none() {
+        format!("see in {logs} why the cluster did not serve")
+    } else if !judgement.planned.is_empty() && confirmed().next().is_none() {
+        "run it longer (--time): no fault was seen in force".to_owned()
+    } else if confirmed().next().is_some() && confirmed().all(|fault| fault.ok_during == 0) {
+        "leave a majority during faults: --replicas 5, or --nemesis replicas,pause-two".to_owned()
+    } else {
+        "run it longer (--time), or with more operations (--rate)".to_owned()
+    })
 }
 
 /// The target, and how long it ran.
@@ -187,21 +200,46 @@ fn reasons(judgement: &Judgement, label: &'static str) -> Vec<Row> {
     let told = judgement.validity == Validity::Invalid;
     let of_experiment =
         |reason: &String| judgement.experiment.iter().any(|finding| finding.said == *reason);
+    let ended: Vec<String> =
+        judgement.ended_by_themselves.iter().map(EndedByItself::reason).collect();
+    let mut lines = ended_by_themselves(judgement);
     let reasons: Vec<&String> = judgement
         .reasons
         .iter()
+        .filter(|reason| !ended.contains(reason))
         .filter(|reason| !(told && judgement.checked.reasons.contains(reason)))
         .filter(|reason| !of_experiment(reason))
         .collect();
-    let mut lines: Vec<String> =
-        reasons.iter().take(REASONS_MAX).map(|reason| cut(reason, REASON_MAX)).collect();
+    lines.extend(reasons.iter().take(REASONS_MAX).map(|reason| cut(reason, REASON_MAX)));
     if reasons.len() > REASONS_MAX {
         lines.push(format!("and {} more, with --details", reasons.len() - REASONS_MAX));
     }
     labelled(label, lines).collect()
 }
 
-/// What an experiment showed, the worst first.
+/// The processes that ended by themselves; of a single one the end of its log, too.
+fn ended_by_themselves(judgement: &Judgement) -> Vec<String> {
+    let said = |it: &EndedByItself| {
+        let EndedByItself { process, status, .. } = it;
+        format!("{process} ended by itself ({status}) after {}", about(it.at_ns))
+    };
+    let all = &judgement.ended_by_themselves;
+    let mut lines: Vec<String> = all.iter().take(REASONS_MAX).map(said).collect();
+    if let ([only], [line]) = (all.as_slice(), lines.as_mut_slice())
+        && let Some(log) = only.log.as_ref().filter(|_| !only.last_words.is_empty())
+    {
+        let skipped = only.last_words.chars().count().saturating_sub(LAST_WORDS_MAX);
+        let more = if skipped > 0 { "…" } else { "" };
+        let words: String = only.last_words.chars().skip(skipped).collect();
+        *line = format!("{line}; {log} ends with: {more}{words}");
+    }
+    if all.len() > REASONS_MAX {
+        lines.push(format!("and {} more", all.len() - REASONS_MAX));
+    }
+    lines
+}
+
+/// Findings of an experiment, the worst first.
 fn experiment(judgement: &Judgement) -> Vec<String> {
     let mut findings: Vec<_> = judgement.experiment.iter().collect();
     findings.sort_by_key(|finding| match finding.weight {

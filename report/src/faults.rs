@@ -1,7 +1,9 @@
-//! The faults of a run, grouped by kind: how often, what they changed, the longest gap of each kind, what never came up.
+//! The faults of a run, grouped by kind: how often, what they changed, the longest gap of each
+//! kind, what never came up.
 //!
-//! In: a judgement. Out: text for the row "faults". Changes of the number of replicas that belong to an experiment are its
-//! setting and no faults. A gap is called expected where the fault left no majority, and its absence where it left one.
+//! In: a judgement. Out: text for the row "faults". Changes of the number of replicas that belong
+//! to an experiment are its setting and no faults. A gap is called expected where the fault left no
+//! majority, and its absence where it left one.
 
 use super::figures::{count, counted, length};
 use judge::{FaultJudged, Judgement};
@@ -90,7 +92,7 @@ pub fn summary(judgement: &Judgement) -> Vec<String> {
     lines
 }
 
-/// What was planned and did not happen.
+/// Planned faults that did not happen.
 fn beside(judgement: &Judgement) -> Vec<String> {
     let mut happened: BTreeMap<&str, u64> = BTreeMap::new();
     for fault in &judgement.faults {
@@ -113,8 +115,8 @@ fn beside(judgement: &Judgement) -> Vec<String> {
     lines
 }
 
-/// Stores that never led when a fault began, where that matters: for faults that are about what a deposed leader still
-/// answers.
+/// Stores that never led when a fault began, where that matters: for faults that are about what a
+/// deposed leader still answers.
 pub fn never_led(judgement: &Judgement) -> Option<String> {
     let matters = |fault: &FaultJudged| {
         matches!(&*fault.seen.name, "pause-overlap" | "kill-followers" | "kill-leader-last")
@@ -122,7 +124,7 @@ pub fn never_led(judgement: &Judgement) -> Option<String> {
     judgement.faults.iter().any(matters).then(|| judgement.leaders.in_words()).flatten()
 }
 
-/// What the faults of a kind changed.
+/// Changes that the faults of a kind made.
 fn effect(faults: &[&FaultJudged]) -> String {
     let mut parts = Vec::new();
     let of = |is: fn(&FaultJudged) -> bool| faults.iter().filter(|fault| is(fault)).count() as u64;

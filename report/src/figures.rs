@@ -1,7 +1,7 @@
 //! Numbers, times and values as a person reads them.
 //!
-//! In: counts, nanoseconds, values. Out: words without padding; times in milliseconds, and finer only where two could not be
-//! told apart otherwise.
+//! In: counts, nanoseconds, values. Out: words without padding; times in milliseconds, and finer
+//! only where two could not be told apart otherwise.
 
 use super::frame::{JOINT, cut};
 use checker::Content;
@@ -31,6 +31,11 @@ pub fn counted(number: u64, thing: &str) -> String {
 /// A moment, in milliseconds.
 pub fn moment(ns: u64) -> String {
     format!("{:.3}{JOINT}s", ns as f64 / 1e9)
+}
+
+/// A moment, in microseconds.
+pub fn fine_moment(ns: u64) -> String {
+    format!("{:.6}{JOINT}s", ns as f64 / 1e9)
 }
 
 /// Two moments that can be told apart.

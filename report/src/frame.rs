@@ -1,7 +1,9 @@
-//! The frame of an ending: a label for each row, words wrapped beside it, commands that can be copied, drawn lines.
+//! The frame of an ending: a label for each row, words wrapped beside it, commands that can be
+//! copied, drawn lines.
 //!
-//! In: rows and the form of the place where they are read. Out: lines, each ready to be printed: what a terminal would
-//! obey is escaped, and colours are put in only where they are wanted. It knows nothing of verdicts.
+//! In: rows and the form of the place where they are read. Out: lines, each ready to be printed:
+//! what a terminal would obey is escaped, and colours are put in only where they are wanted. It
+//! knows nothing of verdicts.
 
 use std::io::IsTerminal;
 use terminal::escaped;
@@ -38,7 +40,7 @@ impl Form {
         }
     }
 
-    /// How many columns words beside a label have.
+    /// Columns for the words beside a label.
     pub fn room(self) -> usize {
         self.width.clamp(*WIDTHS.start(), *WIDTHS.end()) - MARGIN
     }
@@ -160,7 +162,8 @@ pub fn lines(rows: &[Row], form: Form) -> Vec<String> {
     rows.iter().flat_map(|row| row.lines(form)).collect()
 }
 
-/// A text in lines of at most so many characters. Words that are longer stand alone; spaces within a line stay.
+/// A text in lines of at most so many characters. Words that are longer stand alone; spaces within
+/// a line stay.
 fn wrapped(text: &str, room: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();

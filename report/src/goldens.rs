@@ -1,7 +1,8 @@
 //! Endings as a person reads them: each kind of verdict, at three widths, with colours and without.
 //!
-//! `goldens/NAME.json` is the verdict.json of a run, shortened; `goldens/NAME-WIDTH.txt` its ending, `-colour` the one with
-//! colours. With `BLESS_GOLDENS=1` in the environment the endings are written anew.
+//! `goldens/NAME.json` is the verdict.json of a run, shortened; `goldens/NAME-WIDTH.txt` its
+//! ending, `-colour` the one with colours. With `BLESS_GOLDENS=1` in the environment the endings
+//! are written anew.
 
 use super::{Around, Form, ending};
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! What a person reads at the end: an ending that fits a screen, and on demand everything.
+//! The report of a run on the terminal: an ending that fits a screen, and on demand everything.
 //!
 //! In: a [`Judgement`], and where its run's files are. Out: lines for stdout, and the page ([`html`]). Decides nothing.
 
@@ -29,7 +29,7 @@ use terminal::complain;
 /// So many reasons are listed; the rest is in verdict.json.
 const LISTED_MAX: usize = 10;
 
-/// What is printed of a judgement, and kept of it.
+/// The parts of a judgement that are printed, and kept.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Told {
     /// Everything, before the ending.
@@ -60,7 +60,7 @@ pub fn notes(judgement: &Judgement) -> Vec<String> {
     early.into_iter().chain(little(judgement)).collect()
 }
 
-/// That clients were served for little of the time.
+/// A note if clients were served for little of the time.
 fn little(judgement: &Judgement) -> Option<String> {
     judgement.served.filter(|served| served.is_little()).map(|served| {
         format!(

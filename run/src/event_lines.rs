@@ -1,7 +1,7 @@
 //! A line for a person when a fault begins, when it shows, and when it is healed.
 //!
-//! In: the nemesis's events as they are recorded. Out: lines with the time since the run's start, as in its history:
-//! `16.1 s  paused store-4 (leader of region 13)`. It decides nothing.
+//! In: the nemesis's events as they are recorded. Out: lines with the time since the run's start,
+//! as in its history: `16.1 s  paused store-4 (leader of region 13)`. It decides nothing.
 
 use histories::What;
 use serde_json::Value;

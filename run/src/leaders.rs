@@ -1,8 +1,10 @@
-//! Sees leaders move while a fault is in force: the moment is a fact of the history, and a line for a person.
+//! Sees leaders move while a fault is in force: the moment is a fact of the history, and a line for
+//! a person.
 //!
-//! In: the nemesis's events, and PD's answers a few times a second. Out: the pair of events `leader-moved` (`fault`,
-//! `region`, and `regions` with the leader before and after), recorded when PD says so for the first time. Only regions
-//! that a fault in force is about are looked at. It hurts nobody and decides nothing.
+//! In: the nemesis's events, and PD's answers a few times a second. Out: the pair of events
+//! `leader-moved` (`fault`, `region`, and `regions` with the leader before and after), recorded
+//! when PD says so for the first time. Only regions that a fault in force is about are looked at.
+//! It hurts nobody and decides nothing.
 
 use histories::What;
 use nemesis::{Observer, Target};

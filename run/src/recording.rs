@@ -46,7 +46,7 @@ pub struct Recording {
     completed: AtomicU64,
     succeeded: AtomicU64,
     acknowledged_writes: AtomicU64,
-    /// How long all operations took that succeeded, microseconds.
+    /// Sum of the durations of operations that succeeded, microseconds.
     latency_us: AtomicU64,
     /// When the writes that are open were invoked, by the clients that wait for them.
     open_writes: Mutex<BTreeMap<ClientId, u64>>,
@@ -106,7 +106,7 @@ impl Recording {
         self.succeeded.load(Ordering::Relaxed)
     }
 
-    /// How long all operations took that succeeded so far, microseconds.
+    /// Sum of the durations of operations that succeeded so far, microseconds.
     pub fn latency_us(&self) -> u64 {
         self.latency_us.load(Ordering::Relaxed)
     }

@@ -19,7 +19,7 @@ pub struct EndingArgs {
 }
 
 impl EndingArgs {
-    /// What is printed and kept. With JSON every other line goes to stderr from now on.
+    /// The choice as a value. With JSON every other line goes to stderr from now on.
     pub fn told(self) -> Told {
         let Self { details, json, per_key } = self;
         if json {

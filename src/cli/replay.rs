@@ -28,7 +28,7 @@ pub struct ReplayArgs {
     /// How it is watched
     #[command(flatten)]
     pub watching: WatchingArgs,
-    /// What is printed at the end
+    /// The ending's form
     #[command(flatten)]
     pub ending: EndingArgs,
     /// Where run directories go

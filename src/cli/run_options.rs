@@ -22,7 +22,7 @@ pub struct RunOptions {
     pub free: Free,
     /// So many invalid keys get a counterexample, if not as many as usual.
     pub counterexamples_max: Option<u32>,
-    /// What is printed of the judgement, and kept of it.
+    /// The parts of the judgement that are printed, and kept.
     pub told: Told,
 }
 

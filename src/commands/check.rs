@@ -93,7 +93,8 @@ fn opened(paths: &[PathBuf]) -> Result<(Vec<PathBuf>, Judged), Failure> {
     Ok((opened, recorded))
 }
 
-/// Where the files of what was judged are: a run's report and the command that repeats it, or the history file.
+/// Where the files of what was judged are: a run's report and the command that repeats it, or the
+/// history file.
 fn around(path: &Path) -> Around {
     let shown = path.display().to_string();
     let Some(run) = RunDirectory::open(path) else {

@@ -28,12 +28,12 @@ struct Said {
     is_result: bool,
 }
 
-/// How fast operations go.
+/// The pace of operations.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Pace {
     /// Operations that completed in a second.
     pub operations_per_s: f64,
-    /// How long one that succeeded took, on average; none if none succeeded.
+    /// Mean duration of those that succeeded; none if none did.
     pub latency_ms: Option<f64>,
 }
 
@@ -46,7 +46,8 @@ struct Phase {
 }
 
 impl Progress {
-    /// A bar if stderr is a terminal, plain lines otherwise, and nothing if only the ending is wanted.
+    /// A bar if stderr is a terminal, plain lines otherwise, and nothing if only the ending is
+    /// wanted.
     #[expect(clippy::new_without_default, reason = "a bar appears as soon as it is made")]
     pub fn new() -> Self {
         let phase = Phase { name: String::new(), since: Instant::now(), length: None };
@@ -95,11 +96,11 @@ impl Progress {
             Phase { name: name.to_owned(), since: Instant::now(), length };
         match &self.bar {
             Some(bar) => {
+                bar.set_prefix(escaped(name));
+                bar.set_message(String::new());
                 bar.set_style(style(length.is_some()));
                 bar.set_length(length.map_or(1, |length| length.as_millis() as u64));
                 bar.set_position(0);
-                bar.set_prefix(escaped(name));
-                bar.set_message(String::new());
                 bar.enable_steady_tick(Duration::from_millis(200));
             }
             None => self.note(name),
@@ -119,7 +120,7 @@ impl Progress {
         bar.set_message(self.in_words(pace, faults_in_force));
     }
 
-    /// The same in a line, where there is no bar. `at_ns` is the time since the run's start.
+    /// Says the pace in a line, where there is no bar. `at_ns` is the time since the run's start.
     pub fn update_line(&self, at_ns: u64, pace: Pace, faults_in_force: &[String]) {
         if self.bar.is_none() && self.kept.is_none() {
             let seconds = at_ns as f64 / 1e9;
@@ -150,7 +151,8 @@ impl Progress {
         }
     }
 
-    /// A line of the result, which goes to stdout, without tearing the bar. It is left out where only the ending is wanted.
+    /// A line of the result, which goes to stdout, without tearing the bar. It is left out where
+    /// only the ending is wanted.
     pub fn result_line(&self, line: &str) {
         if !crate::is_quiet() {
             self.said_always(line);

@@ -35,11 +35,14 @@ use crate::verdict::DecidedBy;
 pub struct Counterexample {
     /// One sentence that says why no order of the operations explains their answers.
     pub sentence: String,
+    /// The event that invoked the operation that the sentence is about, if it is about one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub about: Option<u64>,
     /// The events of the judged history that invoked the operations, by index, in the order of
     /// invocation.
     pub operations: Vec<u64>,
-    /// The operations as lanes over time, a line for each client; not to scale. The operation that the sentence is about is
-    /// marked (✗).
+    /// The operations as lanes over time, a line for each client; not to scale. The operation that
+    /// the sentence is about is marked (✗).
     pub drawing: Vec<String>,
     /// The longest beginning that can be explained: these operations, in this order. What is not in
     /// it has no place after it. Empty if there is none, or if the counterexample is too large to
@@ -98,6 +101,7 @@ pub(crate) fn find(
     let (sentence, about) = sentence::sentence(&minimal, key, &names);
     Counterexample {
         sentence,
+        about: about.map(|index| u64::from(minimal[index].event)),
         operations: minimal.iter().map(|call| u64::from(call.event)).collect(),
         drawing: drawing::draw(&minimal, about, &names),
         explained: explained(&minimal, &names),

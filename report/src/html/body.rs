@@ -4,10 +4,14 @@
 //! panels need one. All that comes from a run is escaped.
 
 use super::{errors::Kind, facts::Facts, wrong};
+use crate::Around;
+use crate::Form;
 use judge::{FaultJudged, Judgement};
 use pages::escaped;
 use std::fmt::Write;
 
+/// The ending is as wide as in a terminal.
+const ENDING_WIDTH: usize = 100;
 /// So many rows of a table are shown.
 const ROWS_MAX: usize = 200;
 
@@ -82,6 +86,12 @@ fn verdict(told: &Told<'_>) -> String {
         } else {
             write!(html, "<ul>{items}</ul>")
         };
+    }
+    if told.refused.is_none() {
+        let around = Around { repeat: told.repeat.map(str::to_owned), ..Around::default() };
+        let form = Form { width: ENDING_WIDTH, colour: false };
+        let ending = crate::ending(judgement, &around, form).join("\n");
+        let _ = write!(html, "<pre tabindex=\"0\">{}</pre>", escaped(&ending));
     }
     for note in crate::notes(judgement) {
         let _ = write!(html, "<p>{}</p>", escaped(&note));
