@@ -555,6 +555,14 @@ fn vacuous(
     reasons
 }
 
+/// Judges the history of a run. A run whose directory somebody removed is a failure that says so.
+pub fn of_run(run: &run_directory::RunDirectory, judging: &Judging) -> Result<Judgement, Failure> {
+    if !run.history().exists() {
+        return Err(lost(run));
+    }
+    judge(&run.history(), judging)
+}
+
 /// What the run was judged to be, if that can be read.
 pub fn read_verdict(run: &run_directory::RunDirectory) -> Option<Judgement> {
     run_directory::plain_file::json(&run.verdict(), run_directory::plain_file::VERDICT_BYTES_MAX)

@@ -19,7 +19,7 @@ pub struct Faults {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum FaultsError {
     /// No fault has this name.
-    #[error("there is no nemesis {0:?}; known are {known}", known = Faults::known_names().join(", "))]
+    #[error("there is no nemesis {0:?}{alike}; known are {known}", alike = alike(.0), known = Faults::known_names().join(", "))]
     Unknown(String),
     /// The cluster is too small for it.
     #[error("nemesis {name} needs {needs}, there are {there}; {instead}")]
@@ -51,6 +51,17 @@ pub enum FaultsError {
         what: &'static str,
     },
 }
+
+/// The question whether the nearest known name was meant; empty if none is near.
+fn alike(name: &str) -> String {
+    let near = |known: &&'static str| strsim::jaro_winkler(name, known);
+    let best = Faults::known_names().into_iter().max_by(|a, b| near(a).total_cmp(&near(b)));
+    let best = best.filter(|known| near(known) > NEAR);
+    best.map_or_else(String::new, |known| format!(" (did you mean {known}?)"))
+}
+
+/// Names that are as much alike as this are taken for a slip of the hand.
+const NEAR: f64 = 0.8;
 
 impl Faults {
     /// Every name that [`Faults::parse`] knows.

@@ -157,6 +157,69 @@ impl FaultKind {
         }
     }
 
+    /// The effect on a cluster, as one sentence for a person.
+    pub fn effect(self) -> &'static str {
+        match self {
+            Self::PauseOne => "Pauses one store that holds a voter of a workload region.",
+            Self::PauseTwo => "Pauses two followers of a region in the same instant.",
+            Self::PauseTwoAny => {
+                "Pauses two voters of a region in the same instant, the leader perhaps among them."
+            }
+            Self::PauseLeader => "Pauses the store that leads a region.",
+            Self::KillOne => "Kills one store with a voter of a region, and starts it again.",
+            Self::KillTwo => {
+                "Kills two stores with voters of a region in the same instant, and starts them again."
+            }
+            Self::KillAll => "Kills every store in the same instant, and starts all again.",
+            Self::TransferLeader => "Asks PD to move the leader of a region.",
+            Self::Replicas => "Raises the number of replicas by two, and lowers it again.",
+            Self::MoveReplica => "Asks PD to move a follower's replica to a store that has none.",
+            Self::Split => "Asks PD to split a region in the middle of its keys.",
+            Self::PauseOverlap => {
+                "Pauses a leader; once another one leads and has acknowledged writes, pauses the other \
+                 voters and resumes the first."
+            }
+            Self::KillLeaderLast => {
+                "Kills the followers of a region, then their leader, which took writes alone meanwhile; \
+                 starts all again."
+            }
+            Self::KillFollowers => {
+                "Kills the followers of a region until its leader has writes that nobody else has; \
+                 pauses it, starts the others, and resumes it once another one leads."
+            }
+            Self::PartitionOne => "Cuts one voter off from all other stores and PD.",
+            Self::PartitionLeader => "Cuts a leader off from all other stores and PD.",
+            Self::PartitionHalves => "Cuts a majority of the stores with PD off from the others.",
+            Self::PartitionRing => "Lets every store reach a majority, and no two the same one.",
+            Self::PartitionBridge => "Cuts two halves apart, but for one store that reaches both.",
+            Self::PartitionOneWay => {
+                "Lets a store hear the others and not be heard, or the reverse."
+            }
+            Self::DelayMessages => "Delays all messages.",
+            Self::LoseMessages => {
+                "Loses messages between stores, repeats some, and delivers others out of order."
+            }
+            Self::SlowDisk => "Slows the disk of one store down, 10 to 400 times.",
+            Self::DiskError => "Fails the disk of one store, which ends it, and starts it again.",
+            Self::ClockSkew => {
+                "Runs the clock of one store fast or slow, and sets its wall clock wrong."
+            }
+            Self::PausePd => "Pauses PD.",
+            Self::KillPd => "Kills PD, and starts it again.",
+        }
+    }
+
+    /// The size of cluster that it needs, for a person; `None` = any.
+    pub fn needs(self) -> Option<String> {
+        match (self, self.replicas_min(), self.stores_min()) {
+            (Self::Replicas, ..) => Some("two more stores than replicas".into()),
+            (Self::MoveReplica, ..) => Some("one more store than replicas".into()),
+            (_, 1, 1) => None,
+            (_, 1, stores) => Some(format!("{stores} stores")),
+            (_, replicas, _) => Some(format!("{replicas} replicas")),
+        }
+    }
+
     /// Whether only a simulated cluster can suffer it.
     pub fn needs_simulation(self) -> bool {
         self >= Self::PartitionOne

@@ -19,7 +19,7 @@ pub use frame::Form;
 use checker::Validity;
 use failure::{Exit, Failure};
 use judge::{
-    Judgement, Judging, KeysListed, counterexamples,
+    Judgement, KeysListed, counterexamples,
     experiment::{Finding, Weight},
 };
 use run_directory::{RunDirectory, shown, shown_path};
@@ -136,23 +136,23 @@ pub fn verdict(judgement: &Judgement) -> Vec<String> {
     lines
 }
 
-/// Judges a run's history, and tells what is judged. `repeat` is the command that repeats the run. The verdict is said
-/// before anything is written, and decides how the program ends, also if a file beside it cannot be written.
+/// Tells what a run was judged to be, and returns how the program ends. `troubles` are the target's own, `repeat` is the
+/// command that repeats the run. The verdict is printed before any file is written, and decides how the program ends
+/// even if a file beside it cannot be written.
 pub fn conclude(
     run: &RunDirectory,
+    judged: Result<Judgement, Failure>,
     troubles: &[String],
     repeat: &str,
-    judging: &Judging,
     told: Told,
 ) -> Result<Exit, Failure> {
-    if !run.history().exists() {
-        return Err(judge::lost(run));
-    }
-    terminal::note(format_args!("judging {}", run.history().display()));
-    let mut judgement = match judge::judge(&run.history(), judging) {
+    let mut judgement = match judged {
         Ok(judgement) => judgement,
         Err(failure) => {
-            complain(html::write(run, Err(&failure)));
+            // A page beside a history that is gone would only hide that.
+            if run.history().exists() {
+                complain(html::write(run, Err(&failure)));
+            }
             return Err(failure);
         }
     };
@@ -182,6 +182,7 @@ pub fn conclude(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use judge::Judging;
 
     #[test]
     fn files_that_cannot_be_written_hide_no_verdict() {
@@ -195,15 +196,22 @@ mod tests {
             r#"{"index":3,"time":4,"process":0,"type":"ok","f":"get","key":"a","value":null}"#,
         ];
         std::fs::write(run.history(), history.join("\n") + "\n").expect("written");
+        let judging = Judging::default();
         // Where the files would be there are folders, which root cannot overwrite either.
         let counterexample = run.path().join("counterexample-a.jsonl");
         for taken in [run.verdict(), run.html(), counterexample] {
             std::fs::create_dir_all(taken.join("in-the-way")).expect("made");
         }
-        let exit = conclude(&run, &["a trouble".into()], "", &Judging::default(), Told::default());
+        let exit = conclude(
+            &run,
+            judge::of_run(&run, &judging),
+            &["a trouble".into()],
+            "",
+            Told::default(),
+        );
         assert_eq!(exit.expect("a verdict"), Exit::Invalid);
         std::fs::remove_dir_all(run.verdict()).expect("removed");
-        conclude(&run, &[], "", &Judging::default(), Told::default()).expect("a verdict");
+        conclude(&run, judge::of_run(&run, &judging), &[], "", Told::default()).expect("a verdict");
         assert!(judge::read_verdict(&run).is_some());
     }
 }

@@ -152,6 +152,8 @@ pub enum Command {
     Heal(HealArgs),
     /// Try everything that a target lets us do, once each
     TargetCheck(Box<TargetCheckArgs>),
+    /// List the faults: what each does, what it needs, and on which targets it works
+    Nemeses,
     /// List the embedded cluster's defects: what each breaks, and which plan catches it
     Defects,
     /// Show that the tester catches every defect and accuses no correct cluster

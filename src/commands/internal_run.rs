@@ -12,5 +12,5 @@ use run_directory::RunDirectory;
 pub fn command(args: &InternalRunArgs) -> Result<Exit, Failure> {
     let run = RunDirectory::at(args.directory.clone());
     let plan = Plan::read(&run.plan())?;
-    test::inside(&plan, &run, RunOptions::default())
+    test::carry_out_in(&plan, &run, RunOptions::default())
 }

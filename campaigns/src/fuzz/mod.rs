@@ -169,7 +169,13 @@ fn tell_in_full(plan: &Plan, attempt: &Attempt) -> Result<(), Failure> {
     let run = &attempt.run;
     if plan.config.target == TargetConfig::Simulated {
         let repeat = plan.repeated_by(&run.plan())?;
-        conclude(run, &attempt.troubles, &repeat, &Judging::default(), Told::default())?;
+        conclude(
+            run,
+            judge::of_run(run, &Judging::default()),
+            &attempt.troubles,
+            &repeat,
+            Told::default(),
+        )?;
     } else if let Ok(judgement) = &attempt.judged {
         let repeat = format!("jepsen-tikv replay {} --times 10", plan.named_again(run.path()));
         let around = Around { run: Some(shown(run)), repeat: Some(repeat), ..Around::default() };

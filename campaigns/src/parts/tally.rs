@@ -113,7 +113,13 @@ impl Tally {
         };
         if let Some((part, troubles)) = self.invalid {
             let repeat = format!("jepsen-tikv replay {}", shown(&part));
-            let exit = conclude(&part, &troubles, &repeat, &Judging::default(), Told::default());
+            let exit = conclude(
+                &part,
+                judge::of_run(&part, &Judging::default()),
+                &troubles,
+                &repeat,
+                Told::default(),
+            );
             write(&mut merged);
             return exit;
         }

@@ -252,7 +252,13 @@ fn smaller(trial: &mut Trial<'_>, best: &mut Plan, part: Part, file: &Path) -> R
 fn told_in_full(plan: &Plan, attempts: &Attempts, runs_dir: &Path) -> Result<(), Failure> {
     let attempt = attempts.make(plan, runs_dir)?;
     let repeat = plan.repeated_by(&attempt.run.plan())?;
-    conclude(&attempt.run, &attempt.troubles, &repeat, &Judging::default(), Told::default())?;
+    conclude(
+        &attempt.run,
+        judge::of_run(&attempt.run, &Judging::default()),
+        &attempt.troubles,
+        &repeat,
+        Told::default(),
+    )?;
     if attempt.validity() != Validity::Invalid {
         return Err(Failure::new(
             Exit::Unknown,
