@@ -3,7 +3,7 @@
 //! In: judgements. Out: lines of `parts.jsonl`, lines on stdout, how the program ends. Decides nothing but the worst.
 
 use super::{
-    super::{complain, conclude, shown},
+    super::{complain, conclude, shown, shown_path},
     merged::Merged,
 };
 use crate::{
@@ -123,8 +123,12 @@ impl Tally {
             write(&mut merged);
             return exit;
         }
-        let around =
-            Around { run: Some(shown(run)), troubles: self.troubles.clone(), ..Around::default() };
+        let around = Around {
+            run: Some(shown(run)),
+            report: Some(shown_path(&run.html())),
+            troubles: self.troubles.clone(),
+            ..Around::default()
+        };
         report::print(&merged, &around, Told::default());
         write(&mut merged);
         let exit = merged.exit();
