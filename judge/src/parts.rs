@@ -148,8 +148,10 @@ fn moved(fault: &FaultJudged, number: u64, began_ns: u64) -> FaultJudged {
     seen.ran_alone_ns = seen.ran_alone_ns.map(|ns| ns + began_ns);
     seen.last_resume_ns = seen.last_resume_ns.map(|ns| ns + began_ns);
     seen.effects.clear();
-    seen.steps.clear();
-    seen.leader_moves.clear();
+    // That a leader moved is kept, not each of a thousand moves.
+    seen.leader_moves.truncate(1);
+    seen.leader_moves.iter_mut().for_each(|it| it.seen_ns += began_ns);
+    seen.steps.iter_mut().for_each(|step| step.at_ns += began_ns);
     fault.first_success_after_ns = fault.first_success_after_ns.map(|ns| ns + began_ns);
     fault
 }

@@ -80,7 +80,7 @@ pub fn test(plan: &Plan, part_ms: u64, runs_dir: &Path, free: Free) -> Result<Ex
     heal::before_a_run()?;
     let run = RunDirectory::create(runs_dir, &plan.config.name)?;
     write_whole(&run.plan(), &plan.to_json()?)?;
-    terminal::result(format_args!(
+    terminal::note(format_args!(
         "seed {}, run directory {}, parts of {} s",
         plan.config.seed,
         shown(&run),

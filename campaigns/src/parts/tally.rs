@@ -7,7 +7,7 @@ use failure::{Exit, Failure};
 use judge::{Judgement, Judging, KeysListed, parts::Merged};
 use plan::Plan;
 use report::{Around, Told, conclude, html};
-use run_directory::{RunDirectory, shown};
+use run_directory::{RunDirectory, shown, shown_path};
 use serde::Serialize;
 use terminal::complain;
 
@@ -123,8 +123,12 @@ impl Tally {
             write(&mut merged);
             return exit;
         }
-        let around =
-            Around { run: Some(shown(run)), troubles: self.troubles.clone(), ..Around::default() };
+        let around = Around {
+            run: Some(shown(run)),
+            report: Some(shown_path(&run.html())),
+            troubles: self.troubles.clone(),
+            ..Around::default()
+        };
         report::print(&merged, &around, Told::default());
         write(&mut merged);
         let exit = merged.exit();
