@@ -287,8 +287,8 @@ impl Stage<'_> {
         Worked { unhealed, counted: scene.counted() }
     }
 
-    /// Starts looking for violations if `--fail-fast` is set. Returns the sender of events to it
-    /// too.
+    /// Starts looking for violations if the options ask for it. Also returns the sender of its
+    /// events.
     fn looks_for_violations(&self) -> Result<(Option<FailFast>, Option<Sender<Event>>), Failure> {
         if !self.options.fail_fast {
             return Ok((None, None));

@@ -192,7 +192,8 @@ fn begin(parent_pid: u32, program: &CStr) -> Result<(), Failure> {
     Ok(())
 }
 
-/// An embedded process that ended with an error: logged by the process itself, reported by the tester.
+/// The failure of an embedded process that ended with an error. The process logs it, the tester
+/// reports it.
 fn ended(who: &str, error: impl std::fmt::Display) -> Failure {
     Failure::target_or_disk(format!("{who} cannot go on: {error}"))
 }

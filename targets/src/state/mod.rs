@@ -23,7 +23,7 @@ pub fn of_directory(directory: &Path) -> Option<LeftRecord> {
     state.records().ok()?.into_iter().rfind(|it| it.record.is_of(directory))
 }
 
-/// Removes the record of a removed directory. If that fails, `heal` does it later.
+/// Removes the settled record of a removed directory. If that fails, `heal` does it later.
 pub fn forget(directory: &Path) {
     let Ok(Some(state)) = StateDirectory::find() else { return };
     for record in state.records().unwrap_or_default() {
