@@ -1,10 +1,10 @@
 //! Writes counterexamples of invalid keys to files, and formats them as readable lines.
 //!
-//! In: a judgement. Out: `counterexample-<key>.jsonl` for each invalid key that is explained,
-//! itself a history that `check` judges invalid, and lines with its drawing and the anomalies
-//! found. In the file's name every character of the key but letters, digits, `-`, `_` and `.` is
-//! replaced by `_`, so that no key leads out of the directory. The lines of an imported history
-//! also give the places of the operations in its file.
+//! In: a judgement. Out: a file `counterexample-<key>.jsonl` for each invalid key that is
+//! explained, and lines with its drawing and the anomalies found. The file is itself a history that
+//! `check` judges invalid. In its name all characters of the key but letters, digits, `-`, `_` and
+//! `.` become `_`, so that no key leads out of the directory. The lines of an imported history also
+//! give the places of the operations in its file.
 
 use crate::{Judgement, Places};
 use checker::{Counterexample, Finding, KeyVerdict};

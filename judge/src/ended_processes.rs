@@ -1,6 +1,6 @@
 //! Finds in a history the cluster's processes that ended though no fault killed them.
 //!
-//! In: the pair of events `ended-by-itself`, whose value names the `process`, its `store` (the id
+//! In: the pair of events `ended-by-itself`. Its value names the `process`, its `store` (the id
 //! that PD gave it), its exit `status`, its `log` and the log's end (`last_words`). Out: one
 //! [`EndedByItself`] each. A cluster that lost a process may not have kept its promises, so each
 //! makes the verdict unknown at best.

@@ -82,7 +82,8 @@ pub struct Judgement {
     /// The stores that led under these faults, and those that never did.
     #[serde(skip_serializing_if = "LeadersUnderFaults::is_empty", default)]
     pub leaders: LeadersUnderFaults,
-    /// The first keys of the regions into which the workload's keys were split before the faults began.
+    /// The first keys of the regions into which the workload's keys were split before the faults
+    /// began.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub split_at: Vec<Text>,
     /// The findings of an experiment of the walk-through.
@@ -298,7 +299,7 @@ pub fn judge(path: &Path, judging: &Judging) -> Result<Judgement, Failure> {
     judge_watched(path, judging, &OnceLock::new())
 }
 
-/// Judges the history in a file, and provides the reading position to `position`.
+/// Judges the history in a file, and puts the reading position into `watch`.
 pub fn judge_watched(
     path: &Path,
     judging: &Judging,

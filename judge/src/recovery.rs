@@ -1,9 +1,9 @@
 //! Reads from a history if the cluster recovered after the last healing. Only simulations ask.
 //!
-//! In: the nemesis's pair of events `recovery`. Its completion has the time until every region had
-//! served a write and a read (`serves_after_ms`), the regions that had not in time (`stuck`, in
-//! words), and the parts of the cluster still `missing` at the end. Out: a [`Recovery`], or nothing
-//! if nobody looked.
+//! In: the nemesis's pair of events `recovery`. Its completion has three fields. `serves_after_ms`
+//! is the time until every region had served a write and a read. `stuck` has the regions that had
+//! not in time, in words, and `missing` the missing parts of the cluster at the end. Out: a
+//! [`Recovery`], or nothing if nobody looked.
 
 use histories::{EventRef, Process, WhatRef};
 use serde::{Deserialize, Serialize};

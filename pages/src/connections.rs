@@ -3,9 +3,9 @@
 //!
 //! In: a listener and pages. Out: answers. A connection that brings no whole request is closed
 //! after a while. When all places are taken, the connection that has been quiet for longest is
-//! closed: one that waits for its client's next request, or whose client has stopped reading its
-//! answer. When all others are being answered, the new client is refused at once, with a sentence.
-//! Knows nothing of pages.
+//! closed. A quiet connection waits for its client's next request, or its client has stopped
+//! reading the answer. When all others are being answered, the new client is refused at once, with
+//! a sentence. Knows nothing of pages.
 
 use axum::{
     Router,

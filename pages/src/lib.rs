@@ -93,8 +93,8 @@ fn visible(text: &str) -> Cow<'_, str> {
     shown.into()
 }
 
-/// Data for a page's scripts, its texts with invisible characters as escapes; scripts insert texts
-/// as text, not markup.
+/// Data for a page's scripts, with invisible characters of its texts shown as in [`escaped`].
+/// Scripts insert texts as text, not markup.
 pub fn visible_data(mut data: Value) -> Value {
     match &mut data {
         Value::String(text) => {

@@ -114,7 +114,7 @@ impl Plan {
         std::iter::once(run_directory::shown_path(file)).chain(words).collect::<Vec<_>>().join(" ")
     }
 
-    /// The plan for the target in its present state.
+    /// The plan with its configuration updated by `survey`, which looks at the target.
     pub fn on(
         mut self,
         survey: impl FnOnce(&Config) -> Result<Config, Failure>,

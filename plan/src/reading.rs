@@ -1,8 +1,8 @@
 //! Reads a plan that a person may have edited. An error names the field's path and the reason.
 //!
 //! In: a file. Out: a [`Plan`] that can be carried out, or one sentence. Three things are checked
-//! in turn: the text is a plan of this version, every field is known and has a value of its type,
-//! and the values make sense together, like those of flags.
+//! in turn. The text is a plan of this version. Every field is known and has a value of its type.
+//! The values make sense together, like those of flags.
 
 use super::{FORMAT, Plan, VERSION, faults, fits, possible};
 use crate::config::bounds::WEEK_MS;

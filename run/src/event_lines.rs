@@ -42,7 +42,7 @@ impl EventLines {
     }
 }
 
-/// Returns true for steps whose begin is shown rather than their end.
+/// Returns true for steps whose line has the time of their begin rather than of their end.
 fn is_step(f: &str) -> bool {
     matches!(f, "pause" | "resume" | "kill" | "start" | "disk-error")
 }

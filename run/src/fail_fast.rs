@@ -2,7 +2,7 @@
 //!
 //! In: every event, from the recorder, in the order of its index. Out: a description of the
 //! violation, as soon as one key has no valid order. The events recorded so far are a prefix of the
-//! history: an invocation is recorded before anyone can see its effect, and an open operation
+//! history. An invocation is recorded before anyone can see its effect, and an open operation
 //! counts as unknown. A violation in the prefix is therefore a violation in the whole history. The
 //! verdict is not decided here: the run ends early, and the judge reads the whole file as always.
 //!

@@ -24,8 +24,8 @@ use workload::{Generator, Workload};
 const AFTER_FAILURE: Duration = Duration::from_millis(20);
 /// Tries of one key before the whole load gives up.
 const LOAD_TRIES_MAX: u32 = 15;
-/// The shortest and the longest idle time, in milliseconds. The longest exceeds an election, so that
-/// some clients ask only after one.
+/// The shortest and the longest idle time, in milliseconds. The longest exceeds an election, so
+/// that some clients ask only after one.
 const IDLE_MS_MIN: u64 = 100;
 const IDLE_MS_MAX: u64 = 4_000;
 /// Percentage of an idle client's reads of a key that was just written, where old state shows.

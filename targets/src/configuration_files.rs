@@ -8,7 +8,7 @@ use std::fmt::Write;
 
 /// Settings for several stores on one small machine: few files, little memory, no reserved space. A
 /// terminated store moves its leaders away first, for 20 s by default, though all the others end
-/// with it; this is switched off. Versions without that setting do not wait, and ignore it.
+/// with it; here it has 1 s. Versions without that setting do not wait, and ignore it.
 const SMALL: &str = r#"# Written by jepsen-tikv; a new one is written at every start.
 memory-usage-limit = "1GB"
 

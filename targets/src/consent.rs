@@ -1,4 +1,4 @@
-//! Announces the faults for a cluster that somebody else started, and asks for confirmation.
+//! Announces the changes to a cluster that somebody else started, and asks for confirmation.
 //!
 //! In: a plan. Out: sentences on stdout, and the confirmation: from the flag, or typed at the
 //! terminal.
@@ -10,7 +10,7 @@ use plan::{
 };
 use std::io::{BufRead, IsTerminal};
 
-/// Announces the faults of a plan, and asks for confirmation if needed. Our own targets need none.
+/// Announces the changes by a plan, and asks for confirmation if needed. Our own targets need none.
 pub fn ask(plan: &Plan) -> Result<(), Failure> {
     let TargetConfig::Attach(attach) = &plan.config.target else { return Ok(()) };
     for sentence in sentences(plan, attach) {
@@ -22,7 +22,7 @@ pub fn ask(plan: &Plan) -> Result<(), Failure> {
     typed()
 }
 
-/// Announces the faults of `target-check`, one of each kind, and asks for confirmation.
+/// Announces the faults of `target-check`, and asks for confirmation.
 pub fn ask_for_check(plan: &Plan) -> Result<(), Failure> {
     let TargetConfig::Attach(attach) = &plan.config.target else { return Ok(()) };
     for sentence in sentences(plan, attach).into_iter().take(2) {

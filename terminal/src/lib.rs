@@ -1,11 +1,11 @@
 //! Lines for a person: results on stdout, everything else on stderr.
 //!
 //! Everything that is printed goes through here, and foreign text is never printed unchanged. Keys,
-//! values, names and errors may hold characters that move the cursor, change the reading direction,
-//! are invisible, or begin a new line that looks like a verdict. Each is shown as an escape
-//! (`\u{1b}`, `\n`).
+//! values, names and errors may hold dangerous characters. Some move the cursor, change the reading
+//! direction, are invisible, or begin a new line that looks like a verdict. Each is shown as an
+//! escape (`\u{1b}`, `\n`).
 //!
-//! If the reader has gone (a closed pipe), the run goes on without a panic: such lines are lost,
+//! If the reader has gone (a closed pipe), the run goes on without a panic. Such lines are lost,
 //! the files of the run directory are not.
 
 pub mod progress;
@@ -60,7 +60,7 @@ pub fn result(line: impl Display) {
     let _ = writeln!(io::stdout().lock(), "{}", Escaped(line));
 }
 
-/// Prints a line of the result that is escaped already, but for its own colours.
+/// Prints a line of the result that is already escaped, and may have our own colours.
 pub fn prepared(line: &str) {
     let _ = writeln!(io::stdout().lock(), "{line}");
 }

@@ -2,8 +2,8 @@
 //! numbers.
 //!
 //! A bound alone would accuse a correct cluster on a busy machine, where clients wait without any
-//! fault. So the gap is compared with the bound, and with the longest gap in a window of the same
-//! length without a fault in the same run.
+//! fault. So the gap is also compared with the longest gap in an equally long window without a
+//! fault.
 
 /// A gap this many times as long as one without a fault is not due to the machine.
 const FAR: u64 = 5;

@@ -1,8 +1,8 @@
 //! Measures the part of the time in which the cluster served its clients.
 //!
 //! In: invocations and completions, in the order of recording. Out: [`Served`]. A moment counts
-//! only if a client then waits for an answer, so that pauses of clients, and the time before and
-//! after them, do not count. The cluster serves at a moment if the wait for the next success of any
+//! only if a client then waits for an answer, so pauses of clients, and the time before and after
+//! their work, do not count. The cluster serves at a moment if the wait for the next success of any
 //! client is no longer than [`OUTAGE_NS`].
 
 use serde::{Deserialize, Serialize};

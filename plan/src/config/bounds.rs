@@ -79,7 +79,7 @@ fn within(name: &str, called: &str, value: u128) -> Result<(), Failure> {
     }
 }
 
-/// Refuses command-line numbers, or default values of flags, that are beyond their bounds.
+/// Refuses values of flags, given or by default, that are beyond their bounds.
 pub fn command_line(matches: &ArgMatches) -> Result<(), Failure> {
     for id in matches.ids() {
         let name = id.as_str().replace('_', "-");

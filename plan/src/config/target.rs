@@ -80,7 +80,7 @@ pub struct AttachConfig {
     pub found: Option<Found>,
 }
 
-/// Leave to hurt a cluster does not come from a file, whatever it says.
+/// Reads `allow-faults` as false, since a file must not give this permission.
 fn not_allowed<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     bool::deserialize(deserializer).map(|_| false)
 }

@@ -123,7 +123,7 @@ fn node(place: Place) -> Node {
     }
 }
 
-/// The number of events that could ever have met such a disturbance; 0 where they are not counted.
+/// The number of events so far that such a disturbance affects; 0 where they are not counted.
 fn met(simulation: &Simulation, what: &Disturbance) -> u64 {
     let counts = simulation.message_counts();
     match what {

@@ -1,5 +1,5 @@
-//! Carries a plan out in virtual time: the ordinary clients, workload, nemesis and recorder against
-//! a simulated cluster, in one thread, with every delay and loss from the seed.
+//! Carries a plan out in virtual time, in one thread, with every delay and loss from the seed. The
+//! ordinary clients, workload, nemesis and recorder work against a simulated cluster.
 //!
 //! In: a plan. Out: an ordinary history. The same plan and the same binary give the same history,
 //! byte for byte, on any machine. It runs at the processor's speed: a second of the plan takes a

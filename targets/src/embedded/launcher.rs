@@ -43,7 +43,7 @@ pub struct Slot {
     pub log: PathBuf,
     pub process: Option<Process>,
     pub ended: Option<String>,
-    /// The exit statuses of ends by itself that were not yet reported.
+    /// The exit statuses of unexpected ends of the process that were not yet reported.
     pub by_itself: Vec<String>,
     /// The guards of the process's ports while it does not run.
     #[expect(dead_code, reason = "it holds them by being there")]
