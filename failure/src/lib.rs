@@ -106,17 +106,17 @@ impl Failure {
         Self { exit, sentence: sentence.to_string(), has_lines: false }
     }
 
-    /// The command line is wrong.
+    /// A failure because the command line is wrong.
     pub fn usage(sentence: impl fmt::Display) -> Self {
         Self::new(Exit::Usage, sentence)
     }
 
-    /// The target or a disk failed.
+    /// A failure of the target or a disk.
     pub fn target_or_disk(sentence: impl fmt::Display) -> Self {
         Self::new(Exit::TargetOrDisk, sentence)
     }
 
-    /// The tester itself failed.
+    /// A failure of the tester itself.
     pub fn software(sentence: impl fmt::Display) -> Self {
         Self::new(Exit::Software, sentence)
     }

@@ -145,7 +145,7 @@ pub struct LeaderMove {
     pub region: u64,
     /// The store that led it before.
     pub from: Option<u64>,
-    /// The store that leads the region since.
+    /// The store that led it afterwards.
     pub to: Option<u64>,
     /// The time when the move was first observed, in nanoseconds since the run's start.
     pub seen_ns: u64,

@@ -217,7 +217,7 @@ impl Plan {
         Ok(())
     }
 
-    /// The file's contents.
+    /// The contents of plan.json.
     pub fn to_json(&self) -> Result<Vec<u8>, Failure> {
         let mut text = serde_json::to_vec_pretty(self).map_err(Failure::software)?;
         text.push(b'\n');

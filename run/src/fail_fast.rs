@@ -24,13 +24,13 @@ use tokio::sync::watch;
 const REST_MIN: Duration = Duration::from_secs(1);
 /// The rest after a look, as a multiple of the look's duration.
 const REST: u32 = 9;
-/// Search budget of a look; keys that need more are left to the judge.
+/// The search budget of a look; keys that need more are left to the judge.
 const CONFIGURATIONS: u64 = 100_000;
-/// Calls held before judged ones are forgotten; few, since a look copies them.
+/// The number of calls held before judged ones are forgotten; few, since a look copies them.
 const HELD_CALLS: usize = 1 << 15;
 /// Looking ends when this many calls cannot be settled.
 const HELD_CALLS_MAX: usize = 2 << 20;
-/// Events taken from the queue at once.
+/// The number of events taken from the queue at once.
 const AT_ONCE: usize = 10_000;
 
 /// Looks for violations in a growing history. Ends with the recorder, or when it is dropped.

@@ -39,11 +39,11 @@ pub struct Free {
 /// The measured times of the target.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Pace {
-    /// From the start of a killed store until it serves and has caught up.
+    /// The time from the start of a killed store until it serves and has caught up.
     restart: Option<Duration>,
-    /// From the end of a leader's store until PD names another leader.
+    /// The time from the end of a leader's store until PD names another leader.
     election: Option<Duration>,
-    /// From the request to move a leader until it has moved.
+    /// The time from the request to move a leader until it has moved.
     transfer: Option<Duration>,
 }
 

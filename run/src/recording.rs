@@ -46,7 +46,7 @@ pub struct Recording {
     completed: AtomicU64,
     succeeded: AtomicU64,
     acknowledged_writes: AtomicU64,
-    /// Sum of the durations of operations that succeeded, microseconds.
+    /// Sum of the durations of operations that succeeded, in microseconds.
     latency_us: AtomicU64,
     /// The invocation times of open writes, by client.
     open_writes: Mutex<BTreeMap<ClientId, u64>>,
@@ -107,7 +107,7 @@ impl Recording {
         self.succeeded.load(Ordering::Relaxed)
     }
 
-    /// Sum of the durations of operations that succeeded so far, microseconds.
+    /// Sum of the durations of operations that succeeded so far, in microseconds.
     pub fn latency_us(&self) -> u64 {
         self.latency_us.load(Ordering::Relaxed)
     }

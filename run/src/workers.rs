@@ -22,7 +22,7 @@ use workload::{Generator, Workload};
 
 /// The wait of a client after a failed operation, so that a refusing store is not flooded.
 const AFTER_FAILURE: Duration = Duration::from_millis(20);
-/// Tries of one key before the whole load gives up.
+/// The number of tries of one key before the whole load gives up.
 const LOAD_TRIES_MAX: u32 = 15;
 /// The shortest and the longest idle time, in milliseconds. The longest exceeds an election, so
 /// that some clients ask only after one.
@@ -38,8 +38,8 @@ const AWAIT_WRITES: Duration = Duration::from_secs(5);
 const WRITES_STALL_AFTER: Duration = Duration::from_millis(200);
 /// A read that took longer was answered after a pause of its store or after an election.
 const LATE: Duration = Duration::from_millis(300);
-/// Reads without a pause after a late answer. If the store answers from old state, it does so now,
-/// and one key alone may not show it.
+/// The number of reads without a pause after a late answer. If the store answers from old state, it
+/// does so now, and one key alone may not show it.
 const READS_AFTER_LATE: u32 = 40;
 
 /// The parts that workers need.

@@ -139,7 +139,7 @@ impl UnderTest {
         self.security.as_ref()
     }
 
-    /// The operations and faults that the target supports.
+    /// The faults and defects that the target supports.
     pub fn offers(&self) -> Offers {
         self.offers
     }

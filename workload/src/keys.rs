@@ -15,7 +15,7 @@ const ZIPFIAN_CONSTANT: f64 = 0.99;
 #[derive(Debug)]
 pub struct Chooser {
     keys: Arc<[Key]>,
-    /// `None` = uniform.
+    /// The zipfian distribution; `None` = uniform.
     zipf: Option<Zipf<f64>>,
 }
 

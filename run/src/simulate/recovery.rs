@@ -19,9 +19,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// The times that the cluster may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
-    /// Until every region serves.
+    /// The time until every region serves.
     pub serves: Duration,
-    /// Until it is whole: every region has its replicas, caught up.
+    /// The time until the cluster is whole: every region has its replicas, caught up.
     pub whole: Duration,
 }
 

@@ -48,13 +48,13 @@ pub struct ProcessEntry {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct ClusterFile {
-    /// Always `jepsen-tikv cluster`.
+    /// The format's name, always `jepsen-tikv cluster`.
     #[serde(default)]
     pub format: String,
     /// The format's version.
     #[serde(default)]
     pub version: u32,
-    /// `embedded` or `binaries`.
+    /// The kind of target: `embedded` or `binaries`.
     pub target: String,
     /// The starting tester's record in the state directory.
     #[serde(default)]

@@ -2,9 +2,9 @@
 //! processes, and puts back clusters that somebody else started.
 //!
 //! In: the records in the user's state directory. Out: the actions, in sentences. It leaves alone
-//! the processes of a living tester, and processes whose identity is not certain. It runs at every
-//! start, and by `jepsen-tikv heal`, which also looks for files of earlier versions and of others
-//! (`by_hand`).
+//! the processes of a living tester, and processes whose identity is not certain. Healing runs at
+//! every start, and by `jepsen-tikv heal`, which also looks for files of earlier versions and of
+//! others (`by_hand`).
 
 mod by_hand;
 
