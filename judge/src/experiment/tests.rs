@@ -1,4 +1,4 @@
-//! Experiments as their events tell them, and what they show.
+//! Tests of experiments: their events, and the findings from them.
 
 use super::*;
 use histories::{Answer, Event, Operation, Outcome, Process, What};
@@ -94,8 +94,8 @@ fn said(findings: &[Finding]) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// One store stopped from 2 s to 6 s; another leads after a second and a half; reads every `before_ms`, then
-/// `after_ms`.
+/// One store paused from 2 s to 6 s; another leads after a second and a half; reads every
+/// `before_ms`, then `after_ms`.
 fn one_store(before_ms: u64, after_ms: u64) -> Vec<Event> {
     let mut events: Vec<Event> = Vec::new();
     events.extend((1_000..2_000).step_by(before_ms as usize).flat_map(read));
@@ -121,7 +121,7 @@ fn one_store(before_ms: u64, after_ms: u64) -> Vec<Event> {
     events
 }
 
-/// Two stores stopped from 2 s to 4 s, with reads at these times, and the keys counted at 3 s.
+/// Two stores paused from 2 s to 4 s, with reads at these times, and the keys counted at 3 s.
 fn two_stores(reads_ms: &[u64], after: &[&str], late_ms: u64, waited: bool) -> Vec<Event> {
     let mut events: Vec<Event> = reads_ms.iter().copied().flat_map(read).collect();
     events.push(fault(
@@ -139,7 +139,7 @@ fn two_stores(reads_ms: &[u64], after: &[&str], late_ms: u64, waited: bool) -> V
     events.extend(scan(3_002, after));
     let scene = json!({ "tester-late-ns": late_ms * MS });
     events.push(fault(4_000, "resume", true, json!({ "fault": 1, "scene": scene })));
-    // Nothing is wrong from 5 s to 7 s; reads every 10 ms.
+    // No fault from 5 s to 7 s; reads every 10 ms.
     events.extend((4_110..7_000).step_by(10).flat_map(read));
     let quiet = json!({ "window-ns": [5_000 * MS, 7_000 * MS] });
     events.push(fault(7_000, "quiet", false, quiet));
@@ -202,7 +202,7 @@ fn a_gap_is_held_against_the_bound_unless_the_tester_slept_or_it_raced() {
     };
     let (slow, none) = (
         two_stores(&reads, &after, 0, true).into_iter().filter(|event| {
-            // The same clients have gaps of 200 ms without a fault as well.
+            // The same clients have gaps of 200 ms without a fault too.
             event.time_ns < 5_000 * MS
                 || event.process != Process::Client(1)
                 || event.time_ns % (200 * MS) < 2 * MS

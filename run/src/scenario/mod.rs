@@ -1,8 +1,10 @@
-//! The experiments of TiKV's walk-through as scenarios: a fixed script of faults instead of a drawn schedule.
+//! The experiments of TiKV's walk-through as scenarios: a fixed script of faults instead of a
+//! random schedule.
 //!
-//! A scenario is part of a plan. Its script ([`one_store`], [`two_stores`]) plays in a [`scene`] while clients work, and
-//! waits for what it did to show: a new leader, five voters, replicas caught up. It tells each step as it goes. What it
-//! means is judged from the history alone ([`findings`]), so that `check` says the same as the run.
+//! A scenario is part of a plan. Its script ([`one_store`], [`two_stores`]) plays in a [`scene`]
+//! while clients work. It waits for the effects of its faults: a new leader, five voters, replicas
+//! caught up. It prints each step as it goes. The result is judged from the history alone
+//! ([`findings`]), so `check` comes to the same verdict as the run.
 
 mod one_store;
 mod pulse;
@@ -13,7 +15,8 @@ pub use scene::{Scene, SceneParts};
 
 use plan::scenario::ScenarioName;
 
-/// Plays the script to its end, or until the run is to end, and heals whatever it left. What went wrong, in sentences.
+/// Plays the script to its end, or until the run is to end, and heals the faults that are left.
+/// Returns the failures, in sentences.
 pub async fn play(scene: &Scene) -> Vec<String> {
     let played = match scene.config.name {
         ScenarioName::OneStore => one_store::play(scene).await,

@@ -1,10 +1,11 @@
-//! Experiment 1: the store of the leader stops. Another store takes over, service comes back, nothing is lost.
+//! Experiment 1: the leader's store is paused. Another store takes over, service returns, no data
+//! is lost.
 
 use super::scene::{Ended, Scene};
 use nemesis::{Region, Store};
 use std::collections::BTreeMap;
 
-/// Plays it.
+/// Plays the script.
 pub async fn play(scene: &Scene) -> Result<(), Ended> {
     let (stores, _) = scene.look().await?;
     scene.step(format_args!(
@@ -49,7 +50,7 @@ pub async fn play(scene: &Scene) -> Result<(), Ended> {
     Ok(())
 }
 
-/// The store that leads most of the workload's regions, and which.
+/// The store that leads most of the workload's regions, and those regions.
 async fn leader(scene: &Scene, stores: &[Store]) -> Result<(Store, Vec<Region>), Ended> {
     let (_, regions) = scene.look().await?;
     let mut led: BTreeMap<u64, Vec<Region>> = BTreeMap::new();

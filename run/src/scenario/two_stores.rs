@@ -1,15 +1,16 @@
-//! Experiment 2: with five replicas of every region, two stores that lead none of the workload's regions stop in one
-//! instant. Nobody notices: no gap, all keys there, a new one can be put.
+//! Experiment 2: with five replicas of every region, two stores that lead none of the workload's
+//! regions are paused in one instant. Clients notice nothing: there is no gap, all keys are there,
+//! a new one can be put.
 
 use super::scene::{Ended, Scene};
 use nemesis::{Region, Store, Target};
 use plan::scenario::ScenarioConfig;
 use tokio::time::Instant;
 
-/// So many replicas survive two stops.
+/// The number of replicas that survives two paused stores.
 const REPLICAS: u32 = 5;
 
-/// Plays it.
+/// Plays the script.
 pub async fn play(scene: &Scene) -> Result<(), Ended> {
     let ScenarioConfig { wait, window_ms, gap_max_ms, .. } = scene.config;
     let initial = scene.parts.target.max_replicas().await?;
@@ -80,7 +81,7 @@ pub async fn play(scene: &Scene) -> Result<(), Ended> {
     Ok(())
 }
 
-/// A region of the workload, and two of its voters that lead none of them.
+/// A region of the workload, and two of its voters that lead none of the workload's regions.
 fn choose(stores: &[Store], regions: &[Region]) -> Result<(Region, Vec<Store>), Ended> {
     let leads = |id| regions.iter().any(|region| region.leader == Some(id));
     let of = |region: &Region| -> Vec<Store> {
