@@ -1,4 +1,4 @@
-//! `simulate`: a plan carried out in virtual time, then judged like any run.
+//! `simulate`: executes a plan in virtual time, then judges it like any run.
 
 use failure::{Exit, Failure};
 use judge::Judging;
@@ -8,7 +8,8 @@ use run::{explained, interrupt::Listener, simulate::record};
 use run_directory::{RunDirectory, shown, write_whole};
 use std::path::Path;
 
-/// Carries a plan out in virtual time and judges it. An interrupt ends it early: what there is is judged.
+/// Executes a plan in virtual time and judges it. An interrupt ends it early; the operations so far
+/// are judged.
 pub fn command(
     plan: &Plan,
     runs_dir: &Path,

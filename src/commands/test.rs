@@ -1,8 +1,8 @@
-//! One run, from the plan to the history: start the target, load, let clients and nemesis work side by side, heal,
-//! count the keys. Then the history is judged and the result told.
+//! `test`: one run from the plan to the report. Starts the target, loads, lets clients and nemesis
+//! work side by side, heals and counts the keys. Then judges the history and prints the result.
 //!
-//! In: a plan. Out: the files of the run directory, and how the program ends. Whatever way it takes, the target is
-//! stopped at the end, and what was stopped by the nemesis runs again before that.
+//! In: a plan. Out: the files of the run directory, and the exit code. However the run ends,
+//! processes that the nemesis paused are resumed first, then the target is terminated.
 
 use crate::cli::RunOptions;
 use crate::watch::{audience::Watching, tui::Tui};
@@ -15,7 +15,7 @@ use std::{path::Path, time::Duration};
 use targets::heal;
 use terminal::progress::Progress;
 
-/// Measures what recording costs: windows of work with and without it in turn, in one run.
+/// Measures the cost of recording: alternates windows of work with and without it, in one run.
 pub fn recording_cost(plan: &Plan, runs_dir: &Path) -> Result<Exit, Failure> {
     let run = RunDirectory::create(runs_dir, "recording-cost")?;
     let progress = Progress::new();
@@ -43,7 +43,7 @@ pub fn test(plan: &Plan, runs_dir: &Path, options: RunOptions) -> Result<Exit, F
     inside(plan, &run, options)
 }
 
-/// The same in a run directory that has its plan already.
+/// Runs and judges a plan in a run directory that already contains it.
 pub fn inside(plan: &Plan, run: &RunDirectory, options: RunOptions) -> Result<Exit, Failure> {
     terminal::note(format_args!("seed {}, run directory {}", plan.config.seed, shown(run)));
     for warning in plan.warnings()?.into_iter().chain(open_files::too_few_for(&plan.config)) {
@@ -68,7 +68,7 @@ pub fn inside(plan: &Plan, run: &RunDirectory, options: RunOptions) -> Result<Ex
     if !run.history().exists() {
         return Err(judge::lost(run));
     }
-    // The target's measure may have changed it.
+    // Reading the target's settings may have changed the plan.
     let repeat = Plan::read(&run.plan())?.repeated_by(&run.plan())?;
     conclude(run, &troubles, &repeat, &options.judging(), options.told)
 }
