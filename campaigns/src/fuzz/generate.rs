@@ -209,7 +209,7 @@ fn configurations(seed: u64, space: &Space) -> impl Strategy<Value = Config> + u
     let parts =
         (shapes(space, shape), workloads(space), faults(space), between(space.profile.time_ms));
     parts.prop_map(move |(mut cluster, workload, mut nemesis, time_ms)| {
-        // Two more replicas need a store each, and one more store to move a replica to.
+        // Two more replicas need a store each, and a replica that moves needs one.
         let more = |name: &String| match name.as_str() {
             "replicas" | "mix" => 2,
             "move-replica" | "partition-ring" => 1,
