@@ -1,7 +1,8 @@
 //! `jepsen-tikv`: tests whether a TiKV cluster keeps its promises while its machines fail.
 //!
-//! This crate binds the rooms together: flags → `config` → `plan` → `run` → history → `judge` → `report`.
-//! Every stage's output is a file in the run directory, so that every stage can be run alone.
+//! The crate joins the crates of the stages: flags → `config` → `plan` → `run` → history → `judge`
+//! → `report`. Every stage's output is a file in the run directory, so that every stage can be run
+//! alone.
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
@@ -17,7 +18,7 @@ use failure::{Exit, Failure};
 use std::process::ExitCode;
 use targets::survey::surveyed;
 
-/// All of the program: reads the command line, does what it says, and tells how it ended.
+/// The whole program: parses the command line, runs the command, and returns the exit code.
 pub fn main() -> ExitCode {
     if let Some(code) = stand_ins::run() {
         return code;
@@ -38,7 +39,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// A plan carried out, after it was said what it does to a cluster that somebody else started.
+/// Runs a plan, after a warning about its effects on a cluster that somebody else started.
 fn planned(
     plan: &plan::Plan,
     runs_dir: &std::path::Path,
@@ -51,7 +52,7 @@ fn planned(
     commands::test::test(plan, runs_dir, options)
 }
 
-/// What `test` does: one run, or one part after another.
+/// Runs `test`: one run, or one part after another.
 fn test(args: &cli::TestArgs) -> Result<Exit, Failure> {
     let mut config = args.config()?;
     let Some(part_ms) = args.rotate_keys else {

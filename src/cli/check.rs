@@ -1,4 +1,4 @@
-//! The flags of `check`, and what its judge has to know.
+//! The flags of `check`, and the options of its judge.
 
 use crate::cli::reading::ReadArgs;
 use clap::{Args, ValueEnum};
@@ -75,7 +75,7 @@ pub enum EngineName {
 }
 
 impl CheckArgs {
-    /// What the judge has to know.
+    /// Returns the options of the judge.
     pub fn judging(&self) -> Judging {
         Judging {
             options: checker::Options {

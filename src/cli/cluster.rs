@@ -145,7 +145,7 @@ pub struct ComponentArgs {
 }
 
 impl ComponentArgs {
-    /// The flags that were given, with how many are asked for.
+    /// Returns the flags that were given, each with its number.
     pub fn asked(&self) -> impl Iterator<Item = (&'static str, u16)> {
         let all = [
             ("--db", self.db),

@@ -13,7 +13,7 @@ pub enum ProfileName {
 }
 
 impl ProfileName {
-    /// The profile's name.
+    /// Returns the profile's name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Fast => "fast",
@@ -32,7 +32,7 @@ pub enum ReadName {
 }
 
 impl ReadName {
-    /// The name.
+    /// Returns the read mode's name.
     pub fn name(self) -> &'static str {
         match self {
             Self::ReadIndex => "read-index",
@@ -78,7 +78,7 @@ pub struct ShapeArgs {
 }
 
 impl ShapeArgs {
-    /// The shape, not yet checked.
+    /// Returns the unchecked shape.
     pub fn shape(&self) -> ClusterShape {
         ClusterShape {
             stores: self.stores,

@@ -1,6 +1,7 @@
 //! Annotations for GitHub's workflows: one line on stdout for each run that was not valid.
 //!
-//! In: a [`Summary`]. Out: lines `::error title=…::…`. GitHub shows ten of each kind for a step, so the worst come first.
+//! In: a [`Summary`]. Out: lines `::error title=…::…`. GitHub shows ten of each kind for a step, so
+//! the worst come first.
 
 use super::{
     outcome::{Outcome, Row},

@@ -1,4 +1,5 @@
-//! The matrix: every combination of workload, nemesis, target, profile and client mode, in an order drawn from a seed.
+//! The matrix: every combination of workload, nemesis, target, profile and client mode, in an order
+//! drawn from a seed.
 //!
 //! In: settings and the night's seed. Out: [`Cell`]s, each a command that a user could type, and
 //! the impossible combinations, with reasons. Early cells use values that earlier ones did not, so

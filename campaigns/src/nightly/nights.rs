@@ -1,8 +1,8 @@
 //! The folder of all nights: finds the night to continue, creates new ones, and lets only one run
 //! at a time.
-//!
-//! In: the folder. Out: the night's own folder and its journal. Layout: `DIR/<UTC timestamp>/` for each night,
-//! `DIR/latest` for the newest, `DIR/failing-plans/` ([`super::failing_plans`]), `DIR/lock`.
+//! In: the folder. Out: the night's own folder and its journal. Layout: `DIR/<UTC timestamp>/` for
+//! each night, `DIR/latest` for the newest, `DIR/failing-plans/` ([`super::failing_plans`]),
+//! `DIR/lock`.
 
 use super::{
     journal::{Header, Journal},

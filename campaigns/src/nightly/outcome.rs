@@ -1,6 +1,7 @@
 //! The outcome of a run of a night, in order of weight, and the row that is kept of it.
 //!
-//! A [`Row`] is a line of the journal and an entry of `summary.json` ([`super::summary`] has its description).
+//! A [`Row`] is a line of the journal and an entry of `summary.json` ([`super::summary`] has its
+//! description).
 
 use failure::Exit;
 use serde::{Deserialize, Serialize};

@@ -6,9 +6,9 @@
 //! | `tool-version`, `seed`, `began`, `settings` | as in the journal's header |
 //! | `over` | when the night was over; null = it was interrupted, and the same command goes on with it |
 //! | `outcome`, `exit-code` | the worst of all rows, and how the program ends |
-//! | `trusted` | whether the self-test passed tonight; if not, nothing is called valid |
+//! | `trusted` | true if the self-test passed tonight; otherwise nothing is called valid |
 //! | `rows` | every run in order ([`super::outcome::Row`]): `label`, `kind` (`self-test`, `earlier-failure`, `matrix`), `command`, `seed`, `outcome` (`valid`, `unknown`, `invalid`, `crash`), `exit-code`, `reasons`, `seconds`, `measured` (`operations`, `ok-per-second`, `longest-gap-ms`, `check-ms`), `run`, `archive` |
-//! | `not-run` | what the budget had no room for |
+//! | `not-run` | runs that had no room in the budget |
 //! | `impossible` | combinations that no run can have: `label`, `reason` |
 //! | `interrupted` | runs that an interruption cut short; they were begun anew |
 //! | `trend` | the last nights, oldest first, this one last: `began`, `outcome`, `runs`, `ok-per-second` and `check-ms` (medians), `longest-gap-ms` (largest), over the runs of the matrix |

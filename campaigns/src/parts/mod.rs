@@ -11,7 +11,8 @@
 //!
 //! `verdict.json` covers all parts together (`merged`).
 //!
-//! `parts.jsonl`, format version 1: the header `{"format":"jepsen-tikv parts","version":1,"part-ms":…}`, then [`Part`]s.
+//! `parts.jsonl`, format version 1: the header
+//! `{"format":"jepsen-tikv parts","version":1,"part-ms":…}`, then [`Part`]s.
 
 mod tally;
 

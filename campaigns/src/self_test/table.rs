@@ -1,6 +1,7 @@
 //! The self-test's table: each task with its plan, its outcome and the evidence.
 //!
-//! In: a row for each defect and each plan of the correct cluster. Out: lines on stdout. Decides nothing.
+//! In: a row for each defect and each plan of the correct cluster. Out: lines on stdout. Decides
+//! nothing.
 
 use super::{
     Outcome,

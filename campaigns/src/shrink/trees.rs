@@ -4,7 +4,8 @@
 //! In: a plan and the part to make smaller. Out: a [`ValueTree`] whose values are plans, each
 //! strictly simpler than the first. Pure: other code finds out if such a plan still fails. A few
 //! `shapes` are enough:
-//! - [`Faults`] leaves out runs of planned faults, all at first, then halves, quarters, and single ones (delta debugging);
+//! - [`Faults`] leaves out runs of planned faults, all at first, then halves, quarters, and single
+//!   ones (delta debugging);
 //! - [`Listed`] tries a few values from the simplest on: clients, stores, regions, bytes;
 //! - [`Number`] tries the least value and then proptest's own binary search: keys, time;
 //! - [`InTurn`] is one tree after the other: the gaps before the remaining faults, and their

@@ -1,7 +1,7 @@
 //! The choice of the cluster that a command is about.
 //!
-//! As with `tiup playground`: the cluster of the given tag, or without a tag the only one that
-//! runs. If several run, the tag is required.
+//! The choice follows `tiup playground`: the cluster of the given tag, or without a tag the only
+//! one that runs. If several run, the tag is required.
 
 use super::{
     directory::ClusterDirectory,

@@ -2,8 +2,9 @@
 //! through it so that the supervisor knows it was on purpose.
 //!
 //! A connection carries one [`Request`] and one [`Reply`], each a line of JSON:
-//! `{"act":"kill","stores":["1","store-2","127.0.0.1:20160"],"pd":false}` is answered by `{"done":["killed …"]}` or
-//! `{"refused":{"exit":64,"sentence":"…"}}`. Only processes of the supervisor's own user are answered.
+//! `{"act":"kill","stores":["1","store-2","127.0.0.1:20160"],"pd":false}` is answered by
+//! `{"done":["killed …"]}` or `{"refused":{"exit":64,"sentence":"…"}}`. Only processes of the
+//! supervisor's own user are answered.
 
 use super::directory::ClusterDirectory;
 use failure::Failure;

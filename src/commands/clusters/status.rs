@@ -54,9 +54,9 @@ pub struct ClusterStatus {
 /// A region.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RegionStatus {
-    /// Its id.
+    /// The region's id.
     pub id: u64,
-    /// Its bounds, readable.
+    /// The bounds, readable.
     pub range: String,
     /// The lower bound, inclusive, in hexadecimal.
     pub start_key: String,
@@ -73,7 +73,7 @@ pub struct RegionStatus {
 /// PD or a store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Instance {
-    /// Its name.
+    /// The instance's name.
     pub name: String,
     /// `pd` or `tikv`.
     pub component: &'static str,

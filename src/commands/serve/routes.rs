@@ -11,7 +11,8 @@
 //! | `/panels/RUN` | what its panels show, as data |
 //! | `/compare?a=RUN&b=RUN` | two runs side by side |
 //!
-//! In: requests. Out: responses. A run is looked up by its path before anything is read, see `inside`.
+//! In: requests. Out: responses. A run is looked up by its path before anything is read, see
+//! `inside`.
 
 use super::{comparison, inside::Inside, media_type::media_type, responses, row, runs::Runs};
 use axum::{

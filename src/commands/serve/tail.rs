@@ -1,6 +1,7 @@
 //! Reads only the end of a history: the time of the last event, and whether the last line is torn.
 //!
-//! In: a history file as the recorder writes it. Out: [`Tail`]. A compressed or foreign file has none.
+//! In: a history file as the recorder writes it. Out: [`Tail`]. A compressed or foreign file has
+//! none.
 
 use run_directory::plain_file;
 use std::{
