@@ -1,4 +1,4 @@
-//! A test that every number which a flag takes has a bound.
+//! Tests that every number that a flag takes has a bound.
 
 use crate::{
     cli::{self, Cli},

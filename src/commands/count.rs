@@ -124,7 +124,7 @@ mod tests {
     use futures::future::BoxFuture;
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    /// A store with so many keys, whose first scans fail.
+    /// A store with a number of keys and a number of scans that fail first.
     struct FakeKv {
         keys: u32,
         failures: AtomicU32,

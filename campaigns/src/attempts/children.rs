@@ -24,9 +24,9 @@ pub const SETTINGS_PREFIX: &str = "JEPSEN_TIKV_";
 /// The log filter of the embedded cluster's processes.
 const LOG: &str = "JEPSEN_TIKV_LOG";
 
-/// The interval of the looks at a run.
+/// The interval at which a run is checked for its end.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// The time that a child may take to end when asked; then it is killed.
+/// The time after which a child that was asked to end is killed.
 const END_WITHIN: Duration = Duration::from_mins(1);
 
 /// The end of a process.

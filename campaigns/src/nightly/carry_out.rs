@@ -121,7 +121,7 @@ impl Steps {
         })
     }
 
-    /// Creates a folder of the night.
+    /// Creates an empty folder for a step of the night, after healing what an earlier try left.
     fn folder(&self, label: &str) -> Result<PathBuf, Failure> {
         let folder = self.night.join("runs").join(label);
         // Heals a cluster before the record of an interrupted try is deleted.

@@ -89,7 +89,7 @@ impl Speaker {
         })
     }
 
-    /// Reports that the cluster does not come up. Returns true if a reader received it.
+    /// Reports that the cluster does not come up, in the log and, while it is open, the pipe.
     pub fn failed(&self, failure: &Failure) {
         if let Self::Pipe(closed) = self {
             terminal::note(failure);

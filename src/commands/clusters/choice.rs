@@ -76,7 +76,7 @@ pub fn foreign(directory: &ClusterDirectory) -> Failure {
 }
 
 /// Refuses to start a cluster in a directory that somebody else may have made, unless the user
-/// agrees at the terminal: data and logs are written there, and its names may lead anywhere.
+/// agrees at the terminal. Data and logs are written there, and its file names may lead anywhere.
 pub fn refuse_foreign(directory: &ClusterDirectory) -> Result<(), Failure> {
     directory.check_no_link()?;
     if Life::of(directory).0 != Life::Foreign {

@@ -57,7 +57,7 @@ impl Processes {
 
     /// Reaps the processes that ended unasked, and returns a sentence about each.
     pub fn look_for_ended(&self) -> Vec<String> {
-        // While a process is being started or killed, this waits for the next call.
+        // While a process is being started or killed, the check is left to the next call.
         let Some(mut cluster) = try_lock(&self.cluster) else { return Vec::new() };
         let ended = cluster.ended_by_themselves();
         let ended: Vec<String> = ended.iter().map(ToString::to_string).collect();
@@ -65,7 +65,7 @@ impl Processes {
         ended
     }
 
-    /// Resumes the paused processes and ends all.
+    /// Resumes the paused processes, then ends all processes.
     pub fn stop(&self) {
         self.paused.resume_all();
         lock(&self.cluster).stop();

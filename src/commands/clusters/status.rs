@@ -169,8 +169,8 @@ impl ClusterStatus {
         if life == Life::Foreign {
             status.instances.iter_mut().for_each(|it| it.process = InstanceState::Unknown);
         }
-        // By name; names count in the order in which the stores were asked for, while PD gives any
-        // ids.
+        // Sorted by name: names are numbered in the order in which the stores were asked for,
+        // while PD gives arbitrary ids.
         status.instances.sort_by_key(|it| (it.component == "tikv", it.name.len(), it.name.clone()));
         status.pd = file.map(|file| file.pd.addr.to_string());
         if life != Life::Up {

@@ -33,9 +33,9 @@ use tokio::{task::spawn_blocking, time::Instant};
 const WHOLE_WITHIN: Duration = Duration::from_mins(5);
 /// The time that PD may take to answer.
 const PD_PATIENCE: Duration = Duration::from_secs(5);
-/// The interval of the looks at a cluster that is becoming whole.
+/// The interval at which a cluster that is becoming whole is checked.
 const POLL: Duration = Duration::from_millis(50);
-/// The interval of the looks for processes that ended by themselves.
+/// The interval at which the supervisor checks for processes that ended by themselves.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// A new cluster has TiKV's five regions.
 const NEW_CLUSTER_REGIONS: usize = 5;

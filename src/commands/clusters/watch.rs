@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use run::interrupt::{Interrupt, Urgency};
 use std::{cell::RefCell, io::IsTerminal, time::Duration};
 
-/// The interval of the looks.
+/// The interval between two rounds.
 const EVERY: Duration = Duration::from_secs(1);
 
 /// `jepsen-tikv cluster status`.

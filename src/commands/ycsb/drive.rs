@@ -35,7 +35,7 @@ pub struct Driven {
     pub took: Duration,
     /// True if an interrupt asked for an early end.
     pub interrupted: bool,
-    /// True if a second interrupt asked for the end at once.
+    /// True if a further interrupt asked for the end at once.
     pub abandoned: bool,
     /// The last error.
     pub last_error: Option<String>,

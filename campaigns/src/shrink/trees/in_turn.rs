@@ -9,7 +9,7 @@ use plan::Plan;
 use proptest::strategy::ValueTree;
 use std::fmt;
 
-/// Returns the tree of a place in a plan; `None` = there is no such place.
+/// A function from a place in a plan to its tree; `None` = there is no such place.
 pub type TreeAt = fn(&Plan, usize) -> Option<PlanTree>;
 
 /// A sequence of trees.
@@ -31,7 +31,7 @@ impl InTurn {
         Self { plan: plan.clone(), at: 0, tree: None, tree_at }
     }
 
-    /// Moves to the next tree that offers a simpler plan.
+    /// Moves to the next tree that offers a simpler plan; false if there is none.
     fn begin(&mut self) -> bool {
         while let Some(mut tree) = (self.tree_at)(&self.plan, self.at) {
             if tree.simplify() {
