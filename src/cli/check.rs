@@ -50,7 +50,7 @@ pub struct CheckArgs {
     pub counterexamples_max: u32,
 }
 
-/// What a history is held to.
+/// The model that a history is checked against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ModelName {
     /// Registers with get, put and delete
@@ -61,7 +61,7 @@ pub enum ModelName {
     Kv,
 }
 
-/// Who decides a key.
+/// The engine that decides a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum EngineName {
     /// The fastest that can

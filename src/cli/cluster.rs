@@ -1,4 +1,5 @@
-//! The flags of `cluster` and its subcommands, named as those of `tiup playground` where it has them.
+//! The flags of `cluster` and its subcommands, named as those of `tiup playground` where it has
+//! them.
 
 use super::PdArgs;
 use super::shape::{ProfileName, ReadName};

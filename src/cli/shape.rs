@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 use plan::config::ClusterShape;
 
-/// How fast time passes in the embedded cluster.
+/// The speed of time in the embedded cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ProfileName {
     /// Elections after 1–2 s
@@ -22,7 +22,7 @@ impl ProfileName {
     }
 }
 
-/// How a leader makes sure that it still leads.
+/// The way in which a leader confirms that it still leads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ReadName {
     /// A majority confirms it for every round of reads

@@ -7,7 +7,7 @@ use plan::config::{
 };
 use std::path::{Path, PathBuf};
 
-/// Which kind of cluster.
+/// The kind of cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum TargetName {
     /// Processes of our own that speak TiKV's protocol, started by the run

@@ -1,4 +1,4 @@
-//! `export`: a history for Jepsen and Knossos, a register (a key) at a time.
+//! `export`: writes a history for Jepsen and Knossos, a register (a key) at a time.
 //!
 //! In: a history in any format that we read. Out: EDN, on stdout for one key, otherwise a file for
 //! each. Operations that EDN cannot express are refused, or counted on stderr (`histories::export`

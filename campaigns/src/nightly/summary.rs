@@ -1,11 +1,11 @@
 //! Writes `summary.json`: a night for machines, format version 1.
 //!
-//! | field | what |
+//! | field | meaning |
 //! |---|---|
 //! | `format`, `version` | `jepsen-tikv night summary`, 1 |
 //! | `tool-version`, `seed`, `began`, `settings` | as in the journal's header |
 //! | `over` | when the night was over; null = it was interrupted, and the same command goes on with it |
-//! | `outcome`, `exit-code` | the worst of all rows, and how the program ends |
+//! | `outcome`, `exit-code` | the worst outcome of all rows, and the exit code of the program |
 //! | `trusted` | true if the self-test passed tonight; otherwise nothing is called valid |
 //! | `rows` | every run in order ([`super::outcome::Row`]): `label`, `kind` (`self-test`, `earlier-failure`, `matrix`), `command`, `seed`, `outcome` (`valid`, `unknown`, `invalid`, `crash`), `exit-code`, `reasons`, `seconds`, `measured` (`operations`, `ok-per-second`, `longest-gap-ms`, `check-ms`), `run`, `archive` |
 //! | `not-run` | runs that had no room in the budget |

@@ -1,4 +1,4 @@
-//! `cluster status`: once, or again every second.
+//! `cluster status`: shows the status once, or again every second.
 //!
 //! In: the choice of a cluster. Out: a table or JSON on stdout. On a terminal `--watch` redraws in
 //! place, elsewhere it appends. Ctrl-C ends it with success, and so does the end of the cluster's

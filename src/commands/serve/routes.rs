@@ -1,14 +1,14 @@
 //! The addresses of `serve`, with the responses behind them.
 //!
-//! | address | what |
+//! | address | response |
 //! |---|---|
 //! | `/` | the list |
-//! | `/runs.json` | the list as data; asked for every other second, with what is known as an `ETag` |
+//! | `/runs.json` | the list as data; polled every other second, with the known version as an `ETag` |
 //! | `/runs/RUN/` | a run: facts and files |
-//! | `/runs/RUN/report.html` | its report; drawn on the spot if there is none |
+//! | `/runs/RUN/report.html` | its report; drawn on request if there is none |
 //! | `/runs/RUN/FILE` | a file of it, as text |
 //! | `/archive/RUN` | all its files as a `.zip` |
-//! | `/panels/RUN` | what its panels show, as data |
+//! | `/panels/RUN` | the data of its panels |
 //! | `/compare?a=RUN&b=RUN` | two runs side by side |
 //!
 //! In: requests. Out: responses. A run is looked up by its path before anything is read, see

@@ -3,12 +3,12 @@
 //! In: every operation as it completes, every change of the faults in force. Out: Prometheus' text.
 //! Judges nothing, and no verdict rests on it: a scrape sees a run from outside, and only in parts.
 //!
-//! | metric | labels | what |
+//! | metric | labels | meaning |
 //! |---|---|---|
 //! | `jepsen_tikv_operations_total` | `operation`, `outcome` | completed operations; `outcome` is `ok`, `fail` or `info` |
 //! | `jepsen_tikv_operation_duration_seconds` | `operation`, `outcome` | from invocation to completion, a histogram |
 //! | `jepsen_tikv_faults_total` | `fault` | faults begun |
-//! | `jepsen_tikv_faults_in_force` | `fault` | 1 while it is in force |
+//! | `jepsen_tikv_faults_in_force` | `fault` | 1 while the fault is in force |
 //! | `jepsen_tikv_longest_gap_seconds` | – | the longest time without a success since clients and faults began, the present one included |
 //! | `jepsen_tikv_run_info` | `name`, `seed`, `version` | always 1 |
 
