@@ -1,4 +1,5 @@
-//! The flags of `cluster` and its subcommands, named as those of `tiup playground` where it has them.
+//! The flags of `cluster` and its subcommands, named as those of `tiup playground` where it has
+//! them.
 
 use super::PdArgs;
 use super::shape::{ProfileName, ReadName};
@@ -145,7 +146,7 @@ pub struct ComponentArgs {
 }
 
 impl ComponentArgs {
-    /// The flags that were given, with how many are asked for.
+    /// Returns the flags that were given, each with its number.
     pub fn asked(&self) -> impl Iterator<Item = (&'static str, u16)> {
         let all = [
             ("--db", self.db),

@@ -1,4 +1,4 @@
-//! The flags that say what is printed at the end; all commands that judge one run share them.
+//! The flags of the output at the end, which all commands that judge one run share.
 
 use clap::Args;
 use report::Told;
@@ -19,7 +19,7 @@ pub struct EndingArgs {
 }
 
 impl EndingArgs {
-    /// The choice as a value. With JSON every other line goes to stderr from now on.
+    /// Returns the choice as a value. With JSON every other line goes to stderr from now on.
     pub fn told(self) -> Told {
         let Self { details, json, per_key } = self;
         if json {

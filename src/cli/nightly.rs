@@ -32,7 +32,7 @@ pub struct NightlyArgs {
 }
 
 impl NightlyArgs {
-    /// The night, its settings checked.
+    /// Returns the night with checked settings.
     pub fn night(&self) -> Result<Nightly, Failure> {
         Ok(Nightly {
             settings: self.settings()?,
@@ -45,7 +45,7 @@ impl NightlyArgs {
         })
     }
 
-    /// What the night shall do, checked.
+    /// Returns the checked settings of the night.
     fn settings(&self) -> Result<Settings, Failure> {
         let mut settings = match &self.config {
             Some(path) => Settings::read(path)?,
@@ -59,7 +59,7 @@ impl NightlyArgs {
     }
 }
 
-/// Reads the words of a command line that begins with `test`, as a user would type them.
+/// Parses the words of a command line that begins with `test`, as a user would type them.
 pub fn read_test_flags(words: &[String]) -> Result<Config, Failure> {
     let program = std::iter::once("jepsen-tikv".to_owned());
     let Command::Test(args) = parse_from(program.chain(words.iter().cloned()))?.command else {

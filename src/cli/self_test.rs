@@ -28,7 +28,7 @@ pub struct SelfTestArgs {
 }
 
 impl SelfTestArgs {
-    /// The self-test, its defects known.
+    /// Returns the self-test; an unknown defect is an error.
     pub fn self_test(&self) -> Result<SelfTest, Failure> {
         Ok(SelfTest {
             only: self.defects()?,
@@ -39,7 +39,7 @@ impl SelfTestArgs {
         })
     }
 
-    /// The defects asked for; none = all.
+    /// Returns the chosen defects; empty = all.
     fn defects(&self) -> Result<Vec<Defect>, Failure> {
         let known = || Defect::ALL.map(Defect::name).join(", ");
         let named = |name: &String| {
@@ -51,7 +51,7 @@ impl SelfTestArgs {
         self.only.iter().map(named).collect()
     }
 
-    /// How many runs at a time.
+    /// Returns the number of concurrent runs.
     fn jobs(&self) -> usize {
         let cores = available_parallelism().map_or(1, usize::from);
         self.jobs.map_or((cores / 2).max(1), usize::from)

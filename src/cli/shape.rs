@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 use plan::config::ClusterShape;
 
-/// How fast time passes in the embedded cluster.
+/// The speed of time in the embedded cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ProfileName {
     /// Elections after 1–2 s
@@ -13,7 +13,7 @@ pub enum ProfileName {
 }
 
 impl ProfileName {
-    /// The profile's name.
+    /// Returns the profile's name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Fast => "fast",
@@ -22,7 +22,7 @@ impl ProfileName {
     }
 }
 
-/// How a leader makes sure that it still leads.
+/// The way in which a leader confirms that it still leads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ReadName {
     /// A majority confirms it for every round of reads
@@ -32,7 +32,7 @@ pub enum ReadName {
 }
 
 impl ReadName {
-    /// The name.
+    /// Returns the read mode's name.
     pub fn name(self) -> &'static str {
         match self {
             Self::ReadIndex => "read-index",
@@ -78,7 +78,7 @@ pub struct ShapeArgs {
 }
 
 impl ShapeArgs {
-    /// The shape, not yet checked.
+    /// Returns the unchecked shape.
     pub fn shape(&self) -> ClusterShape {
         ClusterShape {
             stores: self.stores,

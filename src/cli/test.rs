@@ -1,4 +1,4 @@
-//! The flags of `test`, and how they become a checked [`Config`].
+//! The flags of `test`, and their conversion to a checked [`Config`].
 
 use super::{EndingArgs, parse_ms, shape::ShapeArgs, target::TargetArgs, watching::WatchingArgs};
 use crate::cli::RunOptions;
@@ -114,7 +114,7 @@ pub struct TestArgs {
 }
 
 impl TestArgs {
-    /// What the run does beside its plan.
+    /// Returns the run's options beside its plan.
     pub fn run_options(&self) -> Result<RunOptions, Failure> {
         let history_segment_bytes = Some(self.history_segment)
             .filter(|mib| *mib > 0)
@@ -129,12 +129,12 @@ impl TestArgs {
         })
     }
 
-    /// What the target's measure may decide.
+    /// Returns the settings that measurements of the target may change.
     pub fn free(&self) -> Free {
         Free { interval: self.nemesis_interval.is_none(), pause_max: self.pause_ms_max.is_none() }
     }
 
-    /// The checked configuration, with a seed drawn if none was given.
+    /// Returns the checked configuration, with a seed drawn if none was given.
     pub fn config(&self) -> Result<Config, Failure> {
         let times = FaultTimes::of_profile(self.shape.profile.name());
         let faults: Vec<String> =
@@ -176,7 +176,7 @@ impl TestArgs {
     }
 }
 
-/// A test's name is a folder's name.
+/// Checks a test's name, which is also a folder's name.
 fn checked_name(name: String) -> Result<String, Failure> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if name.is_empty()

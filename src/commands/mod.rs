@@ -1,4 +1,4 @@
-//! A file or a folder for each subcommand: from its checked flags to how the program ends.
+//! The subcommands, a file or a folder for each: from the checked flags to the exit code.
 
 #[cfg(test)]
 mod bounded;

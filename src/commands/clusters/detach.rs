@@ -1,8 +1,9 @@
-//! `cluster up --detach`: a supervisor in a session of its own, which the terminal's end does not reach.
+//! `cluster up --detach`: runs a supervisor in a session of its own, which survives the terminal.
 //!
-//! In: a wish. Out: a supervisor process that goes on, once its cluster serves. It is this binary again, with the
-//! wish on its standard input; it says how it goes through a pipe (`announcement`). If it does not come up, or if
-//! whoever asked goes away before it did, nothing of it stays.
+//! In: the checked options. Out: a supervisor process that stays, once its cluster serves. It is
+//! this binary again, with the options on its standard input; it reports progress through a pipe
+//! (`announcement`). If the cluster does not come up, or the starting command goes away first,
+//! nothing of it stays.
 
 use super::{
     announcement::{Announcement, Speaker},
@@ -52,7 +53,7 @@ async fn spawn(wish: &Wish) -> Result<Child, Failure> {
     let log = plain_file::open_with(&log, OpenOptions::new().create(true).append(true));
     let log = log.map_err(cannot)?;
     let mut supervisor = Command::new(std::env::current_exe().map_err(cannot)?)
-        // Not a name that a search for "tikv" finds.
+        // This name is not found by a search for "tikv".
         .arg0("jepsen-cluster")
         .arg("internal-supervisor")
         .arg(directory.path())
@@ -68,7 +69,7 @@ async fn spawn(wish: &Wish) -> Result<Child, Failure> {
     Ok(supervisor)
 }
 
-/// Passes on what the supervisor says, until its cluster serves.
+/// Prints the supervisor's messages until its cluster serves.
 async fn hear(supervisor: &mut Child) -> Result<Exit, Failure> {
     let silent = || Failure::software("the supervisor ended without a word; see its logs");
     let stdout = supervisor.stdout.take().ok_or_else(silent)?;
@@ -87,7 +88,7 @@ async fn hear(supervisor: &mut Child) -> Result<Exit, Failure> {
     Err(silent())
 }
 
-/// Ends a supervisor that has not come up yet, and waits for it.
+/// Terminates a supervisor whose cluster has not come up yet, and waits for it.
 async fn end(mut supervisor: Child) -> Result<Exit, Failure> {
     if let Some(pid) = supervisor.id() {
         let _ = kill(Pid::from_raw(pid.cast_signed()), Signal::SIGTERM);
@@ -96,13 +97,13 @@ async fn end(mut supervisor: Child) -> Result<Exit, Failure> {
     Err(Failure::new(Exit::Interrupted, "interrupted: the cluster is ended again"))
 }
 
-/// The detached supervisor's own life.
+/// Runs the detached supervisor.
 pub fn supervise() -> Result<Exit, Failure> {
     let speaker = Arc::new(Speaker::Pipe(AtomicBool::new(false)));
     let lived = read_wish().and_then(|wish| supervisor::run(&wish, &speaker));
     if let Err(failure) = &lived {
         speaker.failed(failure);
-        // Said already, there and in the log.
+        // The failure was already reported, through the pipe and in the log.
         return Ok(failure.exit);
     }
     lived
@@ -110,7 +111,7 @@ pub fn supervise() -> Result<Exit, Failure> {
 
 fn read_wish() -> Result<Wish, Failure> {
     nix::unistd::setsid().map_err(Failure::software)?;
-    // The folder where somebody started it may be removed or unmounted.
+    // The folder that the command was started in may be removed or unmounted later.
     std::env::set_current_dir(Path::new("/")).map_err(Failure::software)?;
     let mut text = String::new();
     std::io::stdin().read_to_string(&mut text).map_err(Failure::software)?;

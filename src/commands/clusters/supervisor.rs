@@ -1,9 +1,9 @@
 //! A cluster's supervisor: the parent of all its processes, from their start to their end.
 //!
-//! In: a wish, and requests through the control socket. Out: a cluster that serves, in a directory that says so.
-//! It ends in order on Ctrl-C, SIGTERM and SIGHUP, and at once on a second one; whatever way it ends, the kernel ends
-//! its processes with it. Data is kept if the cluster has a tag, otherwise removed at the end, as `tiup playground`
-//! does.
+//! In: the checked options, and requests through the control socket. Out: a cluster that serves, in
+//! a directory that says so. The supervisor ends in order on Ctrl-C, SIGTERM and SIGHUP, and at
+//! once on a second one. However it ends, the kernel ends its processes with it. Data is kept if
+//! the cluster has a tag, otherwise removed at the end, as `tiup playground` does.
 
 use super::{
     announcement::Speaker,
@@ -29,30 +29,31 @@ use targets::{
 };
 use tokio::{task::spawn_blocking, time::Instant};
 
-/// How long the cluster may take until it is whole.
+/// The time that the cluster may take until it is whole.
 const WHOLE_WITHIN: Duration = Duration::from_mins(5);
-/// How long PD may take to answer.
+/// The time that PD may take to answer.
 const PD_PATIENCE: Duration = Duration::from_secs(5);
-/// Between two looks at a cluster that becomes whole.
+/// The interval at which a cluster that is becoming whole is checked.
 const POLL: Duration = Duration::from_millis(50);
-/// Between two looks for processes that ended by themselves.
+/// The interval at which the supervisor checks for processes that ended by themselves.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// A new cluster has TiKV's five regions.
 const NEW_CLUSTER_REGIONS: usize = 5;
-/// How often other ports are chosen because somebody took them meanwhile.
+/// The number of times that other ports are chosen because some were taken meanwhile.
 const PORT_TRIES_MAX: u32 = 5;
-/// Before that, so long at most, and never as long as whoever took them: they may be starting a cluster as well.
+/// The longest pause before other ports are chosen. Its length is random, since the process that
+/// took the ports may be another starting cluster.
 const PORT_PAUSE_MS_MAX: u64 = 1_000;
 
-/// Starts a cluster, and keeps it until somebody asks for its end.
+/// Starts a cluster, and keeps it until it is asked to end.
 pub fn in_the_terminal(wish: &Wish) -> Result<Exit, Failure> {
     targets::heal::before_a_run()?;
     run(wish, &Arc::new(Speaker::Terminal))
 }
 
-/// Starts a cluster in its directory, and keeps it until somebody asks for its end.
+/// Starts a cluster in its directory, and keeps it until it is asked to end.
 pub fn run(wish: &Wish, speaker: &Arc<Speaker>) -> Result<Exit, Failure> {
-    // Whoever looks for `tikv` among the processes shall find stores only.
+    // A search for `tikv` among the processes finds stores only.
     cluster::process::take_name(c"jepsen-cluster").map_err(Failure::software)?;
     let directory = wish.directory()?;
     directory.make()?;
@@ -78,7 +79,7 @@ pub fn run(wish: &Wish, speaker: &Arc<Speaker>) -> Result<Exit, Failure> {
     settle(wish, &directory, &lock, speaker, ended)
 }
 
-/// Leaves the directory as the end of the cluster wants it.
+/// Leaves the directory in the state that the cluster's end requires.
 fn settle(
     wish: &Wish,
     directory: &ClusterDirectory,
@@ -87,14 +88,14 @@ fn settle(
     ended: Result<(), Failure>,
 ) -> Result<Exit, Failure> {
     let _ = fs::remove_file(directory.path().join("control.sock"));
-    // A start that failed left logs that its sentence names; one that did not even begin left nothing.
+    // The message of a failed start names its logs; a start that did not even begin left none.
     let nothing_there = !directory.data().exists();
     let removed = if nothing_there || (ended.is_ok() && !wish.keep_data) {
         directory.remove(lock)
     } else {
         Ok(())
     };
-    // Why it ended comes first, what could not be tidied up after that.
+    // The reason of the end comes first, failures to tidy up after it.
     ended.and(removed)?;
     if wish.keep_data {
         let tag = directory.tag();
@@ -150,7 +151,7 @@ impl Supervisor<'_> {
         lived
     }
 
-    /// Starts every process; if somebody takes a port meanwhile, with others once more.
+    /// Starts every process; if a port is taken meanwhile, starts again with other ports.
     async fn start(&self) -> Result<Processes, Failure> {
         let shape = &self.shape;
         let wrong = match shape.defects.as_slice() {
@@ -186,7 +187,7 @@ impl Supervisor<'_> {
                     let pause_ms = rand::random_range(0..PORT_PAUSE_MS_MAX);
                     tokio::time::sleep(Duration::from_millis(pause_ms)).await;
                     if self.is_new {
-                        // What the first try left would only bear the addresses that are not to be had.
+                        // The remains of the first try only contain the addresses that are taken.
                         let _ = fs::remove_dir_all(self.directory.data());
                     }
                 }
@@ -209,12 +210,12 @@ impl Supervisor<'_> {
         Ok(Processes::new(cluster, paused, Arc::clone(self.speaker)))
     }
 
-    /// What ran where in an earlier life.
+    /// Returns the processes and addresses of an earlier life.
     fn earlier(&self) -> Option<ClusterFile> {
         ClusterFile::read(&self.directory.cluster())
     }
 
-    /// Waits until the cluster is whole, says so, and watches its processes for ever.
+    /// Waits until the cluster is whole, says so, and watches its processes forever.
     async fn serve(&self, processes: &Processes) -> Result<(), Failure> {
         let pd_endpoint = processes.describe().pd.addr.to_string();
         let pd = PdHttp::new(&pd_endpoint, PD_PATIENCE).map_err(Failure::target_or_disk)?;
@@ -226,7 +227,7 @@ impl Supervisor<'_> {
             splitting::split(&pd, &keys, WHOLE_WITHIN).await?;
             self.await_whole(processes, &pd, keys.len()).await?;
         }
-        // Served as long as this lives.
+        // The dashboard is served as long as this value lives.
         let live = self.dashboard(processes, &pd_endpoint).await?;
         let dashboard = live.as_ref().map(Live::url);
         if let Some(mut spec) = Spec::read(self.directory)? {
@@ -294,7 +295,7 @@ impl Supervisor<'_> {
         }
     }
 
-    /// Says how to connect, and how to end it.
+    /// Prints how to connect to the cluster, and how to end it.
     fn welcome(&self, pd_endpoint: &str, dashboard: Option<&str>) {
         let tag = self.directory.tag();
         let runs_dir = match self.wish.runs_dir_flag() {
@@ -326,7 +327,8 @@ fn started(entry: &ProcessEntry) -> String {
     format!("Start {kind} instance: {} at {}{status}, PID {pid}", entry.name, entry.addr)
 }
 
-/// Whether a start failed since somebody took the port between our choice and the process's listening.
+/// Returns true if a start failed because another process took the port between our choice and our
+/// listening.
 fn lost_a_port(failure: &Failure) -> bool {
     failure.sentence.contains(nix::errno::Errno::EADDRINUSE.desc())
 }

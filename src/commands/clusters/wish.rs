@@ -1,6 +1,7 @@
-//! What `cluster up` was asked for, checked: it can be handed to a detached supervisor as it stands.
+//! The checked options of `cluster up`, which can be handed to a detached supervisor.
 //!
-//! In: the flags. Out: a [`Wish`], and with the data of an earlier life the cluster's shape.
+//! In: the flags. Out: a [`Wish`], and the cluster's shape, which the data of an earlier life may
+//! decide.
 
 use super::{directory::ClusterDirectory, ports::Wanted, tag::Tag};
 use crate::cli::{ProfileName, ReadName, UpArgs};
@@ -12,28 +13,29 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// PD's, a store's and a status port's default, as TiKV's; the dashboard's is where the playground has Grafana.
+/// The default ports of PD, a store and its status, as TiKV's; the dashboard's is the playground's
+/// for Grafana.
 const DEFAULT_PORTS: (u16, u16, u16, u16) = (2379, 20160, 20180, 3000);
 const DEFAULT_STORES: u32 = 6;
 const DEFAULT_REPLICAS: u32 = 3;
 
-/// What was asked for.
+/// The checked options of `cluster up`.
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag that was given or not")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wish {
     runs_dir: PathBuf,
-    /// Whether it is another than the default.
+    /// True if the runs directory is not the default one.
     runs_dir_asked: bool,
     tag: String,
-    /// Whether the data outlives the cluster.
+    /// True if the data outlives the cluster.
     pub keep_data: bool,
-    /// The address that every process serves on.
+    /// The address that every process listens on.
     pub host: IpAddr,
     /// The ports to begin with.
     pub ports: Wanted,
-    /// The version that was asked for, which is passed over.
+    /// The version that was asked for, which is ignored.
     pub version: Option<String>,
-    /// Whether a dashboard is served.
+    /// True if a dashboard is served.
     pub monitor: bool,
     kv: Option<u32>,
     replicas: Option<u32>,
@@ -46,7 +48,7 @@ pub struct Wish {
 }
 
 impl Wish {
-    /// What these flags ask for, or one sentence that says which to change.
+    /// Checks the flags; an error is one sentence that names the flag to change.
     pub fn checked(args: &UpArgs) -> Result<Self, Failure> {
         if args.pd != 1 {
             return Err(Failure::usage(format!(
@@ -124,12 +126,13 @@ impl Wish {
         ClusterDirectory::of(&self.runs_dir, Tag::checked(&self.tag)?)
     }
 
-    /// The same, if it has to be said.
+    /// Returns the runs directory if commands need a flag for it, or `None` for the default one.
     pub fn runs_dir_flag(&self) -> Option<&Path> {
         self.runs_dir_asked.then_some(&*self.runs_dir)
     }
 
-    /// The cluster's shape: a new one's, or that of the data that is there, which can grow but not shrink.
+    /// Returns the cluster's shape: a new one's, or that of the existing data, which can grow but
+    /// not shrink.
     pub fn shape(&self, earlier: Option<&ClusterShape>) -> Result<ClusterShape, Failure> {
         let Some(earlier) = earlier else { return self.new_shape() };
         let refuse = |flag: &str, asked: u32, there: u32, what: &str| {
@@ -194,7 +197,8 @@ impl Wish {
     }
 }
 
-/// Returns true for what `tiup playground` takes as a version: `v8.5.4`, `8.5`, `v9.0.0-beta.2`, `nightly`.
+/// Returns true for the forms of `tiup playground`'s versions: `v8.5.4`, `8.5`, `v9.0.0-beta.2`,
+/// `nightly`.
 fn is_version(text: &str) -> bool {
     let number = text.strip_prefix('v').unwrap_or(text);
     text == "nightly"
@@ -203,7 +207,7 @@ fn is_version(text: &str) -> bool {
             && number.chars().all(|it| it.is_ascii_alphanumeric() || ".-+".contains(it))
 }
 
-/// The shape, if it can be started; the flag for its stores is called `--kv` here.
+/// Returns the shape, if it can be started; the flag for its stores is called `--kv` here.
 fn checked(shape: ClusterShape) -> Result<ClusterShape, Failure> {
     shape.check().map_err(|failure| {
         Failure::new(failure.exit, failure.sentence.replace("--stores", "--kv"))
