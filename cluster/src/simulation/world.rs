@@ -229,7 +229,7 @@ impl World {
         }
     }
 
-    /// Makes sure that a store takes up soon what has come in.
+    /// Plans a step soon, in which a store takes up its inputs.
     fn wake(&mut self, id: u64) {
         let delay_us = self.random.random_range(0..=WAKE_US_MAX);
         let at_us = self.now_us + delay_us;
@@ -245,7 +245,8 @@ impl World {
         let now_us = self.now_us;
         let (mut requests, mut others) = self.store(id).waiting();
         if self.store(id).catches_up {
-            // Each connection is read by itself: which of them comes first, and how far, is chance.
+            // Each connection is read by itself: the order of connections, and the amount read, are
+            // random.
             requests = self.random.random_range(0..=requests);
             others = self.random.random_range(0..=others);
         }
@@ -301,7 +302,7 @@ impl World {
         for (region, keys) in outputs.ask_split {
             self.tell_pd(id, Words::AskSplit(region, keys));
         }
-        // What a split brought forth PD hears from the new regions' heartbeats.
+        // PD learns of split regions from the heartbeats of the new regions.
         for region in outputs.ask_region {
             self.tell_pd(id, Words::AskRegion(region));
         }

@@ -65,7 +65,7 @@ pub(super) struct Segments {
 }
 
 impl Segments {
-    /// The segments before a history's last one, followed by that one.
+    /// Creates the sequence of the segments before a history's last one and the last one itself.
     pub(super) fn before(
         history: &Path,
         before_last: u64,
@@ -116,8 +116,8 @@ impl Read for Segments {
     }
 }
 
-/// Opens a segment, compressed or not. It may be compressed just now, so its plain path is tried
-/// again after the compressed one.
+/// Opens a segment, compressed or not. It may be compressed at this moment, so the compressed path
+/// is tried again after the plain one.
 fn open(history: &Path, number: u64) -> io::Result<File> {
     let compressed = compressed_segment_path(history, number);
     let plain = segment_path(history, number);

@@ -39,7 +39,7 @@ impl Segmented {
         Self::behind(path, header, bytes_max, file)
     }
 
-    /// Writes the header to a first file that is open already.
+    /// Creates the writer on a first file that is open already, and writes the header to it.
     pub(super) fn behind(
         path: &Path,
         header: &Header,
