@@ -39,7 +39,7 @@ impl Ready {
 }
 
 /// Asks the kernel to end this process with its parent, and ends at once if the parent
-/// (`parent_pid`) is gone already: a death between the fork and this call sends no signal.
+/// (`parent_pid`) is gone already. A death between the fork and this call sends no signal.
 pub fn die_with_parent(parent_pid: u32) -> std::io::Result<()> {
     prctl::set_pdeathsig(Signal::SIGKILL)?;
     if nix::unistd::getppid().as_raw() != parent_pid as i32 {

@@ -94,9 +94,9 @@ impl Profile {
 }
 
 impl Timing {
-    /// The largest clock drift, fast or slow, in parts per million, for which lease reads are safe:
-    /// a lease counted by the slowest clock ends before an election timeout counted by the fastest
-    /// one.
+    /// The largest clock drift, fast or slow, in parts per million, for which lease reads are safe.
+    /// Up to it, a lease counted by the slowest clock ends before an election timeout counted by
+    /// the fastest one.
     pub fn lease_drift_ppm_max(&self) -> u32 {
         // Each reading may be rounded by a millisecond.
         const ROUNDED_MS: u64 = 2;

@@ -62,9 +62,9 @@ pub enum Operation {
         end: Option<Key>,
         /// The largest number of pairs in the answer.
         limit: u32,
-        /// From the upper bound downwards.
+        /// True if the scan goes from the upper bound downwards.
         reverse: bool,
-        /// Without values.
+        /// True if the scan returns no values.
         key_only: bool,
     },
     /// Removes every key of a range.

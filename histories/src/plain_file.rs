@@ -2,9 +2,9 @@
 //! all.
 //!
 //! In: a path that was put together, not named by the user. Out: the opened file, or its contents
-//! up to a bound. A link as the path's last name is not followed, a FIFO or device is not waited
-//! for, and a file larger than its bound is not read: each is an error that says so. A path that
-//! the user names on the command line may be any of these and is not opened here.
+//! up to a bound. A link as the path's last name, a FIFO, a device and a file larger than its bound
+//! are refused, each with an error that says so. A path that the user names on the command line may
+//! be any of these and is not opened here.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
@@ -39,13 +39,13 @@ pub fn read(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     read_opened(open(path)?, bytes_max)
 }
 
-/// Reads a file that the user names whole, if it is not larger than `bytes_max`. It may be a link
+/// Reads the whole file that the user names, if it is not larger than `bytes_max`. It may be a link
 /// or a pipe.
 pub fn read_named(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     read_opened(File::open(path)?, bytes_max)
 }
 
-/// Reads a text that the user names whole, if it is not larger than `bytes_max`. It may be a link
+/// Reads the whole text that the user names, if it is not larger than `bytes_max`. It may be a link
 /// or a pipe.
 pub fn read_named_to_string(path: &Path, bytes_max: u64) -> io::Result<String> {
     String::from_utf8(read_named(path, bytes_max)?).map_err(|_| refused("it is not UTF-8 text"))

@@ -95,9 +95,9 @@ pub fn is_history_folder(folder: &Path) -> bool {
     folder.is_dir() && !matches!(folder::history_in(folder), Ok(Holds::Nothing) | Err(_))
 }
 
-/// Opens a history that the user names: a file of any kind, plain or compressed with zstd or gzip,
-/// a folder of Jepsen or etcd, or `-` for standard input. The format is detected from the file's
-/// beginning unless it is given.
+/// Opens a history that the user names. This is a file of any kind, plain or compressed with zstd
+/// or gzip, a folder of Jepsen or etcd, or `-` for standard input. The format is detected from the
+/// file's beginning unless it is given.
 pub fn open(path: &Path, options: ReadOptions) -> Result<Source, ReadError> {
     if path.is_dir() {
         return open_folder(path, options);

@@ -45,15 +45,15 @@ pub trait Observer: Send + Sync {
     ///
     /// Beginnings name the victims (`stores` by `id`, `address`, `pid` and `role`, or `region`,
     /// `from`, `to`) and the length (`length_ms`). The first one also names the region's leader at
-    /// that time and the stores that could lead it (`leader`, `voters`), and has `leaders-stay` if
+    /// that time and the stores that could lead it (`leader`, `voters`). It has `leaders-stay` if
     /// leaders should have been moved and cannot be.
     ///
-    /// Completions say what was seen: `stores` with the `state` of their processes and the time of
+    /// Completions say what was seen. `stores` have the `state` of their processes and the time of
     /// the signal that led to it (`signalled_ns`; the completion's own time is that of the
-    /// confirmation), `regions` with their leaders and numbers of voters before and after, the
-    /// effect of a disturbance (`touched`), or an `error`. A `transfer-leader` that only prepares a
-    /// fault names it as `for`. A `leader-moved` (`fault`, `region`, `regions`) may be recorded in
-    /// between when a leader is seen to have moved.
+    /// confirmation). `regions` have their leaders and numbers of voters before and after.
+    /// `touched` is the effect of a disturbance; `error` is a failure. A `transfer-leader` that
+    /// only prepares a fault names it as `for`. A `leader-moved` (`fault`, `region`, `regions`) may
+    /// be recorded in between when a leader is seen to have moved.
     fn record(&self, what: What) -> u64;
 
     /// The number of clients' writes acknowledged so far. It never falls.
@@ -77,7 +77,7 @@ pub trait Observer: Send + Sync {
 /// The result of a schedule.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct NemesisReport {
-    /// One per planned fault, in the plan's order.
+    /// The records, one per planned fault, in the plan's order.
     pub records: Vec<FaultRecord>,
     /// The failures of the final healing, in sentences.
     pub unhealed: Vec<String>,

@@ -3,7 +3,7 @@
 //!
 //! In: events. Out: the calls on each key ([`KeyCall`]), and their lines ([`edn`]). Every operation
 //! on several keys becomes one on each of them, over its interval: a batch, a deleted range, or a
-//! scan, which read each key of the range that it covered, present or absent.
+//! scan. A scan is a read of each key of the range that it covered, present or absent.
 //!
 //! Left out are reads without an answer, which say nothing. Also left out, and counted, are
 //! key-only scans of present keys, since a register cannot express presence without a value. Keys

@@ -14,8 +14,8 @@
 //! - An operation with an error, or without an answer, has an unknown outcome. An operation that
 //!   etcd itself refused (`ClientError`) says nothing if it reads, and has an unknown outcome if it
 //!   writes.
-//! - Left out: reads of old revisions and of a member's own state, counts of several keys, and
-//!   every key that was ever put under a lease, since it may vanish at any time.
+//! - Left out: reads of old revisions and of a member's own state, and counts of several keys. Also
+//!   left out is every key that was ever put under a lease, since it may vanish at any time.
 //! - Values that etcd's tests shorten are in the file as hashes; equal hashes count as equal
 //!   values.
 

@@ -7,8 +7,8 @@
 //!   `[key [expected new]]`, or `[key expected new]`.
 //! - Every read is invoked with `nil` or a plain value: there is one register, even if it holds
 //!   pairs.
-//! - Nothing is read, and every CAS is `[key [expected new]]` with a key that is no pair itself, or
-//!   has three elements: the values are pairs of a key and a value. Otherwise there is one
+//! - Nothing is read, and every CAS has three elements, or is `[key [expected new]]` with a key
+//!   that is no pair itself: the values are pairs of a key and a value. Otherwise there is one
 //!   register.
 //! - Anything else is ambiguous and refused, unless the user says which of the two it is.
 

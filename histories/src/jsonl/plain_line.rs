@@ -1,11 +1,11 @@
 //! A fast reader for plain lines, which nearly all lines are; it builds no values.
 //!
-//! In: the bytes of a line. Out: the positions of its parts, if it is a *plain* line: a client's
-//! get, put, delete or CAS, with its fields and no others in the order in which we write them, no
-//! blanks, keys and values that are strings without escapes. Any other line, well-formed or not,
-//! gives `None` and is read by `serde_json` ([`super::line`]). So this file never refuses anything,
-//! and a line that it accepts has the meaning that `serde_json` finds in it. A property test checks
-//! that.
+//! In: the bytes of a line. Out: the positions of its parts, if it is a *plain* line. A plain line
+//! is a client's get, put, delete or CAS, with its fields and no others in the order in which we
+//! write them. It has no blanks, and its keys and values are strings without escapes. Any other
+//! line, well-formed or not, gives `None` and is read by `serde_json` ([`super::line`]). So this
+//! file never refuses anything, and a line that it accepts has the meaning that `serde_json` finds
+//! in it. A property test checks that.
 
 use crate::borrowed::{AnswerRef, OperationRef};
 

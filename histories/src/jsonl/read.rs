@@ -1,4 +1,4 @@
-//! Reads `history.jsonl` line by line; [`super`] specifies the format.
+//! Reads `history.jsonl` line by line; [`crate::jsonl`] specifies the format.
 //!
 //! In: bytes. Out: the header, then an iterator of events, each checked against the format and
 //! against the [rules between events](crate::order). After the first error the iterator ends. It

@@ -1,4 +1,4 @@
-//! The shapes of `key` and `value` in an event line, by operation; the table is in [`super`].
+//! The shapes of `key` and `value` in an event line, by operation; [`crate::jsonl`] has the table.
 //!
 //! In: the raw JSON of the two fields. Out: an [`Operation`] or an [`Answer`], or the error in the
 //! shape. This file knows nothing of lines or of the rules between events.

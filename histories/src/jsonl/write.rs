@@ -1,4 +1,4 @@
-//! Writes events as lines of `history.jsonl`; [`super`] specifies the format.
+//! Writes events as lines of `history.jsonl`; [`crate::jsonl`] specifies the format.
 //!
 //! In: a header and events whose indexes the caller assigned. Out: bytes in any [`Write`]. It does
 //! not check the rules between events: producers use [`order`](crate::order) where they need to.

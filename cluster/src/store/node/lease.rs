@@ -13,7 +13,7 @@
 //!   began a transfer has no lease again in that term.
 //!
 //! It deliberately does not know how a read is served. A read under the lease still waits until
-//! everything that was committed when it came in is applied: a split among it may have given the
+//! everything that was committed when it came in is applied. A split among it may have given the
 //! keys to another leader.
 
 use super::{effects::Shared, peer::Peer};

@@ -2,7 +2,7 @@
 //! destroyed when the region has moved on without them.
 //!
 //! Messages may be old. Three rules keep dead peers from returning and living ones from being
-//! mistaken for them: peers' ids are never reused; a region's epoch only grows; a destroyed peer
+//! mistaken for them. Peers' ids are never reused. A region's epoch only grows. A destroyed peer
 //! leaves a tombstone with the epoch it left at.
 
 use super::{

@@ -281,8 +281,8 @@ impl Peer {
             self.dispatch(message, wait, &mut held, shared);
         }
         for message in promises {
-            // An answer to a heartbeat says no more than the term, so it need not wait for entries:
-            // reads, which wait for such answers, do not depend on the disk.
+            // An answer to a heartbeat says no more than the term, so it need not wait for entries.
+            // So reads, which wait for such answers, do not depend on the disk.
             let waits_for = match message.get_msg_type() {
                 MessageType::MsgHeartbeatResponse => self.unsynced_term_seq,
                 _ => self.unsynced_seq,
