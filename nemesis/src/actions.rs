@@ -1,7 +1,8 @@
-//! What each kind of fault does between its beginning and its healing.
+//! The steps of each kind of fault between its beginning and its healing.
 //!
-//! In: an [`Action`] of the plan. Out: calls to the target in the right order, each wait bounded. Stores that are
-//! still down when an action returns are healed by [`Injection`], whatever it returned.
+//! In: an [`Action`] of the plan. Out: calls to the target in the right order, each wait bounded.
+//! Stores that are still down when an action returns are healed by [`Injection`], whatever the
+//! action returned.
 
 use crate::{
     action::{Action, Whom},
@@ -13,13 +14,13 @@ use crate::{
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
 
-/// How long a leader may take to move on request.
+/// The longest time that a leader may take to move on request.
 const TRANSFER_PATIENCE: Duration = Duration::from_secs(10);
-/// How long a region may take to be split on request.
+/// The longest time that the split of a region may take on request.
 const SPLIT_PATIENCE: Duration = Duration::from_secs(10);
-/// How long the replicas of all regions may take to be added or removed.
+/// The longest time in which the replicas of all regions may be added or removed.
 const REPLICAS_PATIENCE: Duration = Duration::from_mins(1);
-/// How long one replica may take to move.
+/// The longest time that one replica may take to move.
 const MOVE_PATIENCE: Duration = Duration::from_secs(10);
 
 impl Injection {
@@ -59,7 +60,7 @@ impl Injection {
         self.hold(length_ms).await
     }
 
-    /// Finds a region with stores of these roles and takes them.
+    /// Finds a region with stores of these roles and takes these stores.
     async fn take(&mut self, how: Down, whom: Whom) -> Result<(Region, Vec<StoreId>), Ended> {
         let every: Vec<StoreId> = match whom {
             Whom::All => self.field.target.stores().await?.iter().map(|store| store.id).collect(),
@@ -87,7 +88,7 @@ impl Injection {
         let value = json!({ "region": region.id, "from": region.leader, "to": to });
         self.begin("transfer-leader", value);
         let moved = match self.field.target.transfer_leader(region.id, to).await {
-            // One that did not move in time had no effect, which the comparison will say.
+            // A leader that did not move in time had no effect; the comparison will show that.
             Ok(()) => self.await_leader(region.id, to).await.map(|_| ()),
             Err(error) => Err(error.into()),
         };
@@ -123,7 +124,7 @@ impl Injection {
         moved.map(|_| ())
     }
 
-    /// Whether the replica moved in time.
+    /// Waits until the replica has moved. Returns false if it did not move in time.
     async fn await_replica(
         &self,
         region: RegionId,
@@ -139,7 +140,7 @@ impl Injection {
         Ok(field.until(MOVE_PATIENCE, there).await?.is_some())
     }
 
-    /// Waits until that store leads the region. False if it did not in time.
+    /// Waits until that store leads the region. Returns false if it did not in time.
     pub(crate) async fn await_leader(&self, region: RegionId, to: StoreId) -> Result<bool, Ended> {
         let field = &self.field;
         let there = || async move {
@@ -163,7 +164,7 @@ impl Injection {
             },
             Err(error) => (Err(error.into()), None),
         };
-        // One that was not split in time had no effect, which its completion says.
+        // A region that was not split in time had no effect; the completion event says so.
         let before = self.before.len();
         let after = regions.unwrap_or(before);
         if after > before {
@@ -179,7 +180,7 @@ impl Injection {
         done
     }
 
-    /// Waits until there are more regions than before; how many there are then.
+    /// Waits until there are more regions than before. Returns their number then.
     async fn await_split(&self) -> Result<Option<usize>, Ended> {
         let field = &self.field;
         let before = self.before.len();

@@ -1,7 +1,8 @@
 //! Faults that only a simulated cluster can suffer, between their beginning and their healing.
 //!
-//! In: an [`Action`] of the plan. Out: one disturbance of the target, and what it touched: a partition that no message
-//! met, or a slow disk that nobody wrote to, was none. [`Injection`] heals what is still disturbed when it ends.
+//! In: an [`Action`] of the plan. Out: one disturbance of the target, and its observed effect. A
+//! partition that no message met, or a slow disk that nobody wrote to, had none. [`Injection`] ends
+//! the disturbances that are left when it ends.
 
 use crate::{
     action::{Action, Whom},
@@ -25,7 +26,7 @@ impl Injection {
         value["stores"] = stores.collect::<Value>();
         value["length_ms"] = length_ms.into();
         let (f, _) = disturbance.steps();
-        // Noted first: what was half done must be healed too.
+        // Noted first: a disturbance that was half done must be ended too.
         self.field.note_disturbed(self.record.fault, &disturbance);
         self.disturbance = Some(disturbance.clone());
         self.begin(f, value);
@@ -36,7 +37,7 @@ impl Injection {
         self.hold(length_ms).await
     }
 
-    /// Ends this fault's disturbance, and notes what it touched.
+    /// Ends this fault's disturbance and notes its observed effect.
     pub(crate) async fn calm(&mut self) -> Result<(), Ended> {
         let Some(disturbance) = self.disturbance.clone() else { return Ok(()) };
         let (_, f) = disturbance.steps();
@@ -59,7 +60,7 @@ impl Injection {
         Ok(())
     }
 
-    /// Whom it is about, and what exactly is disturbed.
+    /// Resolves an action to the affected stores and the exact disturbance.
     async fn resolve(
         &mut self,
         action: Action,
@@ -95,7 +96,7 @@ impl Injection {
     }
 }
 
-/// What concerns everybody.
+/// The disturbance of an action that affects all processes alike; `None` for the others.
 fn of_all(action: Action) -> Option<Disturbance> {
     match action {
         Action::DelayMessages { delay_ms_max: ms_max, .. } => Some(Disturbance::Delay { ms_max }),

@@ -1,8 +1,8 @@
-//! One fault from its beginning to its healing: what every kind of fault shares.
+//! One fault from its beginning to its healing: the steps that every kind of fault shares.
 //!
-//! In: a planned fault and the [`Field`]. Out: its [`FaultRecord`], and events told to the observer. Whatever goes
-//! wrong on the way, the stores that this fault took are healed before it ends. What each kind does in between stands
-//! in [`crate::actions`].
+//! In: a planned fault and the [`Field`]. Out: its [`FaultRecord`], and events for the observer.
+//! Whatever goes wrong on the way, the stores that this fault took are healed before it ends. The
+//! steps that differ between kinds are in [`crate::actions`].
 
 use crate::{
     action::PlannedFault,
@@ -18,10 +18,10 @@ use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
-/// How long to wait for a region with stores of the wanted roles.
+/// The longest wait for a region with stores of the wanted roles.
 const CHOICE_PATIENCE: Duration = Duration::from_secs(15);
 
-/// How long after a fault a leader's move is still its effect.
+/// The time after a fault in which a leader's move still counts as its effect.
 const AFTERMATH: Duration = Duration::from_millis(300);
 
 /// Carries one fault out.
@@ -45,15 +45,15 @@ pub(crate) struct Injection {
     random: ChaCha8Rng,
     /// The stores that this fault has down now.
     pub(crate) taken: Vec<(StoreId, Down)>,
-    /// What this fault has disturbed now.
+    /// The current disturbance of this fault.
     pub(crate) disturbance: Option<Disturbance>,
-    /// The workload's regions when it began.
+    /// The workload's regions when the fault began.
     pub(crate) before: Vec<Region>,
-    /// It would move leaders, and the target cannot.
+    /// True if the fault would move leaders and the target cannot.
     pub(crate) leaders_stay: bool,
 }
 
-/// Why a fault ended before its time.
+/// The reason for a fault's early end.
 pub(crate) enum Ended {
     CutShort,
     Error(String),
@@ -72,7 +72,7 @@ impl From<TargetError> for Ended {
 }
 
 impl Injection {
-    /// Looks at the regions until `pick` finds what it wants among them.
+    /// Polls the regions until `pick` finds a match among them.
     pub(crate) async fn find<T>(
         &mut self,
         mut pick: impl FnMut(&Field, &[Region], &mut ChaCha8Rng) -> Option<T>,
@@ -98,7 +98,7 @@ impl Injection {
         }
     }
 
-    /// Hurts stores that were taken, and notes what was seen of them.
+    /// Hurts stores that were taken, and notes the observed effect on their processes.
     pub(crate) async fn hurt(
         &mut self,
         how: Down,
@@ -164,13 +164,14 @@ impl Injection {
         Ok(())
     }
 
-    /// Stays as it is for so long.
+    /// Waits for this long, or until the run ends.
     pub(crate) async fn hold(&self, length_ms: u64) -> Result<(), Ended> {
         let cut_short = self.field.hold(Duration::from_millis(length_ms)).await;
         if cut_short { Err(Ended::CutShort) } else { Ok(()) }
     }
 
-    /// Tells the history what is about to be done, and says when that was. From the first time on the fault is in force.
+    /// Records an action that is about to be done, and returns the time of that. The fault is in
+    /// force from the first such record on.
     pub(crate) fn begin(&mut self, f: &str, mut value: Value) -> u64 {
         value["fault"] = self.record.fault.into();
         value["name"] = self.record.name.into();
@@ -188,14 +189,14 @@ impl Injection {
         at_ns
     }
 
-    /// Tells the history what was seen of it.
+    /// Records the observed effect of an action.
     pub(crate) fn complete(&mut self, f: &str, mut value: Value) {
         value["fault"] = self.record.fault.into();
         let at_ns = self.field.observer.record(What::FaultComplete { f: f.into(), value });
         self.record.ended_ns = Some(at_ns);
     }
 
-    /// Notes how the regions changed since it began.
+    /// Notes how the regions changed since the fault began.
     pub(crate) async fn compare(&mut self) {
         match self.field.target.regions().await {
             Ok(after) => self.record.compare(&self.before, &after),
@@ -206,7 +207,7 @@ impl Injection {
         }
     }
 
-    /// Notes how the cluster is by now, heals, and closes the record.
+    /// Notes the state of the cluster, heals, and closes the record.
     async fn end(mut self, carried_out: Result<(), Ended>) -> FaultRecord {
         match carried_out {
             Ok(()) => {}
@@ -217,7 +218,7 @@ impl Injection {
             self.compare().await;
         }
         if let Err(Ended::Error(error)) = self.calm().await {
-            // The field's books have it, and try again at the end.
+            // The disturbance stays in the shared field, which tries again at the end.
             self.record.error.get_or_insert(error);
         }
         for how in Down::ALL {
@@ -228,13 +229,13 @@ impl Injection {
             } else if !stores.is_empty()
                 && let Err(Ended::Error(error)) = self.heal(how, &stores).await
             {
-                // They stay in the field's books, which tries again at the end.
+                // The stores stay in the shared field, which tries again at the end.
                 self.record.error.get_or_insert(error);
             }
         }
         self.record.majority_left = self.field.over(&self.record);
         if !self.record.hurt.is_empty() && !self.record.leader_moved() {
-            // An election that the healing met half-way ends a moment later.
+            // An election that is under way during the healing ends a moment later.
             self.field.hold(AFTERMATH).await;
             if let Ok(after) = self.field.target.regions().await {
                 self.record.compare_leaders(&after);
@@ -247,18 +248,18 @@ impl Injection {
     }
 }
 
-/// When something was asked of processes, by this process's clock and by the run's.
+/// The time of a request to processes, by this process's clock and by the run's.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked {
-    /// By this process's clock.
+    /// The time by this process's clock.
     pub at: Instant,
-    /// Nanoseconds since the run's start.
+    /// The time in nanoseconds since the run's start.
     pub at_ns: u64,
 }
 
 impl Asked {
-    /// What was seen of the processes, for a history. `signalled_ns` is when a signal was sent; the event itself comes
-    /// when it was seen to have acted.
+    /// The observed states of the processes, for a history. `signalled_ns` is the time at which a
+    /// signal was sent. The event itself comes when the signal was seen to have acted.
     pub fn seen(&self, done: &Result<Vec<SeenProcess>, TargetError>) -> Value {
         match done {
             Ok(seen) => {

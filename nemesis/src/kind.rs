@@ -1,7 +1,7 @@
-//! The kinds of fault: their names, and what each needs of a cluster.
+//! The kinds of fault: their names, and the requirements of each on a cluster.
 //!
-//! In: a kind, and what the target can do. Out: whether that fits, or one sentence that says why not. Pure. Knows
-//! nothing of times or stores.
+//! In: a kind, and the target's capabilities. Out: success, or an error that explains the refusal
+//! in one sentence. Pure. Knows nothing of times or stores.
 
 use crate::faults::FaultsError;
 use schemars::JsonSchema;
@@ -72,11 +72,11 @@ pub enum FaultKind {
     KillPd,
 }
 
-/// What a cluster lets us do. Kinds that need more are refused, or left out of `mix`.
+/// The capabilities and size of a cluster. Kinds that need more are refused, or left out of `mix`.
 #[expect(clippy::struct_excessive_bools, reason = "each is a capability of its own")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Possible {
-    /// Processes can be stopped and resumed.
+    /// Processes can be paused and resumed.
     pub pause: bool,
     /// Processes can be killed and started again.
     pub kill: bool,
@@ -84,16 +84,17 @@ pub struct Possible {
     pub schedule: bool,
     /// PD can be told how many replicas a region shall have.
     pub max_replicas: bool,
-    /// It is simulated, so that network, disks, clocks and PD can be hurt too.
+    /// The cluster is simulated, so that network, disks, clocks and PD can be hurt too.
     pub simulated: bool,
-    /// How many stores there are.
+    /// The number of stores.
     pub stores: u32,
-    /// How many replicas a region has.
+    /// The number of replicas of a region.
     pub replicas: u32,
 }
 
 impl FaultKind {
-    /// Every kind. Those that only a simulation offers are last, so that plans for others are what they were.
+    /// Every kind. The kinds that only a simulation offers are last, so that plans for other
+    /// clusters stay unchanged.
     pub const ALL: [Self; 27] = [
         Self::PauseOne,
         Self::PauseTwo,
@@ -124,7 +125,7 @@ impl FaultKind {
         Self::KillPd,
     ];
 
-    /// Its name on the command line and in a history.
+    /// The kind's name on the command line and in a history.
     pub fn name(self) -> &'static str {
         match self {
             Self::PauseOne => "pause-one",
@@ -220,17 +221,18 @@ impl FaultKind {
         }
     }
 
-    /// Whether only a simulated cluster can suffer it.
+    /// Returns true if only a simulated cluster can suffer it.
     pub fn needs_simulation(self) -> bool {
         self >= Self::PartitionOne
     }
 
-    /// Returns true if it moves leadership by itself, so that each store that can lead is hurt as a leader.
+    /// Returns true if it moves leadership by itself, so that each store that can lead is hurt as a
+    /// leader.
     pub fn is_choreography(self) -> bool {
         matches!(self, Self::PauseOverlap | Self::KillLeaderLast | Self::KillFollowers)
     }
 
-    /// How many of so many voters of a region it takes out at once.
+    /// The number of a region's `voters` that it takes out at once.
     pub(crate) fn voters_taken(self, voters: u32) -> u32 {
         match self {
             Self::PauseOne
@@ -243,12 +245,13 @@ impl FaultKind {
             Self::PauseTwo | Self::PauseTwoAny | Self::KillTwo => 2,
             Self::PauseOverlap => voters.saturating_sub(1),
             Self::KillAll | Self::KillLeaderLast | Self::KillFollowers => voters,
-            // The others take nobody out: one side of any partition in two has a majority of a region's voters.
+            // The other kinds take no voter out: one side of any partition in two has a majority of
+            // a region's voters.
             _ => 0,
         }
     }
 
-    /// How many replicas a region must have for it to make sense.
+    /// The smallest number of replicas of a region for which it makes sense.
     fn replicas_min(self) -> u32 {
         match self {
             Self::PauseTwoAny
@@ -261,7 +264,7 @@ impl FaultKind {
         }
     }
 
-    /// How many stores there must be for it to make sense.
+    /// The smallest number of stores for which it makes sense.
     fn stores_min(self) -> u32 {
         match self {
             Self::PartitionOne
@@ -276,7 +279,8 @@ impl FaultKind {
         }
     }
 
-    /// Refuses it where it cannot be, or makes no sense with so many replicas.
+    /// Refuses the kind if the cluster cannot do it, or if it makes no sense with this number of
+    /// replicas.
     pub(crate) fn fits(self, possible: &Possible, replicas: u32) -> Result<(), FaultsError> {
         let name = self.name();
         if self.needs_simulation() && !possible.simulated {
