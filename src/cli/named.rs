@@ -1,4 +1,4 @@
-//! The flags that name what a plan may not choose: programs, ssh commands and hosts, and the leave to hurt a cluster.
+//! The flags that name what a plan may not choose: programs, ssh commands and hosts, and the confirmation of faults.
 //!
 //! In: a plan, which may come from somebody else, and flags. Out: the same plan with what the flags name, or one sentence
 //! that says which flag is missing. At a terminal it is asked instead. Nothing is started, and nobody is reached.
@@ -41,7 +41,7 @@ pub struct NamedArgs {
     /// attach: the client's private key (TLS)
     #[arg(long, value_name = "FILE")]
     pub key: Option<PathBuf>,
-    /// attach: hurt the cluster without asking at the terminal
+    /// attach: allow faults without asking; otherwise they need your confirmation at the terminal
     #[arg(long)]
     pub allow_faults: bool,
 }
