@@ -45,7 +45,7 @@ pub struct CheckArgs {
     /// nowhere for a file]
     #[arg(long, value_name = "FOLDER")]
     pub counterexamples: Option<PathBuf>,
-    /// So many invalid keys get a counterexample
+    /// Number of invalid keys that get a counterexample, at most
     #[arg(long, value_name = "N", default_value_t = checker::Options::default().counterexamples_max)]
     pub counterexamples_max: u32,
 }

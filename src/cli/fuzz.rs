@@ -22,7 +22,7 @@ pub struct FuzzArgs {
     /// How long at most (seconds, or with a unit: 30m); the run that is being made is finished
     #[arg(long = "for", value_parser = parse_ms)]
     pub for_ms: Option<u64>,
-    /// Seed of the plans [default: drawn, and printed]
+    /// Random seed of the plans [default: drawn, and printed]
     #[arg(long)]
     pub seed: Option<u64>,
     /// Go on after a failure
@@ -40,7 +40,7 @@ pub struct FuzzArgs {
     /// How long one run is at most, in the cluster's time (seconds, or with a unit) [default: the profile's, or 30]
     #[arg(long, value_parser = parse_ms)]
     pub time_max: Option<u64>,
-    /// How leaders make sure that they still lead before they answer a read [default: drawn]
+    /// How a leader confirms its leadership before it answers a read [default: drawn]
     #[arg(long, value_enum)]
     pub read: Option<ReadName>,
     /// Make the cluster wrong on purpose (see `jepsen-tikv defects`)
@@ -90,7 +90,7 @@ impl FuzzArgs {
         if let TargetConfig::Attach(attach) = &config.target {
             if !attach.allow_faults {
                 return Err(Failure::usage(
-                    "fuzz hurts a cluster that somebody else started again and again: give --allow-faults to allow it",
+                    "fuzz injects faults into a cluster that somebody else started, run after run: confirm them with --allow-faults",
                 ));
             }
             // The shape of an existing cluster is given.

@@ -117,7 +117,7 @@ pub enum LogFormat {
 pub enum Command {
     /// Run clients and faults against a cluster, then judge what the clients saw
     Test(Box<TestArgs>),
-    /// Start an embedded cluster for other clients, look at it, hurt it, end it
+    /// Start an embedded cluster for other clients; inspect it, pause and kill its stores, end it
     Cluster(ClusterArgs),
     /// Load records as `go-ycsb load tikv` does
     Load(YcsbArgs),
@@ -150,7 +150,7 @@ pub enum Command {
     Export(ExportArgs),
     /// Resume processes that a killed tester left stopped, and end those it left running
     Heal(HealArgs),
-    /// Try everything that a target lets us do, once each
+    /// Try every operation and fault that a target offers, once each
     TargetCheck(Box<TargetCheckArgs>),
     /// List the faults: what each does, what it needs, and on which targets it works
     Nemeses,

@@ -43,7 +43,7 @@ pub struct NamedArgs {
     /// attach: the client's private key (TLS)
     #[arg(long, value_name = "FILE")]
     pub key: Option<PathBuf>,
-    /// attach: hurt the cluster without asking at the terminal
+    /// attach: allow faults without asking; otherwise they need your confirmation at the terminal
     #[arg(long)]
     pub allow_faults: bool,
 }

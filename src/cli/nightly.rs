@@ -17,7 +17,7 @@ pub struct NightlyArgs {
     /// How long the night may take, self-test included (seconds, or with a unit: 10m, 6h) [default: 1h]
     #[arg(long, value_parser = parse_ms)]
     pub budget: Option<u64>,
-    /// Seed of the order and of every run [default: drawn, and printed]
+    /// Random seed of the order and of every run [default: drawn, and printed]
     #[arg(long)]
     pub seed: Option<u64>,
     /// Where nights are kept, a folder each; plans that failed are kept beside them and tried first

@@ -37,7 +37,7 @@ pub struct ScenarioArgs {
     /// How long the cluster may take for a step, as electing a leader [default: 60, profile tikv: 300]
     #[arg(long, value_parser = parse_ms)]
     pub patience: Option<u64>,
-    /// Seed of everything drawn by chance [default: drawn, and printed]
+    /// Random seed [default: drawn, and printed]
     #[arg(long)]
     pub seed: Option<u64>,
     /// How many keys are loaded

@@ -16,7 +16,7 @@ pub struct SelfTestArgs {
     /// Only the half of the defects that take the least time and luck
     #[arg(long)]
     pub quick: bool,
-    /// Seed of the first try of each; the next ones follow it [default: drawn, and printed]
+    /// Random seed of the first try of each defect; the next tries count on from it [default: drawn, and printed]
     #[arg(long)]
     pub seed: Option<u64>,
     /// Runs at a time [default: one for every two cores]

@@ -51,7 +51,7 @@ pub struct ShapeArgs {
     /// How many replicas a region has
     #[arg(long, default_value_t = 3)]
     pub replicas: u32,
-    /// Into how many regions the workload's keys are split
+    /// Number of regions that the workload's keys are split into
     #[arg(long, default_value_t = 1)]
     pub regions: u32,
     /// Let a region with more keys than this be split, again and again
@@ -60,7 +60,7 @@ pub struct ShapeArgs {
     /// Let values have a time to live (TiKV's storage.enable-ttl), which is refused otherwise
     #[arg(long)]
     pub enable_ttl: bool,
-    /// How fast time passes
+    /// Timing: fast (elections 1-2 s) or TiKV's defaults (10-20 s)
     #[arg(long, value_enum, default_value = "fast")]
     pub profile: ProfileName,
     /// PD's port; 0 = pick one
@@ -69,7 +69,7 @@ pub struct ShapeArgs {
     /// The first store's port, the others follow; 0 = pick them
     #[arg(long, default_value_t = 0)]
     pub store_port: u16,
-    /// How leaders make sure that they still lead before they answer a read
+    /// How a leader confirms its leadership before it answers a read
     #[arg(long, value_enum, default_value = "read-index")]
     pub read: ReadName,
     /// Make the cluster wrong on purpose: NAME or, for some stores only, NAME@1+3 (see `jepsen-tikv defects`)

@@ -57,7 +57,7 @@ pub fn refuse_flags_of_real_runs(matches: &ArgMatches) -> Result<(), Failure> {
     let is_given = |id: &&&str| matches.value_source(id) == Some(ValueSource::CommandLine);
     let Some(id) = OF_REAL_RUNS.iter().find(is_given) else { return Ok(()) };
     Err(Failure::usage(format!(
-        "--{} is about real processes, whose time passes: leave it out of a simulation",
+        "--{} applies to runs on real processes only: leave it out of a simulation",
         id.replace('_', "-")
     )))
 }

@@ -57,7 +57,7 @@ pub struct TargetArgs {
     /// attach: the client's private key (TLS)
     #[arg(long, value_name = "FILE")]
     pub key: Option<PathBuf>,
-    /// attach: hurt the cluster without asking at the terminal
+    /// attach: allow faults without asking; otherwise they need your confirmation at the terminal
     #[arg(long)]
     pub allow_faults: bool,
     /// What every key begins with [default: none; attach: jepsen-tikv/]
