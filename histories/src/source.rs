@@ -68,12 +68,12 @@ impl Source {
     /// Passes every event to the listener, up to the first error, the listener's or our own. Our
     /// own format is parsed on rayon's current pool; the listener is called by one thread at a
     /// time.
-    pub fn hear<E: From<ReadError> + Send>(
+    pub fn visit<E: From<ReadError> + Send>(
         self,
         mut listener: impl FnMut(EventRef<'_>) -> Result<(), E> + Send,
     ) -> Result<(), E> {
         match self.events {
-            Events::Streamed(reader) => reader.hear(listener),
+            Events::Streamed(reader) => reader.visit(listener),
             Events::Read(events) => {
                 events.into_iter().try_for_each(|event| listener(event?.borrowed()))
             }

@@ -81,7 +81,7 @@ pub struct EarlyFinder {
 
 impl EarlyFinder {
     /// Takes one event of the history, in order.
-    pub fn hear(&mut self, event: EventRef<'_>) {
+    pub fn observe(&mut self, event: EventRef<'_>) {
         if let (Process::Nemesis, WhatRef::FaultComplete(EVENT, value)) =
             (event.process, event.what)
         {

@@ -58,7 +58,7 @@ pub struct EndedFinder {
 
 impl EndedFinder {
     /// Takes one event of the history, in order.
-    pub fn hear(&mut self, event: EventRef<'_>) {
+    pub fn observe(&mut self, event: EventRef<'_>) {
         let (Process::Nemesis, WhatRef::FaultComplete(EVENT, value)) = (event.process, event.what)
         else {
             return;
@@ -122,7 +122,7 @@ mod tests {
             error: None,
             attempts: vec![],
         };
-        finder.hear(event.borrowed());
+        finder.observe(event.borrowed());
         finder.finish()
     }
 

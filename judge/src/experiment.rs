@@ -56,7 +56,7 @@ struct Replicas {
 
 /// Collects the events of the script.
 #[derive(Debug)]
-pub struct SceneFinder {
+pub struct ExperimentFinder {
     config: ScenarioConfig,
     keys: Option<u64>,
     /// Takes only events during the pause of stores.
@@ -69,11 +69,11 @@ pub struct SceneFinder {
     confirmed: bool,
     moves: Vec<(u64, String)>,
     replicas: Vec<Replicas>,
-    scene: Value,
+    experiment: Value,
     quiet: Option<Window>,
 }
 
-impl SceneFinder {
+impl ExperimentFinder {
     /// The finder for a history whose header names a scenario; None for others.
     pub fn of(header: &Header) -> Option<Self> {
         let field = |name: &str| header.fields.get(name).cloned();
@@ -91,18 +91,18 @@ impl SceneFinder {
             confirmed: false,
             moves: Vec::new(),
             replicas: Vec::new(),
-            scene: Value::Null,
+            experiment: Value::Null,
             quiet: None,
         })
     }
 
     /// Takes one event of the history, in order.
-    pub fn hear(&mut self, event: EventRef<'_>) {
+    pub fn observe(&mut self, event: EventRef<'_>) {
         if self.stopped_at_ns.is_some()
             && self.resumed_at_ns.is_none()
             && let Some(counts) = &mut self.counts
         {
-            counts.hear(event);
+            counts.observe(event);
         }
         let at_ns = event.time_ns;
         self.last_ns = self.last_ns.max(at_ns);
@@ -117,8 +117,8 @@ impl SceneFinder {
             }
             WhatRef::FaultInvoke("resume", value) => {
                 self.resumed_at_ns.get_or_insert(at_ns);
-                if !value["scene"].is_null() {
-                    self.scene = value["scene"].clone();
+                if !value["experiment"].is_null() {
+                    self.experiment = value["experiment"].clone();
                 }
             }
             WhatRef::FaultComplete(QUIET, value) => self.quiet = window(&value["window-ns"]),
@@ -217,7 +217,7 @@ impl SceneFinder {
     /// Judges if the load is back while the store is still paused.
     fn speed(&self, traffic: &Traffic) -> Finding {
         let per_s = |name: &str| {
-            let window = window(&self.scene["windows-ns"][name])?;
+            let window = window(&self.experiment["windows-ns"][name])?;
             let length_s = seconds(window.end_ns.checked_sub(window.begin_ns)?);
             Some(traffic.completed_ok_in(window) as f64 / length_s)
         };
@@ -241,11 +241,11 @@ impl SceneFinder {
 
     fn gap(&self, during: Window, traffic: &Traffic) -> Finding {
         let gap_ms = |window| traffic.longest_gap_ns(window) / 1_000_000;
-        let before = window(&self.scene["windows-ns"]["before"]);
+        let before = window(&self.experiment["windows-ns"]["before"]);
         // A window shorter than the pause says nothing.
         let quiet_ms = self.quiet.filter(|quiet| length_ns(*quiet) >= length_ns(during));
         let quiet_ms = quiet_ms.map(|quiet| gap_ms(quiet).max(before.map_or(0, gap_ms)));
-        let late_ms = self.scene["tester-late-ns"].as_u64().unwrap_or_default() / 1_000_000;
+        let late_ms = self.experiment["tester-late-ns"].as_u64().unwrap_or_default() / 1_000_000;
         let bound_ms = self.config.gap_max_ms;
         let gap = Gap { gap_ms: gap_ms(during), bound_ms, quiet_ms, late_ms };
         let gap_ms = gap.gap_ms;

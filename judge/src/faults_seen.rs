@@ -171,7 +171,7 @@ pub struct FaultFinder {
 
 impl FaultFinder {
     /// Takes one event of the history, in order.
-    pub fn hear(&mut self, event: EventRef<'_>) {
+    pub fn observe(&mut self, event: EventRef<'_>) {
         if event.process != Process::Nemesis {
             return;
         }
@@ -370,7 +370,7 @@ mod tests {
         for (time_ns, what) in events {
             let process = Process::Nemesis;
             let event = Event { index: 0, time_ns, process, what, error: None, attempts: vec![] };
-            finder.hear(event.borrowed());
+            finder.observe(event.borrowed());
         }
         finder.finish()
     }

@@ -36,7 +36,7 @@ impl CountFinder {
     }
 
     /// Takes one event of the history, in order.
-    pub fn hear(&mut self, event: EventRef<'_>) {
+    pub fn observe(&mut self, event: EventRef<'_>) {
         let WhatRef::Complete(operation, OutcomeRef::Ok(answer)) = event.what else { return };
         match (operation, answer) {
             (OperationRef::Put { key, .. }, AnswerRef::Done)
@@ -91,7 +91,7 @@ mod tests {
             let process = Process::Client(0);
             let event =
                 Event { index: 0, time_ns: 0, process, what, error: None, attempts: vec![] };
-            finder.hear(event.borrowed());
+            finder.observe(event.borrowed());
         }
         finder.counts()
     }

@@ -24,7 +24,7 @@ pub mod traffic;
 use crate::{
     ended_early::{EarlyFinder, EndedEarly},
     ended_processes::{EndedByItself, EndedFinder},
-    experiment::{Finding, SceneFinder, Weight},
+    experiment::{ExperimentFinder, Finding, Weight},
     faults_seen::{FaultFinder, FaultSeen},
     key_count::{CountFinder, KeyCounts},
     leaders_under_faults::LeadersUnderFaults,
@@ -322,40 +322,40 @@ pub fn judge_watched(
     let mut recovery = RecoveryFinder::default();
     let (mut ended, mut early) = (EndedFinder::default(), EarlyFinder::default());
     let mut ended_ns = None;
-    let mut scene = SceneFinder::of(&header);
+    let mut experiment = ExperimentFinder::of(&header);
     // A scenario is short, and asks for times that are no marks.
-    let mut traffic = if scene.is_some() { Traffic::default() } else { Traffic::summed_up() };
+    let mut traffic = if experiment.is_some() { Traffic::default() } else { Traffic::summed_up() };
     let range = header.fields.get("key-count").cloned();
     let mut counts = range
         .and_then(|range| serde_json::from_value::<CountedRange>(range).ok())
         .map(CountFinder::new);
-    let heard = source.hear(|event| {
+    let heard = source.visit(|event| {
         if let WhatRef::Invoke(operation) = event.what
             && !judging.model.admits(operation)
         {
             return Err(Refusal::Model { event: event.index, operation: operation.name() });
         }
         ended_ns = ended_ns.max(Some(event.time_ns));
-        traffic.hear(event);
-        faults.hear(event);
+        traffic.observe(event);
+        faults.observe(event);
         leaders.observe(event);
-        recovery.hear(event);
-        ended.hear(event);
-        early.hear(event);
-        if let Some(scene) = &mut scene {
-            scene.hear(event);
+        recovery.observe(event);
+        ended.observe(event);
+        early.observe(event);
+        if let Some(experiment) = &mut experiment {
+            experiment.observe(event);
         }
         if let Some(counts) = &mut counts {
-            counts.hear(event);
+            counts.observe(event);
         }
-        collector.hear(event).map_err(Refusal::Event)
+        collector.observe(event).map_err(Refusal::Event)
     });
     heard.map_err(|refusal| refused(path, &refusal))?;
     let traffic = traffic.finish();
     let checked = checked(path, judging, collector)?;
     let faults = faults.finish().into_iter().map(|seen| judged(seen, &traffic)).collect();
     let counts = counts.map(|counts| counts.counts());
-    let experiment = scene.map_or_else(Vec::new, |scene| scene.finish(&traffic));
+    let experiment = experiment.map_or_else(Vec::new, |experiment| experiment.finish(&traffic));
     let (recovery, ended, early) = (recovery.finish(), ended.finish(), early.finish());
     let found = Found { faults, leaders, experiment, recovery, ended, early, counts, ended_ns };
     let mut judgement = conclude(&header, &traffic, found, checked);
@@ -416,7 +416,7 @@ fn checked(path: &Path, judging: &Judging, collector: Collector) -> Result<Verdi
     drop(history);
     let collect = |mut collector: Collector| {
         let heard = opened(path, judging)?
-            .hear(|event| collector.hear(event).map_err(Refusal::Event))
+            .visit(|event| collector.observe(event).map_err(Refusal::Event))
             .map_err(|refusal| refused(path, &refusal));
         heard.map(|()| checker::check(&collector.finish(), &judging.options))
     };

@@ -52,7 +52,7 @@ pub struct RecoveryFinder {
 
 impl RecoveryFinder {
     /// Takes one event of the history, in order.
-    pub fn hear(&mut self, event: EventRef<'_>) {
+    pub fn observe(&mut self, event: EventRef<'_>) {
         let (Process::Nemesis, WhatRef::FaultComplete("recovery", value)) =
             (event.process, event.what)
         else {

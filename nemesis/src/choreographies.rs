@@ -11,9 +11,9 @@
 //!   precondition is not met heals and begins again, a few times, instead of going on by the clock.
 
 use crate::{
-    field::{Down, Field},
     injection::{Ended, Injection},
     select::choose_next_leader,
+    shared_state::{Down, SharedState},
     target::{Region, RegionId, StoreId},
 };
 use histories::What;
@@ -82,7 +82,7 @@ impl Injection {
         self.record.effects.push(format!(
             "store-{first} ran alone with old state after others had acknowledged writes"
         ));
-        self.field.note_led(first);
+        self.shared.note_led(first);
         self.hold(length_ms).await?;
         Ok(Try::Met)
     }
@@ -128,7 +128,7 @@ impl Injection {
         self.record.effects.push(format!(
             "store-{leader} had {tail} writes without its followers, and ran again when another one led"
         ));
-        self.field.note_led(leader);
+        self.shared.note_led(leader);
         // The old leader's reaction to being deposed belongs to this fault.
         self.heal(Down::Stopped, &leaders).await?;
         self.hold(AFTER_RESUME_MS).await?;
@@ -149,7 +149,7 @@ impl Injection {
         let last = self.take_of(Down::Killed, &[leader]);
         self.hurt(Down::Killed, &region, &last, length_ms).await?;
         self.record.effects.push(format!("store-{leader} had {tail} writes without its followers"));
-        self.field.note_led(leader);
+        self.shared.note_led(leader);
         self.hold(length_ms).await
     }
 
@@ -173,7 +173,7 @@ impl Injection {
 
     /// Takes those of the given stores that no other fault has.
     fn take_of(&mut self, how: Down, stores: &[StoreId]) -> Vec<StoreId> {
-        let taken = self.field.take(how, |down| {
+        let taken = self.shared.take(how, |down| {
             Some(((), stores.iter().copied().filter(|store| !down.contains(store)).collect()))
         });
         let taken = taken.map_or_else(Vec::new, |((), taken)| taken);
@@ -183,8 +183,8 @@ impl Injection {
 
     async fn take_next_leader(&mut self, how: Down) -> Result<(Region, StoreId), Ended> {
         let (id, _) = self.move_leadership().await?;
-        let pick = |field: &Field, regions: &[Region], _: &mut _| {
-            field.take(how, |down| {
+        let pick = |shared: &SharedState, regions: &[Region], _: &mut _| {
+            shared.take(how, |down| {
                 let (region, leader) = led(regions, id)?;
                 (!down.contains(&leader)).then(|| (region, vec![leader]))
             })
@@ -198,8 +198,8 @@ impl Injection {
     /// and its followers.
     async fn take_followers(&mut self) -> Result<(Region, StoreId, Vec<StoreId>), Ended> {
         let (id, _) = self.move_leadership().await?;
-        let pick = |field: &Field, regions: &[Region], _: &mut _| {
-            field.take(Down::Killed, |down| {
+        let pick = |shared: &SharedState, regions: &[Region], _: &mut _| {
+            shared.take(Down::Killed, |down| {
                 let (region, leader) = led(regions, id).filter(|(_, it)| !down.contains(it))?;
                 let mut followers = region.voters.clone();
                 followers.retain(|store| *store != leader && !down.contains(store));
@@ -214,10 +214,10 @@ impl Injection {
     /// Moves leadership to a store that was hurt least often as a leader. Returns the region and
     /// the intended leader; if the move is not done in time, the region's leader at that time.
     async fn move_leadership(&mut self) -> Result<(RegionId, StoreId), Ended> {
-        self.leaders_stay = !self.field.target.capabilities().schedule;
+        self.leaders_stay = !self.shared.target.capabilities().schedule;
         let can_move = !self.leaders_stay;
-        let pick = |field: &Field, regions: &[Region], random: &mut _| {
-            choose_next_leader(regions, &field.down(), &field.leaders_hurt(), can_move, random)
+        let pick = |shared: &SharedState, regions: &[Region], random: &mut _| {
+            choose_next_leader(regions, &shared.down(), &shared.leaders_hurt(), can_move, random)
         };
         let (region, to) = self.find(pick).await?;
         if region.leader == Some(to) {
@@ -228,13 +228,13 @@ impl Injection {
             "for": self.record.fault, "region": region.id, "from": region.leader, "to": to,
         });
         let f = "transfer-leader".to_owned();
-        let observer = &self.field.observer;
+        let observer = &self.shared.observer;
         observer.record(What::FaultInvoke { f: f.clone(), value: value.clone() });
-        match self.field.target.transfer_leader(region.id, to).await {
+        match self.shared.target.transfer_leader(region.id, to).await {
             Ok(()) => value["moved"] = self.await_leader(region.id, to).await?.into(),
             Err(error) => value["error"] = error.to_string().into(),
         }
-        self.field.observer.record(What::FaultComplete { f, value });
+        self.shared.observer.record(What::FaultComplete { f, value });
         Ok((region.id, to))
     }
 
@@ -245,39 +245,39 @@ impl Injection {
         old: &Region,
         patience: Duration,
     ) -> Result<Option<Region>, Ended> {
-        let field = &self.field;
+        let shared = &self.shared;
         let elected = || async move {
-            let regions = field.target.regions().await.ok()?;
+            let regions = shared.target.regions().await.ok()?;
             let now = regions.into_iter().find(|region| region.id == old.id)?;
             (now.leader.is_some() && now.leader != old.leader).then_some(now)
         };
-        Ok(field.until(patience, elected).await?)
+        Ok(shared.until(patience, elected).await?)
     }
 
     /// Waits until enough writes were acknowledged to show that every region serves. Returns false
     /// if they were not in time.
     async fn await_writes(&self, patience: Duration) -> Result<bool, Ended> {
-        let field = &self.field;
+        let shared = &self.shared;
         let writes = WRITES_PER_REGION * self.before.len() as u64;
-        let enough = field.observer.acknowledged_writes() + writes;
+        let enough = shared.observer.acknowledged_writes() + writes;
         let written =
-            || async move { (field.observer.acknowledged_writes() >= enough).then_some(()) };
-        Ok(field.until(patience, written).await?.is_some())
+            || async move { (shared.observer.acknowledged_writes() >= enough).then_some(()) };
+        Ok(shared.until(patience, written).await?.is_some())
     }
 
     /// Leaves a leader whose followers are down alone for `alone_ms`, and longer until it has taken
     /// writes. Counts writes that wait for a quorum and writes that it acknowledged all the same.
     /// Returns their number, 0 if there was none in time.
     async fn await_tail(&self, alone_ms: u64) -> Result<u64, Ended> {
-        let field = &self.field;
-        let before = field.observer.acknowledged_writes();
+        let shared = &self.shared;
+        let before = shared.observer.acknowledged_writes();
         self.hold(alone_ms).await?;
         let taken = || async move {
-            let acknowledged = field.observer.acknowledged_writes().saturating_sub(before);
-            let taken = acknowledged + field.observer.waiting_writes(WAITS_AFTER);
+            let acknowledged = shared.observer.acknowledged_writes().saturating_sub(before);
+            let taken = acknowledged + shared.observer.waiting_writes(WAITS_AFTER);
             (taken > 0).then_some(taken)
         };
-        Ok(field.until(TAIL_PATIENCE, taken).await?.unwrap_or_default())
+        Ok(shared.until(TAIL_PATIENCE, taken).await?.unwrap_or_default())
     }
 }
 

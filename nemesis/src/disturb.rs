@@ -27,10 +27,10 @@ impl Injection {
         value["length_ms"] = length_ms.into();
         let (f, _) = disturbance.steps();
         // Noted first: a disturbance that was half done must be ended too.
-        self.field.note_disturbed(self.record.fault, &disturbance);
+        self.shared.note_disturbed(self.record.fault, &disturbance);
         self.disturbance = Some(disturbance.clone());
         self.begin(f, value);
-        let done = self.field.target.disturb(self.record.fault, disturbance).await;
+        let done = self.shared.target.disturb(self.record.fault, disturbance).await;
         let error = done.as_ref().err().map(ToString::to_string);
         self.complete(f, error.map_or_else(|| json!({}), |error| json!({ "error": error })));
         done?;
@@ -42,8 +42,8 @@ impl Injection {
         let Some(disturbance) = self.disturbance.clone() else { return Ok(()) };
         let (_, f) = disturbance.steps();
         let value = json!({ "fault": self.record.fault });
-        self.field.observer.record(What::FaultInvoke { f: f.into(), value });
-        let calmed = self.field.target.calm(self.record.fault).await;
+        self.shared.observer.record(What::FaultInvoke { f: f.into(), value });
+        let calmed = self.shared.target.calm(self.record.fault).await;
         let mut value = json!({ "regions": self.record.regions });
         match &calmed {
             Ok(Some(touched)) => {
@@ -55,7 +55,7 @@ impl Injection {
         }
         self.complete(f, value);
         calmed?;
-        self.field.note_calm(self.record.fault);
+        self.shared.note_calm(self.record.fault);
         self.disturbance = None;
         Ok(())
     }
@@ -66,13 +66,13 @@ impl Injection {
         action: Action,
     ) -> Result<(Region, Vec<StoreId>, Disturbance), Ended> {
         let stores: Vec<StoreId> =
-            self.field.target.stores().await?.iter().map(|store| store.id).collect();
-        self.find(|field, regions, random| {
+            self.shared.target.stores().await?.iter().map(|store| store.id).collect();
+        self.find(|shared, regions, random| {
             let whom = match action {
                 Action::SlowDisk { whom, .. } | Action::ClockSkew { whom, .. } => whom,
                 _ => Whom::Leader,
             };
-            let (region, mut about) = choose(whom, regions, &field.down(), random)?;
+            let (region, mut about) = choose(whom, regions, &shared.down(), random)?;
             let disturbance = match action {
                 Action::Partition { shape, .. } => {
                     let (around, cuts) = partition(shape, &stores, &region, random)?;

@@ -1,14 +1,14 @@
 //! One fault from its beginning to its healing: the steps that every kind of fault shares.
 //!
-//! In: a planned fault and the [`Field`]. Out: its [`FaultRecord`], and events for the observer.
+//! In: a planned fault and the [`SharedState`]. Out: its [`FaultRecord`], and events for the observer.
 //! Whatever goes wrong on the way, the stores that this fault took are healed before it ends. The
 //! steps that differ between kinds are in [`crate::actions`].
 
 use crate::{
     action::PlannedFault,
     disturbance::Disturbance,
-    field::{CutShort, Down, Field, POLL},
     record::{FaultRecord, Hurt, Role},
+    shared_state::{CutShort, Down, POLL, SharedState},
     target::{Region, SeenProcess, StoreId, TargetError},
 };
 use histories::What;
@@ -25,7 +25,11 @@ const CHOICE_PATIENCE: Duration = Duration::from_secs(15);
 const AFTERMATH: Duration = Duration::from_millis(300);
 
 /// Carries one fault out.
-pub(crate) async fn inject(field: Arc<Field>, fault: usize, planned: PlannedFault) -> FaultRecord {
+pub(crate) async fn inject(
+    shared: Arc<SharedState>,
+    fault: usize,
+    planned: PlannedFault,
+) -> FaultRecord {
     let mut injection = Injection {
         record: FaultRecord::new(fault, planned.kind.name()),
         random: ChaCha8Rng::seed_from_u64(planned.draw.into()),
@@ -33,14 +37,14 @@ pub(crate) async fn inject(field: Arc<Field>, fault: usize, planned: PlannedFaul
         disturbance: None,
         before: Vec::new(),
         leaders_stay: false,
-        field,
+        shared,
     };
     let carried_out = injection.act(planned.what).await;
     injection.end(carried_out).await
 }
 
 pub(crate) struct Injection {
-    pub(crate) field: Arc<Field>,
+    pub(crate) shared: Arc<SharedState>,
     pub(crate) record: FaultRecord,
     random: ChaCha8Rng,
     /// The stores that this fault has down now.
@@ -75,13 +79,13 @@ impl Injection {
     /// Polls the regions until `pick` finds a match among them.
     pub(crate) async fn find<T>(
         &mut self,
-        mut pick: impl FnMut(&Field, &[Region], &mut ChaCha8Rng) -> Option<T>,
+        mut pick: impl FnMut(&SharedState, &[Region], &mut ChaCha8Rng) -> Option<T>,
     ) -> Result<T, Ended> {
         let deadline = Instant::now() + CHOICE_PATIENCE;
         loop {
-            let regions = self.field.target.regions().await;
+            let regions = self.shared.target.regions().await;
             if let Ok(regions) = &regions
-                && let Some(found) = pick(&self.field, regions, &mut self.random)
+                && let Some(found) = pick(&self.shared, regions, &mut self.random)
             {
                 self.before.clone_from(regions);
                 return Ok(found);
@@ -92,7 +96,7 @@ impl Injection {
                     Err(error) => error.into(),
                 });
             }
-            if self.field.hold(POLL).await {
+            if self.shared.hold(POLL).await {
                 return Err(Ended::CutShort);
             }
         }
@@ -106,7 +110,7 @@ impl Injection {
         stores: &[StoreId],
         length_ms: u64,
     ) -> Result<(), Ended> {
-        let known = self.field.target.stores().await?;
+        let known = self.shared.target.stores().await?;
         let role = |store| if region.leader == Some(store) { Role::Leader } else { Role::Follower };
         let place = self.record.hurt.len();
         self.record.hurt.extend(stores.iter().map(|&store| {
@@ -124,9 +128,9 @@ impl Injection {
         let value = json!({ "region": region.id, "stores": whom, "length_ms": length_ms });
         let asked = Asked { at_ns: self.begin(f, value), at: Instant::now() };
         let done = match how {
-            Down::Stopped => self.field.target.pause(stores.to_vec()).await,
-            Down::Killed => self.field.target.kill(stores.to_vec()).await,
-            Down::DiskFailed => self.field.target.fail_disks(stores.to_vec()).await,
+            Down::Stopped => self.shared.target.pause(stores.to_vec()).await,
+            Down::Killed => self.shared.target.kill(stores.to_vec()).await,
+            Down::DiskFailed => self.shared.target.fail_disks(stores.to_vec()).await,
         };
         for (hurt, seen) in self.record.hurt[place..].iter_mut().zip(done.iter().flatten()) {
             hurt.state = Some(seen.state);
@@ -147,11 +151,11 @@ impl Injection {
         let (_, f) = how.steps();
         let whom: Value = stores.iter().map(|store| json!({ "id": store })).collect();
         let value = json!({ "fault": self.record.fault, "stores": whom });
-        let at_ns = self.field.observer.record(What::FaultInvoke { f: f.into(), value });
+        let at_ns = self.shared.observer.record(What::FaultInvoke { f: f.into(), value });
         let asked = Asked { at_ns, at: Instant::now() };
         let done = match how {
-            Down::Stopped => self.field.target.resume(stores.to_vec()).await,
-            Down::Killed | Down::DiskFailed => self.field.target.start(stores.to_vec()).await,
+            Down::Stopped => self.shared.target.resume(stores.to_vec()).await,
+            Down::Killed | Down::DiskFailed => self.shared.target.start(stores.to_vec()).await,
         };
         let mut value = asked.seen(&done);
         if !self.record.regions.is_empty() {
@@ -159,14 +163,14 @@ impl Injection {
         }
         self.complete(f, value);
         done?;
-        self.field.give_back(stores);
+        self.shared.give_back(stores);
         self.taken.retain(|(store, _)| !stores.contains(store));
         Ok(())
     }
 
     /// Waits for this long, or until the run ends.
     pub(crate) async fn hold(&self, length_ms: u64) -> Result<(), Ended> {
-        let cut_short = self.field.hold(Duration::from_millis(length_ms)).await;
+        let cut_short = self.shared.hold(Duration::from_millis(length_ms)).await;
         if cut_short { Err(Ended::CutShort) } else { Ok(()) }
     }
 
@@ -183,22 +187,22 @@ impl Injection {
                 value["leaders-stay"] = true.into();
             }
         }
-        let at_ns = self.field.observer.record(What::FaultInvoke { f: f.into(), value });
+        let at_ns = self.shared.observer.record(What::FaultInvoke { f: f.into(), value });
         self.record.begun_ns.get_or_insert(at_ns);
-        self.field.in_force(&self.record, &self.before);
+        self.shared.in_force(&self.record, &self.before);
         at_ns
     }
 
     /// Records the observed effect of an action.
     pub(crate) fn complete(&mut self, f: &str, mut value: Value) {
         value["fault"] = self.record.fault.into();
-        let at_ns = self.field.observer.record(What::FaultComplete { f: f.into(), value });
+        let at_ns = self.shared.observer.record(What::FaultComplete { f: f.into(), value });
         self.record.ended_ns = Some(at_ns);
     }
 
     /// Notes how the regions changed since the fault began.
     pub(crate) async fn compare(&mut self) {
-        match self.field.target.regions().await {
+        match self.shared.target.regions().await {
             Ok(after) => self.record.compare(&self.before, &after),
             Err(error) => {
                 let error = format!("its effect could not be seen: {error}");
@@ -225,7 +229,7 @@ impl Injection {
             let of = self.taken.iter().filter(|(_, down)| *down == how);
             let stores: Vec<_> = of.map(|(store, _)| *store).collect();
             if self.record.begun_ns.is_none() {
-                self.field.give_back(&stores);
+                self.shared.give_back(&stores);
             } else if !stores.is_empty()
                 && let Err(Ended::Error(error)) = self.heal(how, &stores).await
             {
@@ -233,11 +237,11 @@ impl Injection {
                 self.record.error.get_or_insert(error);
             }
         }
-        self.record.majority_left = self.field.over(&self.record);
+        self.record.majority_left = self.shared.over(&self.record);
         if !self.record.hurt.is_empty() && !self.record.leader_moved() {
             // An election that is under way during the healing ends a moment later.
-            self.field.hold(AFTERMATH).await;
-            if let Ok(after) = self.field.target.regions().await {
+            self.shared.hold(AFTERMATH).await;
+            if let Ok(after) = self.shared.target.regions().await {
                 self.record.compare_leaders(&after);
             }
         }

@@ -16,7 +16,6 @@ mod choreographies;
 mod disturb;
 mod disturbance;
 mod faults;
-mod field;
 mod injection;
 mod journal;
 mod kind;
@@ -28,6 +27,7 @@ mod remote;
 mod run;
 mod schedule;
 mod select;
+mod shared_state;
 mod target;
 
 pub use action::{Action, PlannedFault, Shape, Whom};

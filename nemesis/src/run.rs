@@ -9,9 +9,9 @@
 
 use crate::{
     action::{Action, PlannedFault},
-    field::{CutShort, Field, POLL},
     injection::inject,
     record::FaultRecord,
+    shared_state::{CutShort, POLL, SharedState},
     target::{ResumeOnDrop, Target},
 };
 use histories::What;
@@ -95,11 +95,11 @@ pub async fn run(
     let guard = ResumeOnDrop::new(Arc::clone(&target));
     let changes_replicas =
         schedule.iter().any(|fault| matches!(fault.what, Action::MaxReplicas { .. }));
-    let field = Arc::new(Field::new(target, observer, stop));
+    let shared = Arc::new(SharedState::new(target, observer, stop));
     if changes_replicas {
-        field.note_initial_replicas().await;
+        shared.note_initial_replicas().await;
     }
-    let mut faults = Faults::new(Arc::clone(&field));
+    let mut faults = Faults::new(Arc::clone(&shared));
     let refused = faults.carry_out(schedule).await;
     faults.finish_all().await;
     let mut records = faults.records;
@@ -108,22 +108,22 @@ pub async fn run(
             FaultRecord::not_injected(fault, planned.kind.name(), refused.clone())
         });
     }
-    let unhealed = field.heal().await;
+    let unhealed = shared.heal().await;
     guard.disarm();
     NemesisReport { records: records.into_values().collect(), unhealed }
 }
 
 /// The faults in force, and the records of those that are over.
 struct Faults {
-    field: Arc<Field>,
+    shared: Arc<SharedState>,
     tasks: JoinSet<FaultRecord>,
     places: BTreeMap<Id, (usize, &'static str)>,
     records: BTreeMap<usize, FaultRecord>,
 }
 
 impl Faults {
-    fn new(field: Arc<Field>) -> Self {
-        Self { field, tasks: JoinSet::new(), places: BTreeMap::new(), records: BTreeMap::new() }
+    fn new(shared: Arc<SharedState>) -> Self {
+        Self { shared, tasks: JoinSet::new(), places: BTreeMap::new(), records: BTreeMap::new() }
     }
 
     /// Begins fault after fault. Returns the reason that the remaining faults were not begun.
@@ -151,9 +151,9 @@ impl Faults {
             tokio::select! {
             biased;
                 () = tokio::time::sleep_until(origin + begin) => {}
-                () = self.field.stopped() => return ENDED.into(),
+                () = self.shared.stopped() => return ENDED.into(),
             }
-            let task = self.tasks.spawn(inject(Arc::clone(&self.field), fault, *planned));
+            let task = self.tasks.spawn(inject(Arc::clone(&self.shared), fault, *planned));
             self.places.insert(task.id(), (fault, planned.kind.name()));
             if planned.required {
                 self.finish_all().await;
@@ -169,13 +169,13 @@ impl Faults {
     /// Waits until clients have succeeded again for a while after a fault, up to a limit. Returns
     /// true if they have.
     async fn await_service(&self) -> Result<bool, CutShort> {
-        let count = || self.field.observer.successes();
+        let count = || self.shared.observer.successes();
         let (Some(mut last), false) = (count(), self.records.is_empty()) else { return Ok(false) };
         let begun = Instant::now();
         // The beginning of the current successes, and the time of the last one seen.
         let (mut since, mut seen) = (None, begun);
         while begun.elapsed() < SERVED_WITHIN {
-            if self.field.hold(POLL).await {
+            if self.shared.hold(POLL).await {
                 return Err(CutShort);
             }
             let (now, successes) = (Instant::now(), count().unwrap_or_default());
@@ -203,7 +203,7 @@ impl Faults {
                     if let Some(&(fault, name)) = self.places.get(&error.id()) {
                         let reason = format!("the nemesis itself failed: {error}");
                         let record = FaultRecord::not_injected(fault, name, reason);
-                        self.field.over(&record);
+                        self.shared.over(&record);
                         self.records.insert(fault, record);
                     }
                 }

@@ -7,7 +7,7 @@
 use crate::{
     action::Whom,
     disturbance::Place,
-    field::LeadersHurt,
+    shared_state::LeadersHurt,
     target::{Region, StoreId},
 };
 use rand::{RngExt, seq::SliceRandom};

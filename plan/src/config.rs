@@ -212,7 +212,7 @@ impl ClusterShape {
     }
 
     /// The enabled defects in words, for the end of a target's description.
-    pub fn wrong_on_purpose(&self) -> String {
+    pub fn defects_shown(&self) -> String {
         match self.defects.as_slice() {
             [] => String::new(),
             defects => format!(", wrong on purpose: {}", defects.join(", ")),

@@ -13,7 +13,7 @@ mod frame;
 mod goldens;
 pub mod html;
 
-pub use ending::{Around, ending};
+pub use ending::{RunContext, ending};
 pub use frame::Form;
 
 use checker::Validity;
@@ -31,7 +31,7 @@ const LISTED_MAX: usize = 10;
 
 /// The parts of a judgement that are printed, and kept.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Told {
+pub struct Output {
     /// Everything, before the ending.
     pub details: bool,
     /// The head of verdict.json, in place of the ending.
@@ -41,7 +41,7 @@ pub struct Told {
 }
 
 /// Prints the ending to stdout, after everything else if that is wanted.
-pub fn print(judgement: &Judgement, around: &Around, told: Told) {
+pub fn print(judgement: &Judgement, around: &RunContext, told: Output) {
     if told.details {
         details::lines(judgement).into_iter().for_each(terminal::result);
     }
@@ -144,7 +144,7 @@ pub fn conclude(
     judged: Result<Judgement, Failure>,
     troubles: &[String],
     repeat: &str,
-    told: Told,
+    told: Output,
 ) -> Result<Exit, Failure> {
     let mut judgement = match judged {
         Ok(judgement) => judgement,
@@ -159,12 +159,12 @@ pub fn conclude(
     if told.json {
         terminal::data(judgement.json(KeysListed::None)?);
     } else {
-        let around = Around {
+        let around = RunContext {
             run: Some(shown(run)),
             report: Some(shown_path(&run.html())),
             repeat: Some(repeat.to_owned()),
             troubles: troubles.to_vec(),
-            ..Around::default()
+            ..RunContext::default()
         };
         print(&judgement, &around, told);
     }
@@ -207,11 +207,12 @@ mod tests {
             judge::of_run(&run, &judging),
             &["a trouble".into()],
             "",
-            Told::default(),
+            Output::default(),
         );
         assert_eq!(exit.expect("a verdict"), Exit::Invalid);
         std::fs::remove_dir_all(run.verdict()).expect("removed");
-        conclude(&run, judge::of_run(&run, &judging), &[], "", Told::default()).expect("a verdict");
+        conclude(&run, judge::of_run(&run, &judging), &[], "", Output::default())
+            .expect("a verdict");
         assert!(judge::read_verdict(&run).is_some());
     }
 }

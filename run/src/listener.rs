@@ -40,5 +40,5 @@ pub enum RunEvent<'a> {
 /// A listener to a run's events. The run's own tasks call it, so it returns at once.
 pub trait Listener: Debug + Send + Sync {
     /// Receives one event.
-    fn hear(&self, event: RunEvent<'_>);
+    fn observe(&self, event: RunEvent<'_>);
 }

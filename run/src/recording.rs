@@ -149,7 +149,7 @@ impl Recording {
     /// Sends an event to the listeners.
     pub fn tell(&self, event: RunEvent<'_>) {
         for listener in self.listeners.get().into_iter().flatten().filter_map(Weak::upgrade) {
-            listener.hear(event);
+            listener.observe(event);
         }
     }
 

@@ -20,7 +20,7 @@ use crate::{
     listener::RunEvent,
     recording::{Recording, not_recorded},
     recording_cost,
-    scenario::{self, Scene, SceneParts},
+    scenario::{self, Script, ScriptParts},
     workers::Workers,
 };
 use client::{DirectClient, DirectOptions, RawKv, TikvClient, TikvClientOptions};
@@ -216,7 +216,7 @@ impl Stage<'_> {
                     }
                 }
                 Some(scenario) => {
-                    self.play(scenario, observer, &workers.recording, stopped.clone()).await
+                    self.carry_out(scenario, observer, &workers.recording, stopped.clone()).await
                 }
             };
             // The receiver may have ended before.
@@ -263,16 +263,16 @@ impl Stage<'_> {
         Worked { unhealed: self.unhealed(&report), counted: false }
     }
 
-    async fn play(
+    async fn carry_out(
         &self,
         scenario: &ScenarioConfig,
         observer: Arc<dyn Observer>,
         recording: &Arc<Recording>,
         stopped: watch::Receiver<bool>,
     ) -> Worked {
-        let scene = Scene::new(
+        let script = Script::new(
             scenario.clone(),
-            SceneParts {
+            ScriptParts {
                 target: Arc::clone(&self.target),
                 observer,
                 recording: Arc::clone(recording),
@@ -283,8 +283,8 @@ impl Stage<'_> {
                 op_timeout: self.op_timeout() * 5,
             },
         );
-        let unhealed = scenario::play(&scene).await;
-        Worked { unhealed, counted: scene.counted() }
+        let unhealed = scenario::carry_out(&script).await;
+        Worked { unhealed, counted: script.counted() }
     }
 
     /// Starts looking for violations if the options ask for it. Also returns the sender of its
@@ -387,7 +387,7 @@ impl Stage<'_> {
             shape.replicas,
             shape.profile,
             shape.reads_in_words(),
-            shape.wrong_on_purpose()
+            shape.defects_shown()
         );
         super::header(self.plan, self.plan_hash, &target, &self.counted_range())
     }

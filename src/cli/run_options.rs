@@ -1,7 +1,7 @@
 //! The user's choices for one run beside its plan: watchers, judging and output.
 
 use judge::Judging;
-use report::Told;
+use report::Output;
 use run::{Options, pace::Free};
 use std::net::SocketAddr;
 
@@ -24,7 +24,7 @@ pub struct RunOptions {
     /// The number of invalid keys that get a counterexample; `None` = the default.
     pub counterexamples_max: Option<u32>,
     /// The parts of the judgement that are printed, and kept.
-    pub told: Told,
+    pub told: Output,
 }
 
 impl RunOptions {

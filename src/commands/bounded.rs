@@ -3,7 +3,7 @@
 use crate::{
     cli::{self, Cli},
     commands::{
-        clusters::wish::Wish,
+        clusters::options::ClusterOptions,
         ycsb::{Properties, settings::Settings},
     },
 };
@@ -86,7 +86,7 @@ fn prepare(words: &[String]) -> Result<(), Failure> {
         Load(args) => Settings::of(&Properties::of(&args)?, true).map(drop),
         Ycsb(args) => Settings::of(&Properties::of(&args)?, false).map(drop),
         cli::Command::Cluster(args) => match args.command {
-            cli::ClusterCommand::Up(args) => Wish::checked(&args).map(drop),
+            cli::ClusterCommand::Up(args) => ClusterOptions::checked(&args).map(drop),
             _ => Ok(()),
         },
         _ => Ok(()),

@@ -8,7 +8,7 @@ use crate::cli::CheckArgs;
 use failure::{Exit, Failure};
 use judge::{Judgement, Judging, counterexamples, parts::kept::Kept};
 use plan::Plan;
-use report::{Around, Told};
+use report::{Output, RunContext};
 use run_directory::RunDirectory;
 use std::{
     collections::BTreeSet,
@@ -50,7 +50,7 @@ pub fn command(args: &CheckArgs) -> Result<Exit, Failure> {
         // All paths are runs in parts of which only the recorded verdicts are left.
     } else if let ([(path, judgement)], []) = (judgements.as_slice(), refused.as_slice()) {
         let around = around(path);
-        report::print(judgement, &around, Told { details: args.details, ..Told::default() });
+        report::print(judgement, &around, Output { details: args.details, ..Output::default() });
     } else {
         print_table(&judgements, &refused);
     }
@@ -96,14 +96,14 @@ fn opened(paths: &[PathBuf]) -> Result<(Vec<PathBuf>, Judged), Failure> {
 
 /// Returns the files that belong to a judged path: a run's report and the command that repeats it,
 /// or the history file.
-fn around(path: &Path) -> Around {
+fn around(path: &Path) -> RunContext {
     let shown = path.display().to_string();
     let Some(run) = RunDirectory::open(path) else {
-        return Around { history: Some(shown), ..Around::default() };
+        return RunContext { history: Some(shown), ..RunContext::default() };
     };
     let repeat = Plan::read(&run.plan()).and_then(|plan| plan.repeated_by(&run.plan()));
     let report = run.html().is_file().then(|| run.html().display().to_string());
-    Around { run: Some(shown), report, repeat: repeat.ok(), ..Around::default() }
+    RunContext { run: Some(shown), report, repeat: repeat.ok(), ..RunContext::default() }
 }
 
 fn worst(judgements: &[(PathBuf, Judgement)]) -> Exit {

@@ -42,7 +42,7 @@ pub fn command(args: &CountArgs) -> Result<Exit, Failure> {
     Ok(Exit::Valid)
 }
 
-/// Returns the number of keys that begin with a prefix; `hear` is called with each key once, in
+/// Returns the number of keys that begin with a prefix; `observe` is called with each key once, in
 /// order.
 async fn count(
     library: &dyn RawKv,

@@ -51,8 +51,8 @@ fn read(path: &Path, options: ReadOptions, named: bool) -> Result<Keys, Failure>
     let mut splitter = Splitter::default();
     let open = if named { histories::source::open } else { histories::source::open_found };
     let source = open(path, options).map_err(refused)?;
-    let heard = source.hear(|event| {
-        splitter.hear(event);
+    let heard = source.visit(|event| {
+        splitter.observe(event);
         Ok::<(), ReadError>(())
     });
     heard.map_err(refused)?;

@@ -3,7 +3,7 @@
 use crate::cli::ReportArgs;
 use failure::{Exit, Failure};
 use report::{
-    Around, Told,
+    Output, RunContext,
     html::{judged, write},
 };
 use run_directory::RunDirectory;
@@ -28,8 +28,9 @@ pub fn command(args: &ReportArgs) -> Result<Exit, Failure> {
         (Ok(path), _) => path,
         (Err(failure), Ok(judgement)) => {
             // Without the page there is still the verdict to print.
-            let around = Around { run: Some(run_directory::shown(&run)), ..Around::default() };
-            report::print(judgement, &around, Told::default());
+            let around =
+                RunContext { run: Some(run_directory::shown(&run)), ..RunContext::default() };
+            report::print(judgement, &around, Output::default());
             return Err(failure);
         }
         (written, Err(_)) => {

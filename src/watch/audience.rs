@@ -105,9 +105,9 @@ enum Looking {
 }
 
 impl Listener for Shown {
-    fn hear(&self, event: RunEvent<'_>) {
+    fn observe(&self, event: RunEvent<'_>) {
         match event {
-            RunEvent::Nemesis { time_ns, what } => self.tester.hear(time_ns, what),
+            RunEvent::Nemesis { time_ns, what } => self.tester.observe(time_ns, what),
             RunEvent::InForce { now, .. } => self.tester.in_force(now),
             RunEvent::Completed { .. } | RunEvent::Work(_) => {}
         }
@@ -115,7 +115,7 @@ impl Listener for Shown {
 }
 
 impl Listener for Metrics {
-    fn hear(&self, event: RunEvent<'_>) {
+    fn observe(&self, event: RunEvent<'_>) {
         match event {
             RunEvent::Completed { operation, outcome, latency } => {
                 let outcome = match outcome {

@@ -38,11 +38,11 @@ impl LiveTester {
     }
 
     /// Takes in an event of the nemesis.
-    pub fn hear(&self, time_ns: u64, what: &What) {
+    pub fn observe(&self, time_ns: u64, what: &What) {
         let process = Process::Nemesis;
         let what = what.clone();
         let event = Event { index: 0, time_ns, process, what, error: None, attempts: vec![] };
-        self.faults().finder.hear(event.borrowed());
+        self.faults().finder.observe(event.borrowed());
     }
 
     /// Sets the faults in force now.

@@ -19,7 +19,7 @@ use plan::{Plan, config::TargetConfig};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use regressions::Regressions;
-use report::{Around, Told, conclude};
+use report::{Output, RunContext, conclude};
 use run::interrupt;
 use run_directory::shown;
 use std::{
@@ -175,12 +175,13 @@ fn tell_in_full(plan: &Plan, attempt: &Attempt) -> Result<(), Failure> {
             judge::of_run(run, &Judging::default()),
             &attempt.troubles,
             &repeat,
-            Told::default(),
+            Output::default(),
         )?;
     } else if let Ok(judgement) = &attempt.judged {
         let repeat = format!("jepsen-tikv replay {} --times 10", plan.named_again(run.path()));
-        let around = Around { run: Some(shown(run)), repeat: Some(repeat), ..Around::default() };
-        report::print(judgement, &around, Told::default());
+        let around =
+            RunContext { run: Some(shown(run)), repeat: Some(repeat), ..RunContext::default() };
+        report::print(judgement, &around, Output::default());
     }
     terminal::result(format_args!("shrink   jepsen-tikv shrink {}", plan.named_again(run.path())));
     Ok(())

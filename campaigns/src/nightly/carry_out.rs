@@ -6,9 +6,9 @@
 //! and the outcome is a crash.
 
 use super::{
+    classify::{measure, run_outcome, self_test_outcome},
     failing_plans::{FailingPlan, FailingPlans},
     matrix::Cell,
-    meaning::{measure, run_outcome, self_test_outcome},
     outcome::{Kind, Outcome, Row},
 };
 use crate::attempts::children::{Children, last_words, said};

@@ -9,12 +9,12 @@
 
 mod annotations;
 mod carry_out;
+mod classify;
 mod failing_plans;
 mod journal;
 mod junit;
 mod markdown;
 pub mod matrix;
-mod meaning;
 mod night;
 mod nights;
 mod outcome;

@@ -7,7 +7,7 @@ use checker::Validity;
 use failure::{Exit, Failure};
 use judge::{Judgement, Judging, KeysListed, parts::Merged};
 use plan::Plan;
-use report::{Around, Told, conclude, html};
+use report::{Output, RunContext, conclude, html};
 use run_directory::{RunDirectory, shown, shown_path};
 use serde::Serialize;
 use terminal::complain;
@@ -119,18 +119,18 @@ impl Tally {
                 judge::of_run(&part, &Judging::default()),
                 &troubles,
                 &repeat,
-                Told::default(),
+                Output::default(),
             );
             write(&mut merged);
             return exit;
         }
-        let around = Around {
+        let around = RunContext {
             run: Some(shown(run)),
             report: Some(shown_path(&run.html())),
             troubles: self.troubles.clone(),
-            ..Around::default()
+            ..RunContext::default()
         };
-        report::print(&merged, &around, Told::default());
+        report::print(&merged, &around, Output::default());
         write(&mut merged);
         let exit = merged.exit();
         match (exit, self.troubles.first()) {

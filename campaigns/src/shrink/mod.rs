@@ -18,7 +18,7 @@ use failure::{Exit, Failure};
 use journal::Journal;
 use judge::{Judging, anomalies::Anomalies, counterexamples};
 use plan::{Plan, config::TargetConfig};
-use report::{Told, conclude};
+use report::{Output, conclude};
 use run::interrupt;
 use run_directory::{shown, shown_path, write_whole};
 use std::{
@@ -260,7 +260,7 @@ fn told_in_full(plan: &Plan, attempts: &Attempts, runs_dir: &Path) -> Result<(),
         judge::of_run(&attempt.run, &Judging::default()),
         &attempt.troubles,
         &repeat,
-        Told::default(),
+        Output::default(),
     )?;
     if attempt.validity() != Validity::Invalid {
         return Err(Failure::new(

@@ -93,7 +93,7 @@ pub struct Splitter {
 
 impl Splitter {
     /// Adds one event, in order.
-    pub fn hear(&mut self, event: EventRef<'_>) {
+    pub fn observe(&mut self, event: EventRef<'_>) {
         let Process::Client(client) = event.process else { return };
         match event.what {
             WhatRef::Invoke(operation) => {

@@ -59,7 +59,7 @@ enum Parsed {
 impl<R: BufRead + Send> Reader<R> {
     /// Passes every remaining event to the listener, up to the first error, the listener's or our
     /// own.
-    pub fn hear<E: From<ReadError> + Send>(
+    pub fn visit<E: From<ReadError> + Send>(
         self,
         mut listener: impl FnMut(EventRef<'_>) -> Result<(), E> + Send,
     ) -> Result<(), E> {
@@ -74,7 +74,7 @@ impl<R: BufRead + Send> Reader<R> {
         loop {
             let is_last = heard.end.is_some();
             let (result, ()) = rayon::join(
-                || heard.hear(&mut order, &mut line, &mut listener),
+                || heard.visit(&mut order, &mut line, &mut listener),
                 || {
                     if !is_last {
                         let has_more = parsed.end.is_none();
@@ -171,7 +171,7 @@ impl Batch {
 
     /// Passes every line in order to the listener. `line` is the number of the line before the
     /// first.
-    fn hear<E: From<ReadError>>(
+    fn visit<E: From<ReadError>>(
         &self,
         order: &mut Order,
         line: &mut u64,

@@ -60,7 +60,7 @@ impl Traffic {
     }
 
     /// Takes one event of the history, in order.
-    pub fn hear(&mut self, event: EventRef<'_>) {
+    pub fn observe(&mut self, event: EventRef<'_>) {
         let Process::Client(client) = event.process else {
             self.successes.mark(event.time_ns);
             return;
@@ -178,11 +178,11 @@ mod tests {
     fn traffic(operations: &[(u64, u64, bool)]) -> Traffic {
         let mut traffic = Traffic::default();
         for (client, (invoked, completed, ok)) in (0..).zip(operations) {
-            traffic.hear(event(client, *invoked, What::Invoke(operation())).borrowed());
+            traffic.observe(event(client, *invoked, What::Invoke(operation())).borrowed());
             let outcome = if *ok { Outcome::Ok(Answer::Got(None)) } else { Outcome::Fail };
             if *completed > 0 {
                 let complete = What::Complete(operation(), outcome);
-                traffic.hear(event(client, *completed, complete).borrowed());
+                traffic.observe(event(client, *completed, complete).borrowed());
             }
         }
         traffic.finish()

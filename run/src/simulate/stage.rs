@@ -249,7 +249,7 @@ impl Stage<'_> {
             shape.replicas,
             shape.profile,
             shape.reads_in_words(),
-            shape.wrong_on_purpose()
+            shape.defects_shown()
         );
         crate::header(self.plan, plan_hash, &target, &self.counted_range())
     }

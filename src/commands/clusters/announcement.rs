@@ -32,7 +32,7 @@ pub enum Announcement {
 
 /// The destination of the messages.
 #[derive(Debug)]
-pub enum Speaker {
+pub enum Announcer {
     /// On the terminal that the supervisor is in.
     Terminal,
     /// Through the pipe, and in the log once the pipe is closed; the flag is true once it is
@@ -53,7 +53,7 @@ impl Announcement {
     }
 }
 
-impl Speaker {
+impl Announcer {
     /// Writes a line.
     pub fn line(&self, line: impl std::fmt::Display) {
         match self {

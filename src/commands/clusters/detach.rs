@@ -6,9 +6,9 @@
 //! nothing of it stays.
 
 use super::{
-    announcement::{Announcement, Speaker},
+    announcement::{Announcement, Announcer},
+    options::ClusterOptions,
     supervisor,
-    wish::Wish,
 };
 use failure::{Exit, Failure};
 use nix::{
@@ -30,21 +30,21 @@ use tokio::{
 };
 
 /// Starts a detached supervisor, and returns once its cluster serves.
-pub fn up(wish: &Wish) -> Result<Exit, Failure> {
+pub fn up(options: &ClusterOptions) -> Result<Exit, Failure> {
     targets::heal::before_a_run()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(Failure::software)?.block_on(async {
         let interrupt = Interrupt::listen().map_err(Failure::software)?;
-        let mut supervisor = spawn(wish).await?;
+        let mut supervisor = spawn(options).await?;
         tokio::select! {
-            heard = hear(&mut supervisor) => heard,
+            heard = observe(&mut supervisor) => heard,
             () = interrupt.at_least(Urgency::Early) => end(supervisor).await,
         }
     })
 }
 
-async fn spawn(wish: &Wish) -> Result<Child, Failure> {
-    let directory = wish.directory()?;
+async fn spawn(options: &ClusterOptions) -> Result<Child, Failure> {
+    let directory = options.directory()?;
     directory.make()?;
     let log = directory.logs().join("supervisor.log");
     let cannot = |error: std::io::Error| {
@@ -62,7 +62,7 @@ async fn spawn(wish: &Wish) -> Result<Child, Failure> {
         .stderr(log)
         .spawn()
         .map_err(cannot)?;
-    let text = serde_json::to_vec(wish).map_err(Failure::software)?;
+    let text = serde_json::to_vec(options).map_err(Failure::software)?;
     if let Some(mut stdin) = supervisor.stdin.take() {
         stdin.write_all(&text).await.map_err(cannot)?;
     }
@@ -70,7 +70,7 @@ async fn spawn(wish: &Wish) -> Result<Child, Failure> {
 }
 
 /// Prints the supervisor's messages until its cluster serves.
-async fn hear(supervisor: &mut Child) -> Result<Exit, Failure> {
+async fn observe(supervisor: &mut Child) -> Result<Exit, Failure> {
     let silent = || Failure::software("the supervisor ended without a word; see its logs");
     let stdout = supervisor.stdout.take().ok_or_else(silent)?;
     let mut lines = BufReader::new(stdout).lines();
@@ -99,17 +99,17 @@ async fn end(mut supervisor: Child) -> Result<Exit, Failure> {
 
 /// Runs the detached supervisor.
 pub fn supervise() -> Result<Exit, Failure> {
-    let speaker = Arc::new(Speaker::Pipe(AtomicBool::new(false)));
-    let lived = read_wish().and_then(|wish| supervisor::run(&wish, &speaker));
+    let announcer = Arc::new(Announcer::Pipe(AtomicBool::new(false)));
+    let lived = read_wish().and_then(|options| supervisor::run(&options, &announcer));
     if let Err(failure) = &lived {
-        speaker.failed(failure);
+        announcer.failed(failure);
         // The failure was already reported, through the pipe and in the log.
         return Ok(failure.exit);
     }
     lived
 }
 
-fn read_wish() -> Result<Wish, Failure> {
+fn read_wish() -> Result<ClusterOptions, Failure> {
     nix::unistd::setsid().map_err(Failure::software)?;
     // The folder that the command was started in may be removed or unmounted later.
     std::env::set_current_dir(Path::new("/")).map_err(Failure::software)?;

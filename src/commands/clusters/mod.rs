@@ -15,6 +15,7 @@ mod control;
 mod detach;
 mod directory;
 mod down;
+pub(crate) mod options;
 mod ports;
 mod processes;
 mod spec;
@@ -23,7 +24,6 @@ mod supervisor;
 mod table;
 mod tag;
 mod watch;
-pub(crate) mod wish;
 
 pub use choice::running_pd;
 
@@ -34,9 +34,9 @@ use failure::{Exit, Failure};
 pub fn command(command: &ClusterCommand) -> Result<Exit, Failure> {
     match command {
         ClusterCommand::Up(args) => {
-            let wish = wish::Wish::checked(args)?;
-            choice::refuse_foreign(&wish.directory()?)?;
-            if args.detach { detach::up(&wish) } else { supervisor::in_the_terminal(&wish) }
+            let options = options::ClusterOptions::checked(args)?;
+            choice::refuse_foreign(&options.directory()?)?;
+            if args.detach { detach::up(&options) } else { supervisor::in_the_terminal(&options) }
         }
         ClusterCommand::Status(args) => watch::command(args),
         ClusterCommand::Kill(args) => processes::ask(control::Act::Kill, args),

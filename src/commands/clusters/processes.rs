@@ -6,7 +6,7 @@
 //! before the process is paused.
 
 use super::{
-    announcement::{Announcement, Speaker},
+    announcement::{Announcement, Announcer},
     choice,
     control::{Act, Answer, Reply, Request},
 };
@@ -24,16 +24,20 @@ use targets::{
 pub struct Processes {
     cluster: Arc<Mutex<EmbeddedCluster>>,
     paused: Arc<PausedProcesses>,
-    speaker: Arc<Speaker>,
+    announcer: Arc<Announcer>,
     /// The last description that was read: while a store is being started, the cluster is locked.
     last: Arc<Mutex<ClusterFile>>,
 }
 
 impl Processes {
     /// The processes of a cluster that was started.
-    pub fn new(cluster: EmbeddedCluster, paused: PausedProcesses, speaker: Arc<Speaker>) -> Self {
+    pub fn new(
+        cluster: EmbeddedCluster,
+        paused: PausedProcesses,
+        announcer: Arc<Announcer>,
+    ) -> Self {
         let last = Arc::new(Mutex::new(cluster.describe()));
-        Self { cluster: Arc::new(Mutex::new(cluster)), paused: Arc::new(paused), speaker, last }
+        Self { cluster: Arc::new(Mutex::new(cluster)), paused: Arc::new(paused), announcer, last }
     }
 
     /// Describes the running processes and their addresses.
@@ -61,7 +65,7 @@ impl Processes {
         let Some(mut cluster) = try_lock(&self.cluster) else { return Vec::new() };
         let ended = cluster.ended_by_themselves();
         let ended: Vec<String> = ended.iter().map(ToString::to_string).collect();
-        self.speaker.lines(&ended);
+        self.announcer.lines(&ended);
         ended
     }
 
@@ -138,7 +142,7 @@ impl Answer for Processes {
         let acted = tokio::task::spawn_blocking(move || processes.act(&request)).await;
         match acted.map_err(Failure::software).and_then(|acted| acted) {
             Ok(done) => {
-                self.speaker.lines(&done);
+                self.announcer.lines(&done);
                 Reply::Done(done)
             }
             Err(failure) => Reply::refused(&failure),

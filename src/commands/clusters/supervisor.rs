@@ -6,13 +6,13 @@
 //! the cluster has a tag, otherwise removed at the end, as `tiup playground` does.
 
 use super::{
-    announcement::Speaker,
+    announcement::Announcer,
     control,
     directory::{ClusterDirectory, Lock},
+    options::ClusterOptions,
     ports,
     processes::Processes,
     spec::Spec,
-    wish::Wish,
 };
 use crate::watch::live::{self, Live, Source};
 use client::pd_http::PdHttp;
@@ -46,16 +46,16 @@ const PORT_TRIES_MAX: u32 = 5;
 const PORT_PAUSE_MS_MAX: u64 = 1_000;
 
 /// Starts a cluster, and keeps it until it is asked to end.
-pub fn in_the_terminal(wish: &Wish) -> Result<Exit, Failure> {
+pub fn in_the_terminal(options: &ClusterOptions) -> Result<Exit, Failure> {
     targets::heal::before_a_run()?;
-    run(wish, &Arc::new(Speaker::Terminal))
+    run(options, &Arc::new(Announcer::Terminal))
 }
 
 /// Starts a cluster in its directory, and keeps it until it is asked to end.
-pub fn run(wish: &Wish, speaker: &Arc<Speaker>) -> Result<Exit, Failure> {
+pub fn run(options: &ClusterOptions, announcer: &Arc<Announcer>) -> Result<Exit, Failure> {
     // A search for `tikv` among the processes finds stores only.
     cluster::process::take_name(c"jepsen-cluster").map_err(Failure::software)?;
-    let directory = wish.directory()?;
+    let directory = options.directory()?;
     directory.make()?;
     let tag = directory.tag();
     let Some(lock) = directory.lock()? else {
@@ -71,50 +71,55 @@ pub fn run(wish: &Wish, speaker: &Arc<Speaker>) -> Result<Exit, Failure> {
             directory.path().display()
         )));
     }
-    let ended = wish.shape(earlier.as_ref().map(|spec| &spec.shape)).and_then(|shape| {
-        let supervisor =
-            Supervisor { wish, directory: &directory, is_new: earlier.is_none(), shape, speaker };
+    let ended = options.shape(earlier.as_ref().map(|spec| &spec.shape)).and_then(|shape| {
+        let supervisor = Supervisor {
+            options,
+            directory: &directory,
+            is_new: earlier.is_none(),
+            shape,
+            announcer,
+        };
         supervisor.run()
     });
-    settle(wish, &directory, &lock, speaker, ended)
+    settle(options, &directory, &lock, announcer, ended)
 }
 
 /// Leaves the directory in the state that the cluster's end requires.
 fn settle(
-    wish: &Wish,
+    options: &ClusterOptions,
     directory: &ClusterDirectory,
     lock: &Lock,
-    speaker: &Speaker,
+    announcer: &Announcer,
     ended: Result<(), Failure>,
 ) -> Result<Exit, Failure> {
     let _ = fs::remove_file(directory.path().join("control.sock"));
     // The message of a failed start names its logs; a start that did not even begin left none.
     let nothing_there = !directory.data().exists();
-    let removed = if nothing_there || (ended.is_ok() && !wish.keep_data) {
+    let removed = if nothing_there || (ended.is_ok() && !options.keep_data) {
         directory.remove(lock)
     } else {
         Ok(())
     };
     // The reason of the end comes first, failures to tidy up after it.
     ended.and(removed)?;
-    if wish.keep_data {
+    if options.keep_data {
         let tag = directory.tag();
-        speaker.line(format_args!(
+        announcer.line(format_args!(
             "The data of {tag} is kept: jepsen-tikv cluster up --tag {tag} starts it again, cluster clean --tag \
              {tag} removes it."
         ));
     } else {
-        speaker.line("Its data is removed; a cluster with a --tag keeps it.");
+        announcer.line("Its data is removed; a cluster with a --tag keeps it.");
     }
     Ok(Exit::Valid)
 }
 
 struct Supervisor<'a> {
-    wish: &'a Wish,
+    options: &'a ClusterOptions,
     directory: &'a ClusterDirectory,
     is_new: bool,
     shape: ClusterShape,
-    speaker: &'a Arc<Speaker>,
+    announcer: &'a Arc<Announcer>,
 }
 
 impl Supervisor<'_> {
@@ -141,13 +146,14 @@ impl Supervisor<'_> {
         };
         answering.abort();
         let count = processes.running().len();
-        self.speaker.line(format_args!("Ending {count} processes of {} ...", self.directory.tag()));
+        self.announcer
+            .line(format_args!("Ending {count} processes of {} ...", self.directory.tag()));
         let stopped = spawn_blocking(move || processes.stop());
         tokio::select! {
             stopped = stopped => stopped.map_err(Failure::software)?,
             () = interrupt.at_least(Urgency::Now) => return Err(interrupted()),
         }
-        self.speaker.line("All of them have ended.");
+        self.announcer.line("All of them have ended.");
         lived
     }
 
@@ -158,15 +164,15 @@ impl Supervisor<'_> {
             [] => String::new(),
             defects => format!(", wrong on purpose: {}", defects.join(", ")),
         };
-        self.speaker.line(format_args!(
+        self.announcer.line(format_args!(
             "Starting the embedded cluster {}: {} stores, {} replicas, profile {}{wrong}",
             self.directory.tag(),
             shape.stores,
             shape.replicas,
             shape.profile
         ));
-        if let Some(version) = &self.wish.version {
-            self.speaker.line(format_args!(
+        if let Some(version) = &self.options.version {
+            self.announcer.line(format_args!(
                 "Not TiKV {version}: the embedded cluster is this program's own, whatever the version; \
                  --target binaries and --target playground test real TiKV"
             ));
@@ -175,15 +181,15 @@ impl Supervisor<'_> {
         let mut tries = 0;
         loop {
             tries += 1;
-            let (wish, stores) = (self.wish, shape.stores);
-            let chosen = ports::choose(wish.host, wish.ports, stores, earlier.as_ref())?;
-            self.speaker.lines(&chosen.taken);
-            let (keep, tag) = (wish.keep_data, self.directory.tag().name().to_owned());
-            Spec::new(tag, keep, shape.clone(), wish.host).write(self.directory)?;
+            let (options, stores) = (self.options, shape.stores);
+            let chosen = ports::choose(options.host, options.ports, stores, earlier.as_ref())?;
+            self.announcer.lines(&chosen.taken);
+            let (keep, tag) = (options.keep_data, self.directory.tag().name().to_owned());
+            Spec::new(tag, keep, shape.clone(), options.host).write(self.directory)?;
             let started = self.start_at(chosen).await;
             match started {
                 Err(failure) if tries < PORT_TRIES_MAX && lost_a_port(&failure) => {
-                    self.speaker.line(format_args!("{failure}; trying again"));
+                    self.announcer.line(format_args!("{failure}; trying again"));
                     let pause_ms = rand::random_range(0..PORT_PAUSE_MS_MAX);
                     tokio::time::sleep(Duration::from_millis(pause_ms)).await;
                     if self.is_new {
@@ -200,14 +206,14 @@ impl Supervisor<'_> {
         let record = OwnRecord::of_cluster(self.directory.path())?;
         let paused = PausedProcesses::create(&record.journal()).map_err(Failure::target_or_disk)?;
         let (shape, path) = (self.shape.clone(), self.directory.path().to_owned());
-        let speaker = Arc::clone(self.speaker);
+        let announcer = Arc::clone(self.announcer);
         let cluster = spawn_blocking(move || {
-            let serves = |entry: &ProcessEntry| speaker.line(started(entry));
+            let serves = |entry: &ProcessEntry| announcer.line(started(entry));
             EmbeddedCluster::start_at(&shape, (&path, record), &chosen.addresses, &serves)
         })
         .await
         .map_err(Failure::software)??;
-        Ok(Processes::new(cluster, paused, Arc::clone(self.speaker)))
+        Ok(Processes::new(cluster, paused, Arc::clone(self.announcer)))
     }
 
     /// Returns the processes and addresses of an earlier life.
@@ -222,7 +228,7 @@ impl Supervisor<'_> {
         self.await_whole(processes, &pd, 0).await?;
         if self.is_new && self.shape.regions > 1 {
             let keys = workload::split_keys_of_table(self.shape.regions);
-            self.speaker
+            self.announcer
                 .line(format_args!("Splitting the table's keys into {} regions", keys.len() + 1));
             splitting::split(&pd, &keys, WHOLE_WITHIN).await?;
             self.await_whole(processes, &pd, keys.len()).await?;
@@ -236,7 +242,7 @@ impl Supervisor<'_> {
             spec.write(self.directory)?;
         }
         self.welcome(&pd_endpoint, dashboard.as_deref());
-        self.speaker.serving()?;
+        self.announcer.serving()?;
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
             processes.look_for_ended();
@@ -248,7 +254,7 @@ impl Supervisor<'_> {
         processes: &Processes,
         pd_endpoint: &str,
     ) -> Result<Option<Live>, Failure> {
-        if !self.wish.monitor {
+        if !self.options.monitor {
             return Ok(None);
         }
         let source = Source {
@@ -258,7 +264,7 @@ impl Supervisor<'_> {
             processes: Some(Arc::new(processes.clone())),
             tester: None,
         };
-        live::serve(source, ports::choose_dashboard(self.wish.ports.dashboard)?).await.map(Some)
+        live::serve(source, ports::choose_dashboard(self.options.ports.dashboard)?).await.map(Some)
     }
 
     async fn await_whole(
@@ -298,16 +304,16 @@ impl Supervisor<'_> {
     /// Prints how to connect to the cluster, and how to end it.
     fn welcome(&self, pd_endpoint: &str, dashboard: Option<&str>) {
         let tag = self.directory.tag();
-        let runs_dir = match self.wish.runs_dir_flag() {
+        let runs_dir = match self.options.runs_dir_flag() {
             Some(path) => format!(" --runs-dir {}", path.display()),
             None => String::new(),
         };
-        let end = match **self.speaker {
-            Speaker::Terminal => "Ctrl-C, or ",
-            Speaker::Pipe(_) => "",
+        let end = match **self.announcer {
+            Announcer::Terminal => "Ctrl-C, or ",
+            Announcer::Pipe(_) => "",
         };
         let dashboard = dashboard.unwrap_or("none (--without-monitor)");
-        self.speaker.lines(&[
+        self.announcer.lines(&[
             String::new(),
             format!("The cluster {tag} is started, enjoy."),
             String::new(),

@@ -59,7 +59,7 @@ impl Down {
 }
 
 /// The state shared by all faults of a run.
-pub(crate) struct Field {
+pub(crate) struct SharedState {
     pub target: Arc<dyn Target>,
     pub observer: Arc<dyn Observer>,
     stop: watch::Receiver<bool>,
@@ -96,7 +96,7 @@ struct Replicas {
     wanted: u32,
 }
 
-impl Field {
+impl SharedState {
     pub(crate) fn new(
         target: Arc<dyn Target>,
         observer: Arc<dyn Observer>,

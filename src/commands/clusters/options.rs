@@ -1,6 +1,6 @@
 //! The checked options of `cluster up`, which can be handed to a detached supervisor.
 //!
-//! In: the flags. Out: a [`Wish`], and the cluster's shape, which the data of an earlier life may
+//! In: the flags. Out: a [`ClusterOptions`], and the cluster's shape, which the data of an earlier life may
 //! decide.
 
 use super::{directory::ClusterDirectory, ports::Wanted, tag::Tag};
@@ -22,7 +22,7 @@ const DEFAULT_REPLICAS: u32 = 3;
 /// The checked options of `cluster up`.
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag that was given or not")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Wish {
+pub struct ClusterOptions {
     runs_dir: PathBuf,
     /// True if the runs directory is not the default one.
     runs_dir_asked: bool,
@@ -47,7 +47,7 @@ pub struct Wish {
     defects: Vec<String>,
 }
 
-impl Wish {
+impl ClusterOptions {
     /// Checks the flags; an error is one sentence that names the flag to change.
     pub fn checked(args: &UpArgs) -> Result<Self, Failure> {
         if args.pd != 1 {
@@ -99,7 +99,7 @@ impl Wish {
             asked: args.pd_port.is_some() || args.kv_port.is_some() || args.port_offset != 0,
         };
         let tag = args.tag.as_deref().map_or_else(|| Ok(Tag::drawn()), Tag::checked)?;
-        let wish = Self {
+        let options = Self {
             runs_dir: std::path::absolute(&args.runs_dir).map_err(Failure::usage)?,
             runs_dir_asked: args.runs_dir != Path::new("runs"),
             tag: tag.name().to_owned(),
@@ -117,8 +117,8 @@ impl Wish {
             read: args.read.map(|read| ReadName::name(read).to_owned()),
             defects: args.defect.clone(),
         };
-        wish.new_shape()?;
-        Ok(wish)
+        options.new_shape()?;
+        Ok(options)
     }
 
     /// The cluster's directory.
@@ -220,11 +220,11 @@ mod tests {
     use super::*;
     use crate::cli::{ClusterCommand, Command};
 
-    fn wish(flags: &[&str]) -> Result<Wish, Failure> {
+    fn options(flags: &[&str]) -> Result<ClusterOptions, Failure> {
         let all = ["jepsen-tikv", "cluster", "up"].iter().chain(flags).copied();
         match crate::cli::parse_from(all).expect("parses").command {
             Command::Cluster(args) => match args.command {
-                ClusterCommand::Up(args) => Wish::checked(&args),
+                ClusterCommand::Up(args) => ClusterOptions::checked(&args),
                 other => panic!("{other:?}"),
             },
             other => panic!("{other:?}"),
@@ -250,7 +250,7 @@ mod tests {
             (vec!["--defect", "nonsense"], "nonsense"),
             (vec!["--region-max-keys", "1"], "--region-max-keys"),
         ] {
-            let failure = wish(&flags).expect_err(named);
+            let failure = options(&flags).expect_err(named);
             assert_eq!(failure.exit, failure::Exit::Usage);
             assert!(failure.sentence.contains(named), "{named}: {failure}");
         }
@@ -260,34 +260,39 @@ mod tests {
     fn a_playgrounds_command_line_is_taken_as_it_is_typed() {
         let typed =
             "v8.5.4 --mode tikv-slim --tag walk --db 0 --tiflash 0 --kv 6 --pd 1 --host 127.0.0.1";
-        let asked = wish(&typed.split(' ').collect::<Vec<_>>()).expect("usable");
+        let asked = options(&typed.split(' ').collect::<Vec<_>>()).expect("usable");
         assert_eq!(asked.shape(None).expect("usable").stores, 6);
         assert_eq!((asked.tag.as_str(), asked.version.as_deref()), ("walk", Some("v8.5.4")));
         for version in ["nightly", "8.5", "v9.0.0-beta.2", "v8.5.0-alpha-nightly"] {
-            assert!(wish(&[version]).is_ok(), "{version}");
+            assert!(options(&[version]).is_ok(), "{version}");
         }
     }
 
     #[test]
     fn ttl_is_off_until_asked_for_and_stays_on() {
-        let plain = wish(&[]).and_then(|wish| wish.shape(None)).expect("usable");
-        let with = wish(&["--enable-ttl"]).and_then(|wish| wish.shape(None)).expect("usable");
+        let plain = options(&[]).and_then(|options| options.shape(None)).expect("usable");
+        let with =
+            options(&["--enable-ttl"]).and_then(|options| options.shape(None)).expect("usable");
         assert!(!plain.enable_ttl && with.enable_ttl);
-        let again = wish(&[]).and_then(|wish| wish.shape(Some(&with))).expect("usable");
+        let again = options(&[]).and_then(|options| options.shape(Some(&with))).expect("usable");
         assert!(again.enable_ttl, "its data has values with a time to live");
     }
 
     #[test]
     fn a_small_cluster_has_as_many_replicas_as_stores() {
-        let shape = |flags: &[&str]| wish(flags).and_then(|wish| wish.shape(None)).expect("usable");
+        let shape = |flags: &[&str]| {
+            options(flags).and_then(|options| options.shape(None)).expect("usable")
+        };
         assert_eq!((shape(&[]).stores, shape(&[]).replicas), (6, 3));
         assert_eq!((shape(&["--kv", "1"]).stores, shape(&["--kv", "1"]).replicas), (1, 1));
     }
 
     #[test]
     fn data_that_is_there_decides_and_can_only_grow() {
-        let earlier = wish(&["--kv", "3"]).and_then(|wish| wish.shape(None)).expect("usable");
-        let again = |flags: &[&str]| wish(flags).and_then(|wish| wish.shape(Some(&earlier)));
+        let earlier =
+            options(&["--kv", "3"]).and_then(|options| options.shape(None)).expect("usable");
+        let again =
+            |flags: &[&str]| options(flags).and_then(|options| options.shape(Some(&earlier)));
         assert_eq!(again(&[]).expect("usable"), earlier);
         assert_eq!(again(&["--kv", "4"]).expect("usable").stores, 4);
         for flags in [["--kv", "2"], ["--replicas", "1"], ["--regions", "2"]] {

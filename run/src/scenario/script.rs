@@ -3,10 +3,10 @@
 //!
 //! In: a target with clients at work on it. Out: events of the history, and a line for each step.
 //! Every wait is bounded and ends when the run is to end. Faults in force are recorded and healed
-//! at the end. If the scene is dropped instead (a second Ctrl-C, a panic), it resumes the stores
+//! at the end. If the script is dropped instead (a second Ctrl-C, a panic), it resumes the stores
 //! and resets the number of replicas at once.
 
-use super::pulse::Pulse;
+use super::throughput::ThroughputProbe;
 use crate::{counting, recording::Recording};
 use client::RawKv;
 use histories::What;
@@ -28,8 +28,8 @@ const POLL: Duration = Duration::from_millis(100);
 /// The number of tries of a healing step.
 const HEAL_TRIES: u32 = 3;
 
-/// The parts of a scene.
-pub struct SceneParts {
+/// The parts of a script.
+pub struct ScriptParts {
     /// The cluster.
     pub target: Arc<UnderTest>,
     /// The history, and the display of faults in force.
@@ -49,12 +49,12 @@ pub struct SceneParts {
 }
 
 /// A cluster with clients at work, on which a script plays.
-pub struct Scene {
+pub struct Script {
     /// The scenario to play.
     pub config: ScenarioConfig,
-    /// The parts of the scene.
-    pub parts: SceneParts,
-    books: Mutex<Books>,
+    /// The parts of the script.
+    pub parts: ScriptParts,
+    changes: Mutex<Books>,
 }
 
 #[derive(Default)]
@@ -84,18 +84,18 @@ impl From<TargetError> for Ended {
     }
 }
 
-impl Scene {
-    /// A scene before its first step.
-    pub fn new(config: ScenarioConfig, parts: SceneParts) -> Self {
-        Self { config, parts, books: Mutex::default() }
+impl Script {
+    /// A script before its first step.
+    pub fn new(config: ScenarioConfig, parts: ScriptParts) -> Self {
+        Self { config, parts, changes: Mutex::default() }
     }
 
     /// Prints the next step.
     pub fn step(&self, what: impl std::fmt::Display) {
-        let mut books = self.books();
-        books.steps += 1;
-        let line = format!("step {}  {what}", books.steps);
-        drop(books);
+        let mut changes = self.changes();
+        changes.steps += 1;
+        let line = format!("step {}  {what}", changes.steps);
+        drop(changes);
         self.parts.progress.result_line(&line);
     }
 
@@ -130,7 +130,7 @@ impl Scene {
         let begun = Instant::now();
         self.unless_over(tokio::time::sleep(Duration::from_millis(self.config.window_ms))).await?;
         let succeeded = self.parts.recording.succeeded() - before;
-        self.books().windows.insert(window, (begin_ns, self.parts.recording.now_ns()));
+        self.changes().windows.insert(window, (begin_ns, self.parts.recording.now_ns()));
         Ok(succeeded as f64 / begun.elapsed().as_secs_f64())
     }
 
@@ -138,12 +138,13 @@ impl Scene {
     /// success.
     pub async fn watch_quiet(&self, length: Duration) -> Result<Duration, Ended> {
         let (recording, observer) = (&self.parts.recording, &self.parts.observer);
-        let (begin_ns, pulse) = (recording.now_ns(), Pulse::feel(Arc::clone(recording)));
+        let (begin_ns, probe) =
+            (recording.now_ns(), ThroughputProbe::measure(Arc::clone(recording)));
         self.unless_over(tokio::time::sleep(length)).await?;
         let value = json!({ "window-ns": [begin_ns, recording.now_ns()] });
         observer.record(What::FaultInvoke { f: QUIET.into(), value: value.clone() });
         observer.record(What::FaultComplete { f: QUIET.into(), value });
-        Ok(pulse.beat().gap)
+        Ok(probe.beat().gap)
     }
 
     /// Pauses stores in one instant. Prints and records the observed effect.
@@ -152,17 +153,17 @@ impl Scene {
         fault: u32,
         region: &Region,
         stores: &[Store],
-    ) -> Result<Pulse, Ended> {
+    ) -> Result<ThroughputProbe, Ended> {
         let ids: Vec<StoreId> = stores.iter().map(|store| store.id).collect();
         let role = |id| if region.leader == Some(id) { "leader" } else { "follower" };
         let whom = stores.iter().map(|store| {
             json!({ "id": store.id, "address": store.address, "pid": store.pid, "role": role(store.id) })
         });
-        self.books().down.clone_from(&ids);
+        self.changes().down.clone_from(&ids);
         let voters = region.voters.len();
         let value = json!({ "region": region.id, "voter_count": voters, "stores": whom.collect::<Value>() });
         let asked = Asked { at_ns: self.begin(fault, "pause", value), at: Instant::now() };
-        let pulse = Pulse::feel(Arc::clone(&self.parts.recording));
+        let probe = ThroughputProbe::measure(Arc::clone(&self.parts.recording));
         let seen = self.parts.target.pause(ids).await;
         self.complete(fault, "pause", asked.seen(&seen));
         for seen in seen? {
@@ -172,25 +173,25 @@ impl Scene {
                 return Err(Ended::Failed(format!("store-{} is {state}, not stopped", seen.store)));
             }
         }
-        Ok(pulse)
+        Ok(probe)
     }
 
     /// Resumes the paused stores. Records the measurements of the clients since the pause.
-    pub async fn resume(&self, fault: u32, pulse: &Pulse) -> Result<(), Ended> {
-        let down = self.books().down.clone();
+    pub async fn resume(&self, fault: u32, probe: &ThroughputProbe) -> Result<(), Ended> {
+        let down = self.changes().down.clone();
         let whom: Value = down.iter().map(|id| json!({ "id": id })).collect();
-        let scene = json!({
-            "windows-ns": self.books().windows,
-            "tester-late-ns": pulse.beat().late.as_nanos() as u64,
+        let script = json!({
+            "windows-ns": self.changes().windows,
+            "tester-late-ns": probe.beat().late.as_nanos() as u64,
         });
-        let value = json!({ "stores": whom, "scene": scene });
+        let value = json!({ "stores": whom, "script": script });
         let asked = Asked { at_ns: self.begin(fault, "resume", value), at: Instant::now() };
         let seen = self.parts.target.resume(down).await;
         self.complete(fault, "resume", asked.seen(&seen));
         for seen in seen? {
             self.say(format_args!("store-{} seen {}", seen.store, seen.state.name()));
         }
-        self.books().down.clear();
+        self.changes().down.clear();
         self.parts.observer.in_force(&[]);
         Ok(())
     }
@@ -244,8 +245,8 @@ impl Scene {
     pub async fn set_replicas(&self, fault: u32, to: u32, wait: bool) -> Result<Duration, Ended> {
         let target = &self.parts.target;
         let (from, before) = (target.max_replicas().await?, target.regions().await?);
-        let initial = self.books().replicas.map_or(from, |(initial, _)| initial);
-        self.books().replicas = Some((initial, to));
+        let initial = self.changes().replicas.map_or(from, |(initial, _)| initial);
+        self.changes().replicas = Some((initial, to));
         self.begin(fault, "max-replicas", json!({ "from": from, "to": to }));
         let begun = Instant::now();
         let set = target.set_max_replicas(to).await;
@@ -279,37 +280,37 @@ impl Scene {
 
     /// Counts the keys, puts one more and counts again.
     pub async fn count(&self) -> Result<KeyCounts, Ended> {
-        let SceneParts { range, counter, op_timeout, recording, .. } = &self.parts;
+        let ScriptParts { range, counter, op_timeout, recording, .. } = &self.parts;
         let mut client = recording.client();
         // Enough for an election; the stores should not stay paused for longer than it needs.
         let counting =
             counting::count(range, counter.as_ref(), &mut client, *op_timeout, self.patience() / 2);
         let counts = self.unless_over(counting).await?;
-        self.books().counted = counts.after.is_some();
+        self.changes().counted = counts.after.is_some();
         Ok(counts)
     }
 
     /// Returns true once the extra key was put and counted.
     pub fn counted(&self) -> bool {
-        self.books().counted
+        self.changes().counted
     }
 
     /// Heals the faults that the script left; none, if it reached its end. Returns the failures.
     pub async fn heal(&self) -> Vec<String> {
         let mut unhealed = Vec::new();
-        let down = self.books().down.clone();
+        let down = self.changes().down.clone();
         for store in down {
             let resume = || self.parts.target.resume(vec![store]);
             match self.tried("resume", json!({ "stores": [{ "id": store }] }), resume).await {
-                Ok(_) => self.books().down.retain(|it| *it != store),
+                Ok(_) => self.changes().down.retain(|it| *it != store),
                 Err(error) => unhealed.push(format!("store-{store} could not be resumed: {error}")),
             }
         }
-        let replicas = self.books().replicas;
+        let replicas = self.changes().replicas;
         if let Some((initial, now)) = replicas.filter(|(initial, now)| initial != now) {
             let set = || self.parts.target.set_max_replicas(initial);
             match self.tried("max-replicas", json!({ "from": now, "to": initial }), set).await {
-                Ok(()) => self.books().replicas = None,
+                Ok(()) => self.changes().replicas = None,
                 Err(error) => unhealed
                     .push(format!("max-replicas is {now} and could not be set back: {error}")),
             }
@@ -357,16 +358,16 @@ impl Scene {
         self.parts.observer.record(What::FaultComplete { f: f.into(), value });
     }
 
-    fn books(&self) -> MutexGuard<'_, Books> {
-        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    fn changes(&self) -> MutexGuard<'_, Books> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Scene {
+impl Drop for Script {
     fn drop(&mut self) {
         let (down, replicas) = {
-            let books = self.books();
-            (!books.down.is_empty(), books.replicas.filter(|(initial, now)| initial != now))
+            let changes = self.changes();
+            (!changes.down.is_empty(), changes.replicas.filter(|(initial, now)| initial != now))
         };
         if down {
             self.parts.target.resume_all_now();
@@ -377,7 +378,7 @@ impl Drop for Scene {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
                 runtime.map(|runtime| runtime.block_on(target.set_max_replicas(initial)))
             };
-            // A scene may be dropped inside a runtime, so this needs its own thread.
+            // A script may be dropped inside a runtime, so this needs its own thread.
             if !matches!(std::thread::spawn(set_back).join(), Ok(Ok(Ok(())))) {
                 self.say(format_args!("max-replicas could not be set back to {initial}"));
             }

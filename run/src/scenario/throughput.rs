@@ -28,16 +28,16 @@ pub struct Beat {
 
 /// A watch on the clients' successes.
 #[derive(Debug)]
-pub struct Pulse {
+pub struct ThroughputProbe {
     seen: Arc<Mutex<Beat>>,
     over: Arc<AtomicBool>,
 }
 
-impl Pulse {
+impl ThroughputProbe {
     /// Begins to watch.
-    pub fn feel(recording: Arc<Recording>) -> Self {
-        let pulse = Self { seen: Arc::default(), over: Arc::default() };
-        let (seen, over) = (Arc::clone(&pulse.seen), Arc::clone(&pulse.over));
+    pub fn measure(recording: Arc<Recording>) -> Self {
+        let probe = Self { seen: Arc::default(), over: Arc::default() };
+        let (seen, over) = (Arc::clone(&probe.seen), Arc::clone(&probe.over));
         tokio::spawn(async move {
             let (mut last, mut since, mut looked) =
                 (recording.succeeded(), Instant::now(), Instant::now());
@@ -54,7 +54,7 @@ impl Pulse {
                 }
             }
         });
-        pulse
+        probe
     }
 
     /// The measurements so far.
@@ -63,7 +63,7 @@ impl Pulse {
     }
 }
 
-impl Drop for Pulse {
+impl Drop for ThroughputProbe {
     fn drop(&mut self) {
         self.over.store(true, Ordering::Relaxed);
     }
