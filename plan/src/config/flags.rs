@@ -1,7 +1,7 @@
 //! The flags that repeat a configuration, those at their defaults left out.
 //!
 //! In: a configuration, and the one without any flags. Out: a command line as a person would type it, which gives the same
-//! configuration again (`cli/test` holds both to it).
+//! configuration again (tests in `src/cli` hold both to it).
 
 use super::{ATTACHED_PREFIX, Config, NemesisConfig, TargetConfig};
 

@@ -2,7 +2,7 @@
 //! PD brings every region back to its replicas.
 //!
 //! In: the cluster, and clients' words. Out: a pair of events of the nemesis in the history, `recovery`, from which the
-//! judge reads it (`src/recovery.rs`). Time is virtual, so a slow machine is no excuse: a cluster that does not recover
+//! judge reads it (`judge/src/recovery.rs`). Time is virtual, so a slow machine is no excuse: a cluster that does not recover
 //! has a bug.
 
 use crate::recording::{Client, Recording};

@@ -2,8 +2,9 @@
 //!
 //! Version 1 is a [`Spec`] as JSON: `{"format":"jepsen-tikv cluster spec","version":1,"tag":…,"keep-data":…,
 //! "shape":…,"host":…,"started-at":…,"pd":"HOST:PORT","dashboard":"http://…"}`. `pd` and `dashboard` are absent until
-//! the cluster serves. What runs where is in `cluster.json` beside it (`targets/embedded.rs`); whether it runs, and who
-//! supervises it, only in the user's state directory ([`targets::state`]): a directory may come from somebody else.
+//! the cluster serves. What runs where is in `cluster.json` beside it
+//! (`targets/src/embedded/cluster_file.rs`). Whether it runs, and who supervises it, stands only in
+//! the user's state directory ([`targets::state`]): a directory may come from somebody else.
 
 use super::directory::ClusterDirectory;
 use failure::Failure;
