@@ -4,6 +4,10 @@
 //! ("jepsen-tikv plan"), `version`, `tool-version`, `config` (the flags, units in the names) and `schedule` (the
 //! faults in the order of their beginnings), or a `scenario`. Its hash stands in the history's header. People may edit it: the
 //! schedule is carried out as it is written (`reading` refuses what makes no sense). `docs/plan.schema.json` is its schema.
+//!
+//! Decisions: every number has an upper bound in one table, `config/bounds.rs`, whether it comes from
+//! a flag, a plan or go-ycsb's properties. A plan that needs something its target does not offer is
+//! refused before anything starts.
 
 pub mod config;
 pub mod key_range;
