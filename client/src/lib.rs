@@ -5,6 +5,9 @@
 //! Two clients implement [`RawKv`]: [`TikvClient`] drives the crate that users use, [`DirectClient`] sends one RPC an
 //! operation and pages its own scans. [`PdHttp`] is PD's admin API, for whoever hurts or watches the cluster.
 //! This crate knows nothing of histories, faults or verdicts.
+//!
+//! A decision: *region not found* is unknown, not *not applied*. TiKV also says it of commands that
+//! a peer proposed before it was removed.
 
 mod attempts;
 mod cause;
