@@ -5,6 +5,10 @@
 //! names) and `schedule` (the faults in the order of their begins), or a `scenario`. Its hash
 //! stands in the history's header. People may edit it: the schedule is carried out as written
 //! (`reading` refuses plans that make no sense). `docs/plan.schema.json` is its schema.
+//!
+//! Decisions: every number has an upper bound in one table, `config/bounds.rs`, whether it comes
+//! from a flag, a plan or go-ycsb's properties. A plan that needs something its target does not
+//! offer is refused before anything starts.
 
 pub mod config;
 pub mod key_range;
