@@ -270,7 +270,7 @@ const ON_A_SIMULATIONS_WAY: [&str; 15] = [
     "run/src/counting.rs",
     "run/src/clock.rs",
     "nemesis/src/run.rs",
-    "nemesis/src/field.rs",
+    "nemesis/src/shared_state.rs",
     "nemesis/src/injection.rs",
     "nemesis/src/actions.rs",
     "nemesis/src/disturb.rs",
