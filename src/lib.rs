@@ -38,47 +38,10 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// A plan carried out, after it was said what it does to a cluster that somebody else started.
-fn planned(
-    plan: &plan::Plan,
-    runs_dir: &std::path::Path,
-    options: cli::RunOptions,
-) -> Result<Exit, Failure> {
-    if plan.config.target == plan::config::TargetConfig::Simulated {
-        return commands::simulate::command(plan, runs_dir, &options.judging(), options.told);
-    }
-    targets::consent::ask(plan)?;
-    commands::test::test(plan, runs_dir, options)
-}
-
-/// What `test` does: one run, or one part after another.
-fn test(args: &cli::TestArgs) -> Result<Exit, Failure> {
-    let mut config = args.config()?;
-    let Some(part_ms) = args.rotate_keys else {
-        return planned(&plan::Plan::draw(surveyed(config)?)?, &args.runs_dir, args.run_options()?);
-    };
-    campaigns::parts::prepare(&mut config, part_ms)?;
-    let plan = plan::Plan::draw(surveyed(config)?)?;
-    targets::consent::ask(&plan)?;
-    campaigns::parts::test(&plan, part_ms, &args.runs_dir, args.free())
-}
-
 fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
     match command {
-        cli::Command::Defects => {
-            for defect in cluster::defects::Defect::ALL {
-                let flags = campaigns::self_test::trials::of(defect).plan.flags;
-                let name = defect.name();
-                terminal::result(format_args!("{name}: {}", defect.breaks()));
-                terminal::result(format_args!(
-                    "    caught by: jepsen-tikv test {flags} --defect {name}"
-                ));
-                let shown = campaigns::self_test::evidence::of(defect);
-                terminal::result(format_args!("    shown by: {}", shown.evidence));
-                terminal::result(format_args!("    because {}", shown.reason));
-            }
-            Ok(Exit::Valid)
-        }
+        cli::Command::Defects => Ok(commands::defects::command()),
+        cli::Command::Nemeses => Ok(commands::nemeses::command()),
         cli::Command::Export(args) => commands::export::command(&args),
         cli::Command::Heal(args) => targets::heal::command(args.directory.as_deref()),
         cli::Command::InternalExec(args) => args.run(),
@@ -87,7 +50,7 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
         cli::Command::TargetCheck(args) => commands::target_check::command(&args),
         cli::Command::InternalStore(args) => args.run(),
         cli::Command::SelfTest(args) => campaigns::self_test::command(&args.self_test()?),
-        cli::Command::Test(args) => test(&args),
+        cli::Command::Test(args) => commands::test::command(&args),
         cli::Command::BenchRecording(args) => {
             commands::test::recording_cost(&plan::Plan::draw(args.config()?)?, &args.runs_dir)
         }
@@ -99,14 +62,14 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
             }
             let options =
                 cli::RunOptions { told: args.ending.told(), ..args.watching.run_options()? };
-            planned(&plan, &args.runs_dir, options)
+            commands::test::carry_out(&plan, &args.runs_dir, options)
         }
         cli::Command::Scenario(args) => {
             let (scenario, runs_dir) = (args.scenario()?, args.runs_dir.clone());
             let options =
                 cli::RunOptions { told: args.ending.told(), ..args.watching.run_options()? };
             let plan = plan::Plan::of_scenario(surveyed(args.config()?)?, scenario)?;
-            planned(&plan, &runs_dir, options)
+            commands::test::carry_out(&plan, &runs_dir, options)
         }
         cli::Command::Load(args) => commands::ycsb::load(&args),
         cli::Command::Ycsb(args) => commands::ycsb::run(&args),
@@ -114,8 +77,7 @@ fn dispatch(command: cli::Command) -> Result<Exit, Failure> {
         cli::Command::Fuzz(args) => campaigns::fuzz::command(&args.fuzzing()?),
         cli::Command::Simulate(args) => {
             let options = args.test.run_options()?;
-            let (plan, runs_dir) = (args.plan()?, args.runs_dir());
-            commands::simulate::command(&plan, &runs_dir, &options.judging(), options.told)
+            commands::test::carry_out(&args.plan()?, &args.runs_dir(), options)
         }
         cli::Command::Shrink(args) => campaigns::shrink::command(&args.shrinking()?),
         cli::Command::Doctor(args) => commands::doctor::command(&args),

@@ -1,14 +1,15 @@
-//! How much the program says beside its results, and in which form.
+//! The amount and the form of the program's messages besides its results.
 //!
-//! In: `-q`, `-v`, `--log-format`. Out: a subscriber of `tracing` that writes to stderr, and the notes on stderr silenced
-//! with `-q`. Results on stdout and the sentence of a failure are not affected.
+//! In: `-q`, `-v`, `--log-format`. Out: a subscriber of `tracing` that writes to stderr; with `-q`
+//! the notes on stderr are silenced. Results on stdout and the sentence of a failure are not
+//! affected.
 
 use crate::cli::{LogFormat, Verbosity};
 use terminal::Log;
 use tracing::Level;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
-/// Begins logging, once in a process.
+/// Starts logging, once in a process.
 pub fn begin(verbosity: &Verbosity) {
     terminal::silence_notes(verbosity.quiet);
     if verbosity.verbose > 0 {
@@ -21,17 +22,17 @@ pub fn begin(verbosity: &Verbosity) {
         (false, 2) => Level::DEBUG,
         (false, _) => Level::TRACE,
     };
-    // Libraries only with more than one -v: theirs is another program's log.
+    // Libraries log only with more than one -v: their messages are another program's log.
     let others = if level > Level::INFO { level } else { Level::ERROR };
     let ours = ["jepsen_tikv", "checker", "client", "cluster", "histories", "nemesis"];
     let filter = Targets::new()
         .with_default(LevelFilter::from_level(others))
         .with_targets(ours.map(|target| (target, level)));
     let log = Log { json: verbosity.log_format == LogFormat::Json };
-    // Without colours: an event is shown without whatever a terminal obeys.
+    // Without colours, so that an event contains nothing that a terminal obeys.
     let builder =
         tracing_subscriber::fmt().with_writer(move || log).with_ansi(false).with_max_level(level);
-    // Whoever is second (a process of the embedded cluster has its own) changes nothing.
+    // A second subscriber changes nothing; a process of the embedded cluster has its own.
     let _ = match verbosity.log_format {
         LogFormat::Text => install(builder.finish(), filter),
         LogFormat::Json => install(builder.json().finish(), filter),

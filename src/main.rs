@@ -1,4 +1,5 @@
-//! The program `jepsen-tikv`. All of it is in the library beside this, so that fuzz targets reach its readers.
+//! The program `jepsen-tikv`. Its code is in the library beside this, so that fuzz targets can call
+//! the parsers.
 
 use std::process::ExitCode;
 

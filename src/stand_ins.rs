@@ -1,9 +1,9 @@
-//! Stand-ins for real PD and TiKV: this binary, called by the name `pd-server` or `tikv-server`, takes their flags and
-//! configuration files and serves as the embedded PD or store.
-//!
-//! In: the real ones' command lines. Out: a process that serves until it is told to end, or a refusal of what the real
-//! one would refuse. It is how `--target binaries` and `playground` are tried where there is no TiKV. It honours
-//! addresses, directories, the log file, `max-replicas`, and, as far as the two profiles go, the length of a tick.
+//! Stand-ins for real PD and TiKV: this binary, called by the name `pd-server` or `tikv-server`,
+//! takes their flags and configuration files and serves as the embedded PD or store.
+//! In: the command lines of the real programs. Out: a process that serves until it is terminated,
+//! or a refusal of anything that the real one would refuse. The stand-ins test `--target binaries`
+//! and `playground` without TiKV. They honour addresses, directories, the log file, `max-replicas`,
+//! and, as far as the two profiles go, the length of a tick.
 
 use clap::Parser;
 use cluster::{defects::Defects, pd::PdConfig, profile::Profile, store::StoreConfig};
@@ -15,7 +15,7 @@ use std::{
     process::ExitCode,
 };
 
-/// The keys of TiKV's configuration that are known here; another one is taken for a slip.
+/// The known keys of TiKV's configuration; any other is taken for a mistake.
 const TIKV_KEYS: [&str; 18] = [
     "memory-usage-limit",
     "server.graceful-shutdown-timeout",
@@ -82,8 +82,8 @@ struct TikvFlags {
     log_file: Option<PathBuf>,
 }
 
-/// Serves, if this binary was called by one of those names; `None` = it was not. A process of the embedded cluster bears
-/// such a name too, but is told what it is by a hidden command.
+/// Serves, if this binary was called by one of those names; `None` = it was not. A process of the
+/// embedded cluster has such a name too, but a hidden command gives its role.
 pub fn run() -> Option<ExitCode> {
     let mut arguments = std::env::args_os();
     let program = arguments.next()?;
@@ -115,7 +115,7 @@ fn serve_pd(flags: PdFlags) -> Result<(), String> {
         client_addr: address
             .parse()
             .map_err(|error| format!("--client-urls {address}: {error}"))?,
-        // A real PD has no ticks to configure: what it waits for is the stores' to send.
+        // A real PD has no ticks to configure: it waits only for messages of the stores.
         profile: Profile::Fast,
         max_replicas: replicas.and_then(|replicas| u32::try_from(replicas).ok()).unwrap_or(3),
     };
@@ -140,13 +140,13 @@ fn serve_store(flags: TikvFlags) -> Result<(), String> {
         defects: Defects::default(),
         region_max_keys: None,
         enable_ttl: settings.get("storage.enable-ttl").and_then(toml::Value::as_bool) == Some(true),
-        // Real stores have leases; these confirm every read, which no client can tell.
+        // Real stores have leases; these confirm every read, and no client can see the difference.
         read: cluster::read_mode::ReadMode::default(),
     };
     cluster::store::run(config).map_err(|error| error.to_string())
 }
 
-/// A configuration file by dotted keys.
+/// Reads a configuration file by dotted keys.
 fn settings(path: Option<&Path>, known: &[&str]) -> Result<toml::Table, String> {
     let mut flat = toml::Table::new();
     let Some(path) = path else { return Ok(flat) };

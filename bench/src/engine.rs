@@ -29,9 +29,9 @@ pub struct Measured {
 pub fn in_memory(file: &Path, engine: Engine, repetitions: u32) -> Result<Measured, AnyError> {
     // In memory means all of it: the histories of the growth table are judged by `check`, which settles.
     let mut collector = Collector::new();
-    histories::source::open(file, histories::ReadOptions::default())?.hear(|event| {
+    histories::source::open(file, histories::ReadOptions::default())?.visit(|event| {
         collector
-            .hear(event)
+            .observe(event)
             .map_err(|reason| ReadError::Malformed { line: event.index + 2, reason })
     })?;
     let history = collector.finish();

@@ -1,8 +1,9 @@
-//! `replay`: a plan carried out again, once or many times, and how often it fails.
+//! `replay`: executes a plan again, once or many times, and measures how often it fails.
 //!
-//! In: a run directory or a plan. Out: once, a run like any other; many times, a line for each and the rate, compared with
-//! what the run showed if there is one. Real processes repeat the schedule, not the interleaving, so that a rate is all
-//! that can be said; in virtual time the plan decides everything, and the histories are compared byte for byte.
+//! In: a run directory or a plan. Out: once, a run like any other; many times, a line for each and
+//! the rate, compared with the anomalies of the original run if there is one. Real processes repeat
+//! the schedule, not the interleaving, so only a rate can be given. In virtual time the plan
+//! decides everything, and the histories are compared byte for byte.
 
 use crate::attempts::{Attempt, Attempts};
 use checker::Validity;
@@ -14,8 +15,8 @@ use run_directory::{RunDirectory, shown};
 use std::{collections::BTreeSet, fmt::Write as _, io::BufRead, path::Path};
 use targets::{consent, heal};
 
-/// Carries a plan out again so many times, and tells how many of them failed. `from` is the run or the plan that is
-/// repeated.
+/// Executes a plan several times, and reports how many runs failed. `from` is the run or the plan
+/// that is repeated.
 pub fn many(plan: &Plan, from: &Path, times: u32, runs_dir: &Path) -> Result<Exit, Failure> {
     consent::ask(plan)?;
     heal::before_a_run()?;
@@ -57,23 +58,23 @@ pub fn many(plan: &Plan, from: &Path, times: u32, runs_dir: &Path) -> Result<Exi
     Ok(rate.exit())
 }
 
-/// What a run showed, if it is one and was judged invalid.
+/// Returns the anomalies of a run directory whose run was judged invalid.
 pub fn shown_by(run: &Path) -> Option<Anomalies> {
     let judgement = judge::read_verdict(&RunDirectory::at(run.to_owned()))?;
     Some(Anomalies::of(&judgement)).filter(|anomalies| !anomalies.classes.is_empty())
 }
 
-/// How often a plan failed, and how.
+/// The rate and the kinds of a plan's failures.
 #[derive(Debug, Default)]
 pub struct Rate {
     valid: u32,
     unknown: u32,
     failed: Vec<Anomalies>,
-    /// Hashes of the histories, where these must be equal.
+    /// Hashes of the histories, in virtual time, where they must be equal.
     histories: BTreeSet<u32>,
 }
 
-/// What tells one history from another.
+/// Returns a hash of a history's events.
 fn hash(history: &Path) -> std::io::Result<u32> {
     let mut text = histories::jsonl::text(history)?;
     let mut hasher = crc32fast::Hasher::new();
@@ -89,7 +90,7 @@ fn hash(history: &Path) -> std::io::Result<u32> {
 }
 
 impl Rate {
-    /// Counts one more.
+    /// Counts one more attempt.
     pub fn count(&mut self, attempt: &Attempt, compare: bool) -> Result<(), Failure> {
         match attempt.validity() {
             Validity::Valid => self.valid += 1,
@@ -110,7 +111,7 @@ impl Rate {
         interrupt::said(valid + unknown + failed, Some(times.into()), "times", &outcomes)
     }
 
-    /// Invalid if any failed; valid if any was valid.
+    /// Returns invalid if any attempt failed; otherwise valid if any was valid.
     pub fn exit(&self) -> Exit {
         match (self.failed.is_empty(), self.valid) {
             (false, _) => Exit::Invalid,
@@ -119,7 +120,8 @@ impl Rate {
         }
     }
 
-    /// The rate, whether all of them showed the same, and whether that is what the run showed.
+    /// Returns lines with the rate, a comparison of the failures with each other, and one with the
+    /// original run.
     pub fn in_words(&self, original: Option<&Anomalies>) -> Vec<String> {
         let all = self.valid + self.unknown + self.failed.len() as u32;
         let mut said = format!("failed {} of {all}", self.failed.len());
@@ -148,7 +150,7 @@ impl Rate {
         lines
     }
 
-    /// What those that failed have in common.
+    /// Returns a sentence about what the failures have in common.
     fn alike(&self) -> String {
         let Some((first, others)) = self.failed.split_first() else { return String::new() };
         let (mut classes, mut keys) = (first.classes.clone(), first.keys.clone());

@@ -29,8 +29,8 @@ fn histories(suite: &str, initial: Option<&str>) -> Vec<History> {
         };
         let source =
             histories::source::open(file, histories::ReadOptions::default()).expect("readable");
-        let heard = source.hear(|event| {
-            collector.hear(event).expect("well-formed");
+        let heard = source.visit(|event| {
+            collector.observe(event).expect("well-formed");
             Ok::<(), histories::ReadError>(())
         });
         heard.expect("well-formed");

@@ -121,17 +121,17 @@ impl Collector {
         self.history.held()
     }
 
-    /// Takes the next event, as [`hear`](Self::hear) does.
+    /// Takes the next event, as [`observe`](Self::observe) does.
     #[expect(clippy::needless_pass_by_value, reason = "whoever owns an event is done with it here")]
     pub fn push(&mut self, event: Event) -> Result<(), MalformedReason> {
-        self.hear(event.borrowed())
+        self.observe(event.borrowed())
     }
 
     /// Takes the next event. It relies on the rules between events that every reader checks, and refuses what it
     /// could not go on with.
-    pub fn hear(&mut self, event: EventRef<'_>) -> Result<(), MalformedReason> {
+    pub fn observe(&mut self, event: EventRef<'_>) -> Result<(), MalformedReason> {
         let Process::Client(client) = event.process else {
-            self.history.faults.hear(event);
+            self.history.faults.observe(event);
             return Ok(());
         };
         let number = self.client_number(client);

@@ -22,7 +22,7 @@ struct Fault {
 
 impl Faults {
     /// Hears one event of the nemesis.
-    pub(crate) fn hear(&mut self, event: EventRef<'_>) {
+    pub(crate) fn observe(&mut self, event: EventRef<'_>) {
         let (WhatRef::FaultInvoke(f, value) | WhatRef::FaultComplete(f, value)) = event.what else {
             return;
         };

@@ -29,7 +29,7 @@ fn a_key_that_went_through_edn_has_the_same_verdict() {
             jsonl::open(&path).expect("readable").collect::<Result<_, _>>().expect("well-formed");
         let mut splitter = Splitter::default();
         for event in &events {
-            splitter.hear(event.borrowed());
+            splitter.observe(event.borrowed());
         }
         let keys = splitter.finish();
         let before = judged(Collector::new(), events);

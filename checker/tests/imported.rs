@@ -23,9 +23,9 @@ fn expected() -> BTreeMap<String, String> {
 fn judged(path: &Path, engine: Engine) -> Result<Validity, ReadError> {
     let source = source::open(path, ReadOptions::default())?;
     let mut collector = Collector::new();
-    source.hear(|event| {
+    source.visit(|event| {
         let line = event.index;
-        collector.hear(event).map_err(|reason| ReadError::Malformed { line, reason })
+        collector.observe(event).map_err(|reason| ReadError::Malformed { line, reason })
     })?;
     let options = Options { engine, ..Options::default() };
     Ok(check(&collector.finish(), &options).validity)

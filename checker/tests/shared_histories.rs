@@ -38,8 +38,8 @@ fn judged(file: &std::path::Path, initial: Option<&str>) -> Verdict {
     };
     let source =
         histories::source::open(file, histories::ReadOptions::default()).expect("readable");
-    let heard = source.hear(|event| {
-        collector.hear(event).expect("well-formed");
+    let heard = source.visit(|event| {
+        collector.observe(event).expect("well-formed");
         Ok::<(), histories::ReadError>(())
     });
     heard.unwrap_or_else(|error| panic!("{}: {error}", file.display()));

@@ -63,8 +63,8 @@ fn any_number_of_threads_gives_the_same_bytes() {
         pool.install(|| {
             let mut collector = Collector::new();
             let reader = Reader::new(file.as_bytes()).expect("a header");
-            let heard = reader.hear(|event| {
-                collector.hear(event).expect("well-formed");
+            let heard = reader.visit(|event| {
+                collector.observe(event).expect("well-formed");
                 Ok::<(), ReadError>(())
             });
             heard.expect("well-formed");

@@ -1,7 +1,8 @@
-//! The embedded cluster's defects: small, named, switchable departures from correctness, all off by default.
+//! The embedded cluster's defects: small, named, switchable departures from correctness, all off by
+//! default.
 //!
-//! Each exists so that anyone can see the tester catch it. Store logic asks [`Defects::has`] at the one place
-//! where the defect departs; nothing else in the program may depend on a defect.
+//! Each exists so that anyone can see the tester catch it. Store logic asks [`Defects::has`] at the
+//! one place where the defect departs; nothing else in the program may depend on a defect.
 
 use std::collections::BTreeSet;
 
@@ -10,13 +11,13 @@ use std::collections::BTreeSet;
 pub enum Defect {
     /// A leader answers reads without confirming that it still leads.
     StaleRead,
-    /// A lease is ten times as long as it may be.
+    /// A lease is ten times longer than is safe.
     LongLease,
     /// Any peer answers reads from its own copy.
     FollowerRead,
     /// A put is acknowledged as soon as the leader has it in its log.
     AckBeforeCommit,
-    /// Log and votes are promised to others up to a second before they are on disk.
+    /// Log entries and votes are promised to others up to a second before they are on disk.
     AckBeforeFsync,
     /// A restarted store applies old entries of its log again.
     ApplyTwice,
@@ -30,13 +31,14 @@ pub enum Defect {
     ForgetfulSnapshot,
     /// A split loses the last key of each new region.
     KeyLostInSplit,
-    /// A delete does not reach the disk.
+    /// A deletion does not reach the disk.
     DeleteResurrects,
     /// A scan that reaches a region's end drops its last key.
     ScanSkipsBoundary,
     /// A compare-and-swap that fails writes all the same.
     FailedCasWrites,
-    /// A compare-and-swap that finds its value when it is proposed is not compared again when it is applied.
+    /// A compare-and-swap that finds its value when it is proposed is not compared again when it is
+    /// applied.
     CasRace,
     /// Some puts are refused as "not leader" after they were proposed.
     PutReportsFailureButApplies,
@@ -47,7 +49,7 @@ pub enum Defect {
 pub struct Defects(BTreeSet<Defect>);
 
 impl Defect {
-    /// Every defect there is.
+    /// Every defect.
     pub const ALL: [Self; 16] = [
         Self::StaleRead,
         Self::LongLease,
@@ -67,7 +69,7 @@ impl Defect {
         Self::PutReportsFailureButApplies,
     ];
 
-    /// Its name on the command line.
+    /// The defect's name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::StaleRead => "stale-read",
@@ -89,7 +91,7 @@ impl Defect {
         }
     }
 
-    /// What it breaks, in one line.
+    /// The broken guarantee, in one line.
     pub fn breaks(self) -> &'static str {
         match self {
             Self::StaleRead => {
@@ -139,14 +141,14 @@ impl Defect {
         }
     }
 
-    /// The defect of that name.
+    /// Finds the defect of that name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|defect| defect.name() == name)
     }
 }
 
 impl Defects {
-    /// Whether a defect is on.
+    /// Returns true if a defect is on.
     pub fn has(&self, defect: Defect) -> bool {
         self.0.contains(&defect)
     }

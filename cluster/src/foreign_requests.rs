@@ -1,10 +1,12 @@
 //! Refuses HTTP requests that a foreign web page made a browser send.
 //!
-//! In: a request's `Host` and `Origin`. Out: the request, or 403 with a sentence. A page of somebody else can make a
-//! browser connect to this machine, but such a request bears the page's own origin, or, after DNS rebinding, the page's
-//! own name as host. So a request passes if each of the two is absent, names the loopback interface, or is the address
-//! that the server itself serves on, with any port. Tools such as curl and pd-ctl send no `Origin`; gRPC over HTTP/2,
-//! which no page can speak, sends no `Host`.
+//! In: a request's `Host` and `Origin`. Out: the request, or 403 with a sentence.
+//!
+//! A foreign page can make a browser connect to this machine. But such a request bears the page's
+//! own origin, or, after DNS rebinding, the page's own name as host. So a request passes if each of
+//! the two headers is absent, names the loopback interface, or is the address that the server
+//! itself serves on, with any port. Tools such as curl and pd-ctl send no `Origin`; gRPC over
+//! HTTP/2, which no page can speak, sends no `Host`.
 
 use axum::{
     Router,
@@ -15,7 +17,8 @@ use axum::{
 };
 use std::net::IpAddr;
 
-/// Lets only those requests to the routes that no foreign page has caused. `own` is the address that they are served on.
+/// Wraps routes so that requests caused by a foreign page are refused. `own` is the address that
+/// they are served on.
 pub fn refused(routes: Router, own: IpAddr) -> Router {
     routes.layer(from_fn(move |request: Request, next: Next| async move {
         match foreign_part(&request, Some(own)) {

@@ -1,8 +1,10 @@
-//! The embedded cluster: a small TiKV of stores and a PD that speaks TiKV's wire over real Raft.
+//! The embedded cluster: a small TiKV of stores and a PD that speaks TiKV's wire protocol over real
+//! Raft.
 //!
-//! In: the configurations of one process ([`pd::PdConfig`], [`store::StoreConfig`]). Out: a process that serves.
-//! Node logic is sans-IO, `step(now, input) -> outputs`, without clock, socket, file, thread or randomness inside;
-//! the drivers beside it bring those. This crate knows nothing of clients, histories or faults.
+//! In: the configurations of one process ([`pd::PdConfig`], [`store::StoreConfig`]). Out: a process
+//! that serves. Node logic is sans-IO, `step(now, input) -> outputs`, without clock, socket, file,
+//! thread or randomness inside; the drivers provide those. This crate knows nothing of clients,
+//! histories or faults.
 
 pub mod defects;
 pub mod foreign_requests;

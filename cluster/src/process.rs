@@ -1,30 +1,30 @@
-//! What every process of the embedded cluster does about its parent: say when it serves, and never outlive it; and its
-//! name.
+//! The shared duties of every process of the embedded cluster: announce that it serves, end with
+//! its parent, and set its name.
 //!
-//! A process prints one line of JSON, a [`Ready`], on its standard output once it serves; the parent reads the
-//! addresses that were picked from it. It asks the kernel for SIGKILL at its parent's death, which also ends a
-//! process that is stopped at that moment.
+//! A process prints one line of JSON, a [`Ready`], on its standard output once it serves; the
+//! parent reads the picked addresses from it. The process asks the kernel for SIGKILL at its
+//! parent's death, which also ends a process that is paused at that moment.
 
 use nix::sys::{prctl, signal::Signal};
 use serde::{Deserialize, Serialize};
 use std::{io::Write, net::SocketAddr};
 
-/// What a process says of itself once it serves.
+/// The announcement of a process that serves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "ready", rename_all = "lowercase")]
 pub enum Ready {
     /// A PD.
     Pd {
-        /// Where gRPC and HTTP are served.
+        /// The address of gRPC and HTTP.
         client_addr: SocketAddr,
     },
     /// A store.
     Store {
-        /// Its id, given by PD.
+        /// The store's id, given by PD.
         id: u64,
-        /// Where gRPC is served.
+        /// The address of gRPC.
         addr: SocketAddr,
-        /// Where `/status` and `/metrics` are served.
+        /// The address of `/status` and `/metrics`.
         status_addr: SocketAddr,
     },
 }
@@ -38,8 +38,8 @@ impl Ready {
     }
 }
 
-/// Asks the kernel to end this process with its parent, and leaves at once if the parent (`parent_pid`) is gone
-/// already: between a fork and this call nobody would have told us.
+/// Asks the kernel to end this process with its parent, and ends at once if the parent
+/// (`parent_pid`) is gone already. A death between the fork and this call sends no signal.
 pub fn die_with_parent(parent_pid: u32) -> std::io::Result<()> {
     prctl::set_pdeathsig(Signal::SIGKILL)?;
     if nix::unistd::getppid().as_raw() != parent_pid as i32 {

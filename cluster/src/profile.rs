@@ -1,7 +1,9 @@
-//! How fast time passes in the embedded cluster: every interval and timeout of stores and PD, in one place.
+//! The time scale of the embedded cluster: every interval and timeout of stores and PD, in one
+//! place.
 //!
-//! `tikv` has real TiKV's and PD's defaults, `fast` about a tenth of them, so that a test of a minute sees many
-//! elections. Both sides read the same [`Timing`], which keeps lease < election timeout true by construction.
+//! `tikv` has real TiKV's and PD's defaults, `fast` about a tenth of them, so that a test of a
+//! minute sees many elections. Both sides read the same [`Timing`], which keeps lease < election
+//! timeout true by construction.
 
 /// A named set of intervals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,29 +17,32 @@ pub enum Profile {
 /// Every interval of stores and PD. Milliseconds unless a name says otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timing {
-    /// One Raft tick.
+    /// The length of one Raft tick.
     pub raft_tick_ms: u64,
-    /// Ticks without a leader until a follower stands for election, at least.
+    /// The smallest number of ticks without a leader until a follower stands for election.
     pub election_ticks_min: usize,
-    /// The same, at most (exclusive).
+    /// The bound (exclusive) of the number of ticks without a leader until a follower stands for
+    /// election.
     pub election_ticks_max: usize,
     /// Ticks between a leader's heartbeats.
     pub heartbeat_ticks: usize,
-    /// How long a leader may answer reads after a majority confirmed it: below the least election timeout, as TiKV's
-    /// `raft-store-max-leader-lease` must be.
+    /// The time for which a leader may answer reads after a majority confirmed it: below the least
+    /// election timeout, as TiKV's `raft-store-max-leader-lease` must be.
     pub leader_lease_ms: u64,
-    /// Between a leader's unprompted heartbeats for its regions to PD.
+    /// The interval between a leader's unprompted heartbeats for its regions to PD.
     pub region_heartbeat_ms: u64,
-    /// Between a store's heartbeats to PD.
+    /// The interval between a store's heartbeats to PD.
     pub store_heartbeat_ms: u64,
-    /// Between two looks at whether a region has outgrown its limit, once it has
+    /// The interval between two checks of a region's size, once it has outgrown its limit
     /// (`split-region-check-tick-interval`).
     pub split_check_ms: u64,
-    /// PD says Disconnected after this long without a store heartbeat.
+    /// The time without a store heartbeat after which PD shows it as Disconnected.
     pub disconnected_ms: u64,
-    /// PD says Down, and replaces a store's replicas, after this long (`max-store-down-time`).
+    /// The time without a store heartbeat after which PD shows it as Down and replaces its replicas
+    /// (`max-store-down-time`).
     pub down_ms: u64,
-    /// PD looks over all regions for missing or surplus peers this often (`patrol-region-interval`).
+    /// The interval of PD's check of all regions for missing or surplus peers
+    /// (`patrol-region-interval`).
     pub patrol_ms: u64,
 }
 
@@ -50,7 +55,7 @@ impl Profile {
         }
     }
 
-    /// The profile of that name.
+    /// Finds the profile of that name.
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::Fast, Self::Tikv].into_iter().find(|profile| profile.name() == name)
     }
@@ -89,8 +94,9 @@ impl Profile {
 }
 
 impl Timing {
-    /// How fast and how slow clocks may run, parts in a million, for lease reads to be safe: a lease counted by the
-    /// slowest clock ends before an election timeout counted by the fastest one.
+    /// The largest clock drift, fast or slow, in parts per million, for which lease reads are safe.
+    /// Up to it, a lease counted by the slowest clock ends before an election timeout counted by
+    /// the fastest one.
     pub fn lease_drift_ppm_max(&self) -> u32 {
         // Each reading may be rounded by a millisecond.
         const ROUNDED_MS: u64 = 2;

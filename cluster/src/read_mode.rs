@@ -1,12 +1,12 @@
-//! How a leader makes sure that it still leads before it answers a read.
+//! The ways in which a leader ensures that it still leads before it answers a read.
 
-/// The way to be sure.
+/// A way to ensure leadership for reads.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ReadMode {
-    /// A majority confirms it for every round of reads (`ReadIndex`).
+    /// A majority confirms the leader for every round of reads (`ReadIndex`).
     #[default]
     ReadIndex,
-    /// A majority confirms it once, and for the length of a lease nobody else can be elected.
+    /// A majority confirms the leader once, and for the length of a lease no other can be elected.
     Lease,
 }
 
@@ -19,7 +19,7 @@ impl ReadMode {
         }
     }
 
-    /// The way of that name.
+    /// Finds the mode of that name.
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::ReadIndex, Self::Lease].into_iter().find(|mode| mode.name() == name)
     }

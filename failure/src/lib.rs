@@ -1,7 +1,7 @@
-//! How the program ends: each kind of end has its own exit code, and every failure is one sentence.
+//! The endings of the program: each kind has its own exit code, and every failure is one sentence.
 //!
-//! In: an error from anywhere. Out: the code for the shell and the sentence for stderr. The table in `--help`
-//! is made from this list, so that it cannot disagree.
+//! In: an error from anywhere. Out: the code for the shell and the sentence for stderr. The table
+//! in `--help` is made from this list, so that it cannot disagree.
 
 pub mod wall_clock;
 
@@ -14,7 +14,7 @@ pub enum Exit {
     Valid,
     /// A promise was broken.
     Invalid,
-    /// It cannot be said: a budget was exceeded, or the run tested nothing.
+    /// The result could not be decided: a budget was exceeded, or the run tested nothing.
     Unknown,
     /// No answer was wrong, but after the last healing a simulated cluster did not serve again.
     Stuck,
@@ -22,18 +22,19 @@ pub enum Exit {
     Usage,
     /// A history is malformed: it is refused, not judged.
     Malformed,
-    /// A file that was named cannot be read.
+    /// A given file cannot be read.
     NoInput,
     /// The tester itself failed.
     Software,
     /// The target or a disk failed.
     TargetOrDisk,
-    /// Ended by a second Ctrl-C or SIGTERM, or by the first before clients and faults began: nothing is judged.
+    /// Interrupted by a second Ctrl-C or SIGTERM, or by the first before clients and faults began:
+    /// nothing is judged.
     Interrupted,
 }
 
 impl Exit {
-    /// Every way, in the order of the table.
+    /// Every ending, in the order of the table.
     pub const ALL: [Self; 10] = [
         Self::Valid,
         Self::Invalid,
@@ -90,11 +91,12 @@ impl Exit {
 /// A failure that ends the program: its kind, and a sentence that says what to do.
 #[derive(Debug)]
 pub struct Failure {
-    /// How the program ends.
+    /// The ending of the program.
     pub exit: Exit,
     /// The whole sentence.
     pub sentence: String,
-    /// It has lines of its own, as the command line's parser gives them; otherwise it is one line, whatever is in it.
+    /// True if the sentence has several lines, as from the command line's parser; otherwise it is
+    /// printed as one line, even if it contains line breaks.
     pub has_lines: bool,
 }
 
@@ -104,17 +106,17 @@ impl Failure {
         Self { exit, sentence: sentence.to_string(), has_lines: false }
     }
 
-    /// The command line is wrong.
+    /// A failure because the command line is wrong.
     pub fn usage(sentence: impl fmt::Display) -> Self {
         Self::new(Exit::Usage, sentence)
     }
 
-    /// The target or a disk failed.
+    /// A failure of the target or a disk.
     pub fn target_or_disk(sentence: impl fmt::Display) -> Self {
         Self::new(Exit::TargetOrDisk, sentence)
     }
 
-    /// The tester itself failed.
+    /// A failure of the tester itself.
     pub fn software(sentence: impl fmt::Display) -> Self {
         Self::new(Exit::Software, sentence)
     }

@@ -1,12 +1,12 @@
-//! The machine's wall clock, which counts for nothing here: but where a moment before 1970 would end
-//! a process, it is refused.
+//! Checks the machine's wall clock. It is not used for any result, but a time before 1970 would
+//! abort a process, and is refused.
 //!
 //! In: the clock. Out: nothing, or one sentence.
 
 use crate::Failure;
 use std::time::SystemTime;
 
-/// Refuses a clock that says a time before 1970: the storage engine and the HTTP servers abort on it.
+/// Refuses a clock before 1970: the storage engine and the HTTP servers abort on it.
 pub fn refuse_before_1970() -> Result<(), Failure> {
     refuse(SystemTime::now())
 }

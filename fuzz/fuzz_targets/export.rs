@@ -12,7 +12,7 @@ fuzz_target!(|bytes: &[u8]| {
     let Ok(reader) = Reader::new(bytes) else { return };
     let mut splitter = Splitter::default();
     for event in reader.map_while(Result::ok) {
-        splitter.hear(event.borrowed());
+        splitter.observe(event.borrowed());
     }
     for (key, calls) in splitter.finish().calls {
         let text = edn::text(&String::from_utf8_lossy(&key), &calls);

@@ -9,7 +9,7 @@ fuzz_target!(|bytes: &[u8]| {
     let one_by_one: Vec<_> = reader.map(|event| event.is_ok()).collect();
     let mut heard = 0;
     let reader = Reader::new(std::io::Cursor::new(bytes.to_vec())).expect("it was read before");
-    let ended = reader.hear(|_| {
+    let ended = reader.visit(|_| {
         heard += 1;
         Ok::<(), ReadError>(())
     });

@@ -1,7 +1,8 @@
-//! Tells a history's format from its beginning, by parsing it.
+//! Detects a history's format by parsing its beginning.
 //!
-//! In: a source, and the format if the user named it. Out: the format, and how its JSON is laid out; or the reason why it is no
-//! history. However few bytes arrive at once, and however long a log says other things first, it reads on until it knows.
+//! In: a source, and the format if the user named it. Out: the format and the layout of its JSON,
+//! or the reason that it is no history. It reads on until the format is clear, however few bytes
+//! arrive at once, and however many lines a log has before its first event.
 
 use std::io::{self, BufRead};
 
@@ -10,20 +11,21 @@ use crate::import::{Edn, EdnError, EdnReader, is_event_line};
 use crate::peeked::Peeked;
 use crate::source::Format;
 
-/// So much is looked at first.
+/// The number of bytes read first.
 const FIRST_BYTES: usize = 64 << 10;
-/// A log that says nothing of a history for so long is none.
+/// A log without a sign of a history in this many bytes is none.
 const BYTES_MAX: usize = 256 << 20;
 
-/// How a history begins.
+/// The format of a history, and its layout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Beginning {
     pub(crate) format: Format,
-    /// In our own format: every event is one line. Otherwise the JSON is laid out in another way.
+    /// True if every event is one line, in our own format. Otherwise the JSON is laid out in
+    /// another way.
     pub(crate) is_lines: bool,
 }
 
-/// Looks at the beginning of a source. A byte order mark is taken from it.
+/// Examines the beginning of a source, and removes a byte order mark from it.
 pub(crate) fn look(
     source: &mut Peeked<impl BufRead>,
     named: Option<Format>,
@@ -41,7 +43,7 @@ pub(crate) fn look(
         let text = String::from_utf8_lossy(source.held());
         let text = text.trim_start();
         let told = match named {
-            // Only the layout is open.
+            // Only the layout is unknown.
             Some(format) => match json(text, is_all) {
                 _ if format != Format::Jsonl => Told::Is(format, true),
                 Told::Is(Format::Jsonl, is_lines) => Told::Is(format, is_lines),
@@ -61,7 +63,7 @@ pub(crate) fn look(
     }
 }
 
-/// Holds so many bytes. A compressed file whose end is missing ends there.
+/// Buffers this many bytes. A compressed file whose end is missing ends there.
 fn hold(source: &mut Peeked<impl BufRead>, bytes: usize) -> io::Result<bool> {
     match source.hold(bytes) {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && !source.held().is_empty() => {
@@ -71,19 +73,19 @@ fn hold(source: &mut Peeked<impl BufRead>, bytes: usize) -> io::Result<bool> {
     }
 }
 
-/// What is known of a beginning.
+/// The result of examining a beginning.
 enum Told {
     /// The format, and true if every event is one line.
     Is(Format, bool),
-    /// It is something else.
+    /// The file is something else.
     Foreign(String),
-    /// It is not of the kind that was asked for.
+    /// The file is not of the tried kind.
     No,
     /// The beginning is too short to tell.
     More,
 }
 
-/// Why bytes are no text, if they are none.
+/// The reason that bytes are no text; `None` if they are text.
 fn no_text(beginning: &[u8]) -> Option<&'static str> {
     let utf_16 = "it is UTF-16 text: convert it to UTF-8 (iconv -f UTF-16 -t UTF-8)";
     match beginning {
@@ -123,7 +125,7 @@ fn guess(text: &str, is_all: bool) -> Told {
     if found { Told::Is(Format::Log, true) } else { Told::More }
 }
 
-/// JSON objects, told by the fields of the first.
+/// Detects a format of JSON objects by the fields of the first object.
 fn json(text: &str, is_all: bool) -> Told {
     let more = if is_all { Told::No } else { Told::More };
     let in_array = text.strip_prefix('[');
@@ -171,7 +173,7 @@ fn json(text: &str, is_all: bool) -> Told {
 /// The fields of a JSON object's beginning.
 struct Object<'a> {
     fields: Vec<&'a str>,
-    /// Where it ends, if it does.
+    /// The offset of the object's end, if it is there.
     end: Option<usize>,
 }
 
@@ -211,7 +213,7 @@ impl<'a> Object<'a> {
     }
 }
 
-/// A map, or a vector or list of maps.
+/// Detects EDN: a map, or a vector or list of maps.
 fn edn(text: &str, is_all: bool) -> Told {
     if !text.starts_with(['[', '(', '{', '#', ';']) {
         return Told::No;
@@ -237,7 +239,7 @@ fn edn(text: &str, is_all: bool) -> Told {
     });
     match first {
         Err(EdnError::Torn) if !is_all => Told::More,
-        // What is wrong with the last two, and on which line, its reader says.
+        // The reader of EDN reports these errors with their line.
         Ok(None | Some(Edn::Map(_))) | Err(EdnError::TooDeep | EdnError::Torn) => {
             Told::Is(Format::Edn, true)
         }

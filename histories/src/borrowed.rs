@@ -1,8 +1,9 @@
-//! Events that borrow their bytes, for whoever reads millions of them and keeps few.
+//! Events that borrow their bytes, for readers of millions of events that keep few.
 //!
-//! In: an [`Event`], or the bytes of a line. Out: the same event without a copy. The operations that nearly all lines
-//! are about (get, put, delete, CAS) are spelled out; all others stand behind [`OperationRef::Other`]. An error's text
-//! and attempts are not here: nobody judges them.
+//! In: an [`Event`], or the bytes of a line. Out: the same event without a copy. The operations of
+//! nearly all lines (get, put, delete, CAS) are spelled out; all others are in
+//! [`OperationRef::Other`]. An error's text and attempts are left out: they do not matter to a
+//! verdict.
 
 use serde_json::Value as Json;
 
@@ -16,9 +17,9 @@ pub struct EventRef<'a> {
     pub index: u64,
     /// Nanoseconds since the run's start.
     pub time_ns: u64,
-    /// Who.
+    /// The client or nemesis.
     pub process: Process,
-    /// What.
+    /// The content of the event.
     pub what: WhatRef<'a>,
 }
 
@@ -29,13 +30,14 @@ pub enum WhatRef<'a> {
     Invoke(OperationRef<'a>),
     /// A client's open operation ends.
     Complete(OperationRef<'a>, OutcomeRef<'a>),
-    /// A fault begins: its name and whom it is about.
+    /// A fault begins: its name, and its victims.
     FaultInvoke(&'a str, &'a Json),
-    /// A fault's step ends: its name and what was seen of it.
+    /// A fault's step ends: its name, and its observed effect.
     FaultComplete(&'a str, &'a Json),
 }
 
-/// An [`Operation`], borrowed. Each operation has one form only, so that equal operations are equal here.
+/// An [`Operation`], borrowed. Each operation has one form only, so that equal operations are equal
+/// here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OperationRef<'a> {
     /// Reads one key.
@@ -59,9 +61,9 @@ pub enum OperationRef<'a> {
     Cas {
         /// The key compared and written.
         key: &'a [u8],
-        /// What must be there; `None` = absent.
+        /// The value that must be there; `None` = absent.
         expected: Option<&'a [u8]>,
-        /// What is there afterwards, if it was as expected.
+        /// The value afterwards, if the expected one was there.
         new: &'a [u8],
     },
     /// Any other operation.
@@ -71,11 +73,11 @@ pub enum OperationRef<'a> {
 /// An [`Outcome`], borrowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutcomeRef<'a> {
-    /// It took effect and was answered.
+    /// The operation took effect and was answered.
     Ok(AnswerRef<'a>),
-    /// It certainly took no effect.
+    /// The operation certainly took no effect.
     Fail,
-    /// Whether it took effect is unknown.
+    /// It is unknown whether the operation took effect.
     Info,
 }
 
@@ -86,11 +88,11 @@ pub enum AnswerRef<'a> {
     Got(Option<&'a [u8]>),
     /// Done.
     Done,
-    /// To a CAS: whether it swapped, and what was there before it.
+    /// To a CAS.
     Cas {
-        /// Whether the new value was written.
+        /// True if the new value was written.
         swapped: bool,
-        /// What was there before; `None` = absent.
+        /// The value before; `None` = absent.
         previous: Option<&'a [u8]>,
     },
     /// Any other answer.
@@ -98,7 +100,7 @@ pub enum AnswerRef<'a> {
 }
 
 impl Event {
-    /// This event, borrowed.
+    /// Borrows this event.
     pub fn borrowed(&self) -> EventRef<'_> {
         let Self { index, time_ns, process, .. } = *self;
         let what = match &self.what {
@@ -119,7 +121,7 @@ impl Event {
 }
 
 impl Operation {
-    /// This operation, borrowed.
+    /// Borrows this operation.
     pub fn borrowed(&self) -> OperationRef<'_> {
         match self {
             Self::Get { key } => OperationRef::Get { key },
@@ -134,7 +136,7 @@ impl Operation {
 }
 
 impl Answer {
-    /// This answer, borrowed.
+    /// Borrows this answer.
     pub fn borrowed(&self) -> AnswerRef<'_> {
         match self {
             Self::Got(value) => AnswerRef::Got(value.as_deref()),

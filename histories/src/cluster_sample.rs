@@ -1,8 +1,9 @@
-//! One look at a cluster: pure data, with the field names that the pages and `cluster-samples.jsonl` use.
+//! A sample of a cluster's state: pure data, with the field names that the pages and
+//! `cluster-samples.jsonl` use.
 //!
 //! # `cluster-samples.jsonl`, version 1
 //!
-//! A line for each look, about one a second while a run goes, each a JSON object:
+//! One line per sample, about one a second during a run, each a JSON object:
 //!
 //! | field | what |
 //! |---|---|
@@ -18,50 +19,50 @@
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What a process does.
+/// The state of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProcessWord {
-    /// It runs.
+    /// The process runs.
     Running,
-    /// It is stopped (SIGSTOP).
+    /// The process is stopped (SIGSTOP).
     Stopped,
-    /// It is gone.
+    /// The process is gone.
     Gone,
 }
 
-/// A store's process, as whoever knows it sees it.
+/// The observed state of a store's process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProcessSeen {
     /// The store's id.
     pub store: u64,
-    /// Its PID; `None` while it does not run.
+    /// The PID; `None` while the process does not run.
     pub pid: Option<u32>,
-    /// What it does.
+    /// The state of the process.
     pub state: ProcessWord,
 }
 
 /// A store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoreSeen {
-    /// Its id.
+    /// The store's id.
     pub id: u64,
-    /// Where clients reach it.
+    /// The address for clients.
     pub address: String,
-    /// Where its status is served, as PD says.
+    /// The address of its status server, as PD reports it.
     pub status_address: String,
-    /// PD's word for it; `unknown` while PD does not answer.
+    /// The state that PD reports; `unknown` while PD does not answer.
     pub state: String,
-    /// How many regions it leads, as PD says.
+    /// The number of regions that it leads, as PD reports.
     pub leaders: u64,
-    /// How many regions it has a peer of, as PD says.
+    /// The number of regions of which it has a peer, as PD reports.
     pub regions: u64,
-    /// Whether its status port answered.
+    /// True if its status port answered.
     pub answers: bool,
-    /// What its process does, where that is known.
+    /// The state of its process, if known.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub process: Option<ProcessWord>,
-    /// Its PID, where that is known.
+    /// The PID of its process, if known.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub pid: Option<u32>,
 }
@@ -69,52 +70,54 @@ pub struct StoreSeen {
 /// A region.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RegionSeen {
-    /// Its id.
+    /// The region's id.
     pub id: u64,
-    /// The store of its leader, if PD knows one.
+    /// The store of the leader, if PD knows one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub leader: Option<u64>,
-    /// The stores of its voters.
+    /// The stores of the voters.
     pub voters: Vec<u64>,
-    /// The stores of its other peers.
+    /// The stores of the other peers.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub learners: Vec<u64>,
-    /// Its bounds, readable; left out of `cluster-samples.jsonl`.
+    /// The region's bounds, readable; left out of `cluster-samples.jsonl`.
     #[serde(skip_serializing_if = "String::is_empty", default)]
     pub range: String,
-    /// About how many keys it has, as PD says.
+    /// The approximate number of keys, as PD reports.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub keys: Option<u64>,
 }
 
-/// How fast one kind of request went since the look before, over all stores that answered.
+/// The rate and latency of one kind of request since the sample before, over all stores that
+/// answered.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct OperationSeen {
     /// Requests a second.
     pub per_s: f64,
-    /// Their mean duration in the stores, milliseconds.
+    /// The mean duration in the stores, milliseconds.
     pub mean_ms: f64,
-    /// Half took at most so long, milliseconds; interpolated in the histogram's bucket, as Prometheus does.
+    /// The median duration, milliseconds; interpolated in the histogram's bucket, as Prometheus
+    /// does.
     pub p50_ms: f64,
-    /// 99 in a hundred took at most so long, milliseconds.
+    /// The 99th percentile of the duration, milliseconds.
     pub p99_ms: f64,
 }
 
-/// One look at a cluster.
+/// A sample of a cluster's state.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
-    /// When, milliseconds since 1970.
+    /// The time in milliseconds since 1970.
     pub at_ms: u64,
-    /// When, nanoseconds since the run's start; absent outside a run.
+    /// The time in nanoseconds since the run's start; absent outside a run.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub run_ns: Option<u64>,
-    /// Why PD did not answer.
+    /// The reason that PD did not answer.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub pd_error: Option<String>,
     /// Every store, by id.
     pub stores: Vec<StoreSeen>,
-    /// Every region, by lower bound; those of the last answer while PD does not answer.
+    /// Every region, by lower bound; while PD does not answer, the regions of its last answer.
     pub regions: Vec<RegionSeen>,
-    /// Requests to the stores, by gRPC name; kinds that never came are not there.
+    /// Requests to the stores, by gRPC name; kinds that never came are missing.
     pub operations: BTreeMap<String, OperationSeen>,
 }

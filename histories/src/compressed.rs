@@ -1,8 +1,9 @@
-//! Compressed files: zstd and gzip are uncompressed while they are read; other kinds of archives are refused by name.
+//! Compressed files: zstd and gzip are uncompressed while they are read; other kinds of archives
+//! are refused by name.
 //!
-//! In: bytes, as they come, a few at a time or many. Out: plain bytes. The kind is told from the first bytes, not from a name.
-//! Damage is an error of the kind [`io::ErrorKind::InvalidData`] that says what is damaged; a missing end is
-//! [`io::ErrorKind::UnexpectedEof`].
+//! In: bytes, as they come, a few at a time or many. Out: plain bytes. The kind is detected from
+//! the first bytes, not from a name. Damage is an error of the kind [`io::ErrorKind::InvalidData`]
+//! that says what is damaged; a missing end is [`io::ErrorKind::UnexpectedEof`].
 
 use std::io::{self, BufRead, BufReader, Read};
 
@@ -11,10 +12,10 @@ use flate2::bufread::MultiGzDecoder;
 use crate::peeked::Peeked;
 
 const BUFFER_BYTES: usize = 1 << 20;
-/// So many bytes tell every kind but tar.
+/// The number of bytes that identify every kind but tar.
 const MAGIC_BYTES: usize = 6;
 
-/// Kinds that are not read, how they begin, and what to do about them.
+/// Kinds that are refused: their first bytes, and advice to the user.
 const FOREIGN: [(&[u8], &str); 6] = [
     (b"PK\x03\x04", "a zip archive: unpack it and name what is in it"),
     (b"BZh", "compressed with bzip2: uncompress it with bunzip2"),
@@ -62,7 +63,8 @@ fn invalid(reason: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, reason)
 }
 
-/// A decoder whose complaints about its input are told apart from errors of the disk, and repeated to whoever reads on.
+/// A decoder that marks errors of its input apart from errors of the disk, and repeats them on
+/// later reads.
 struct Uncompressed<D> {
     decoder: D,
     kind: &'static str,
@@ -97,7 +99,7 @@ mod tests {
     use super::*;
     use std::io::{Cursor, Write};
 
-    /// Gives one byte at a time, as a slow pipe does.
+    /// Returns one byte at a time, as a slow pipe does.
     struct Slow(Cursor<Vec<u8>>);
 
     impl Read for Slow {
@@ -142,7 +144,7 @@ mod tests {
     fn damage_and_missing_ends_are_told_apart_and_other_kinds_are_named() {
         let text: Vec<u8> = (0..100_000_u32).flat_map(u32::to_le_bytes).collect();
         let zstd = zstd::encode_all(text.as_slice(), 1).expect("memory");
-        // The header of a block of zstd; anywhere in gzip, which has a checksum.
+        // Damage in the header of a zstd block; anywhere in gzip, which has a checksum.
         for (compressed, at) in [(gzip(&text), 1000), (zstd, 6)] {
             let cut = &compressed[..compressed.len() / 2];
             let error = read(cut).map(|plain| plain.len()).expect_err("cut");

@@ -1,22 +1,23 @@
-//! Why a file is not read as a history: [`ReadError`], each variant one clear sentence with a line number.
+//! The reason that a file is not read as a history: [`ReadError`], each variant one clear sentence
+//! with a line number.
 //!
-//! In: what the readers met. Out: an error that the caller shows as it is. A malformed history is an error and
-//! never a verdict. This file does not know which format was read.
+//! In: the findings of the readers. Out: an error that the caller shows unchanged. A malformed
+//! history is an error and never a verdict. This file does not know which format was read.
 
 use std::io;
 
 use crate::event::ClientId;
 
-/// Why a history could not be read.
+/// The reason that a history could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The file could not be opened or read.
     #[error("cannot read the history: {0}")]
     Io(#[source] io::Error),
-    /// The file is something else.
+    /// The file is not a history.
     #[error("not a history: {reason}")]
     Foreign {
-        /// What was expected and what is there.
+        /// The expected content, and the actual one.
         reason: String,
     },
     /// The format is ours, the version is not.
@@ -25,8 +26,8 @@ pub enum ReadError {
         /// The version that the header names.
         found: u64,
     },
-    /// The last line is incomplete: the writer was killed in the middle of it. Every event before it was read,
-    /// and the caller decides whether they are worth anything without the rest.
+    /// The last line is incomplete: the writer was killed in the middle of it. Every event before
+    /// it was read, and the caller decides whether they are worth anything without the rest.
     #[error(
         "line {line}: the history ends in the middle of a line (its writer was killed, or the copy is incomplete)"
     )]
@@ -39,7 +40,7 @@ pub enum ReadError {
     Malformed {
         /// The line, counted from 1.
         line: u64,
-        /// What is wrong with it.
+        /// The broken rule.
         reason: MalformedReason,
     },
 }
@@ -56,7 +57,7 @@ impl From<io::Error> for ReadError {
     }
 }
 
-/// What is wrong with one line of a history.
+/// The fault in one line of a history.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MalformedReason {
     /// The line does not parse, or a value has the wrong shape.
@@ -65,15 +66,15 @@ pub enum MalformedReason {
     /// An event's `type` is none of the four.
     #[error("unknown type \"{0}\" (known: invoke, ok, fail, info)")]
     UnknownType(String),
-    /// An operation that we do not know.
+    /// An unknown operation.
     #[error("unknown operation \"{0}\"")]
     UnknownOperation(String),
     /// Indexes must be 0, 1, 2 … .
     #[error("index {found} where {expected} is due")]
     Index {
-        /// The index that is due.
+        /// The expected index.
         expected: u64,
-        /// The index that stands there.
+        /// The index in the file.
         found: u64,
     },
     /// A completion without an open operation.
@@ -92,7 +93,7 @@ pub enum MalformedReason {
         /// The time of this event.
         now_ns: u64,
     },
-    /// A time that is too large to be calculated with.
+    /// A time that is too large to calculate with.
     #[error("the time {0} ns lies beyond what a history can hold (2^63 ns, 292 years)")]
     TimeTooLarge(u64),
     /// A completion names another operation, key or value than its invocation.
@@ -100,9 +101,9 @@ pub enum MalformedReason {
     OtherOperation {
         /// The client.
         client: ClientId,
-        /// What the completion says.
+        /// The operation in the completion.
         returned: String,
-        /// What was invoked.
+        /// The invoked operation.
         open: String,
     },
 }

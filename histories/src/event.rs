@@ -1,11 +1,12 @@
-//! One line of a history: an operation or a fault that began or ended.
+//! One line of a history: the beginning or the end of an operation or a fault.
 //!
-//! Pure data; `index` is given by the recorder in the order of recording, `time_ns` comes from the run's one
-//! monotonic clock and is authoritative.
+//! Pure data. `index` is assigned by the recorder in the order of recording; `time_ns` comes from
+//! the run's one monotonic clock and is authoritative.
 
 use crate::operation::{Answer, Operation};
 
-/// A logical sequential client (Jepsen's *process*). It is retired after an `info` and replaced by a fresh id.
+/// A logical sequential client (Jepsen's *process*). It is retired after an `info` and replaced by
+/// a fresh id.
 pub type ClientId = u64;
 
 /// The first line of a history file: free fields beside the format and its version.
@@ -15,7 +16,7 @@ pub struct Header {
     pub fields: serde_json::Map<String, serde_json::Value>,
 }
 
-/// Who an event is about.
+/// The subject of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Process {
     /// A client.
@@ -24,52 +25,52 @@ pub enum Process {
     Nemesis,
 }
 
-/// How an operation ended.
+/// The outcome of an operation.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// It took effect and was answered.
+    /// The operation took effect and was answered.
     Ok(Answer),
-    /// It certainly took no effect.
+    /// The operation certainly took no effect.
     Fail,
-    /// Whether it took effect is unknown.
+    /// It is unknown whether the operation took effect.
     Info,
 }
 
-/// What an event says.
+/// The content of an event.
 #[derive(Debug, Clone, PartialEq)]
 pub enum What {
     /// A client begins an operation.
     Invoke(Operation),
     /// A client's open operation ends. The operation is the one invoked.
     Complete(Operation, Outcome),
-    /// A fault begins (`type` invoke): its kind (`pause`, `kill`, …) and whom it is about.
+    /// A fault begins (`type` invoke).
     FaultInvoke {
         /// The fault's name, a history file's `f`.
         f: String,
-        /// Whom: stores by id, address, PID, role; how long.
+        /// The victims (stores by id, address, PID, role) and the length.
         value: serde_json::Value,
     },
-    /// A fault's step ends (`type` info): what was seen of it.
+    /// A fault's step ends (`type` info).
     FaultComplete {
         /// The fault's name, a history file's `f`.
         f: String,
-        /// What was seen: process states, leaders and replicas before and after.
+        /// The observed effect: process states, leaders and replicas before and after.
         value: serde_json::Value,
     },
 }
 
-/// One try of an operation, as the client saw it.
+/// One attempt of an operation, as the client saw it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Attempt {
-    /// The store asked, if known.
+    /// The store that was asked, if known.
     pub store: Option<u64>,
-    /// The region asked, if known.
+    /// The region that was asked, if known.
     pub region: Option<u64>,
-    /// When it began, nanoseconds since the run's start.
+    /// The time of its beginning, nanoseconds since the run's start.
     pub begin_ns: u64,
-    /// When it ended, nanoseconds since the run's start.
+    /// The time of its end, nanoseconds since the run's start.
     pub end_ns: u64,
-    /// What went wrong; `None` = nothing.
+    /// The error; `None` = success.
     pub error: Option<String>,
 }
 
@@ -80,12 +81,12 @@ pub struct Event {
     pub index: u64,
     /// Nanoseconds since the run's start, from one monotonic clock.
     pub time_ns: u64,
-    /// Who.
+    /// The client or nemesis.
     pub process: Process,
-    /// What.
+    /// The content of the event.
     pub what: What,
     /// The error's text, for `fail` and `info`.
     pub error: Option<String>,
-    /// The tries behind a completion, where the client records them.
+    /// The attempts behind a completion, if the client records them.
     pub attempts: Vec<Attempt>,
 }

@@ -1,7 +1,8 @@
 //! Folders of other projects that hold a history.
 //!
-//! In: a folder. Out: the files in it that are the history: of a test of Jepsen `history.edn`, else `history.txt`, else `jepsen.log`;
-//! of a report of etcd's robustness tests `client-*/operations.json`, which are one history together.
+//! In: a folder. Out: the files in it that are the history. For a test of Jepsen: `history.edn`,
+//! else `history.txt`, else `jepsen.log`. For a report of etcd's robustness tests:
+//! `client-*/operations.json`, which are one history together.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ const JEPSEN: [&str; 3] = ["history.edn", "history.txt", "jepsen.log"];
 const OPERATIONS: &str = "operations.json";
 const CLIENT: &str = "client-";
 
-/// What a folder holds.
+/// The content of a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Holds {
     /// A history in one file.
@@ -21,7 +22,7 @@ pub(crate) enum Holds {
     Nothing,
 }
 
-/// The history in a folder.
+/// Finds the history in a folder.
 pub(crate) fn history_in(folder: &Path) -> io::Result<Holds> {
     if let Some(file) = JEPSEN.iter().map(|name| folder.join(name)).find(|path| path.is_file()) {
         return Ok(Holds::One(file));
@@ -34,7 +35,7 @@ pub(crate) fn history_in(folder: &Path) -> io::Result<Holds> {
     Ok(if operations.is_file() { Holds::One(operations) } else { Holds::Nothing })
 }
 
-/// The report that holds the operations of this client and of others, if it is one client's file of several.
+/// The folder of the report around a client's file, if the report has files of several clients.
 pub(crate) fn report_around(path: &Path) -> Option<PathBuf> {
     let path = std::path::absolute(path).ok()?;
     let client = path.parent().filter(|_| path.ends_with(OPERATIONS))?;
@@ -43,7 +44,7 @@ pub(crate) fn report_around(path: &Path) -> Option<PathBuf> {
     (clients_in(report).ok()?.len() > 1).then(|| report.to_owned())
 }
 
-/// The operations of etcd's clients, in the order of their numbers.
+/// The files of etcd's clients, in the order of their numbers.
 fn clients_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut clients = Vec::new();
     for entry in std::fs::read_dir(folder)? {

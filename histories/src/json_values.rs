@@ -1,6 +1,7 @@
-//! JSON values one behind the other, on a line each or over several, or as one array.
+//! A sequence of JSON values, on a line each or over several, or as one array.
 //!
-//! In: text. Out: each value's text and the line that it begins on. What the values mean is for the caller.
+//! In: text. Out: each value's text and the line that it begins on. The meaning of the values is
+//! left to the caller.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -21,7 +22,7 @@ impl<'a> JsonValue<'a> {
     }
 }
 
-/// The values of a text, and what ends them if that is not the end of the text.
+/// The values of a text, and the error that ends them, if any.
 pub(crate) fn json_values(text: &str) -> (Vec<JsonValue<'_>>, Option<ReadError>) {
     let mut lines = Lines { text, at: 0, line: 1 };
     let mut values = Vec::new();

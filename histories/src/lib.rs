@@ -1,14 +1,15 @@
 //! Facts about a run: operations, events, faults, and the files that hold them.
 //!
-//! In: what clients and the nemesis did. Out: `history.jsonl`, and histories read back from it or imported.
-//! This crate knows nothing of verdicts, of a network, or of TiKV.
+//! In: the actions of clients and the nemesis. Out: `history.jsonl`, and histories read back from
+//! it or imported. This crate knows nothing of verdicts, of a network, or of TiKV.
 //!
-//! - [`Recorder`] appends events to a file while a run goes, from many threads, without making them wait for
-//!   the disk.
+//! - [`Recorder`] appends events to a file during a run, from many threads, without making them
+//!   wait for the disk.
 //! - [`jsonl`] is the format: its specification, [`jsonl::Writer`] and [`jsonl::Reader`].
-//! - [`source`] opens a history in any format that we read, [`import`] reads those of other projects, [`export`] writes one.
-//! - [`plain_file`] opens what is found in a run directory, which may be somebody else's.
-//! - [`order`] holds the rules every history obeys, whichever format it came in.
+//! - [`source`] opens a history in any format that we read, [`import`] reads those of other
+//!   projects, [`export`] writes one.
+//! - [`plain_file`] opens files found in a run directory, which may be somebody else's.
+//! - [`order`] holds the rules every history obeys, in any format.
 
 mod beginning;
 pub mod borrowed;

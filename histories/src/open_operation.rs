@@ -1,7 +1,8 @@
-//! The operation that a client has open: kept from its invocation to its completion, in memory that is used again.
+//! The operation that a client has open: kept from its invocation to its completion, in memory that
+//! is reused.
 //!
-//! In: an operation, borrowed. Out: the same, as often as it is asked for. A client has at most one open operation, so
-//! one of these is enough for it however many it performs.
+//! In: a borrowed operation. Out: the same operation, any number of times. A client has at most one
+//! open operation, so one value serves it for all its operations.
 
 use crate::borrowed::OperationRef;
 use crate::operation::Operation;
@@ -10,7 +11,7 @@ use crate::operation::Operation;
 #[derive(Debug, Clone, Default)]
 pub struct OpenOperation {
     shape: Shape,
-    /// The key, then the value that is expected, then the new one.
+    /// The key, then the expected value, then the new one.
     bytes: Vec<u8>,
     key_bytes: usize,
 }
@@ -30,7 +31,7 @@ enum Shape {
 }
 
 impl OpenOperation {
-    /// Holds this operation from now on.
+    /// Replaces the held operation with this one.
     pub fn set(&mut self, operation: OperationRef<'_>) {
         self.bytes.clear();
         let (shape, key, rest): (_, &[u8], &[u8]) = match operation {
@@ -52,12 +53,12 @@ impl OpenOperation {
         }
     }
 
-    /// Holds nothing from now on.
+    /// Removes the held operation.
     pub fn clear(&mut self) {
         self.shape = Shape::Nothing;
     }
 
-    /// The operation held.
+    /// The held operation.
     pub fn get(&self) -> Option<OperationRef<'_>> {
         let (key, rest) = self.bytes.split_at(self.key_bytes);
         Some(match &self.shape {

@@ -1,6 +1,6 @@
-//! What a client asks ([`Operation`]) and what it is answered ([`Answer`]).
+//! The request of a client ([`Operation`]) and its answer ([`Answer`]).
 //!
-//! Pure data. The JSON shapes of both stand in the header of the module that writes them.
+//! Pure data. The JSON shapes of both are in the header of [`crate::jsonl`].
 
 /// A key: any bytes.
 pub type Key = Vec<u8>;
@@ -8,7 +8,7 @@ pub type Key = Vec<u8>;
 /// A value: any bytes. Absence is `Option::None` wherever a value may be absent.
 pub type Value = Vec<u8>;
 
-/// What a client asks, with its arguments.
+/// The request of a client, with its arguments.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Operation {
     /// Reads one key.
@@ -34,9 +34,9 @@ pub enum Operation {
     Cas {
         /// The key compared and written.
         key: Key,
-        /// What must be there; `None` = absent.
+        /// The value that must be there; `None` = absent.
         expected: Option<Value>,
-        /// What is there afterwards, if it was as expected.
+        /// The value afterwards, if the expected one was there.
         new: Value,
     },
     /// Reads several keys; each is a read of its own, the batch is not atomic.
@@ -60,11 +60,11 @@ pub enum Operation {
         start: Key,
         /// The upper bound, exclusive (also of a reverse scan); `None` = no bound.
         end: Option<Key>,
-        /// The most pairs that are answered.
+        /// The largest number of pairs in the answer.
         limit: u32,
-        /// From the upper bound downwards.
+        /// True if the scan goes from the upper bound downwards.
         reverse: bool,
-        /// Without values.
+        /// True if the scan returns no values.
         key_only: bool,
     },
     /// Removes every key of a range.
@@ -76,23 +76,23 @@ pub enum Operation {
     },
 }
 
-/// What a completed operation was answered. The variant always fits the operation's.
+/// The answer to a completed operation. The variant always fits the operation's.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Answer {
     /// To a get: the value, or absence.
     Got(Option<Value>),
-    /// To a put, delete, batch-put, batch-delete or delete-range: done.
+    /// To a put, delete, batch-put, batch-delete or delete-range.
     Done,
-    /// To a CAS: whether it swapped, and what was there before it.
+    /// To a CAS.
     Cas {
-        /// Whether the new value was written.
+        /// True if the new value was written.
         swapped: bool,
-        /// What was there before; `None` = absent.
+        /// The value before; `None` = absent.
         previous: Option<Value>,
     },
-    /// To a CAS that did not swap and does not say what was there (imported histories only).
+    /// To a CAS that did not swap and does not report the value there (imported histories only).
     CasFailed,
-    /// To a batch-get: every key asked, with its value or absence.
+    /// To a batch-get: every requested key, with its value or absence.
     GotBatch(Vec<(Key, Option<Value>)>),
     /// To a scan: the pairs in the order of the scan.
     Scanned(Vec<(Key, Value)>),

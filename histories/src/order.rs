@@ -1,13 +1,13 @@
-//! The rules that every history obeys, whichever format it came in.
+//! The rules that every history obeys, in any format.
 //!
 //! - Indexes are 0, 1, 2 … in the order of recording.
 //! - A client has at most one open operation; a completion belongs to it.
 //! - Within one client time never runs backwards; across clients it may run behind the index.
 //! - No time is larger than [`TIME_NS_MAX`].
 //!
-//! In: events in order. Out: nothing, or the first rule broken. It keeps one small entry per client. It knows
-//! neither files nor lines: the caller adds the line number. Faults obey the index and the largest time only: they
-//! overlap on purpose.
+//! In: events in order. Out: nothing, or the first rule broken. It keeps one small entry per
+//! client. It knows neither files nor lines: the caller adds the line number. Faults obey the index
+//! and the largest time only: they overlap on purpose.
 
 use std::collections::HashMap;
 
@@ -18,8 +18,8 @@ use crate::error::MalformedReason;
 use crate::event::{ClientId, Event, Process, What};
 use crate::open_operation::OpenOperation;
 
-/// The largest time of an event. It lies a little below 2^63: who judges adds a few nanoseconds, and signed numbers
-/// hold the sum.
+/// The largest time of an event. It is a little below 2^63, so that a judge can add a few
+/// nanoseconds and signed numbers hold the sum.
 pub const TIME_NS_MAX: u64 = (1 << 63) - 1024;
 
 /// Refuses a time that is too large.
@@ -30,7 +30,7 @@ pub fn time(time_ns: u64) -> Result<(), MalformedReason> {
     Ok(())
 }
 
-/// Checks events one by one, and remembers which operation each client has open.
+/// Checks events one by one, and remembers the open operation of each client.
 #[derive(Debug, Default)]
 pub struct Order {
     next_index: u64,
@@ -41,12 +41,13 @@ pub struct Order {
 struct Client {
     last_ns: u64,
     is_open: bool,
-    /// The open operation, or the one completed last: kept until the next, for whoever looks at its completion.
+    /// The open operation, or the one completed last. The latter is kept until the next invocation,
+    /// for readers of its completion.
     operation: OpenOperation,
 }
 
 impl Order {
-    /// An empty history.
+    /// Creates the state for an empty history.
     pub fn new() -> Self {
         Self::default()
     }
@@ -56,7 +57,7 @@ impl Order {
         self.next_index
     }
 
-    /// Takes the next event's index.
+    /// Checks the next event's index.
     pub fn index(&mut self, found: u64) -> Result<(), MalformedReason> {
         if found != self.next_index {
             return Err(MalformedReason::Index { expected: self.next_index, found });
@@ -65,7 +66,7 @@ impl Order {
         Ok(())
     }
 
-    /// Takes an invocation.
+    /// Checks an invocation.
     pub fn invoke(
         &mut self,
         client: ClientId,
@@ -81,7 +82,7 @@ impl Order {
         Ok(())
     }
 
-    /// Takes a completion and gives back the operation that it completes.
+    /// Checks a completion and returns the operation that it completes.
     pub fn complete(
         &mut self,
         client: ClientId,
@@ -93,13 +94,13 @@ impl Order {
         operation.ok_or(MalformedReason::ReturnWithoutInvoke(client))
     }
 
-    /// The operation that a client has open.
+    /// The open operation of a client.
     pub fn open(&self, client: ClientId) -> Option<OperationRef<'_>> {
         let entry = self.clients.get(&client)?;
         entry.operation.get().filter(|_| entry.is_open)
     }
 
-    /// Takes a whole event, as a producer of histories has it.
+    /// Checks a whole event, as a producer of histories has it.
     pub fn event(&mut self, event: &Event) -> Result<(), MalformedReason> {
         self.index(event.index)?;
         match (&event.process, &event.what) {

@@ -1,15 +1,15 @@
-//! A source whose beginning is looked at before it is read.
+//! A source whose beginning can be examined before it is read.
 //!
-//! In: any source of bytes. Out: as much of its beginning as was asked for, however few bytes arrive at once; then the same bytes
-//! again, from the first on.
+//! In: any source of bytes. Out: the requested length of its beginning, however few bytes arrive at
+//! once; then the same bytes again, from the first on.
 
 use std::io::{self, BufRead, Read};
 
-/// A source and what of its beginning is held.
+/// A source and the buffered part of its beginning.
 #[derive(Debug)]
 pub(crate) struct Peeked<R> {
     held: Vec<u8>,
-    /// So many of the bytes held are read.
+    /// The number of buffered bytes that were read.
     taken: usize,
     source: R,
 }
@@ -19,12 +19,12 @@ impl<R: Read> Peeked<R> {
         Self { held: Vec::new(), taken: 0, source }
     }
 
-    /// The beginning, as far as it is held.
+    /// The buffered beginning.
     pub(crate) fn held(&self) -> &[u8] {
         &self.held[self.taken..]
     }
 
-    /// Holds so many bytes or all that there are. Returns true if that is everything there is.
+    /// Buffers this many bytes, or all that there are. Returns true if that is the whole source.
     pub(crate) fn hold(&mut self, bytes: usize) -> io::Result<bool> {
         let missing = bytes.saturating_sub(self.held().len());
         let read = (&mut self.source).take(missing as u64).read_to_end(&mut self.held)?;
@@ -58,7 +58,7 @@ impl<R: BufRead> BufRead for Peeked<R> {
 }
 
 impl<R> Peeked<R> {
-    /// Steps over bytes that are held, and lets them go behind the last.
+    /// Skips buffered bytes, and frees the buffer after the last.
     pub(crate) fn advance(&mut self, bytes: usize) {
         self.taken += bytes;
         if self.taken == self.held.len() {

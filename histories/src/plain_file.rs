@@ -1,8 +1,10 @@
-//! Files found in a run directory, which may be somebody else's: opened as plain files, or not at all.
+//! Files found in a run directory, which may be somebody else's: opened as plain files, or not at
+//! all.
 //!
-//! In: a path that was put together, not named by the user. Out: the opened file, or its contents up to a bound. A link as the
-//! path's last name is not followed, a FIFO or device is not waited for, and a file larger than its bound is not read: each
-//! is an error that says so. What a user names on the command line may be any of these and does not come through here.
+//! In: a path that was put together, not named by the user. Out: the opened file, or its contents
+//! up to a bound. A link as the path's last name, a FIFO, a device and a file larger than its bound
+//! are refused, each with an error that says so. A path that the user names on the command line may
+//! be any of these and is not opened here.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
@@ -17,9 +19,9 @@ pub fn open(path: &Path) -> io::Result<File> {
     open_with(path, OpenOptions::new().read(true))
 }
 
-/// Opens a plain file as the options say; `create` makes one that is not there.
+/// Opens a plain file with these options; `create` makes a missing one.
 pub fn open_with(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
-    // Opening a FIFO would wait for its other end, reading from one for its writer.
+    // Opening a FIFO would wait for its other end, reading from it for its writer.
     let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
     let file = options.custom_flags(flags.bits()).open(path).map_err(|error| {
         match error.raw_os_error().map(Errno::from_raw) {
@@ -37,13 +39,14 @@ pub fn read(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     read_opened(open(path)?, bytes_max)
 }
 
-/// Reads whole what the user names, which may be a link or a pipe, if it is not larger than `bytes_max`.
+/// Reads the whole file that the user names, if it is not larger than `bytes_max`. It may be a link
+/// or a pipe.
 pub fn read_named(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     read_opened(File::open(path)?, bytes_max)
 }
 
-/// Reads a text whole that the user names, which may be a link or a pipe, if it is not larger than
-/// `bytes_max`.
+/// Reads the whole text that the user names, if it is not larger than `bytes_max`. It may be a link
+/// or a pipe.
 pub fn read_named_to_string(path: &Path, bytes_max: u64) -> io::Result<String> {
     String::from_utf8(read_named(path, bytes_max)?).map_err(|_| refused("it is not UTF-8 text"))
 }
@@ -53,7 +56,7 @@ fn read_opened(file: File, bytes_max: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     if length <= bytes_max {
         bytes.reserve(length as usize);
-        // It may grow meanwhile.
+        // The file may grow meanwhile.
         file.take(bytes_max + 1).read_to_end(&mut bytes)?;
     }
     if length.max(bytes.len() as u64) > bytes_max {
@@ -67,7 +70,7 @@ pub fn read_to_string(path: &Path, bytes_max: u64) -> io::Result<String> {
     String::from_utf8(read(path, bytes_max)?).map_err(|_| refused("it is not UTF-8 text"))
 }
 
-/// The error of a file that holds more than it can.
+/// The error of a file that is larger than its bound.
 pub fn too_large(bytes_max: u64) -> io::Error {
     refused(&format!("it holds more than {bytes_max} bytes, more than such a file ever has"))
 }

@@ -1,6 +1,7 @@
-//! Opens a history in any format that we read: our own, streamed; those of Jepsen, tipocket and etcd, read whole.
+//! Opens a history in any format that we read: our own, streamed; those of Jepsen, tipocket and
+//! etcd, read whole.
 //!
-//! In: a path, and what the user says of what is there. Out: a [`Source`]: the header, then every event, once.
+//! In: a path, and the user's options. Out: a [`Source`]: the header, then every event, once.
 
 use std::fmt;
 use std::io::{BufRead, Read};
@@ -32,27 +33,28 @@ pub enum Format {
     Etcd,
 }
 
-/// What the user says of a history; otherwise its file tells.
+/// The user's word on a history; whatever it leaves open is detected from the file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ReadOptions {
     /// The format.
     pub format: Option<Format>,
-    /// Values in EDN and text logs are `[key value]` (`jepsen.independent`), or they are not.
+    /// True if values in EDN and text logs are `[key value]` (`jepsen.independent`), false if not.
     pub independent: Option<bool>,
 }
 
-/// Imported histories are held in memory; those of a day's run are a hundredth of this.
+/// Imported histories are held in memory; the history of a day's run is a hundredth of this.
 const IMPORTED_BYTES_MAX: u64 = 1 << 30;
 
 /// An opened history.
 pub struct Source {
-    /// The header's free fields; of an imported history what was left out of it, as `left-out`.
+    /// The header's free fields. The header of an imported history lists the parts left out as
+    /// `left-out`.
     pub header: Header,
-    /// The format it is in.
+    /// The history's format.
     pub format: Format,
-    /// How far the file is read.
+    /// The position up to which the file is read.
     pub position: Position,
-    /// Where the event of each index stands in the file; of an imported history only.
+    /// The place in the file of the event of each index; of an imported history only.
     pub places: Vec<Place>,
     events: Events,
 }
@@ -63,14 +65,15 @@ enum Events {
 }
 
 impl Source {
-    /// Hears every event, up to the first error, the listener's or our own. Our own format is parsed on rayon's
-    /// current pool; the listener is called by one thread at a time.
-    pub fn hear<E: From<ReadError> + Send>(
+    /// Passes every event to the listener, up to the first error, the listener's or our own. Our
+    /// own format is parsed on rayon's current pool; the listener is called by one thread at a
+    /// time.
+    pub fn visit<E: From<ReadError> + Send>(
         self,
         mut listener: impl FnMut(EventRef<'_>) -> Result<(), E> + Send,
     ) -> Result<(), E> {
         match self.events {
-            Events::Streamed(reader) => reader.hear(listener),
+            Events::Streamed(reader) => reader.visit(listener),
             Events::Read(events) => {
                 events.into_iter().try_for_each(|event| listener(event?.borrowed()))
             }
@@ -92,8 +95,9 @@ pub fn is_history_folder(folder: &Path) -> bool {
     folder.is_dir() && !matches!(folder::history_in(folder), Ok(Holds::Nothing) | Err(_))
 }
 
-/// Opens a history that the user names: a file of any kind, plain or compressed with zstd or gzip, a folder of Jepsen or
-/// etcd, or `-` for standard input. The format is told from how the file begins unless it is given.
+/// Opens a history that the user names. This is a file of any kind, plain or compressed with zstd
+/// or gzip, a folder of Jepsen or etcd, or `-` for standard input. The format is detected from the
+/// file's beginning unless it is given.
 pub fn open(path: &Path, options: ReadOptions) -> Result<Source, ReadError> {
     if path.is_dir() {
         return open_folder(path, options);
@@ -101,7 +105,8 @@ pub fn open(path: &Path, options: ReadOptions) -> Result<Source, ReadError> {
     opened(path, jsonl::open_bytes(path)?, options)
 }
 
-/// Opens a history in a run directory, which may be somebody else's: a plain file, see [`crate::plain_file`].
+/// Opens a history in a run directory, which may be somebody else's: a plain file, see
+/// [`crate::plain_file`].
 pub fn open_found(path: &Path, options: ReadOptions) -> Result<Source, ReadError> {
     if path.is_dir() {
         return open_folder(path, options);
@@ -120,7 +125,7 @@ fn opened(
         return open_jsonl(bytes, is_lines, position);
     }
     let text = text(bytes)?;
-    // Imported files are small, so the events are made at once and the text is let go.
+    // Imported files are small, so the events are made at once and the text is freed.
     let imported = match format {
         Format::Edn => read_edn(&text, options.independent),
         Format::Tipocket => read_tipocket(&text),

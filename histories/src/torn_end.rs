@@ -1,7 +1,8 @@
-//! Cuts the end of a history whose last line is not whole, so that what stands before it can be read and judged.
+//! Cuts the end of a history whose last line is not whole, so that the rest can be read and judged.
 //!
-//! In: a file of lines whose disk refused to take more. Out: the same file, ending with its last whole line. Only for the one
-//! who wrote the file and will not write to it again: a torn end that was found is evidence, and stays.
+//! In: a file of lines whose disk refused to take more. Out: the same file, ending with its last
+//! whole line. Only for the writer of the file, once it will not write again: a torn end that was
+//! found is evidence, and stays.
 
 use std::fs::OpenOptions;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -9,7 +10,7 @@ use std::path::Path;
 
 const BLOCK_BYTES: u64 = 64 << 10;
 
-/// Cuts what follows the last end of a line. A full disk lets a file become shorter.
+/// Cuts everything after the last newline. A full disk lets a file become shorter.
 pub(crate) fn cut(path: &Path) -> io::Result<()> {
     let mut file = OpenOptions::new().read(true).write(true).open(path)?;
     if !file.metadata()?.is_file() {

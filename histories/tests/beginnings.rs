@@ -17,7 +17,7 @@ fn imported() -> Vec<PathBuf> {
 /// The events, or why there are none, in words.
 fn read(path: &Path) -> Result<Vec<Event>, ReadError> {
     let mut events = Vec::new();
-    source::open(path, ReadOptions::default())?.hear(|event| {
+    source::open(path, ReadOptions::default())?.visit(|event| {
         events.push(Event {
             index: event.index,
             time_ns: event.time_ns,

@@ -42,7 +42,7 @@ fn read(path: &Path) -> Result<(String, Vec<Event>), ReadError> {
     let target = opened.header.fields["target"].as_str().unwrap_or_default().to_owned();
     let (length, position) = (opened.position.length(), opened.position.clone());
     let mut fast = 0;
-    opened.hear(|event| {
+    opened.visit(|event| {
         assert_eq!(event.index, by_line[fast].index);
         assert_eq!(event.time_ns, by_line[fast].time_ns);
         fast += 1;

@@ -1,4 +1,4 @@
-//! Reading fast is reading: on well-formed files, and on files with anything wrong in them, [`Reader::hear`] gives the
+//! Reading fast is reading: on well-formed files, and on files with anything wrong in them, [`Reader::observe`] gives the
 //! same events and the same refusal as reading line by line with `serde_json`.
 
 use histories::jsonl::{Reader, Writer};
@@ -99,7 +99,7 @@ fn both(file: &[u8]) -> Result<(usize, Option<String>), TestCaseError> {
         }
     }
     let mut heard = 0;
-    let fast = fast.hear(|event| {
+    let fast = fast.visit(|event| {
         assert_eq!(event, events[heard].borrowed());
         heard += 1;
         Ok::<(), ReadError>(())

@@ -1,8 +1,9 @@
-//! What a judgement shows, coarse enough to be compared from run to run: kinds of keys, and classes of anomalies.
+//! Summarizes a judgement coarsely enough to compare runs: kinds of keys, and classes of anomalies.
 //!
-//! In: a judgement. Out: [`Anomalies`]. Pure. The checker's names are finer: whether a value that is too old is called a
-//! stale read, a lost write or resurrected depends on who else saw the newer one, before or after, which is the
-//! workload's luck. So these are one class here, and the names are only told.
+//! In: a judgement. Out: [`Anomalies`]. Pure. The checker's names are finer. The same old value may
+//! be called a stale read, a lost write or resurrected, depending on who else saw the newer value
+//! before or after. That depends on chance in the workload, so these are one class here, and the
+//! names are only printed.
 
 use crate::Judgement;
 use checker::{FindingKind, Validity};
@@ -14,11 +15,11 @@ use std::{collections::BTreeSet, fmt};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AnomalyClass {
-    /// A value was read that nobody wrote.
+    /// A read returned a value that was never written.
     PhantomValue,
-    /// A value was read whose write is said to have had no effect.
+    /// A read returned a value whose write is reported to have had no effect.
     FailedWriteObserved,
-    /// A value was read that another one had replaced: stale, resurrected, or over a write that is lost.
+    /// A read returned a replaced value: stale, resurrected, or over a lost write.
     OldValue,
     /// A CAS replaced a value that was no longer there.
     LostUpdate,
@@ -26,7 +27,7 @@ pub enum AnomalyClass {
     MissingKey,
     /// A scan returned keys that were certainly not there.
     UnexpectedKey,
-    /// A key's calls have no order, and none of the names above fits.
+    /// A key's calls have no valid order, and none of the names above fits.
     NoOrder,
     /// An answer contradicts itself.
     Contradiction,
@@ -42,15 +43,15 @@ pub enum AnomalyClass {
 pub enum KeyKind {
     /// A record of workload ycsb-a, loaded before the faults begin.
     Record,
-    /// A key of workload register, which begins absent and is deleted now and then.
+    /// A key of workload register, which is absent at first and is deleted now and then.
     Register,
     /// The key that is put between the two counts.
     OneMore,
-    /// Another one.
+    /// Any other key.
     Other,
 }
 
-/// What a judgement shows.
+/// The anomalies of a judgement.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Anomalies {
@@ -63,7 +64,7 @@ pub struct Anomalies {
 }
 
 impl Anomalies {
-    /// What this judgement shows; nothing if it is not invalid.
+    /// The anomalies of this judgement; none if it is not invalid.
     pub fn of(judgement: &Judgement) -> Self {
         let mut anomalies = Self::default();
         if judgement.validity != Validity::Invalid {
@@ -104,12 +105,12 @@ impl Anomalies {
         self.names.insert(name);
     }
 
-    /// Whether some class of anomalies is in both.
+    /// Returns true if both have some class of anomalies in common.
     pub fn share_a_class(&self, other: &Self) -> bool {
         !self.classes.is_disjoint(&other.classes)
     }
 
-    /// Whether some kind of key is in both, or neither has one.
+    /// Returns true if both have some kind of key in common, or neither has any.
     pub fn share_a_key_kind(&self, other: &Self) -> bool {
         self.keys.is_empty() && other.keys.is_empty() || !self.keys.is_disjoint(&other.keys)
     }
@@ -136,7 +137,7 @@ impl KeyKind {
 }
 
 impl AnomalyClass {
-    /// Words for it.
+    /// The class in words.
     pub fn in_words(self) -> &'static str {
         match self {
             Self::PhantomValue => "phantom value",
@@ -165,7 +166,7 @@ fn class(finding: FindingKind) -> AnomalyClass {
     }
 }
 
-/// What kind of key it is, told from its name; every key may have a prefix of the user's.
+/// The kind of a key, recognised by its name; every key may have a prefix of the user's.
 fn kind(key: &Text) -> KeyKind {
     let has = |part: &[u8]| key.0.windows(part.len()).any(|window| window == part);
     if has(plan::key_range::ONE_MORE) {

@@ -1,8 +1,10 @@
-//! Counterexamples of invalid keys as files, and as a person sees them.
+//! Writes counterexamples of invalid keys to files, and formats them as readable lines.
 //!
-//! In: a judgement. Out: `counterexample-<key>.jsonl` for each invalid key that is explained, itself a history that `check` judges
-//! invalid, and lines with its drawing and the anomalies found. What a key's name holds beside letters, digits, `-`, `_` and `.` is `_` in
-//! the file's name, so that no key leads out of the directory. Of an imported history they say where in its file the operations are.
+//! In: a judgement. Out: a file `counterexample-<key>.jsonl` for each invalid key that is
+//! explained, and lines with its drawing and the anomalies found. The file is itself a history that
+//! `check` judges invalid. In its name all characters of the key but letters, digits, `-`, `_` and
+//! `.` become `_`, so that no key leads out of the directory. The lines of an imported history also
+//! give the places of the operations in its file.
 
 use crate::{Judgement, Places};
 use checker::{Counterexample, Finding, KeyVerdict};
@@ -16,13 +18,13 @@ use std::{
     path::Path,
 };
 
-/// So many are drawn; the others are in their files.
+/// The number of counterexamples drawn; the others are only in their files.
 const DRAWN_MAX: usize = 3;
-/// So many anomalies are named for each.
+/// The number of anomalies named for each counterexample.
 const FINDINGS_MAX: usize = 3;
 
-/// The first counterexamples in lines: each with its drawing and the sentence on the operation that
-/// is marked in it, and what kinds of anomalies the drawn operations show.
+/// The first counterexamples as lines: each with its drawing, a sentence on the marked operation,
+/// and the kinds of anomalies of the drawn operations.
 pub fn lines(judgement: &Judgement) -> Vec<String> {
     let mut lines = Vec::new();
     for key in judgement.checked.keys.iter().filter(|key| is_invalid(key)).take(DRAWN_MAX) {
@@ -32,7 +34,7 @@ pub fn lines(judgement: &Judgement) -> Vec<String> {
         lines.extend(found.drawing.iter().map(|line| format!("  {line}")));
         lines.extend(places(found, &judgement.places).map(|places| format!("  {places}")));
         lines.push(format!("  {}", found.sentence));
-        // The operation that shows a finding is its last.
+        // The last operation of a finding is the one that shows it.
         let is_drawn = |finding: &&Finding| match (found.about, finding.operations.as_slice()) {
             _ if finding.key != key.key => false,
             (Some(about), operations) => operations.last() == Some(&about),
@@ -49,7 +51,7 @@ pub fn lines(judgement: &Judgement) -> Vec<String> {
     lines
 }
 
-/// Writes all counterexamples into a directory, which is made if there is something to write.
+/// Writes all counterexamples into a directory, which is created if there are any.
 pub fn write(judgement: &Judgement, directory: &Path) -> Result<(), Failure> {
     let mut names = BTreeSet::new();
     for (number, key) in
@@ -95,7 +97,8 @@ pub fn write_one(key: &KeyVerdict, places: &Places, path: &Path) -> io::Result<(
     written.keep(path)
 }
 
-/// Where the operations of a counterexample were invoked in the file that was imported, in words; `None` for our own files.
+/// The places of a counterexample's operations in the imported file, in words; `None` for our own
+/// files.
 pub fn places(found: &Counterexample, places: &Places) -> Option<String> {
     let place = |event: &u64| {
         let Place { file, line, index, .. } = places.get(event)?;

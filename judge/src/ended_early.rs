@@ -1,8 +1,8 @@
-//! That a run ended before its time, as its history tells it.
+//! Detects from its history that a run ended early.
 //!
-//! In: the pair of events `ended-early`, whose value says after how many milliseconds of how many
+//! In: the pair of events `ended-early`, whose value has the milliseconds worked and planned
 //! (`after_ms`, `of_ms`: none if the run ends by itself) and `why`. Out: an [`EndedEarly`]. It
-//! makes no verdict worse: what there is was judged.
+//! makes no verdict worse: the history up to then was judged.
 
 use histories::{EventRef, Process, What, WhatRef};
 use serde::{Deserialize, Serialize};
@@ -12,25 +12,25 @@ use std::{fmt, time::Duration};
 /// The event's name.
 const EVENT: &str = "ended-early";
 
-/// Why a run ended before its time.
+/// The reason why a run ended early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Why {
-    /// Somebody asked for it: Ctrl-C, or a signal.
+    /// An interrupt: Ctrl-C, or a signal.
     Interrupted,
-    /// A promise was broken, and the run should end then.
+    /// A violation was found, and the run should end then.
     BrokenPromise,
 }
 
-/// A run that ended before its time.
+/// A run that ended early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct EndedEarly {
-    /// How long clients and faults were at work, milliseconds.
+    /// The time that clients and faults worked, in milliseconds.
     pub after_ms: u64,
-    /// How long they should have been; none if the run ends by itself.
+    /// The planned working time in milliseconds; none if the run ends by itself.
     pub of_ms: Option<u64>,
-    /// Why.
+    /// The reason.
     pub why: Why,
 }
 
@@ -40,7 +40,7 @@ impl EndedEarly {
         Self { after_ms: after.as_millis() as u64, of_ms, why }
     }
 
-    /// The pair of events that tells it to a history.
+    /// The pair of events for the history.
     pub fn events(self) -> [What; 2] {
         let (f, value) = (EVENT.to_owned(), self.to_json());
         [What::FaultInvoke { f: f.clone(), value: value.clone() }, What::FaultComplete { f, value }]
@@ -73,15 +73,15 @@ impl fmt::Display for EndedEarly {
     }
 }
 
-/// Finds it in a history.
+/// Finds the early end in a history.
 #[derive(Debug, Clone, Default)]
 pub struct EarlyFinder {
     found: Option<EndedEarly>,
 }
 
 impl EarlyFinder {
-    /// Hears one event of the history, in order.
-    pub fn hear(&mut self, event: EventRef<'_>) {
+    /// Takes one event of the history, in order.
+    pub fn observe(&mut self, event: EventRef<'_>) {
         if let (Process::Nemesis, WhatRef::FaultComplete(EVENT, value)) =
             (event.process, event.what)
         {
@@ -89,7 +89,7 @@ impl EarlyFinder {
         }
     }
 
-    /// What was found.
+    /// The early end, or None if there was none.
     pub fn finish(self) -> Option<EndedEarly> {
         self.found
     }

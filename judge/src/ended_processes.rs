@@ -1,9 +1,9 @@
-//! The processes of the cluster that ended though no fault killed them, as a history tells it.
+//! Finds in a history the cluster's processes that ended though no fault killed them.
 //!
-//! In: the pair of events `ended-by-itself`, whose value names the `process`, its `store` (the id
-//! that PD gave it), how it ended (`status`), its `log` and the end of that (`last_words`). Out:
-//! one [`EndedByItself`] each. A cluster that lost a process did not just keep its promises, so
-//! that each is a reason for a verdict no better than unknown.
+//! In: the pair of events `ended-by-itself`. Its value names the `process`, its `store` (the id
+//! that PD gave it), its exit `status`, its `log` and the log's end (`last_words`). Out: one
+//! [`EndedByItself`] each. A cluster that lost a process may not have kept its promises, so each
+//! makes the verdict unknown at best.
 
 use histories::{EventRef, Process, WhatRef};
 use serde::{Deserialize, Serialize};
@@ -11,31 +11,31 @@ use serde_json::Value;
 
 /// The event's name.
 pub const EVENT: &str = "ended-by-itself";
-/// So many are told of; of a process that ends whenever it is started there may be thousands.
+/// The number of ends kept; a process that ends after every start may end thousands of times.
 const TOLD_MAX: usize = 100;
-/// So many characters of what a file says are quoted, from its end.
+/// The number of characters quoted from the end of a text.
 const QUOTED_MAX: usize = 800;
 
 /// A process that ended though no fault killed it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct EndedByItself {
-    /// When that was noticed, nanoseconds since the run's start.
+    /// The time when the end was noticed, in nanoseconds since the run's start.
     pub at_ns: u64,
-    /// Its name.
+    /// The process's name.
     pub process: String,
-    /// The id that PD gave it, if it is a store.
+    /// The id that PD gave the store, if the process is a store.
     pub store: Option<u64>,
-    /// How it ended.
+    /// The exit status.
     pub status: String,
-    /// Where its log is, in the run directory.
+    /// The path of the process's log, below the run directory.
     pub log: Option<String>,
-    /// The end of its log.
+    /// The end of the process's log.
     pub last_words: String,
 }
 
 impl EndedByItself {
-    /// What is wrong with it, in a sentence.
+    /// The end of the process in a sentence, as a reason of the verdict.
     pub fn reason(&self) -> String {
         let Self { at_ns, process, status, log, last_words, .. } = self;
         let log = match (log, last_words.as_str()) {
@@ -50,15 +50,15 @@ impl EndedByItself {
     }
 }
 
-/// Finds them in a history.
+/// Finds ended processes in a history.
 #[derive(Debug, Clone, Default)]
 pub struct EndedFinder {
     found: Vec<EndedByItself>,
 }
 
 impl EndedFinder {
-    /// Hears one event of the history, in order.
-    pub fn hear(&mut self, event: EventRef<'_>) {
+    /// Takes one event of the history, in order.
+    pub fn observe(&mut self, event: EventRef<'_>) {
         let (Process::Nemesis, WhatRef::FaultComplete(EVENT, value)) = (event.process, event.what)
         else {
             return;
@@ -77,14 +77,14 @@ impl EndedFinder {
         });
     }
 
-    /// What was found.
+    /// The processes found.
     pub fn finish(self) -> Vec<EndedByItself> {
         self.found
     }
 }
 
-/// The end of a text as one line: what a terminal would obey, or what turns the order of letters
-/// round, is spelled out.
+/// The end of a text as one line. Characters that a terminal obeys, or that change the reading
+/// direction, are escaped.
 fn quoted(text: &str) -> String {
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     let line = lines.join(" | ");
@@ -122,7 +122,7 @@ mod tests {
             error: None,
             attempts: vec![],
         };
-        finder.hear(event.borrowed());
+        finder.observe(event.borrowed());
         finder.finish()
     }
 

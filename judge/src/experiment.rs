@@ -1,9 +1,9 @@
-//! What an experiment showed, judged from its history alone.
+//! Judges an experiment from its history alone.
 //!
 //! In: the history's header and events. Out: [`Finding`]s, each with its weight. Only a broken
-//! promise makes a run invalid: the gap that experiment 2 may not have ([`crate::experiment::gap`]). What was not seen
-//! is unknown; a slower cluster is a note. That every key and value is right is the checker's to
-//! say, not this file's.
+//! promise makes a run invalid: a forbidden gap in experiment 2 ([`crate::experiment::gap`]).
+//! Missing observations are unknown; a slower cluster is a note. The checker judges keys and
+//! values, not this file.
 
 mod gap;
 
@@ -20,29 +20,29 @@ use plan::{
 use serde::Serialize;
 use serde_json::Value;
 
-/// The event that names a time in which nothing was wrong, as long as the stop.
+/// The event that names a window without a fault, as long as the pause.
 pub const QUIET: &str = "quiet";
 
-/// What a finding means for the verdict.
+/// The weight of a finding in the verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Weight {
-    /// As the experiment expects.
+    /// The experiment's expectation was met.
     Good,
-    /// Not as expected, and no broken promise.
+    /// An unexpected result that breaks no promise.
     Note,
-    /// It cannot be said.
+    /// The result could not be decided.
     Unknown,
     /// A promise was broken.
     Invalid,
 }
 
-/// One thing that an experiment showed.
+/// One result of an experiment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
 pub struct Finding {
-    /// What it means.
+    /// The weight in the verdict.
     pub weight: Weight,
-    /// The sentence.
+    /// The result as a sentence.
     pub said: String,
 }
 
@@ -54,27 +54,27 @@ struct Replicas {
     error: Option<String>,
 }
 
-/// Collects what the script's events tell.
+/// Collects the events of the script.
 #[derive(Debug)]
-pub struct SceneFinder {
+pub struct ExperimentFinder {
     config: ScenarioConfig,
     keys: Option<u64>,
-    /// Hears only what happens while stores are stopped.
+    /// Takes only events during the pause of stores.
     counts: Option<CountFinder>,
     stopped_at_ns: Option<u64>,
     resumed_at_ns: Option<u64>,
-    /// The last that was heard of the run, which a kill may have cut off.
+    /// The time of the last event of the run, which a kill may have cut off.
     last_ns: u64,
     stores: Vec<String>,
     confirmed: bool,
     moves: Vec<(u64, String)>,
     replicas: Vec<Replicas>,
-    scene: Value,
+    experiment: Value,
     quiet: Option<Window>,
 }
 
-impl SceneFinder {
-    /// Of a history whose header names a scenario.
+impl ExperimentFinder {
+    /// The finder for a history whose header names a scenario; None for others.
     pub fn of(header: &Header) -> Option<Self> {
         let field = |name: &str| header.fields.get(name).cloned();
         let config: ScenarioConfig = serde_json::from_value(field("scenario")?).ok()?;
@@ -91,18 +91,18 @@ impl SceneFinder {
             confirmed: false,
             moves: Vec::new(),
             replicas: Vec::new(),
-            scene: Value::Null,
+            experiment: Value::Null,
             quiet: None,
         })
     }
 
-    /// Hears one event of the history, in order.
-    pub fn hear(&mut self, event: EventRef<'_>) {
+    /// Takes one event of the history, in order.
+    pub fn observe(&mut self, event: EventRef<'_>) {
         if self.stopped_at_ns.is_some()
             && self.resumed_at_ns.is_none()
             && let Some(counts) = &mut self.counts
         {
-            counts.hear(event);
+            counts.observe(event);
         }
         let at_ns = event.time_ns;
         self.last_ns = self.last_ns.max(at_ns);
@@ -117,8 +117,8 @@ impl SceneFinder {
             }
             WhatRef::FaultInvoke("resume", value) => {
                 self.resumed_at_ns.get_or_insert(at_ns);
-                if !value["scene"].is_null() {
-                    self.scene = value["scene"].clone();
+                if !value["experiment"].is_null() {
+                    self.experiment = value["experiment"].clone();
                 }
             }
             WhatRef::FaultComplete(QUIET, value) => self.quiet = window(&value["window-ns"]),
@@ -142,7 +142,7 @@ impl SceneFinder {
         }
     }
 
-    /// What it showed.
+    /// The findings.
     pub fn finish(self, traffic: &Traffic) -> Vec<Finding> {
         let Some(begin_ns) = self.stopped_at_ns else {
             let mut findings = self.before_the_stop();
@@ -214,10 +214,10 @@ impl SceneFinder {
         self.moves.iter().map(said).collect()
     }
 
-    /// Whether the load is back, while the store is still stopped.
+    /// Judges if the load is back while the store is still paused.
     fn speed(&self, traffic: &Traffic) -> Finding {
         let per_s = |name: &str| {
-            let window = window(&self.scene["windows-ns"][name])?;
+            let window = window(&self.experiment["windows-ns"][name])?;
             let length_s = seconds(window.end_ns.checked_sub(window.begin_ns)?);
             Some(traffic.completed_ok_in(window) as f64 / length_s)
         };
@@ -241,11 +241,11 @@ impl SceneFinder {
 
     fn gap(&self, during: Window, traffic: &Traffic) -> Finding {
         let gap_ms = |window| traffic.longest_gap_ns(window) / 1_000_000;
-        let before = window(&self.scene["windows-ns"]["before"]);
-        // Of a time shorter than the stop nothing is known.
+        let before = window(&self.experiment["windows-ns"]["before"]);
+        // A window shorter than the pause says nothing.
         let quiet_ms = self.quiet.filter(|quiet| length_ns(*quiet) >= length_ns(during));
         let quiet_ms = quiet_ms.map(|quiet| gap_ms(quiet).max(before.map_or(0, gap_ms)));
-        let late_ms = self.scene["tester-late-ns"].as_u64().unwrap_or_default() / 1_000_000;
+        let late_ms = self.experiment["tester-late-ns"].as_u64().unwrap_or_default() / 1_000_000;
         let bound_ms = self.config.gap_max_ms;
         let gap = Gap { gap_ms: gap_ms(during), bound_ms, quiet_ms, late_ms };
         let gap_ms = gap.gap_ms;
@@ -336,7 +336,7 @@ fn named(store: &Value) -> String {
     format!("store-{} ({role})", store["id"])
 }
 
-/// Two moments, nanoseconds.
+/// Reads a window from two times in nanoseconds.
 fn window(bounds: &Value) -> Option<Window> {
     Some(Window { begin_ns: bounds[0].as_u64()?, end_ns: bounds[1].as_u64()? })
 }

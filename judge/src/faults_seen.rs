@@ -1,7 +1,7 @@
-//! The faults of a run, as its history tells them: when each was in force, and what was seen of it.
+//! The faults of a run as its history describes them: the time in force and the observed effects.
 //!
-//! In: the nemesis's events. Out: one [`FaultSeen`] for each fault that was begun. Nothing else is asked, so that a
-//! history that a colleague sent says as much as the run itself did.
+//! In: the nemesis's events. Out: one [`FaultSeen`] for each fault that began. There is no other
+//! source, so a history sent by a colleague gives the same result as the run itself.
 
 use crate::traffic::Window;
 use histories::{EventRef, Process, WhatRef};
@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// So many of a fault's effects are shown to a person, and so many of its errors.
+/// The number of effects, and of errors, shown for a fault.
 const EFFECTS_SHOWN_MAX: usize = 5;
-/// So many stores are named: more than a cluster of a test has.
+/// The number of stores named: more than a test cluster has.
 const STORES_SHOWN_MAX: usize = 50;
 
 /// One fault.
@@ -22,82 +22,83 @@ const STORES_SHOWN_MAX: usize = 50;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct FaultSeen {
-    /// Its place in the plan.
+    /// The fault's index in the plan.
     pub fault: u64,
-    /// The name by which the user asked for it.
+    /// The name by which the user asked for the fault.
     pub name: String,
-    /// When it began, nanoseconds since the run's start.
+    /// The time when the fault began, in nanoseconds since the run's start.
     pub begin_ns: u64,
-    /// When everything it hurt had been healed, or the last that was heard of it.
+    /// The time when everything was healed, or of the fault's last event.
     pub end_ns: u64,
-    /// When a store that it had stopped was to run again while it kept others stopped, nanoseconds since the run's start.
+    /// The time when a paused store was resumed while others stayed paused, in nanoseconds since
+    /// the run's start.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub ran_alone_ns: Option<u64>,
-    /// When it resumed a store for the last time.
+    /// The time when the fault last resumed a store.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub last_resume_ns: Option<u64>,
-    /// The stores that it stopped or killed.
+    /// The stores that the fault paused or killed.
     pub stores: BTreeSet<u64>,
-    /// What it stopped or killed was seen stopped or gone; what it asked PD for was seen to happen.
+    /// True if all pauses, kills and requests to PD were observed to take effect.
     pub confirmed: bool,
-    /// What it changed in the cluster; empty = nothing was seen to change.
+    /// The observed changes of the cluster; empty = none.
     pub effects: Vec<String>,
-    /// What went wrong.
+    /// The errors of the fault's steps.
     pub errors: Vec<String>,
-    /// The region that it was about.
+    /// The region that the fault was about.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub region: Option<u64>,
-    /// The number of voters that region had when it began.
+    /// The number of voters that region had when the fault began.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub voters: Option<u64>,
     /// The number of regions of the workload.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub workload_regions: Option<u64>,
-    /// It stopped or killed the store that led the region.
+    /// True if the fault paused or killed the store that led the region.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub hit_leader: bool,
-    /// Its steps on stores, in order.
+    /// The fault's steps on stores, in order.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub steps: Vec<Step>,
-    /// Leaders that moved while it was in force, each move once.
+    /// Leaders that moved while the fault was in force, each move once.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub leader_moves: Vec<LeaderMove>,
-    /// Regions whose number of voters it changed.
+    /// Regions whose number of voters the fault changed.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub voter_changes: Vec<VoterChange>,
-    /// It changed the number of replicas, and nothing else.
+    /// True if the fault changed the number of replicas, and nothing else.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub only_replicas: bool,
-    /// Its effects so far, each once; they become `effects` at the end.
+    /// The effects so far, each once; they become `effects` at the end.
     #[serde(skip)]
     seen: BTreeSet<String>,
-    /// The stores that it keeps stopped now.
+    /// The stores paused now.
     #[serde(skip)]
     stopped: BTreeSet<u64>,
-    /// Some of its steps were not confirmed.
+    /// True if some steps were not confirmed.
     #[serde(skip)]
     doubtful: bool,
 }
 
 impl FaultSeen {
-    /// The names of the stores that it struck, for a person: of very many only the first.
+    /// The readable names of the affected stores, limited to the first few of very many.
     pub fn store_names(&self) -> Vec<String> {
         let names = self.stores.iter().map(|store| format!("store-{store}"));
         some_of(names, self.stores.len(), STORES_SHOWN_MAX)
     }
 
-    /// What it changed, for a person: of hundreds of leaders that moved only the first few.
+    /// The readable effects, limited to the first few.
     pub fn effects_shown(&self) -> Vec<String> {
         some_of(self.effects.iter().cloned(), self.effects.len(), EFFECTS_SHOWN_MAX)
     }
 
-    /// What went wrong, for a person: only the first few.
+    /// The readable errors, limited to the first few.
     pub fn errors_shown(&self) -> Vec<String> {
         some_of(self.errors.iter().cloned(), self.errors.len(), EFFECTS_SHOWN_MAX)
     }
 
-    /// Returns true if the stores that it stopped or killed in one instant left its region a
-    /// majority of running voters. None where that is not known, as of faults of several steps.
+    /// Returns true if the stores that the fault paused or killed in one instant left its region a
+    /// majority of running voters. None if that is not known, as for faults of several steps.
     pub fn leaves_majority(&self) -> Option<bool> {
         let hurts = |step: &&Step| matches!(&*step.f, "pause" | "kill" | "disk-error");
         let voters = self.voters.filter(|_| self.steps.iter().filter(hurts).count() == 1)?;
@@ -105,13 +106,13 @@ impl FaultSeen {
         Some(left * 2 > voters)
     }
 
-    /// The time in which it was in force.
+    /// The time in which the fault was in force.
     pub fn window(&self) -> Window {
         Window { begin_ns: self.begin_ns, end_ns: self.end_ns }
     }
 }
 
-/// The first `most` of so many, and how many more there are.
+/// The first `most` of `count` items, and the number of the others.
 fn some_of(all: impl Iterator<Item = String>, count: usize, most: usize) -> Vec<String> {
     let mut shown: Vec<String> = all.take(most).collect();
     if count > most {
@@ -124,13 +125,14 @@ fn some_of(all: impl Iterator<Item = String>, count: usize, most: usize) -> Vec<
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Step {
-    /// When the signal was sent, nanoseconds since the run's start; otherwise when the step began.
+    /// The time of the signal, in nanoseconds since the run's start; without a signal, of the
+    /// step's begin.
     pub at_ns: u64,
     /// `pause`, `resume`, `kill`, `start` or `disk-error`.
     pub f: String,
     /// The stores.
     pub stores: Vec<u64>,
-    /// It was about the store that led the region.
+    /// True if the step was about the store that led the region.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub leader: bool,
 }
@@ -143,9 +145,9 @@ pub struct LeaderMove {
     pub region: u64,
     /// The store that led it before.
     pub from: Option<u64>,
-    /// The store that led it then.
+    /// The store that led it afterwards.
     pub to: Option<u64>,
-    /// When that was seen first, nanoseconds since the run's start.
+    /// The time when the move was first observed, in nanoseconds since the run's start.
     pub seen_ns: u64,
 }
 
@@ -157,7 +159,7 @@ pub struct VoterChange {
     pub region: u64,
     /// The number of voters before.
     pub from: u64,
-    /// The number of voters then.
+    /// The number of voters afterwards.
     pub to: u64,
 }
 
@@ -168,8 +170,8 @@ pub struct FaultFinder {
 }
 
 impl FaultFinder {
-    /// Hears one event of the history, in order.
-    pub fn hear(&mut self, event: EventRef<'_>) {
+    /// Takes one event of the history, in order.
+    pub fn observe(&mut self, event: EventRef<'_>) {
         if event.process != Process::Nemesis {
             return;
         }
@@ -213,7 +215,7 @@ impl FaultSeen {
         }
     }
 
-    /// Notes a step on stores. Its time is that of its beginning until a signal's time is told.
+    /// Notes a step on stores. Its time is that of its begin until a signal's time is known.
     fn note_step(&mut self, f: &str, value: &Value, at_ns: u64) {
         self.only_replicas = (self.steps.is_empty() && self.region.is_none())
             && (f == "max-replicas" || self.only_replicas && f == "leader-moved");
@@ -233,7 +235,7 @@ impl FaultSeen {
         self.steps.push(Step { at_ns, f: f.to_owned(), stores: ids, leader });
     }
 
-    /// Takes the first signal's time for the last step's, and notes what changed in regions.
+    /// Takes the first signal's time for the last step's, and notes the changes of regions.
     fn note_seen(&mut self, f: &str, value: &Value, at_ns: u64) {
         let signalled = stores(value).filter_map(|store| store["signalled_ns"].as_u64()).min();
         let step = self.steps.iter_mut().rev().find(|step| step.f == f);
@@ -311,7 +313,7 @@ impl FaultSeen {
                     ));
                 }
             }
-            // A disturbance that nothing met was none.
+            // A disturbance without an effect was no fault.
             _ if is_disturbance(f) => {
                 let touched = value["touched"].as_str();
                 self.seen.extend(touched.map(str::to_owned));
@@ -322,7 +324,7 @@ impl FaultSeen {
     }
 }
 
-/// Whether it is a step of what only a simulated cluster can suffer.
+/// Returns true for steps of disturbances, which only a simulated cluster can suffer.
 fn is_disturbance(f: &str) -> bool {
     let whats = ["partition", "delay", "loss", "slow-disk", "clock-skew"];
     let what = f.strip_prefix("start-").or_else(|| f.strip_prefix("stop-"));
@@ -334,7 +336,7 @@ fn stores(value: &Value) -> impl Iterator<Item = &Value> {
     value["stores"].as_array().into_iter().flatten()
 }
 
-/// What changed in one region, in words.
+/// The changes of one region, in words.
 fn changes(change: &Value) -> Vec<String> {
     let region = &change["region"];
     let mut changes = Vec::new();
@@ -368,7 +370,7 @@ mod tests {
         for (time_ns, what) in events {
             let process = Process::Nemesis;
             let event = Event { index: 0, time_ns, process, what, error: None, attempts: vec![] };
-            finder.hear(event.borrowed());
+            finder.observe(event.borrowed());
         }
         finder.finish()
     }

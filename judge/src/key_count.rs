@@ -1,20 +1,20 @@
-//! How many keys there are, as the scans at the end of a run's history count them.
+//! Finds the counts of keys that the scans at the end of a run's history give.
 //!
-//! In: a history's events. Out: the two counts, before and after one more put. A count is a chain of scans over one
-//! range, page after page; each is an operation of the history, so the checker judges every key and value of it. This
-//! file only finds the numbers.
+//! In: a history's events. Out: the two counts, before and after one more put. A count is a chain
+//! of scans over one range, page after page. Each scan is an operation of the history, so the
+//! checker judges all its keys and values. This file only finds the counts.
 
 use histories::{Answer, AnswerRef, EventRef, Key, Operation, OperationRef, OutcomeRef, WhatRef};
 use plan::key_range::{CountedRange, next_start};
 use serde::{Deserialize, Serialize};
 
-/// The two counts of a run, as far as they were made.
+/// The two counts of a run, as far as they were completed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct KeyCounts {
-    /// Before the one more put.
+    /// The count before the extra put.
     pub before: Option<u64>,
-    /// After it.
+    /// The count after the extra put.
     pub after: Option<u64>,
 }
 
@@ -22,21 +22,21 @@ pub struct KeyCounts {
 #[derive(Debug)]
 pub struct CountFinder {
     range: CountedRange,
-    /// The chain of scans that is under way: the process's next start, and the keys so far.
+    /// The chain of scans in progress: the next start, and the number of keys so far.
     chain: Option<(Key, u64)>,
     counts: KeyCounts,
-    /// The one more put succeeded.
+    /// True once the extra put succeeded.
     put: bool,
 }
 
 impl CountFinder {
-    /// Looks for counts of this range.
+    /// A finder of counts of this range.
     pub fn new(range: CountedRange) -> Self {
         Self { range, chain: None, counts: KeyCounts::default(), put: false }
     }
 
-    /// Hears one event of the history, in order.
-    pub fn hear(&mut self, event: EventRef<'_>) {
+    /// Takes one event of the history, in order.
+    pub fn observe(&mut self, event: EventRef<'_>) {
         let WhatRef::Complete(operation, OutcomeRef::Ok(answer)) = event.what else { return };
         match (operation, answer) {
             (OperationRef::Put { key, .. }, AnswerRef::Done)
@@ -64,7 +64,7 @@ impl CountFinder {
         }
     }
 
-    /// What was found.
+    /// The counts found.
     pub fn counts(&self) -> KeyCounts {
         self.counts
     }
@@ -91,7 +91,7 @@ mod tests {
             let process = Process::Client(0);
             let event =
                 Event { index: 0, time_ns: 0, process, what, error: None, attempts: vec![] };
-            finder.hear(event.borrowed());
+            finder.observe(event.borrowed());
         }
         finder.counts()
     }

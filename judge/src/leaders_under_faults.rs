@@ -1,7 +1,9 @@
-//! Who led while a fault was in force, and who never did: a store that never led was not tested as a leader.
+//! Stores that led while a fault was in force, and stores that never did: a store that never led
+//! was not tested as a leader.
 //!
-//! In: the nemesis's events, which say of each fault's region who led it when the fault began and who could have. Out:
-//! [`LeadersUnderFaults`], part of verdict.json, and a sentence for a person. It decides nothing.
+//! In: the nemesis's events, which name the leader and the voters of each fault's region when the
+//! fault began. Out: [`LeadersUnderFaults`], part of verdict.json, and a readable sentence. It
+//! decides nothing.
 
 use histories::{EventRef, Process, WhatRef};
 use serde::{Deserialize, Serialize};
@@ -11,16 +13,16 @@ use std::collections::BTreeSet;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct LeadersUnderFaults {
-    /// Stores that led a fault's region when it began.
+    /// Stores that led a fault's region when the fault began.
     pub led: BTreeSet<u64>,
-    /// Stores with a voter of such a region that never led one then.
+    /// Stores with a voter of such a region that led none when its fault began.
     pub never_led: BTreeSet<u64>,
-    /// A fault would have moved leaders, and the target cannot.
+    /// True if a fault should have moved leaders, but the target cannot.
     pub could_not_be_moved: bool,
 }
 
 impl LeadersUnderFaults {
-    /// Collects them from one event of the history.
+    /// Collects the stores from one event of the history.
     pub fn observe(&mut self, event: EventRef<'_>) {
         let (Process::Nemesis, WhatRef::FaultInvoke(_, value)) = (event.process, event.what) else {
             return;
@@ -32,7 +34,7 @@ impl LeadersUnderFaults {
         self.could_not_be_moved |= value["leaders-stay"] == true;
     }
 
-    /// Adds what another part of the run saw.
+    /// Adds the stores of another part of the run.
     pub fn merge(&mut self, other: &Self) {
         self.led.extend(&other.led);
         self.never_led.extend(&other.never_led);

@@ -1,12 +1,13 @@
-//! Judging a history: the checker's verdict, and whether the run tested anything.
+//! Judges a history: the checker's verdict, and the check that the run tested something.
 //!
-//! In: a history file, nothing else, so that `check` says the same as the run that wrote it. Out: a [`Judgement`],
-//! which is `verdict.json`. A malformed history is a failure, not a judgement.
+//! In: a history file, nothing else, so that `check` comes to the same verdict as the run that
+//! wrote it. Out: a [`Judgement`], which is `verdict.json`. A malformed history is a failure, not a
+//! judgement.
 //!
 //! `verdict.json` has the fields of [`Judgement`]. `checked.keys` lists the keys that are not valid
 //! or needed a search; all others are only counted, in `keys-judged` ([`KeysListed`], `test
 //! --per-key`). The head that `test --json` prints is the same without `checked.keys`. New fields
-//! may come; what is there keeps its name and meaning.
+//! may be added; existing ones keep their name and meaning.
 
 pub mod anomalies;
 pub mod counterexamples;
@@ -23,7 +24,7 @@ pub mod traffic;
 use crate::{
     ended_early::{EarlyFinder, EndedEarly},
     ended_processes::{EndedByItself, EndedFinder},
-    experiment::{Finding, SceneFinder, Weight},
+    experiment::{ExperimentFinder, Finding, Weight},
     faults_seen::{FaultFinder, FaultSeen},
     key_count::{CountFinder, KeyCounts},
     leaders_under_faults::LeadersUnderFaults,
@@ -49,68 +50,70 @@ use std::{
     sync::OnceLock,
 };
 
-/// A run with fewer successes than this a client tested nothing.
+/// A run with fewer successes per client than this tested nothing.
 const OK_PER_CLIENT_MIN: u64 = 10;
 
-/// Where events of an imported history stand in its file, by their index.
+/// Places of events in an imported history's file, by their index.
 pub type Places = BTreeMap<u64, Place>;
 
-/// What is judged of a history.
+/// The judgement of a history.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Judgement {
-    /// The whole judgement: the checker's, and unknown instead of valid for a run that tested nothing.
+    /// The overall verdict: the checker's, but unknown instead of valid for a run that tested
+    /// nothing.
     pub validity: Validity,
-    /// One sentence for each thing that makes it worse than valid.
+    /// One sentence for each reason why the verdict is worse than valid.
     pub reasons: Vec<String>,
-    /// The run tested too little to say anything.
+    /// True if the run tested too little for a verdict.
     pub vacuous: bool,
-    /// What was tested.
+    /// The target that was tested.
     pub target: String,
     /// Operations by kind and outcome.
     pub operations: BTreeMap<String, Counts>,
-    /// How many parts were judged, if it was a run in parts, whose verdicts are put together here.
+    /// The number of parts judged, if the run had parts, whose verdicts are merged here.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub parts: Option<PartsJudged>,
-    /// Planned faults by kind, if the history says so.
+    /// Planned faults by kind, if the history names them.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub planned: BTreeMap<String, u64>,
     /// The faults, in the plan's order.
     pub faults: Vec<FaultJudged>,
-    /// Who led under these faults, and who never did.
+    /// The stores that led under these faults, and those that never did.
     #[serde(skip_serializing_if = "LeadersUnderFaults::is_empty", default)]
     pub leaders: LeadersUnderFaults,
-    /// The first keys of the regions into which the workload's keys were split before the faults began.
+    /// The first keys of the regions into which the workload's keys were split before the faults
+    /// began.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub split_at: Vec<Text>,
-    /// What an experiment of the walk-through showed.
+    /// The findings of an experiment of the walk-through.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub experiment: Vec<Finding>,
-    /// Whether the cluster recovered, if that was asked.
+    /// The recovery of the cluster, if it was observed.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub recovery: Option<Recovery>,
     /// The processes of the cluster that ended though no fault killed them.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub ended_by_themselves: Vec<EndedByItself>,
-    /// The run ended before its time.
+    /// The early end of the run, if it ended early.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub ended_early: Option<EndedEarly>,
-    /// For how much of the time clients were served.
+    /// The part of the time in which clients were served.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub served: Option<Served>,
-    /// How many keys there were at the end.
+    /// The number of keys at the end.
     pub key_counts: KeyCounts,
-    /// When the last event came, nanoseconds since the run's start; none if the history has no
+    /// The time of the last event, in nanoseconds since the run's start; none if the history has no
     /// events.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub ended_ns: Option<u64>,
     /// Keys by verdict. Absent in verdicts of earlier versions, which list every key.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub keys_judged: Option<KeysJudged>,
-    /// Where the operations of counterexamples stand in the file, if it was imported.
+    /// The places of counterexamples' operations in the file, if it was imported.
     #[serde(skip_serializing_if = "Places::is_empty", default)]
     pub places: Places,
-    /// What the checker says of the operations.
+    /// The checker's verdict on the operations.
     pub checked: Verdict,
 }
 
@@ -118,18 +121,18 @@ pub struct Judgement {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct KeysJudged {
-    /// All of them.
+    /// All keys.
     pub total: u64,
-    /// Those that are not linearizable.
+    /// Keys that are not linearizable.
     pub invalid: u64,
-    /// Those that could not be decided.
+    /// Keys that could not be decided.
     pub unknown: u64,
-    /// Those that needed a search.
+    /// Keys that needed a search.
     pub searched: u64,
 }
 
 impl KeysJudged {
-    /// Counts what the checker says of each key.
+    /// Counts the checker's verdicts on keys.
     pub fn of(checked: &Verdict) -> Self {
         let count = |is: fn(&KeyVerdict) -> bool| checked.keys.iter().filter(|it| is(it)).count();
         Self {
@@ -141,15 +144,15 @@ impl KeysJudged {
     }
 }
 
-/// Which keys verdict.json lists.
+/// The selection of keys that verdict.json lists.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum KeysListed {
-    /// Those that are not valid, and those that needed a search.
+    /// Keys that are not valid, and keys that needed a search.
     #[default]
     Remarkable,
     /// Every key.
     All,
-    /// None: for those who want the head of the verdict only.
+    /// No key: only the head of the verdict.
     None,
 }
 
@@ -166,23 +169,24 @@ impl KeysListed {
     }
 }
 
-/// A fault, and what it did to the clients.
+/// A fault, and its effect on the clients.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct FaultJudged {
     /// The fault.
     #[serde(flatten)]
     pub seen: FaultSeen,
-    /// Operations that succeeded while it was in force, at least partly.
+    /// Operations that succeeded while the fault was in force, at least partly.
     pub ok_during: u64,
-    /// The longest time without a success that touches it, nanoseconds.
+    /// The longest time without a success that touches the fault, in nanoseconds.
     pub longest_gap_ns: u64,
-    /// From its beginning to the end of the first operation that was invoked after it and succeeded, nanoseconds.
+    /// Nanoseconds from the fault's begin to the end of the first successful operation invoked
+    /// after it.
     pub first_success_after_ns: Option<u64>,
 }
 
 impl FaultJudged {
-    /// Nothing succeeded for most of the time in which it was in force.
+    /// Returns true if nothing succeeded for most of the time in which the fault was in force.
     pub fn unavailable(&self) -> bool {
         let length_ns = self.seen.end_ns.saturating_sub(self.seen.begin_ns);
         self.longest_gap_ns.saturating_mul(2) > length_ns
@@ -190,7 +194,7 @@ impl FaultJudged {
 }
 
 impl Judgement {
-    /// Nothing that was answered is wrong, but the cluster does not serve any more.
+    /// Returns true if no answer is wrong, but the cluster no longer serves.
     pub fn is_only_stuck(&self) -> bool {
         let broken = |finding: &Finding| finding.weight == Weight::Invalid;
         self.validity == Validity::Invalid
@@ -198,7 +202,7 @@ impl Judgement {
             && !self.experiment.iter().any(broken)
     }
 
-    /// What is said of something that was not judged.
+    /// The judgement of something that was not judged.
     pub fn of_nothing(why: &str) -> Self {
         Self {
             validity: Validity::Unknown,
@@ -224,12 +228,12 @@ impl Judgement {
         }
     }
 
-    /// Writes it as a verdict.json.
+    /// Writes the judgement as a verdict.json.
     pub fn write(&mut self, path: &Path, listed: KeysListed) -> Result<(), Failure> {
         write_whole(path, self.json(listed)?.as_bytes())
     }
 
-    /// The text of verdict.json, or of its head. It is the same judgement afterwards.
+    /// The text of verdict.json, or of its head. The judgement is unchanged afterwards.
     pub fn json(&mut self, listed: KeysListed) -> Result<String, Failure> {
         if listed == KeysListed::All {
             return serde_json::to_string_pretty(self).map_err(Failure::software);
@@ -252,7 +256,7 @@ impl Judgement {
         self.keys_judged.unwrap_or_else(|| KeysJudged::of(&self.checked))
     }
 
-    /// How the program ends after this judgement.
+    /// The exit code for this judgement.
     pub fn exit(&self) -> Exit {
         match self.validity {
             Validity::Valid => Exit::Valid,
@@ -263,22 +267,23 @@ impl Judgement {
     }
 }
 
-/// How a history is read and what it is held to.
+/// Settings for reading and judging a history.
 #[derive(Debug, Clone, Default)]
 pub struct Judging {
-    /// Who decides, and at what cost.
+    /// The engine that decides, and its budget.
     pub options: Options,
-    /// What the history is held to.
+    /// The model that the history must satisfy.
     pub model: Model,
-    /// What the user says of the file; otherwise it tells.
+    /// The user's options for reading the file; without them the file itself decides.
     pub reading: ReadOptions,
-    /// What every key holds at first; absent otherwise.
+    /// The initial value of every key; absent otherwise.
     pub initial: Option<Value>,
-    /// The user named the file itself, so that it may be a pipe or a link; otherwise it was found in a run directory.
+    /// True if the user named the file itself, which may then be a pipe or a link; false if it was
+    /// found in a run directory.
     pub named: bool,
 }
 
-/// Why a history is not judged.
+/// The reason why a history is not judged.
 #[derive(Debug, thiserror::Error)]
 enum Refusal {
     #[error(transparent)]
@@ -294,7 +299,7 @@ pub fn judge(path: &Path, judging: &Judging) -> Result<Judgement, Failure> {
     judge_watched(path, judging, &OnceLock::new())
 }
 
-/// Judges the history in a file, and hands out how far it is read.
+/// Judges the history in a file, and puts the reading position into `watch`.
 pub fn judge_watched(
     path: &Path,
     judging: &Judging,
@@ -317,40 +322,40 @@ pub fn judge_watched(
     let mut recovery = RecoveryFinder::default();
     let (mut ended, mut early) = (EndedFinder::default(), EarlyFinder::default());
     let mut ended_ns = None;
-    let mut scene = SceneFinder::of(&header);
-    // A scenario is short, and asks for moments of its own.
-    let mut traffic = if scene.is_some() { Traffic::default() } else { Traffic::summed_up() };
+    let mut experiment = ExperimentFinder::of(&header);
+    // A scenario is short, and asks for times that are no marks.
+    let mut traffic = if experiment.is_some() { Traffic::default() } else { Traffic::summed_up() };
     let range = header.fields.get("key-count").cloned();
     let mut counts = range
         .and_then(|range| serde_json::from_value::<CountedRange>(range).ok())
         .map(CountFinder::new);
-    let heard = source.hear(|event| {
+    let heard = source.visit(|event| {
         if let WhatRef::Invoke(operation) = event.what
             && !judging.model.admits(operation)
         {
             return Err(Refusal::Model { event: event.index, operation: operation.name() });
         }
         ended_ns = ended_ns.max(Some(event.time_ns));
-        traffic.hear(event);
-        faults.hear(event);
+        traffic.observe(event);
+        faults.observe(event);
         leaders.observe(event);
-        recovery.hear(event);
-        ended.hear(event);
-        early.hear(event);
-        if let Some(scene) = &mut scene {
-            scene.hear(event);
+        recovery.observe(event);
+        ended.observe(event);
+        early.observe(event);
+        if let Some(experiment) = &mut experiment {
+            experiment.observe(event);
         }
         if let Some(counts) = &mut counts {
-            counts.hear(event);
+            counts.observe(event);
         }
-        collector.hear(event).map_err(Refusal::Event)
+        collector.observe(event).map_err(Refusal::Event)
     });
     heard.map_err(|refusal| refused(path, &refusal))?;
     let traffic = traffic.finish();
     let checked = checked(path, judging, collector)?;
     let faults = faults.finish().into_iter().map(|seen| judged(seen, &traffic)).collect();
     let counts = counts.map(|counts| counts.counts());
-    let experiment = scene.map_or_else(Vec::new, |scene| scene.finish(&traffic));
+    let experiment = experiment.map_or_else(Vec::new, |experiment| experiment.finish(&traffic));
     let (recovery, ended, early) = (recovery.finish(), ended.finish(), early.finish());
     let found = Found { faults, leaders, experiment, recovery, ended, early, counts, ended_ns };
     let mut judgement = conclude(&header, &traffic, found, checked);
@@ -358,17 +363,17 @@ pub fn judge_watched(
     Ok(judgement)
 }
 
-/// What is judged if the history itself does not say what was tested.
+/// The name of the target if the history itself does not name one.
 fn file_name(path: &Path) -> String {
     if path == Path::new("-") {
         return "standard input".to_owned();
     }
-    // "." has no name of its own.
+    // The path "." has no file name.
     let named = path.file_name().map(PathBuf::from).or_else(|| path.canonicalize().ok());
     named.as_deref().unwrap_or(path).display().to_string()
 }
 
-/// Where the operations of the counterexamples stand.
+/// The places of the counterexamples' operations.
 fn places_of(checked: &Verdict, all: &[Place]) -> Places {
     let found = checked.keys.iter().filter_map(|key| key.counterexample.as_ref());
     let operations = found.flat_map(|found| &found.operations);
@@ -390,8 +395,8 @@ fn opened(path: &Path, judging: &Judging) -> Result<Source, Failure> {
     source.map_err(|error| refused(path, &Refusal::Read(error)))
 }
 
-/// What collects the calls: it forgets what is judged on the way, where the history can be read again should more be
-/// needed of it, and where the engine allows it.
+/// The collector of the calls. It forgets judged calls on the way if the history can be read again
+/// when more of it is needed, and if the engine allows it.
 fn collector(path: &Path, judging: &Judging) -> Collector {
     match &judging.initial {
         Some(value) => Collector::with_initial(value.clone()),
@@ -403,7 +408,7 @@ fn collector(path: &Path, judging: &Judging) -> Collector {
     }
 }
 
-/// The checker's verdict. For what it cannot say of what it has forgotten, the history is read a second time.
+/// The checker's verdict. If it needs forgotten calls, the history is read a second time.
 fn checked(path: &Path, judging: &Judging, collector: Collector) -> Result<Verdict, Failure> {
     let history = collector.finish();
     let verdict = checker::check(&history, &judging.options);
@@ -411,7 +416,7 @@ fn checked(path: &Path, judging: &Judging, collector: Collector) -> Result<Verdi
     drop(history);
     let collect = |mut collector: Collector| {
         let heard = opened(path, judging)?
-            .hear(|event| collector.hear(event).map_err(Refusal::Event))
+            .visit(|event| collector.observe(event).map_err(Refusal::Event))
             .map_err(|refusal| refused(path, &refusal));
         heard.map(|()| checker::check(&collector.finish(), &judging.options))
     };
@@ -437,7 +442,7 @@ fn judged(seen: FaultSeen, traffic: &Traffic) -> FaultJudged {
     }
 }
 
-/// What was found in a history beside its operations.
+/// The findings of a history beside its operations.
 struct Found {
     faults: Vec<FaultJudged>,
     leaders: LeadersUnderFaults,
@@ -493,7 +498,7 @@ fn conclude(header: &Header, traffic: &Traffic, found: Found, checked: Verdict) 
         recovery,
         ended_by_themselves: ended,
         ended_early: early,
-        // Of other programs' histories nobody knows for what they waited.
+        // The waiting times of other programs' histories are unknown.
         served: header.fields.contains_key("concurrency").then(|| traffic.served()).flatten(),
         key_counts: counts.unwrap_or_default(),
         ended_ns,
@@ -503,19 +508,20 @@ fn conclude(header: &Header, traffic: &Traffic, found: Found, checked: Verdict) 
     }
 }
 
-/// The numbers of a header's field; what is no number is left out.
+/// The numbers of a header's field; other values are left out.
 fn planned(kinds: &serde_json::Value) -> BTreeMap<String, u64> {
     let kinds = kinds.as_object().into_iter().flatten();
     kinds.filter_map(|(kind, times)| Some((kind.clone(), times.as_u64()?))).collect()
 }
 
-/// The keys of a header's field; those that are none are left out.
+/// The keys of a header's field; other values are left out.
 fn split_at(keys: &serde_json::Value) -> Vec<Text> {
     let keys = keys.as_array().into_iter().flatten();
     keys.filter_map(|key| serde_json::from_value(key.clone()).ok()).collect()
 }
 
-/// Why a run tested nothing, in sentences. What a history's header does not promise is not demanded.
+/// The reasons why a run tested nothing, in sentences. Checks only for the things that the header
+/// announces.
 fn vacuous(
     header: &Header,
     traffic: &Traffic,
@@ -555,13 +561,21 @@ fn vacuous(
     reasons
 }
 
-/// What the run was judged to be, if that can be read.
+/// Judges the history of a run. A run whose directory somebody removed is a failure that says so.
+pub fn of_run(run: &run_directory::RunDirectory, judging: &Judging) -> Result<Judgement, Failure> {
+    if !run.history().exists() {
+        return Err(lost(run));
+    }
+    judge(&run.history(), judging)
+}
+
+/// The verdict of the run, if it can be read.
 pub fn read_verdict(run: &run_directory::RunDirectory) -> Option<Judgement> {
     run_directory::plain_file::json(&run.verdict(), run_directory::plain_file::VERDICT_BYTES_MAX)
         .ok()
 }
 
-/// What is said of a run whose history is not there any more.
+/// The failure of a run whose history has disappeared.
 pub fn lost(run: &run_directory::RunDirectory) -> Failure {
     Failure::target_or_disk(format!(
         "the history is lost: {} is not there any more, somebody removed it while the run went; nothing can be judged",

@@ -1,8 +1,10 @@
-//! The verdict on all parts of a long run together: `verdict.json` of its directory, of the same form as that of any run.
+//! The merged verdict on all parts of a long run: `verdict.json` of its directory, of the same form
+//! as that of any run.
 //!
-//! In: each part's judgement, in order. Out: one [`Judgement`], as bad as the worst part, with [`PartsJudged`] in it. Operations are
-//! added up; faults are numbered through, and their times lie where their part lay. What was changed by each fault, and the
-//! verdict on each key, stand with the part if its files are kept: of these there may be millions.
+//! In: each part's judgement, in order. Out: one [`Judgement`], as bad as the worst part, with
+//! [`PartsJudged`] in it. Operations are added up. Faults are numbered through, and their times are
+//! shifted to their part's time. Each fault's changes and each key's verdict stay with the part, if
+//! its files are kept: there may be millions.
 
 pub mod kept;
 
@@ -14,25 +16,25 @@ use crate::{
 use checker::{Validity, Verdict};
 use serde::{Deserialize, Serialize};
 
-/// So many sentences of parts are kept.
+/// The number of sentences kept from parts.
 const REASONS_MAX: usize = 100;
-/// So many faults are kept: those of days.
+/// The number of faults kept: enough for days.
 const FAULTS_MAX: usize = 20_000;
 
-/// How many parts were judged to be what.
+/// The number of parts by verdict.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct PartsJudged {
-    /// Each by itself.
+    /// Parts that are valid by themselves.
     pub valid: u64,
-    /// Could not be decided.
+    /// Parts that could not be decided.
     pub unknown: u64,
-    /// A promise was broken; none follows it.
+    /// Parts that broke a promise; no part follows such a one.
     pub invalid: u64,
 }
 
 impl PartsJudged {
-    /// All of them.
+    /// The number of all parts.
     pub fn total(self) -> u64 {
         self.valid + self.unknown + self.invalid
     }
@@ -47,21 +49,20 @@ pub struct Merged {
     all_vacuous: Option<bool>,
     verdict: Option<Judgement>,
     began_ns: u64,
-    /// How long clients and faults were at work, milliseconds.
+    /// The time that clients and faults worked, in milliseconds.
     worked_ms: u64,
-    /// They were not as long as planned.
+    /// The early end, if the parts did not last as planned.
     early: Option<EndedEarly>,
 }
 
 impl Merged {
-    /// Notes that somebody asked for an end, perhaps before all parts, which take so long, were
-    /// over.
+    /// Notes an interrupt, perhaps before the end of all parts, which should take `of_ms`.
     pub fn interrupted(&mut self, of_ms: u64) {
         let (after_ms, why) = (self.worked_ms, Why::Interrupted);
         self.early = (after_ms < of_ms).then_some(EndedEarly { after_ms, of_ms: Some(of_ms), why });
     }
 
-    /// Takes one more, which lasted so long, and should have been at work for `time_ms`.
+    /// Adds a part that lasted `seconds` and should have worked for `time_ms`.
     pub fn take(&mut self, number: u64, judgement: &Judgement, seconds: f64, time_ms: u64) {
         self.worked_ms += judgement.ended_early.map_or(time_ms, |early| early.after_ms);
         match judgement.validity {
@@ -118,7 +119,7 @@ impl Merged {
         sum.explored += one.explored;
     }
 
-    /// The verdict on all of them.
+    /// The verdict on all parts.
     pub fn judgement(self) -> Judgement {
         let Some(merged) = self.verdict else {
             return Judgement {
@@ -139,7 +140,7 @@ impl Merged {
     }
 }
 
-/// A fault of a part that began then, with the number that it has among all.
+/// A fault of a part that began at `began_ns`, with its number among all faults.
 fn moved(fault: &FaultJudged, number: u64, began_ns: u64) -> FaultJudged {
     let mut fault = fault.clone();
     let seen = &mut fault.seen;
@@ -148,8 +149,10 @@ fn moved(fault: &FaultJudged, number: u64, began_ns: u64) -> FaultJudged {
     seen.ran_alone_ns = seen.ran_alone_ns.map(|ns| ns + began_ns);
     seen.last_resume_ns = seen.last_resume_ns.map(|ns| ns + began_ns);
     seen.effects.clear();
-    seen.steps.clear();
-    seen.leader_moves.clear();
+    // That a leader moved is kept, not each of a thousand moves.
+    seen.leader_moves.truncate(1);
+    seen.leader_moves.iter_mut().for_each(|it| it.seen_ns += began_ns);
+    seen.steps.iter_mut().for_each(|step| step.at_ns += began_ns);
     fault.first_success_after_ns = fault.first_success_after_ns.map(|ns| ns + began_ns);
     fault
 }

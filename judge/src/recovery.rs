@@ -1,28 +1,29 @@
-//! Whether the cluster recovered after the last healing, as a history tells it. Only simulations ask.
+//! Reads from a history if the cluster recovered after the last healing. Only simulations ask.
 //!
-//! In: the nemesis's pair of events `recovery`. Its completion says after how long every region had taken a write and
-//! given it back (`serves_after_ms`), which had not in time (`stuck`, in words), and what of the cluster was still
-//! `missing` at the end. Out: a [`Recovery`], or nothing if nobody looked.
+//! In: the nemesis's pair of events `recovery`. Its completion has three fields. `serves_after_ms`
+//! is the time until every region had served a write and a read. `stuck` has the regions that had
+//! not in time, in words, and `missing` the missing parts of the cluster at the end. Out: a
+//! [`Recovery`], or nothing if nobody looked.
 
 use histories::{EventRef, Process, WhatRef};
 use serde::{Deserialize, Serialize};
 
-/// Whether a cluster recovered.
+/// The recovery of a cluster, successful or not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Recovery {
-    /// After so many milliseconds every region served, or it was given up.
+    /// Milliseconds until every region served, or until the wait was given up.
     pub serves_after_ms: u64,
-    /// After so many milliseconds every region had its replicas, or that was given up.
+    /// Milliseconds until every region had its replicas, or until the wait was given up.
     pub whole_after_ms: u64,
     /// The regions that did not serve in time, in words.
     pub stuck: Vec<String>,
-    /// What was missing at the end, in words.
+    /// The missing parts at the end, in words.
     pub missing: Option<String>,
 }
 
 impl Recovery {
-    /// What is wrong with it, in sentences; empty = the cluster recovered.
+    /// The failures of the recovery, in sentences; empty = the cluster recovered.
     pub fn reasons(&self) -> Vec<String> {
         let after = |ms: u64| format!("{:.0} s of the cluster's time", ms as f64 / 1e3);
         let mut reasons: Vec<String> = self
@@ -43,15 +44,15 @@ impl Recovery {
     }
 }
 
-/// Finds it in a history.
+/// Finds the recovery in a history.
 #[derive(Debug, Clone, Default)]
 pub struct RecoveryFinder {
     found: Option<Recovery>,
 }
 
 impl RecoveryFinder {
-    /// Hears one event of the history, in order.
-    pub fn hear(&mut self, event: EventRef<'_>) {
+    /// Takes one event of the history, in order.
+    pub fn observe(&mut self, event: EventRef<'_>) {
         let (Process::Nemesis, WhatRef::FaultComplete("recovery", value)) =
             (event.process, event.what)
         else {
@@ -67,7 +68,7 @@ impl RecoveryFinder {
         });
     }
 
-    /// What was found.
+    /// The recovery, or None if nobody looked.
     pub fn finish(self) -> Option<Recovery> {
         self.found
     }

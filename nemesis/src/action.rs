@@ -1,6 +1,7 @@
-//! What a fault does, as a plan says it: whom by role, for how long, how hard. Pure data, JSON in plan.json.
+//! The actions of faults as a plan states them: victims by role, length and strength. Pure data,
+//! JSON in plan.json.
 //!
-//! Stores are not named here: the role is resolved when the fault is injected.
+//! Stores are not named here: a role is resolved to stores when the fault is injected.
 
 use crate::kind::FaultKind;
 use schemars::JsonSchema;
@@ -180,7 +181,8 @@ pub struct PlannedFault {
 }
 
 impl Action {
-    /// How long it is expected to take, milliseconds. What waits for the cluster is a guess.
+    /// Returns the expected length in milliseconds. The time spent waiting for the cluster is a
+    /// guess.
     pub(crate) fn expected_ms(mut self) -> u64 {
         const CLUSTER_REACTS_MS: u64 = 1_000;
         let waits_ms = match self {
@@ -196,7 +198,8 @@ impl Action {
         self.length_ms().map_or(CLUSTER_REACTS_MS, |length_ms| waits_ms + *length_ms)
     }
 
-    /// The same, no part of it longer than so many milliseconds. What waits for the cluster stays as it is.
+    /// Returns this action with no part longer than `most_ms`. Waits for the cluster stay as they
+    /// are.
     #[must_use]
     pub fn no_longer_than(mut self, most_ms: u64) -> Self {
         match &mut self {
@@ -211,7 +214,7 @@ impl Action {
         self
     }
 
-    /// The same for another length of time; what has no length stays as it is.
+    /// Returns this action with another length; an action without a length stays as it is.
     pub(crate) fn with_length(mut self, new_ms: u64) -> Self {
         if let Some(length_ms) = self.length_ms() {
             *length_ms = new_ms;
@@ -219,7 +222,7 @@ impl Action {
         self
     }
 
-    /// For how long it hurts, if that is ours to say.
+    /// Returns the length of the fault itself, or `None` if the cluster determines it.
     fn length_ms(&mut self) -> Option<&mut u64> {
         match self {
             Self::Pause { length_ms, .. }

@@ -1,7 +1,8 @@
 //! Faults that only a simulated cluster can suffer, between their beginning and their healing.
 //!
-//! In: an [`Action`] of the plan. Out: one disturbance of the target, and what it touched: a partition that no message
-//! met, or a slow disk that nobody wrote to, was none. [`Injection`] heals what is still disturbed when it ends.
+//! In: an [`Action`] of the plan. Out: one disturbance of the target, and its observed effect. A
+//! partition that no message met, or a slow disk that nobody wrote to, had none. [`Injection`] ends
+//! the disturbances that are left when it ends.
 
 use crate::{
     action::{Action, Whom},
@@ -25,24 +26,24 @@ impl Injection {
         value["stores"] = stores.collect::<Value>();
         value["length_ms"] = length_ms.into();
         let (f, _) = disturbance.steps();
-        // Noted first: what was half done must be healed too.
-        self.field.note_disturbed(self.record.fault, &disturbance);
+        // Noted first: a disturbance that was half done must be ended too.
+        self.shared.note_disturbed(self.record.fault, &disturbance);
         self.disturbance = Some(disturbance.clone());
         self.begin(f, value);
-        let done = self.field.target.disturb(self.record.fault, disturbance).await;
+        let done = self.shared.target.disturb(self.record.fault, disturbance).await;
         let error = done.as_ref().err().map(ToString::to_string);
         self.complete(f, error.map_or_else(|| json!({}), |error| json!({ "error": error })));
         done?;
         self.hold(length_ms).await
     }
 
-    /// Ends this fault's disturbance, and notes what it touched.
+    /// Ends this fault's disturbance and notes its observed effect.
     pub(crate) async fn calm(&mut self) -> Result<(), Ended> {
         let Some(disturbance) = self.disturbance.clone() else { return Ok(()) };
         let (_, f) = disturbance.steps();
         let value = json!({ "fault": self.record.fault });
-        self.field.observer.record(What::FaultInvoke { f: f.into(), value });
-        let calmed = self.field.target.calm(self.record.fault).await;
+        self.shared.observer.record(What::FaultInvoke { f: f.into(), value });
+        let calmed = self.shared.target.calm(self.record.fault).await;
         let mut value = json!({ "regions": self.record.regions });
         match &calmed {
             Ok(Some(touched)) => {
@@ -54,24 +55,24 @@ impl Injection {
         }
         self.complete(f, value);
         calmed?;
-        self.field.note_calm(self.record.fault);
+        self.shared.note_calm(self.record.fault);
         self.disturbance = None;
         Ok(())
     }
 
-    /// Whom it is about, and what exactly is disturbed.
+    /// Resolves an action to the affected stores and the exact disturbance.
     async fn resolve(
         &mut self,
         action: Action,
     ) -> Result<(Region, Vec<StoreId>, Disturbance), Ended> {
         let stores: Vec<StoreId> =
-            self.field.target.stores().await?.iter().map(|store| store.id).collect();
-        self.find(|field, regions, random| {
+            self.shared.target.stores().await?.iter().map(|store| store.id).collect();
+        self.find(|shared, regions, random| {
             let whom = match action {
                 Action::SlowDisk { whom, .. } | Action::ClockSkew { whom, .. } => whom,
                 _ => Whom::Leader,
             };
-            let (region, mut about) = choose(whom, regions, &field.down(), random)?;
+            let (region, mut about) = choose(whom, regions, &shared.down(), random)?;
             let disturbance = match action {
                 Action::Partition { shape, .. } => {
                     let (around, cuts) = partition(shape, &stores, &region, random)?;
@@ -95,7 +96,7 @@ impl Injection {
     }
 }
 
-/// What concerns everybody.
+/// The disturbance of an action that affects all processes alike; `None` for the others.
 fn of_all(action: Action) -> Option<Disturbance> {
     match action {
         Action::DelayMessages { delay_ms_max: ms_max, .. } => Some(Disturbance::Delay { ms_max }),

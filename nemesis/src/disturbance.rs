@@ -1,6 +1,8 @@
-//! What only a simulated cluster can suffer, with the stores named: who is cut off from whom, whose disk is slow.
+//! Disturbances, which only a simulated cluster can suffer, with the stores named: cut connections,
+//! slow disks, wrong clocks.
 //!
-//! In: a partition's shape, the stores and a region. Out: a [`Disturbance`] that a target carries out. Pure.
+//! In: a partition's shape, the stores and a region. Out: a [`Disturbance`] that a target carries
+//! out. Pure.
 
 use crate::{
     action::Shape,
@@ -18,41 +20,41 @@ pub enum Place {
     Store(StoreId),
 }
 
-/// What is disturbed.
+/// One disturbance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Disturbance {
     /// Nothing gets from the first of each pair to the second.
     Cut(Vec<(Place, Place)>),
     /// Messages take long.
     Delay {
-        /// How long at most.
+        /// The longest delay.
         ms_max: u64,
     },
     /// Messages between stores are lost, repeated, or late.
     Lose {
-        /// How many of a thousand are lost.
+        /// The number of messages lost out of a thousand.
         lost_per_mille: u32,
-        /// How many of a thousand come twice.
+        /// The number of messages delivered twice out of a thousand.
         twice_per_mille: u32,
-        /// How many of a thousand come late.
+        /// The number of messages delivered late out of a thousand.
         late_per_mille: u32,
-        /// How late at most.
+        /// The longest delay of a late message.
         late_ms_max: u64,
     },
     /// A store's disk is slow.
     SlowDisk {
-        /// Whose.
+        /// The store.
         store: StoreId,
-        /// So many times as slow.
+        /// The factor by which it is slower.
         times: u64,
     },
     /// A store's clock is wrong.
     Clock {
-        /// Whose.
+        /// The store.
         store: StoreId,
-        /// So many parts in a million too fast.
+        /// The clock's drift in parts per million; positive is fast.
         drift_ppm: i32,
-        /// The wall clock is wrong by so much.
+        /// The offset of the wall clock.
         wall_offset_ms: i64,
     },
     /// PD is stopped.
@@ -62,7 +64,7 @@ pub enum Disturbance {
 }
 
 impl Disturbance {
-    /// Its steps in a history: the one that disturbs, and the one that heals.
+    /// The names of its steps in a history: the one that disturbs, and the one that heals.
     pub fn steps(&self) -> (&'static str, &'static str) {
         match self {
             Self::Cut(_) => ("start-partition", "stop-partition"),
@@ -75,7 +77,7 @@ impl Disturbance {
         }
     }
 
-    /// How hard it is, for a history.
+    /// The strength of the disturbance, for a history.
     pub(crate) fn to_json(&self) -> Value {
         match self {
             Self::Cut(pairs) => {
@@ -101,7 +103,7 @@ impl Disturbance {
         }
     }
 
-    /// Whom it cuts off from whom.
+    /// The cut connections, as pairs of sender and receiver.
     pub(crate) fn cuts(&self) -> &[(Place, Place)] {
         match self {
             Self::Cut(pairs) => pairs,
@@ -110,11 +112,11 @@ impl Disturbance {
     }
 }
 
-/// The stores that a partition is about, and who is cut off from whom.
+/// The stores affected by a partition, and the cut connections.
 type Parted = (Vec<StoreId>, Vec<(Place, Place)>);
 
-/// A partition of this shape around a region with a leader: the stores that it is about, and who is cut off from whom.
-/// `None` if there are too few stores.
+/// Draws a partition of this shape around a region with a leader: the affected stores and the cut
+/// connections. Returns `None` if there are too few stores.
 pub(crate) fn partition(
     shape: Shape,
     stores: &[StoreId],
@@ -124,7 +126,7 @@ pub(crate) fn partition(
     let leader = region.leader?;
     let mut voters = region.voters.clone();
     voters.shuffle(random);
-    // Voters first, so that it is a partition for them.
+    // Voters first, so that the partition separates them.
     let mut all = voters.clone();
     let mut rest: Vec<StoreId> =
         stores.iter().copied().filter(|store| !voters.contains(store)).collect();
@@ -174,8 +176,8 @@ pub(crate) fn partition(
     }
 }
 
-/// Everybody reaches as many neighbours on either side as make a majority with itself. The first two are put where they
-/// do not reach each other.
+/// The cuts of a ring. Each store reaches as many neighbours on either side as make a majority with
+/// itself. The first two stores are placed where they do not reach each other.
 fn ring(stores: &[StoreId]) -> Vec<(Place, Place)> {
     let count = stores.len();
     let reach = (count / 2).div_ceil(2);
@@ -218,7 +220,7 @@ mod tests {
         (about, cuts)
     }
 
-    /// How many stores each store hears, itself among them.
+    /// Counts for each store the stores that it hears, including itself.
     fn heard(count: u64, cuts: &BTreeSet<(Place, Place)>) -> Vec<u64> {
         let hears = |from, to| !cuts.contains(&(Place::Store(from), Place::Store(to)));
         let of = |to| (1..=count).filter(|from| hears(*from, to)).count() as u64;

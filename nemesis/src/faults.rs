@@ -1,6 +1,7 @@
 //! The faults of a run: from names on the command line to kinds that the cluster allows.
 //!
-//! In: names, and what the target can do. Out: [`Faults`], or one sentence that says what is wrong with them. Pure.
+//! In: names, and the target's capabilities. Out: [`Faults`], or an error that explains the refusal
+//! in one sentence. Pure.
 
 use crate::kind::{FaultKind, Possible};
 use serde::{Deserialize, Serialize};
@@ -11,29 +12,29 @@ use thiserror::Error;
 pub struct Faults {
     /// The kinds, each once, in a fixed order.
     pub kinds: Vec<FaultKind>,
-    /// Whether they overlap on purpose (`mix`).
+    /// True if faults overlap on purpose (`mix`).
     pub overlap: bool,
 }
 
-/// What is wrong with the faults asked for.
+/// A fault that cannot be injected, and the reason.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum FaultsError {
     /// No fault has this name.
-    #[error("there is no nemesis {0:?}; known are {known}", known = Faults::known_names().join(", "))]
+    #[error("there is no nemesis {0:?}{alike}; known are {known}", alike = alike(.0), known = Faults::known_names().join(", "))]
     Unknown(String),
-    /// The cluster is too small for it.
+    /// The cluster is too small for the fault.
     #[error("nemesis {name} needs {needs}, there are {there}; {instead}")]
     TooSmall {
         /// The fault.
         name: &'static str,
-        /// What it needs.
+        /// The required size.
         needs: String,
-        /// What there is.
+        /// The actual size.
         there: u32,
-        /// What to do about it.
+        /// The advice to the user.
         instead: &'static str,
     },
-    /// Only a simulated cluster can suffer it.
+    /// Only a simulated cluster can suffer the fault.
     #[error(
         "nemesis {name} cannot be used here: only a simulation can hurt network, disks, clocks and PD; \
          use `jepsen-tikv simulate`, or `fuzz --simulate`"
@@ -42,24 +43,35 @@ pub enum FaultsError {
         /// The fault.
         name: &'static str,
     },
-    /// The target cannot do it.
+    /// The target cannot carry out the fault.
     #[error("nemesis {name} cannot be used here: this target cannot {what}")]
     Unsupported {
         /// The fault.
         name: &'static str,
-        /// What the target cannot do.
+        /// The missing capability.
         what: &'static str,
     },
 }
 
+/// The question whether the nearest known name was meant; empty if none is near.
+fn alike(name: &str) -> String {
+    let near = |known: &&'static str| strsim::jaro_winkler(name, known);
+    let best = Faults::known_names().into_iter().max_by(|a, b| near(a).total_cmp(&near(b)));
+    let best = best.filter(|known| near(known) > NEAR);
+    best.map_or_else(String::new, |known| format!(" (did you mean {known}?)"))
+}
+
+/// Names that are as much alike as this are taken for a slip of the hand.
+const NEAR: f64 = 0.8;
+
 impl Faults {
-    /// Every name that [`Faults::parse`] knows.
+    /// All names that [`Faults::parse`] knows.
     pub fn known_names() -> Vec<&'static str> {
         let kinds = FaultKind::ALL.into_iter().map(FaultKind::name);
         std::iter::once("none").chain(kinds).chain(["mix"]).collect()
     }
 
-    /// The faults of these names; `none` adds none, `mix` adds all and lets them overlap.
+    /// Parses names of faults; `none` adds none, `mix` adds all and lets them overlap.
     pub fn parse<S: AsRef<str>>(names: &[S]) -> Result<Self, FaultsError> {
         let mut faults = Self { kinds: Vec::new(), overlap: false };
         for name in names.iter().map(|name| name.as_ref().trim()) {
@@ -78,7 +90,8 @@ impl Faults {
         Ok(faults)
     }
 
-    /// Refuses what this cluster does not allow. In a `mix`, which names no fault, it is left out instead.
+    /// Refuses faults that this cluster does not allow. A `mix`, which names no fault, leaves them
+    /// out instead.
     pub fn fit(mut self, possible: &Possible) -> Result<Self, FaultsError> {
         let replicas = self.replicas_during_faults(possible);
         if self.overlap {
@@ -91,7 +104,8 @@ impl Faults {
         Ok(self)
     }
 
-    /// Whether replicas are raised before the other faults and lowered after them: `replicas` in a combination.
+    /// Returns true if replicas are raised before the other faults and lowered after them:
+    /// `replicas` in a combination.
     pub fn raises_replicas_first(&self) -> bool {
         !self.overlap && self.kinds.len() > 1 && self.kinds.contains(&FaultKind::Replicas)
     }
@@ -100,7 +114,8 @@ impl Faults {
         possible.replicas + if self.raises_replicas_first() { 2 } else { 0 }
     }
 
-    /// What the user should know before it starts: which faults leave a region without a majority, on purpose.
+    /// The warnings before the run starts: the faults that leave a region without a majority, on
+    /// purpose.
     pub fn warnings(&self, possible: &Possible) -> Vec<String> {
         let replicas = self.replicas_during_faults(possible);
         let majority = replicas / 2 + 1;

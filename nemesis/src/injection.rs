@@ -1,14 +1,14 @@
-//! One fault from its beginning to its healing: what every kind of fault shares.
+//! One fault from its beginning to its healing: the steps that every kind of fault shares.
 //!
-//! In: a planned fault and the [`Field`]. Out: its [`FaultRecord`], and events told to the observer. Whatever goes
-//! wrong on the way, the stores that this fault took are healed before it ends. What each kind does in between stands
-//! in [`crate::actions`].
+//! In: a planned fault and the [`SharedState`]. Out: its [`FaultRecord`], and events for the observer.
+//! Whatever goes wrong on the way, the stores that this fault took are healed before it ends. The
+//! steps that differ between kinds are in [`crate::actions`].
 
 use crate::{
     action::PlannedFault,
     disturbance::Disturbance,
-    field::{CutShort, Down, Field, POLL},
     record::{FaultRecord, Hurt, Role},
+    shared_state::{CutShort, Down, POLL, SharedState},
     target::{Region, SeenProcess, StoreId, TargetError},
 };
 use histories::What;
@@ -18,14 +18,18 @@ use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
-/// How long to wait for a region with stores of the wanted roles.
+/// The longest wait for a region with stores of the wanted roles.
 const CHOICE_PATIENCE: Duration = Duration::from_secs(15);
 
-/// How long after a fault a leader's move is still its effect.
+/// The time after a fault in which a leader's move still counts as its effect.
 const AFTERMATH: Duration = Duration::from_millis(300);
 
 /// Carries one fault out.
-pub(crate) async fn inject(field: Arc<Field>, fault: usize, planned: PlannedFault) -> FaultRecord {
+pub(crate) async fn inject(
+    shared: Arc<SharedState>,
+    fault: usize,
+    planned: PlannedFault,
+) -> FaultRecord {
     let mut injection = Injection {
         record: FaultRecord::new(fault, planned.kind.name()),
         random: ChaCha8Rng::seed_from_u64(planned.draw.into()),
@@ -33,27 +37,27 @@ pub(crate) async fn inject(field: Arc<Field>, fault: usize, planned: PlannedFaul
         disturbance: None,
         before: Vec::new(),
         leaders_stay: false,
-        field,
+        shared,
     };
     let carried_out = injection.act(planned.what).await;
     injection.end(carried_out).await
 }
 
 pub(crate) struct Injection {
-    pub(crate) field: Arc<Field>,
+    pub(crate) shared: Arc<SharedState>,
     pub(crate) record: FaultRecord,
     random: ChaCha8Rng,
     /// The stores that this fault has down now.
     pub(crate) taken: Vec<(StoreId, Down)>,
-    /// What this fault has disturbed now.
+    /// The current disturbance of this fault.
     pub(crate) disturbance: Option<Disturbance>,
-    /// The workload's regions when it began.
+    /// The workload's regions when the fault began.
     pub(crate) before: Vec<Region>,
-    /// It would move leaders, and the target cannot.
+    /// True if the fault would move leaders and the target cannot.
     pub(crate) leaders_stay: bool,
 }
 
-/// Why a fault ended before its time.
+/// The reason for a fault's early end.
 pub(crate) enum Ended {
     CutShort,
     Error(String),
@@ -72,16 +76,16 @@ impl From<TargetError> for Ended {
 }
 
 impl Injection {
-    /// Looks at the regions until `pick` finds what it wants among them.
+    /// Polls the regions until `pick` finds a match among them.
     pub(crate) async fn find<T>(
         &mut self,
-        mut pick: impl FnMut(&Field, &[Region], &mut ChaCha8Rng) -> Option<T>,
+        mut pick: impl FnMut(&SharedState, &[Region], &mut ChaCha8Rng) -> Option<T>,
     ) -> Result<T, Ended> {
         let deadline = Instant::now() + CHOICE_PATIENCE;
         loop {
-            let regions = self.field.target.regions().await;
+            let regions = self.shared.target.regions().await;
             if let Ok(regions) = &regions
-                && let Some(found) = pick(&self.field, regions, &mut self.random)
+                && let Some(found) = pick(&self.shared, regions, &mut self.random)
             {
                 self.before.clone_from(regions);
                 return Ok(found);
@@ -92,13 +96,13 @@ impl Injection {
                     Err(error) => error.into(),
                 });
             }
-            if self.field.hold(POLL).await {
+            if self.shared.hold(POLL).await {
                 return Err(Ended::CutShort);
             }
         }
     }
 
-    /// Hurts stores that were taken, and notes what was seen of them.
+    /// Hurts stores that were taken, and notes the observed effect on their processes.
     pub(crate) async fn hurt(
         &mut self,
         how: Down,
@@ -106,7 +110,7 @@ impl Injection {
         stores: &[StoreId],
         length_ms: u64,
     ) -> Result<(), Ended> {
-        let known = self.field.target.stores().await?;
+        let known = self.shared.target.stores().await?;
         let role = |store| if region.leader == Some(store) { Role::Leader } else { Role::Follower };
         let place = self.record.hurt.len();
         self.record.hurt.extend(stores.iter().map(|&store| {
@@ -124,9 +128,9 @@ impl Injection {
         let value = json!({ "region": region.id, "stores": whom, "length_ms": length_ms });
         let asked = Asked { at_ns: self.begin(f, value), at: Instant::now() };
         let done = match how {
-            Down::Stopped => self.field.target.pause(stores.to_vec()).await,
-            Down::Killed => self.field.target.kill(stores.to_vec()).await,
-            Down::DiskFailed => self.field.target.fail_disks(stores.to_vec()).await,
+            Down::Stopped => self.shared.target.pause(stores.to_vec()).await,
+            Down::Killed => self.shared.target.kill(stores.to_vec()).await,
+            Down::DiskFailed => self.shared.target.fail_disks(stores.to_vec()).await,
         };
         for (hurt, seen) in self.record.hurt[place..].iter_mut().zip(done.iter().flatten()) {
             hurt.state = Some(seen.state);
@@ -147,11 +151,11 @@ impl Injection {
         let (_, f) = how.steps();
         let whom: Value = stores.iter().map(|store| json!({ "id": store })).collect();
         let value = json!({ "fault": self.record.fault, "stores": whom });
-        let at_ns = self.field.observer.record(What::FaultInvoke { f: f.into(), value });
+        let at_ns = self.shared.observer.record(What::FaultInvoke { f: f.into(), value });
         let asked = Asked { at_ns, at: Instant::now() };
         let done = match how {
-            Down::Stopped => self.field.target.resume(stores.to_vec()).await,
-            Down::Killed | Down::DiskFailed => self.field.target.start(stores.to_vec()).await,
+            Down::Stopped => self.shared.target.resume(stores.to_vec()).await,
+            Down::Killed | Down::DiskFailed => self.shared.target.start(stores.to_vec()).await,
         };
         let mut value = asked.seen(&done);
         if !self.record.regions.is_empty() {
@@ -159,18 +163,19 @@ impl Injection {
         }
         self.complete(f, value);
         done?;
-        self.field.give_back(stores);
+        self.shared.give_back(stores);
         self.taken.retain(|(store, _)| !stores.contains(store));
         Ok(())
     }
 
-    /// Stays as it is for so long.
+    /// Waits for this long, or until the run ends.
     pub(crate) async fn hold(&self, length_ms: u64) -> Result<(), Ended> {
-        let cut_short = self.field.hold(Duration::from_millis(length_ms)).await;
+        let cut_short = self.shared.hold(Duration::from_millis(length_ms)).await;
         if cut_short { Err(Ended::CutShort) } else { Ok(()) }
     }
 
-    /// Tells the history what is about to be done, and says when that was. From the first time on the fault is in force.
+    /// Records an action that is about to be done, and returns the time of that. The fault is in
+    /// force from the first such record on.
     pub(crate) fn begin(&mut self, f: &str, mut value: Value) -> u64 {
         value["fault"] = self.record.fault.into();
         value["name"] = self.record.name.into();
@@ -182,22 +187,22 @@ impl Injection {
                 value["leaders-stay"] = true.into();
             }
         }
-        let at_ns = self.field.observer.record(What::FaultInvoke { f: f.into(), value });
+        let at_ns = self.shared.observer.record(What::FaultInvoke { f: f.into(), value });
         self.record.begun_ns.get_or_insert(at_ns);
-        self.field.in_force(&self.record, &self.before);
+        self.shared.in_force(&self.record, &self.before);
         at_ns
     }
 
-    /// Tells the history what was seen of it.
+    /// Records the observed effect of an action.
     pub(crate) fn complete(&mut self, f: &str, mut value: Value) {
         value["fault"] = self.record.fault.into();
-        let at_ns = self.field.observer.record(What::FaultComplete { f: f.into(), value });
+        let at_ns = self.shared.observer.record(What::FaultComplete { f: f.into(), value });
         self.record.ended_ns = Some(at_ns);
     }
 
-    /// Notes how the regions changed since it began.
+    /// Notes how the regions changed since the fault began.
     pub(crate) async fn compare(&mut self) {
-        match self.field.target.regions().await {
+        match self.shared.target.regions().await {
             Ok(after) => self.record.compare(&self.before, &after),
             Err(error) => {
                 let error = format!("its effect could not be seen: {error}");
@@ -206,7 +211,7 @@ impl Injection {
         }
     }
 
-    /// Notes how the cluster is by now, heals, and closes the record.
+    /// Notes the state of the cluster, heals, and closes the record.
     async fn end(mut self, carried_out: Result<(), Ended>) -> FaultRecord {
         match carried_out {
             Ok(()) => {}
@@ -217,26 +222,26 @@ impl Injection {
             self.compare().await;
         }
         if let Err(Ended::Error(error)) = self.calm().await {
-            // The field's books have it, and try again at the end.
+            // The disturbance stays in the shared field, which tries again at the end.
             self.record.error.get_or_insert(error);
         }
         for how in Down::ALL {
             let of = self.taken.iter().filter(|(_, down)| *down == how);
             let stores: Vec<_> = of.map(|(store, _)| *store).collect();
             if self.record.begun_ns.is_none() {
-                self.field.give_back(&stores);
+                self.shared.give_back(&stores);
             } else if !stores.is_empty()
                 && let Err(Ended::Error(error)) = self.heal(how, &stores).await
             {
-                // They stay in the field's books, which tries again at the end.
+                // The stores stay in the shared field, which tries again at the end.
                 self.record.error.get_or_insert(error);
             }
         }
-        self.record.majority_left = self.field.over(&self.record);
+        self.record.majority_left = self.shared.over(&self.record);
         if !self.record.hurt.is_empty() && !self.record.leader_moved() {
-            // An election that the healing met half-way ends a moment later.
-            self.field.hold(AFTERMATH).await;
-            if let Ok(after) = self.field.target.regions().await {
+            // An election that is under way during the healing ends a moment later.
+            self.shared.hold(AFTERMATH).await;
+            if let Ok(after) = self.shared.target.regions().await {
                 self.record.compare_leaders(&after);
             }
         }
@@ -247,18 +252,18 @@ impl Injection {
     }
 }
 
-/// When something was asked of processes, by this process's clock and by the run's.
+/// The time of a request to processes, by this process's clock and by the run's.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked {
-    /// By this process's clock.
+    /// The time by this process's clock.
     pub at: Instant,
-    /// Nanoseconds since the run's start.
+    /// The time in nanoseconds since the run's start.
     pub at_ns: u64,
 }
 
 impl Asked {
-    /// What was seen of the processes, for a history. `signalled_ns` is when a signal was sent; the event itself comes
-    /// when it was seen to have acted.
+    /// The observed states of the processes, for a history. `signalled_ns` is the time at which a
+    /// signal was sent. The event itself comes when the signal was seen to have acted.
     pub fn seen(&self, done: &Result<Vec<SeenProcess>, TargetError>) -> Value {
         match done {
             Ok(seen) => {

@@ -1,17 +1,20 @@
-//! The journal of paused processes, and [`heal()`], which resumes what a killed tester left paused.
+//! The journal of paused processes, and [`heal()`], which resumes the processes that a killed
+//! tester left paused.
 //!
 //! The file, version 2, is JSON lines. The first is the header:
-//! `{"format":"jepsen-tikv journal","version":2,"machine":{"boot_id":…,"machine_id":…,"pid_namespace":…},
-//! "tester":{"pid":…,"start_ticks":…,"command":…}}`.
-//! Every other line is `{"stopping":PROCESS}`, on disk *before* the process is paused, or `{"resumed":PROCESS}`,
-//! written after it was resumed; a process is one of the shape of `tester`, with `host` if it is reached by ssh. A torn
-//! last line was written by a tester that had not yet paused the process, so it is dropped.
-//! A process whose last line is `stopping` may be paused. It is resumed only if its machine was not booted since, the
-//! PID's start time and program are the same, and the tester no longer lives. A line that cannot be read is told of, and
-//! keeps no other one from being acted on.
+//! `{"format":"jepsen-tikv journal","version":2,"machine":{"boot_id":…,"machine_id":…,`
+//! `"pid_namespace":…},"tester":{"pid":…,"start_ticks":…,"command":…}}`. Every other line is one of
+//! two. `{"stopping":PROCESS}` is on disk *before* the process is paused; `{"resumed":PROCESS}` is
+//! written after it was resumed. A process has the shape of `tester`, with `host` if it is reached
+//! by ssh. A torn last line was written by a tester that had not yet paused the process, so it is
+//! dropped.
 //!
-//! Whoever reads a journal acts on what it says, an ssh command among it: only files of the user's own state directory
-//! may be read.
+//! A process whose last line is `stopping` may be paused. It is resumed only if its machine was not
+//! booted since, the PID's start time and program are unchanged, and the tester no longer lives. A
+//! line that cannot be read is reported, and the other lines are still acted on.
+//!
+//! A reader of a journal acts on its contents, including an ssh command: only files of the user's
+//! own state directory may be read.
 
 use crate::{
     machine::{Machine, Whereabouts},
@@ -30,7 +33,8 @@ use std::{
 use thiserror::Error;
 
 const FORMAT: &str = "jepsen-tikv journal";
-/// Two lines for each fault, a few hundred bytes for each process; a week of faults is less.
+/// Each fault takes two lines, a few hundred bytes for each process; a week of faults is smaller
+/// than this.
 const BYTES_MAX: u64 = 256 << 20;
 const VERSION: u32 = 2;
 const RESUME_PATIENCE: Duration = Duration::from_secs(2);
@@ -50,34 +54,34 @@ enum Line {
     Resumed(ProcessIdentity),
 }
 
-/// What is wrong with a journal.
+/// An error of a journal.
 #[derive(Debug, Error)]
 pub enum JournalError {
-    /// It cannot be read or written.
+    /// The file cannot be read or written.
     #[error("the journal {path} cannot be used: {source}")]
     Io {
-        /// Where it is.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// The system does not tell about processes.
+    /// The system has no `/proc` that describes processes.
     #[error("/proc says nothing about this process: pausing stores needs Linux's /proc")]
     NoProc,
 }
 
-/// What [`heal()`] did.
+/// The result of [`heal()`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HealReport {
     /// The tester that wrote the journal still lives: nothing was done.
     pub tester_lives: Option<ProcessIdentity>,
-    /// Were paused, run again.
+    /// The processes that were paused and run again.
     pub resumed: Vec<ProcessIdentity>,
-    /// Could not be resumed, and why.
+    /// The processes that could not be resumed, and the reasons.
     pub failed: Vec<(ProcessIdentity, String)>,
-    /// Were left alone since they may be others than those meant, and why.
+    /// The processes left alone because they may be others than those meant, and the reasons.
     pub doubtful: Vec<(ProcessIdentity, String)>,
-    /// Lines that say nothing, in words: what they told is not known.
+    /// The lines that cannot be read, described in words: their content is unknown.
     pub malformed: Vec<String>,
     /// A torn last line was dropped.
     pub torn_tail: bool,
@@ -88,7 +92,7 @@ pub struct HealReport {
 pub(crate) struct Journal {
     file: File,
     path: PathBuf,
-    /// So long it is without a line that was written in part.
+    /// The length of the file without a line that was written in part.
     whole: u64,
 }
 
@@ -119,7 +123,7 @@ impl Journal {
         self.append(&processes.iter().cloned().map(Line::Resumed).collect::<Vec<_>>())
     }
 
-    /// Appends whole lines, each on a line of its own, whatever the last append left.
+    /// Appends whole lines, each on a line of its own, even after an append that failed half-way.
     fn append<T: Serialize>(&mut self, lines: &[T]) -> Result<(), JournalError> {
         let mut text = Vec::new();
         for line in lines {
@@ -141,12 +145,12 @@ impl Journal {
     }
 }
 
-/// What a journal says.
+/// The contents of a journal.
 struct Said {
     header: Option<JournalHeader>,
     paused: BTreeSet<ProcessIdentity>,
     malformed: Vec<String>,
-    /// So many bytes are whole lines.
+    /// The number of bytes that are whole lines.
     whole: u64,
     torn_tail: bool,
 }
@@ -162,7 +166,7 @@ fn read(path: &Path) -> Result<Said, JournalError> {
         whole: whole as u64,
         torn_tail: whole < text.len(),
     };
-    // Without a whole header a tester died while it wrote it, thus before it paused anything.
+    // A tester whose header is not whole died while writing it, so it had not paused anything.
     let lines = text[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     for (position, line) in lines.enumerate() {
         let mut refuse = |reason: String| {
@@ -192,13 +196,14 @@ fn read(path: &Path) -> Result<Said, JournalError> {
     Ok(said)
 }
 
-/// The processes that a journal says are paused, whoever lives.
+/// The processes that a journal lists as paused, whether or not its tester lives.
 pub fn left_paused(path: &Path) -> Result<Vec<ProcessIdentity>, JournalError> {
     read(path).map(|said| said.paused.into_iter().collect())
 }
 
-/// Resumes what the journal's tester left paused, if that tester is gone. Safe to call again. `noted` is the machine
-/// that the tester ran on, as far as it is known from elsewhere: a header may be damaged.
+/// Resumes the processes that the journal's tester left paused, if that tester is gone. Safe to
+/// call again. `noted` is the machine that the tester ran on, as far as it is known from elsewhere:
+/// a header may be damaged.
 pub fn heal(path: &Path, noted: Option<&Machine>) -> Result<HealReport, JournalError> {
     let said = read(path)?;
     let mut report = HealReport {
@@ -218,7 +223,7 @@ pub fn heal(path: &Path, noted: Option<&Machine>) -> Result<HealReport, JournalE
     }
     for process in said.paused {
         let doubt = match whereabouts {
-            // Those of other hosts are known by the boots of these.
+            // Processes of other hosts carry their host's boot themselves.
             _ if process.host.is_some() => None,
             Whereabouts::Here if process.state() == ProcessState::Gone => continue,
             Whereabouts::Here => process.doubt(),
@@ -230,7 +235,8 @@ pub fn heal(path: &Path, noted: Option<&Machine>) -> Result<HealReport, JournalE
             report.doubtful.push((process, doubt));
             continue;
         }
-        // Also one that looks as if it ran: its stop may have been under way when the tester was killed.
+        // A process that seems to run is resumed too: its pause may have been under way when the
+        // tester was killed.
         let was_paused = process.state() == ProcessState::Stopped;
         match resume(&process) {
             Ok(_) if was_paused => report.resumed.push(process),
@@ -254,12 +260,13 @@ fn note_healed(path: &Path, whole: u64, resumed: &[ProcessIdentity]) -> Result<(
     Journal { file, path: path.to_owned(), whole }.resumed(resumed)
 }
 
-/// Resumes a process and sees that it runs. Its state at the end: `Running`, or `Gone` if it is no more.
+/// Resumes a process and confirms that it runs. Returns its state at the end: `Running`, or `Gone`
+/// if it no longer exists.
 pub(crate) fn resume(process: &ProcessIdentity) -> Result<ProcessState, String> {
     await_resumed(process, process.signal(Signal::SIGCONT))
 }
 
-/// Sees that a process runs to which SIGCONT was sent.
+/// Waits until a process that was sent SIGCONT runs.
 pub(crate) fn await_resumed(
     process: &ProcessIdentity,
     sent: Result<bool, SignalError>,

@@ -1,7 +1,7 @@
-//! The kinds of fault: their names, and what each needs of a cluster.
+//! The kinds of fault: their names, and the requirements of each on a cluster.
 //!
-//! In: a kind, and what the target can do. Out: whether that fits, or one sentence that says why not. Pure. Knows
-//! nothing of times or stores.
+//! In: a kind, and the target's capabilities. Out: success, or an error that explains the refusal
+//! in one sentence. Pure. Knows nothing of times or stores.
 
 use crate::faults::FaultsError;
 use schemars::JsonSchema;
@@ -72,11 +72,11 @@ pub enum FaultKind {
     KillPd,
 }
 
-/// What a cluster lets us do. Kinds that need more are refused, or left out of `mix`.
+/// The capabilities and size of a cluster. Kinds that need more are refused, or left out of `mix`.
 #[expect(clippy::struct_excessive_bools, reason = "each is a capability of its own")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Possible {
-    /// Processes can be stopped and resumed.
+    /// Processes can be paused and resumed.
     pub pause: bool,
     /// Processes can be killed and started again.
     pub kill: bool,
@@ -84,16 +84,17 @@ pub struct Possible {
     pub schedule: bool,
     /// PD can be told how many replicas a region shall have.
     pub max_replicas: bool,
-    /// It is simulated, so that network, disks, clocks and PD can be hurt too.
+    /// The cluster is simulated, so that network, disks, clocks and PD can be hurt too.
     pub simulated: bool,
-    /// How many stores there are.
+    /// The number of stores.
     pub stores: u32,
-    /// How many replicas a region has.
+    /// The number of replicas of a region.
     pub replicas: u32,
 }
 
 impl FaultKind {
-    /// Every kind. Those that only a simulation offers are last, so that plans for others are what they were.
+    /// Every kind. The kinds that only a simulation offers are last, so that plans for other
+    /// clusters stay unchanged.
     pub const ALL: [Self; 27] = [
         Self::PauseOne,
         Self::PauseTwo,
@@ -124,7 +125,7 @@ impl FaultKind {
         Self::KillPd,
     ];
 
-    /// Its name on the command line and in a history.
+    /// The kind's name on the command line and in a history.
     pub fn name(self) -> &'static str {
         match self {
             Self::PauseOne => "pause-one",
@@ -157,17 +158,81 @@ impl FaultKind {
         }
     }
 
-    /// Whether only a simulated cluster can suffer it.
+    /// The effect on a cluster, as one sentence for a person.
+    pub fn effect(self) -> &'static str {
+        match self {
+            Self::PauseOne => "Pauses one store that holds a voter of a workload region.",
+            Self::PauseTwo => "Pauses two followers of a region in the same instant.",
+            Self::PauseTwoAny => {
+                "Pauses two voters of a region in the same instant, the leader perhaps among them."
+            }
+            Self::PauseLeader => "Pauses the store that leads a region.",
+            Self::KillOne => "Kills one store with a voter of a region, and starts it again.",
+            Self::KillTwo => {
+                "Kills two stores with voters of a region in the same instant, and starts them again."
+            }
+            Self::KillAll => "Kills every store in the same instant, and starts all again.",
+            Self::TransferLeader => "Asks PD to move the leader of a region.",
+            Self::Replicas => "Raises the number of replicas by two, and lowers it again.",
+            Self::MoveReplica => "Asks PD to move a follower's replica to a store that has none.",
+            Self::Split => "Asks PD to split a region in the middle of its keys.",
+            Self::PauseOverlap => {
+                "Pauses a leader; once another one leads and has acknowledged writes, pauses the other \
+                 voters and resumes the first."
+            }
+            Self::KillLeaderLast => {
+                "Kills the followers of a region, then their leader, which took writes alone meanwhile; \
+                 starts all again."
+            }
+            Self::KillFollowers => {
+                "Kills the followers of a region until its leader has writes that nobody else has; \
+                 pauses it, starts the others, and resumes it once another one leads."
+            }
+            Self::PartitionOne => "Cuts one voter off from all other stores and PD.",
+            Self::PartitionLeader => "Cuts a leader off from all other stores and PD.",
+            Self::PartitionHalves => "Cuts a majority of the stores with PD off from the others.",
+            Self::PartitionRing => "Lets every store reach a majority, and no two the same one.",
+            Self::PartitionBridge => "Cuts two halves apart, but for one store that reaches both.",
+            Self::PartitionOneWay => {
+                "Lets a store hear the others and not be heard, or the reverse."
+            }
+            Self::DelayMessages => "Delays all messages.",
+            Self::LoseMessages => {
+                "Loses messages between stores, repeats some, and delivers others out of order."
+            }
+            Self::SlowDisk => "Slows the disk of one store down, 10 to 400 times.",
+            Self::DiskError => "Fails the disk of one store, which ends it, and starts it again.",
+            Self::ClockSkew => {
+                "Runs the clock of one store fast or slow, and sets its wall clock wrong."
+            }
+            Self::PausePd => "Pauses PD.",
+            Self::KillPd => "Kills PD, and starts it again.",
+        }
+    }
+
+    /// The size of cluster that it needs, for a person; `None` = any.
+    pub fn needs(self) -> Option<String> {
+        match (self, self.replicas_min(), self.stores_min()) {
+            (Self::Replicas, ..) => Some("two more stores than replicas".into()),
+            (Self::MoveReplica, ..) => Some("one more store than replicas".into()),
+            (_, 1, 1) => None,
+            (_, 1, stores) => Some(format!("{stores} stores")),
+            (_, replicas, _) => Some(format!("{replicas} replicas")),
+        }
+    }
+
+    /// Returns true if only a simulated cluster can suffer it.
     pub fn needs_simulation(self) -> bool {
         self >= Self::PartitionOne
     }
 
-    /// Returns true if it moves leadership by itself, so that each store that can lead is hurt as a leader.
+    /// Returns true if it moves leadership by itself, so that each store that can lead is hurt as a
+    /// leader.
     pub fn is_choreography(self) -> bool {
         matches!(self, Self::PauseOverlap | Self::KillLeaderLast | Self::KillFollowers)
     }
 
-    /// How many of so many voters of a region it takes out at once.
+    /// The number of a region's `voters` that it takes out at once.
     pub(crate) fn voters_taken(self, voters: u32) -> u32 {
         match self {
             Self::PauseOne
@@ -180,12 +245,13 @@ impl FaultKind {
             Self::PauseTwo | Self::PauseTwoAny | Self::KillTwo => 2,
             Self::PauseOverlap => voters.saturating_sub(1),
             Self::KillAll | Self::KillLeaderLast | Self::KillFollowers => voters,
-            // The others take nobody out: one side of any partition in two has a majority of a region's voters.
+            // The other kinds take no voter out: one side of any partition in two has a majority of
+            // a region's voters.
             _ => 0,
         }
     }
 
-    /// How many replicas a region must have for it to make sense.
+    /// The smallest number of replicas of a region for which it makes sense.
     fn replicas_min(self) -> u32 {
         match self {
             Self::PauseTwoAny
@@ -198,7 +264,7 @@ impl FaultKind {
         }
     }
 
-    /// How many stores there must be for it to make sense.
+    /// The smallest number of stores for which it makes sense.
     fn stores_min(self) -> u32 {
         match self {
             Self::PartitionOne
@@ -213,7 +279,8 @@ impl FaultKind {
         }
     }
 
-    /// Refuses it where it cannot be, or makes no sense with so many replicas.
+    /// Refuses the kind if the cluster cannot do it, or if it makes no sense with this number of
+    /// replicas.
     pub(crate) fn fits(self, possible: &Possible, replicas: u32) -> Result<(), FaultsError> {
         let name = self.name();
         if self.needs_simulation() && !possible.simulated {

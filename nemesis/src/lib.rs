@@ -1,10 +1,14 @@
-//! Faults: what hurts, when, whom, and always healing.
+//! Faults: their kinds, times and victims, and the healing that always follows.
 //!
-//! Flow: fault names → [`Faults`] → [`schedule()`] (pure, seeded, part of plan.json) → [`run()`], which picks stores by
-//! role at the moment of injection, hurts a [`Target`] and gives one [`FaultRecord`] per fault; events of a history go
-//! to the [`Observer`]. [`PausedProcesses`] is what a target stops local processes with: it writes a journal first
-//! and resumes on every way out; [`heal()`] does it for a tester that was killed.
-//! This crate does not know which cluster it hurts, what the clients do, or how a history is judged.
+//! Flow: fault names → [`Faults`] → [`schedule()`] (pure, seeded, part of plan.json) → [`run()`],
+//! which picks stores by role at the moment of injection, hurts a [`Target`] and gives one
+//! [`FaultRecord`] per fault. Events of a history go to the [`Observer`].
+//!
+//! A target pauses local processes with [`PausedProcesses`], which writes a journal first and
+//! resumes on every way out; [`heal()`] does it for a tester that was killed.
+//!
+//! This crate does not know which cluster it hurts, what the clients do, or how a history is
+//! judged.
 
 mod action;
 mod actions;
@@ -12,7 +16,6 @@ mod choreographies;
 mod disturb;
 mod disturbance;
 mod faults;
-mod field;
 mod injection;
 mod journal;
 mod kind;
@@ -24,6 +27,7 @@ mod remote;
 mod run;
 mod schedule;
 mod select;
+mod shared_state;
 mod target;
 
 pub use action::{Action, PlannedFault, Shape, Whom};

@@ -1,7 +1,8 @@
-//! Which machine, boot and container this is: PIDs and start times mean something only inside one of each.
+//! The identity of a machine, its boot and its container: PIDs and start times mean something only
+//! inside one of each.
 //!
-//! In: `/proc` and `/etc/machine-id`. Out: a [`Machine`], which is written beside PIDs, and where it is seen from
-//! here ([`Whereabouts`]).
+//! In: `/proc` and `/etc/machine-id`. Out: a [`Machine`], which is written beside PIDs, and its
+//! place relative to this machine ([`Whereabouts`]).
 
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -10,29 +11,29 @@ use std::fs;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Machine {
-    /// The boot; start times count from it. Empty where the system does not say.
+    /// The boot from which start times count. Empty if the system does not say.
     pub boot_id: String,
-    /// The machine; empty where it has no id.
+    /// The machine's id; empty if it has none.
     pub machine_id: String,
     /// The namespace of PIDs: a container has one of its own.
     pub pid_namespace: String,
 }
 
-/// Where a machine is, seen from this one.
+/// The place of a machine relative to this one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Whereabouts {
-    /// This one, with the same PIDs.
+    /// This machine, with the same PIDs.
     Here,
-    /// This one before it was booted: its processes are gone.
+    /// This machine before its last boot: the processes of that time are gone.
     EarlierBoot,
-    /// This one, in another container: its PIDs mean other processes here.
+    /// This machine, in another container: its PIDs mean other processes here.
     OtherContainer,
-    /// Another one, or one that cannot be told from another.
+    /// Another machine, or one that cannot be told from another.
     Elsewhere,
 }
 
 impl Machine {
-    /// This one.
+    /// Reads the identity of this machine.
     pub fn this() -> Self {
         let line = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().to_owned();
         let namespace = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
@@ -43,7 +44,7 @@ impl Machine {
         }
     }
 
-    /// Where it is.
+    /// Compares this identity with the machine that the program runs on.
     pub fn whereabouts(&self) -> Whereabouts {
         self.seen_from(&Self::this())
     }

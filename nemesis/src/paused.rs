@@ -1,9 +1,10 @@
-//! The processes that are stopped, and the promise that each runs again.
+//! The processes that are paused, and the guarantee that each runs again.
 //!
-//! In: processes to stop and resume. Out: what was seen of them. Invariants:
-//! - a process is stopped only after the journal says so on disk;
-//! - a process that this stopped is resumed at the latest when this is dropped, which a panic does too;
-//! - only the process meant is signalled, never a later one of its PID.
+//! In: processes to pause and resume. Out: their observed states. Invariants:
+//! - a process is paused only after the journal says so on disk;
+//! - a process that [`PausedProcesses`] paused is resumed at the latest when that is dropped, which
+//!   a panic does too;
+//! - only the intended process is signalled, never a later one with its PID.
 //!
 //! Nothing here needs a runtime. Knows nothing of stores.
 
@@ -20,13 +21,14 @@ use std::{
 };
 use thiserror::Error;
 
-/// How long processes may take to stop: a thread in the middle of an fsync stops after it.
+/// The longest time that processes may take to stop: a thread in the middle of an fsync stops after
+/// it.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long [`PausedProcesses::resume_all`] waits for somebody else who is stopping or resuming.
+/// The longest wait of [`PausedProcesses::resume_all`] for a concurrent pause or resume.
 const LOCK_PATIENCE: Duration = Duration::from_secs(6);
 
-/// Stops processes, and sees to it that they run again.
+/// Pauses processes, and ensures that they run again.
 #[derive(Debug)]
 pub struct PausedProcesses {
     inner: Mutex<Inner>,
@@ -39,10 +41,10 @@ struct Inner {
     closed: bool,
 }
 
-/// Why a process could not be stopped or resumed.
+/// The reason that a process could not be paused or resumed.
 #[derive(Debug, Error)]
 pub enum PauseError {
-    /// The journal cannot be written; nothing was stopped.
+    /// The journal cannot be written; nothing was paused.
     #[error(transparent)]
     Journal(#[from] JournalError),
     /// Everything was resumed for good.
@@ -51,9 +53,9 @@ pub enum PauseError {
     /// The system refused the signal.
     #[error("{process} cannot be signalled: {reason}")]
     Refused {
-        /// Which.
+        /// The process.
         process: ProcessIdentity,
-        /// Why.
+        /// The reason.
         reason: String,
     },
 }
@@ -61,22 +63,23 @@ pub enum PauseError {
 /// A process that was sent a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Signalled {
-    /// When the signal was sent: it acts from then on, and is seen to have acted only later.
+    /// The time of sending: the signal acts from then on, and is seen to have acted only later.
     pub at: Instant,
-    /// What the process was seen to do afterwards.
+    /// The observed state of the process afterwards.
     pub state: ProcessState,
 }
 
 impl PausedProcesses {
-    /// Begins with none stopped and a new journal at `path`.
+    /// Creates a new journal at `path`, with no process paused.
     pub fn create(path: &Path) -> Result<Self, JournalError> {
         let inner =
             Inner { journal: Journal::create(path)?, paused: BTreeSet::new(), closed: false };
         Ok(Self { inner: Mutex::new(inner) })
     }
 
-    /// Stops processes in the same instant, and says what each does afterwards. Blocks until all are seen stopped or
-    /// gone, a few seconds at most. If one cannot be signalled, none stays stopped.
+    /// Pauses processes in the same instant and returns the state of each afterwards. Blocks until
+    /// all are seen stopped or gone, a few seconds at most. If one cannot be signalled, none stays
+    /// stopped.
     pub fn pause(&self, processes: &[ProcessIdentity]) -> Result<Vec<Signalled>, PauseError> {
         let mut inner = self.lock();
         if inner.closed {
@@ -84,7 +87,7 @@ impl PausedProcesses {
         }
         inner.journal.stopping(processes)?;
         inner.paused.extend(processes.iter().cloned());
-        // Nothing between these signals: that is what makes it one instant.
+        // Nothing stands between these signals: that makes it one instant.
         let at = Instant::now();
         let sent = signal_all(processes, Signal::SIGSTOP);
         for (process, sent) in processes.iter().zip(sent) {
@@ -101,7 +104,7 @@ impl PausedProcesses {
         Ok(seen.map(|state| Signalled { at, state }).collect())
     }
 
-    /// Resumes processes in the same instant, and says what each does afterwards.
+    /// Resumes processes in the same instant and returns the state of each afterwards.
     pub fn resume(&self, processes: &[ProcessIdentity]) -> Result<Vec<Signalled>, PauseError> {
         let seen = self.lock().resume(processes);
         processes
@@ -113,8 +116,8 @@ impl PausedProcesses {
             .collect()
     }
 
-    /// Resumes everything that is stopped, without runtime, and stops nothing any more: the last way out. Those
-    /// resumed.
+    /// Resumes every paused process without a runtime and refuses later pauses: the last way out.
+    /// Returns the resumed processes.
     pub fn resume_all(&self) -> Vec<ProcessIdentity> {
         let deadline = Instant::now() + LOCK_PATIENCE;
         let mut inner = loop {
@@ -124,7 +127,7 @@ impl PausedProcesses {
                 Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
                     std::thread::sleep(Duration::from_millis(1));
                 }
-                // Whoever holds it is stuck; the journal lets `heal` do what we cannot.
+                // The holder of the lock is stuck; the journal lets `heal` do what this cannot.
                 Err(TryLockError::WouldBlock) => return Vec::new(),
             }
         };
@@ -134,13 +137,14 @@ impl PausedProcesses {
         paused
     }
 
-    /// Those stopped now.
+    /// The processes that are paused now.
     pub fn paused(&self) -> Vec<ProcessIdentity> {
         self.lock().paused.iter().cloned().collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Each step leaves `paused` a superset of what is stopped, so it is right also after a panic.
+        // Each step leaves `paused` a superset of the stopped processes, so it is right also after
+        // a panic.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -161,7 +165,7 @@ impl Inner {
             .filter(|(process, seen)| seen.is_ok() && self.paused.remove(process))
             .map(|(process, _)| process.clone())
             .collect();
-        // A journal that cannot be written says too many are stopped, which `heal` bears.
+        // A journal that cannot be written lists too many processes, which `heal` tolerates.
         if !healed.is_empty()
             && let Err(error) = self.journal.resumed(&healed)
         {

@@ -1,7 +1,8 @@
 //! One process, named so that it cannot be confused with a later one of the same PID.
 //!
-//! In: a PID. Out: who it is ([`ProcessIdentity`]) and what it does ([`ProcessState`]), read from `/proc`; signals,
-//! sent only to the process meant. One on another host is reached by `remote`. Knows nothing of stores.
+//! In: a PID. Out: the process's identity ([`ProcessIdentity`]) and state ([`ProcessState`]), read
+//! from `/proc`; signals, sent only to the intended process. A process on another host is reached
+//! by `remote`. Knows nothing of stores.
 
 use crate::remote::RemoteHost;
 
@@ -18,42 +19,43 @@ use std::{
 };
 use thiserror::Error;
 
-/// Between two looks at a process that is to change its state.
+/// The interval between two looks at a process that is to change its state.
 const POLL: Duration = Duration::from_millis(1);
-/// The same on another host, where a look costs a connection.
+/// The same interval for another host, where a look costs a connection.
 const REMOTE_POLL: Duration = Duration::from_millis(50);
 
-/// A process, for all time: PIDs are given again, the pair of PID and start time within one boot is not.
+/// The unique identity of a process: PIDs are reused, the pair of PID and start time within one
+/// boot is not.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ProcessIdentity {
-    /// Its PID.
+    /// The PID.
     pub pid: u32,
-    /// When it started, clock ticks since boot (field 22 of `/proc/PID/stat`).
+    /// The start time, in clock ticks since boot (field 22 of `/proc/PID/stat`).
     pub start_ticks: u64,
-    /// What it is called, for people.
+    /// The name of the command, for people.
     pub command: String,
-    /// The program that it runs; `None` = it may not be looked at, or runs on another host.
+    /// The program that it runs; `None` = it may not be read, or the process is on another host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub executable: Option<String>,
-    /// The host that it runs on; `None` = this one.
+    /// The host of the process; `None` = this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<Box<RemoteHost>>,
 }
 
-/// Why a signal was not sent.
+/// The reason that a signal was not sent.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{0}")]
 pub struct SignalError(pub String);
 
-/// What a process does.
+/// The state of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProcessState {
-    /// It runs, or at least one of its threads does.
+    /// At least one of its threads runs.
     Running,
     /// All of its threads are stopped (`T`).
     Stopped,
-    /// It is gone, or dead and not yet reaped.
+    /// The process is gone, or dead and not yet reaped.
     Gone,
 }
 
@@ -79,7 +81,8 @@ impl Stat {
     }
 
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        // The second field is the command in parentheses, and may itself hold spaces and parentheses.
+        // The second field is the command in parentheses, and may itself hold spaces and
+        // parentheses.
         let (_, rest) = text.rsplit_once(')')?;
         let mut fields = rest.split_ascii_whitespace();
         let state = fields.next()?.chars().next()?;
@@ -89,7 +92,7 @@ impl Stat {
 }
 
 impl ProcessIdentity {
-    /// The process that has this PID now; `None` if there is none.
+    /// Identifies the process that has this PID now; `None` if there is none.
     pub fn of(pid: u32) -> Option<Self> {
         let stat = Stat::read(&format!("/proc/{pid}/stat"))?;
         let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
@@ -99,12 +102,13 @@ impl ProcessIdentity {
         Some(Self { pid, start_ticks: stat.start_ticks, command, executable, host: None })
     }
 
-    /// This process.
+    /// Identifies this process.
     pub fn own() -> Option<Self> {
         Self::of(std::process::id())
     }
 
-    /// What it does. A host that does not answer is taken for one whose processes run: nothing is known.
+    /// Reads the state of the process. A host that does not answer counts as one whose processes
+    /// run, since nothing is known.
     pub fn state(&self) -> ProcessState {
         if let Some(host) = &self.host {
             let states = host.states(&[self]);
@@ -121,7 +125,8 @@ impl ProcessIdentity {
         state_of(&own, self.start_ticks, threads)
     }
 
-    /// Why the process that has its PID and its start time may be another all the same; `None` = nothing speaks for that.
+    /// The reason to believe that another process may have this PID and start time; `None` = there
+    /// is none.
     pub fn doubt(&self) -> Option<String> {
         let meant = self.executable.as_ref().filter(|_| self.host.is_none())?;
         match executable(self.pid) {
@@ -131,8 +136,8 @@ impl ProcessIdentity {
         }
     }
 
-    /// The processes of the group that it leads, or led: as long as one is left, no other group has its number. None if
-    /// its PID was given again, or it runs on another host.
+    /// The processes of the group that this process leads or led: as long as one is left, no other
+    /// group has its number. Empty if the PID was reused, or the process is on another host.
     pub fn group(&self) -> Vec<Self> {
         let leader = Self::of(self.pid);
         if self.host.is_some() || leader.is_some_and(|it| it.start_ticks != self.start_ticks) {
@@ -150,7 +155,7 @@ impl ProcessIdentity {
         pids.filter(is_in_group).filter_map(Self::of).collect()
     }
 
-    /// Whose it is, as user id; `None` = it is gone, or runs on another host.
+    /// The user id of the process's owner; `None` = the process is gone, or on another host.
     pub fn owner(&self) -> Option<u32> {
         if self.host.is_some() {
             return None;
@@ -160,7 +165,7 @@ impl ProcessIdentity {
         line.split_ascii_whitespace().nth(1)?.parse().ok()
     }
 
-    /// Sends it a signal, if it is still the process meant. Whether it was.
+    /// Sends a signal if the PID still belongs to this process. Returns true if it did.
     pub fn signal(&self, signal: Signal) -> Result<bool, SignalError> {
         if let Some(host) = &self.host {
             return host.signal(signal.as_str(), &[self]).map(|sent| sent[0]).map_err(SignalError);
@@ -175,7 +180,8 @@ impl ProcessIdentity {
         }
     }
 
-    /// Waits until it does what `wanted` accepts, at most so long. What it does at the end.
+    /// Waits until `wanted` accepts the process's state, at most for `patience`. Returns the state
+    /// at the end.
     pub fn await_state(
         &self,
         wanted: impl Fn(ProcessState) -> bool,
@@ -192,7 +198,8 @@ impl ProcessIdentity {
     }
 }
 
-/// Sends a signal to processes in the same instant: to local ones with nothing between, to each other host at once.
+/// Sends a signal to processes in the same instant: to local ones without a delay between, to each
+/// other host in one call.
 pub(crate) fn signal_all(
     processes: &[ProcessIdentity],
     signal: Signal,
@@ -228,7 +235,8 @@ pub(crate) fn signal_all(
     results
 }
 
-/// What a process does by its own stat and those of its threads, if it is the one that started then.
+/// The state of a process by its own stat and those of its threads, if its start time is the
+/// expected one.
 pub(crate) fn state_of(
     own: &Stat,
     start_ticks: u64,
@@ -256,7 +264,7 @@ impl fmt::Display for ProcessIdentity {
 }
 
 impl ProcessState {
-    /// Its word in a history.
+    /// The state's name in a history.
     pub fn name(self) -> &'static str {
         match self {
             Self::Running => "running",
@@ -266,7 +274,7 @@ impl ProcessState {
     }
 }
 
-/// The program that a process runs, also if its file was replaced since.
+/// The program that a process runs, even if its file was replaced since.
 fn executable(pid: u32) -> Option<String> {
     let path = fs::read_link(format!("/proc/{pid}/exe")).ok()?.to_string_lossy().into_owned();
     Some(path.strip_suffix(" (deleted)").map_or(path.clone(), str::to_owned))

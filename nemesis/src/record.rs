@@ -1,4 +1,4 @@
-//! What became of a fault: whom it hurt, when, what was seen of it, and whether it had an effect.
+//! The record of a fault after the run: its victims, its times, and its observed effect.
 //!
 //! Pure data, for verdict and report. Times are nanoseconds since the run's start.
 
@@ -9,33 +9,33 @@ use crate::{
 use serde::Serialize;
 use serde_json::{Value, json};
 
-/// What a store was to the region that a fault was about, when the fault began.
+/// The role of a store in a fault's region when the fault began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
-    /// Its leader was there.
+    /// The store of the region's leader.
     Leader,
-    /// Another voter was there.
+    /// The store of another voter.
     Follower,
 }
 
 /// A store that a fault hurt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Hurt {
-    /// Its id.
+    /// The store's id.
     pub store: StoreId,
-    /// Its address.
+    /// The store's address.
     pub address: String,
-    /// Its process then.
+    /// The PID of the store's process at that time.
     pub pid: Option<u32>,
-    /// What it was to the region.
+    /// The store's role in the region.
     pub role: Role,
-    /// What its process did after it was hurt; `None` = that was not seen.
+    /// The observed state of the store's process after it was hurt; `None` = not observed.
     pub state: Option<ProcessState>,
 }
 
 impl Hurt {
-    /// Whom a history's event is about.
+    /// The store as a history's event names it.
     pub(crate) fn to_whom(&self) -> Value {
         json!({ "id": self.store, "address": self.address, "pid": self.pid, "role": self.role })
     }
@@ -44,41 +44,41 @@ impl Hurt {
 /// A region before a fault and late in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RegionChange {
-    /// Which.
+    /// The region.
     pub region: RegionId,
     /// The store of its leader before.
     pub leader_before: Option<StoreId>,
     /// The store of its leader at the fault's end, or a moment after healing if it moved only then.
     pub leader_after: Option<StoreId>,
-    /// How many voters it had before.
+    /// The number of voters before.
     pub voters_before: usize,
-    /// How many voters it had at the fault's end.
+    /// The number of voters at the fault's end.
     pub voters_after: usize,
 }
 
-/// One fault of a run, afterwards.
+/// The record of one fault of a run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FaultRecord {
-    /// Its place in the plan, from 0. The events of a history name it.
+    /// The fault's place in the plan, from 0. The events of a history name it.
     pub fault: usize,
     /// The name by which the user asked for it.
     pub name: &'static str,
-    /// When it began; `None` = it was not injected.
+    /// The time of its beginning; `None` = it was not injected.
     pub begun_ns: Option<u64>,
-    /// When everything it hurt had been healed.
+    /// The time at which everything it hurt had been healed.
     pub ended_ns: Option<u64>,
     /// The stores it hurt.
     pub hurt: Vec<Hurt>,
     /// The workload's regions before it and late in it.
     pub regions: Vec<RegionChange>,
-    /// Whether every region of the workload kept a majority of running voters while it was in force. Only then may
-    /// progress be demanded.
+    /// True if every region of the workload kept a majority of running voters while the fault was
+    /// in force. Only then may progress be demanded.
     pub majority_left: bool,
-    /// What it changed in the cluster, in words; empty = nothing was seen to change.
+    /// The observed changes of the cluster, in words; empty = no change was seen.
     pub effects: Vec<String>,
-    /// It was ended early, because the run ended.
+    /// True if the run's end cut the fault short.
     pub cut_short: bool,
-    /// What went wrong with it.
+    /// The error that occurred in the fault.
     pub error: Option<String>,
 }
 
@@ -102,8 +102,8 @@ impl FaultRecord {
         Self { error: Some(reason), ..Self::new(fault, name) }
     }
 
-    /// Whether what it hurt was seen to be hurt (a process that is not is an error), or what it asked for was seen to
-    /// happen.
+    /// Returns true if the fault's effect was observed: the victims were seen to be hurt, or the
+    /// requested change was seen to happen. A victim that was not hurt is an error.
     pub fn confirmed(&self) -> bool {
         let hurt =
             |hurt: &Hurt| matches!(hurt.state, Some(ProcessState::Stopped | ProcessState::Gone));
@@ -113,7 +113,7 @@ impl FaultRecord {
             && (!self.hurt.is_empty() || !self.effects.is_empty())
     }
 
-    /// What it changed, or that it changed nothing, in words.
+    /// The observed changes in words, or the statement that nothing changed.
     pub fn effect_in_words(&self) -> String {
         match (self.begun_ns, self.effects.as_slice()) {
             (None, _) => "not injected".into(),
@@ -122,12 +122,12 @@ impl FaultRecord {
         }
     }
 
-    /// Whether a leader was seen to move.
+    /// Returns true if a leader was seen to move.
     pub(crate) fn leader_moved(&self) -> bool {
         self.regions.iter().any(|region| region.leader_before != region.leader_after)
     }
 
-    /// Notes which leaders moved since the comparison.
+    /// Notes the leaders that moved since the comparison.
     pub(crate) fn compare_leaders(&mut self, after: &[Region]) {
         for change in &mut self.regions {
             let Some(new) = after.iter().find(|region| region.id == change.region) else {

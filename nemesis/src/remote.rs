@@ -1,8 +1,10 @@
-//! Processes on other hosts, reached by the user's own `ssh`: what they do, signals, and who listens on a port.
+//! Processes on other hosts, reached by the user's own `ssh`: their states, signals to them, and
+//! the listeners of a port.
 //!
-//! In: a host and processes there. Out: the same that `process` reads from the local `/proc`. One `ssh` a question, with
-//! a script for any POSIX shell on its standard input, so that the far side needs nothing but `/proc`, `sh` and `kill`.
-//! No password is ever asked for (`BatchMode`), and every call ends in time. Knows nothing of stores.
+//! In: a host and processes there. Out: the facts that `process` reads from the local `/proc`. Each
+//! request is one `ssh` with a script for any POSIX shell on its standard input, so that the far
+//! side needs nothing but `/proc`, `sh` and `kill`. No password is ever asked for (`BatchMode`),
+//! and every call is bounded in time. Knows nothing of stores.
 
 use crate::process::{ProcessIdentity, ProcessState, Stat, state_of};
 use serde::{Deserialize, Serialize};
@@ -14,9 +16,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long one `ssh` may take.
+/// The longest time that one `ssh` may take.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How long it may take to connect, seconds.
+/// The longest time to connect, in seconds.
 const CONNECT_SECONDS: u32 = 5;
 const POLL: Duration = Duration::from_millis(2);
 
@@ -25,14 +27,14 @@ const POLL: Duration = Duration::from_millis(2);
 pub struct RemoteHost {
     /// The ssh program and its options.
     pub ssh: Vec<String>,
-    /// Whom to reach, as ssh takes it: `user@host`, `ssh://user@host:port`, or an alias.
+    /// The destination as ssh takes it: `user@host`, `ssh://user@host:port`, or an alias.
     pub destination: String,
-    /// Which boot of that host its processes belong to; empty = not asked yet.
+    /// The boot of that host to which its processes belong; empty = not read yet.
     pub boot_id: String,
 }
 
 impl RemoteHost {
-    /// A host, asked for its boot: this is also the proof that it can be reached.
+    /// Connects to a host and reads its boot, which also proves that it can be reached.
     pub fn reach(ssh: &[String], destination: &str) -> Result<Self, String> {
         let mut host =
             Self { ssh: ssh.to_vec(), destination: destination.to_owned(), boot_id: String::new() };
@@ -41,7 +43,8 @@ impl RemoteHost {
         Ok(host)
     }
 
-    /// The name or address that ssh connects to for this destination, after its configuration files.
+    /// The name or address that ssh connects to for this destination, after its configuration
+    /// files.
     pub fn hostname(ssh: &[String], destination: &str) -> Option<String> {
         let (program, options) = ssh.split_first()?;
         let output =
@@ -50,13 +53,13 @@ impl RemoteHost {
         text.lines().find_map(|line| line.strip_prefix("hostname ")).map(str::to_owned)
     }
 
-    /// The processes that listen on a TCP port there, as far as this user may see them.
+    /// The processes that listen on a TCP port of the host, as far as this user may see them.
     pub fn listeners(&self, port: u16) -> Result<Vec<ProcessIdentity>, String> {
         let text = self.run(LISTENERS, &[port.to_string()])?;
         Ok(text.lines().filter_map(|line| self.identity(line)).collect())
     }
 
-    /// `PID STAT-LINE \t COMMAND` as the script prints it.
+    /// Parses `PID STAT-LINE \t COMMAND` as the script prints it.
     fn identity(&self, line: &str) -> Option<ProcessIdentity> {
         let (pid, rest) = line.split_once(' ')?;
         let (stat, command) = rest.split_once('\t')?;
@@ -69,7 +72,8 @@ impl RemoteHost {
         })
     }
 
-    /// What processes of this host do. A host that was booted since has none of them any more.
+    /// Reads the states of processes of this host. If the host was booted since, all of them are
+    /// gone.
     pub(crate) fn states(
         &self,
         processes: &[&ProcessIdentity],
@@ -97,7 +101,8 @@ impl RemoteHost {
         Ok(processes.iter().map(state).collect())
     }
 
-    /// Sends a signal to processes of this host in one instant. Whether each was still there.
+    /// Sends a signal to processes of this host in one instant. Returns for each whether it was
+    /// still there.
     pub(crate) fn signal(
         &self,
         signal: &str,
@@ -115,7 +120,7 @@ impl RemoteHost {
         Ok(processes.iter().map(sent).collect())
     }
 
-    /// Runs a script there with these arguments. What it printed.
+    /// Runs a script on the host with these arguments and returns its output.
     fn run(&self, script: &str, arguments: &[String]) -> Result<String, String> {
         let failed = |reason: String| format!("ssh {self}: {reason}");
         let (program, options) =
@@ -131,10 +136,10 @@ impl RemoteHost {
             .spawn()
             .map_err(|error| failed(format!("cannot start {program}: {error}")))?;
         if let Some(mut stdin) = child.stdin.take() {
-            // One that ended already says on its standard error why.
+            // A process that has ended already says why on its standard error.
             let _ = stdin.write_all(script.as_bytes());
         }
-        // What it says is read while it runs: more than a pipe holds would stop it for good.
+        // The output is read while the script runs: more than a pipe holds would block it for good.
         let (said, complaint) = (Heard::of(child.stdout.take()), Heard::of(child.stderr.take()));
         let deadline = Instant::now() + PATIENCE;
         let status = loop {
@@ -157,7 +162,7 @@ impl RemoteHost {
     }
 }
 
-/// What a process says, read by a thread of its own until it ends.
+/// The output of a process, read by a thread of its own until the process ends.
 struct Heard(mpsc::Receiver<String>);
 
 impl Heard {
@@ -165,14 +170,15 @@ impl Heard {
         let (tell, heard) = mpsc::channel();
         std::thread::spawn(move || {
             let mut text = Vec::new();
-            // What cannot be read was not said.
+            // Output that cannot be read counts as empty.
             let _ = pipe.map(|mut pipe| pipe.read_to_end(&mut text));
             let _ = tell.send(String::from_utf8_lossy(&text).into_owned());
         });
         Self(heard)
     }
 
-    /// All of it, if it ends in time: a connection that ssh shares may keep the pipe open.
+    /// Returns the whole output if it ends in time: a connection that ssh shares may keep the pipe
+    /// open.
     fn within(self, patience: Duration) -> Option<String> {
         self.0.recv_timeout(patience).ok()
     }
@@ -184,7 +190,7 @@ impl fmt::Display for RemoteHost {
     }
 }
 
-/// The boot, then for each PID a line `pid N`, its own stat and that of each thread.
+/// Prints the boot, then for each PID a line `pid N`, its own stat and that of each thread.
 const STATES: &str = r#"
 cat /proc/sys/kernel/random/boot_id
 for pid in "$@"; do
@@ -194,7 +200,7 @@ done
 exit 0
 "#;
 
-/// A signal to those of `PID:START` that are still the processes meant, with one `kill` for all.
+/// Signals those of `PID:START` that are still the intended processes, with one `kill` for all.
 const SIGNAL: &str = r#"
 signal=$1; boot=$2; shift 2
 [ "$(cat /proc/sys/kernel/random/boot_id)" = "$boot" ] || exit 0
@@ -214,7 +220,7 @@ else
 fi
 "#;
 
-/// Who listens on a port: asked of ss, of lsof, and last of /proc itself.
+/// Prints the listeners of a port: from ss, else from lsof, else from /proc itself.
 const LISTENERS: &str = r#"
 port=$1
 pids=$(ss -Hltnp "sport = :$port" 2>/dev/null | sed -n 's/.*pid=\([0-9]*\).*/\1/p')
@@ -252,7 +258,7 @@ mod tests {
 
     #[test]
     fn answer_longer_than_a_pipe_holds_is_heard_to_its_end() {
-        // Six stores of a hundred threads each have so much to say.
+        // Six stores of a hundred threads each produce this much output.
         let long = host("cat > /dev/null; head -c 300000 /dev/zero | tr '\\0' x; echo over >&2");
         assert_eq!(long.run("true", &[]).expect("an answer").len(), 300_000);
     }

@@ -1,9 +1,12 @@
-//! The fault schedule: which fault, when, for how long. Pure and seeded, so that a plan can be repeated.
+//! The fault schedule: the kinds of faults, their times and lengths. Pure and seeded, so that a
+//! plan can be repeated.
 //!
-//! In: a [`ScheduleConfig`]. Out: [`PlannedFault`]s in the order of their beginnings; they are JSON in plan.json.
-//! What follows is the shape of every schedule:
-//! - only enabled kinds occur, and each occurs once before any occurs twice (a shuffled deck, dealt again and again);
-//! - the first fault begins early and the last ends before the run does, so that load is seen before and after;
+//! In: a [`ScheduleConfig`]. Out: [`PlannedFault`]s in the order of their beginnings; they are JSON
+//! in plan.json. Every schedule has this shape:
+//! - only enabled kinds occur, and each occurs once before any occurs twice (a shuffled deck, dealt
+//!   again and again);
+//! - the first fault begins early and the last ends before the run does, so that load is seen
+//!   before and after;
 //! - faults follow one another with a gap; in `mix` every other one, by chance, begins while the
 //!   one before it is in force;
 //! - `replicas` in a combination is raised first, waited for, and lowered last.
@@ -16,33 +19,34 @@ use crate::{
 use rand::{RngExt, SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 
-/// More faults are not drawn: a week of them, one every three seconds.
+/// The largest number of faults drawn: a week of them, one every three seconds.
 pub const FAULTS_MAX: usize = 200_000;
-/// Between two beginnings, at least: so that some load is between them also for an interval of zero.
+/// The shortest time between two beginnings, so that there is load between them even for an
+/// interval of zero.
 const STEP_MS_MIN: u64 = 100;
-/// A leader without followers steps down after an election timeout, so it is stopped before.
+/// A leader without followers steps down after an election timeout, so it is paused before.
 const ALONE_MS_MAX: u64 = 500;
-/// No step of a choreography is cut shorter than this for the sake of the next one: clients must notice it.
+/// The shortest length of a choreography's step when lengths are cut: clients must notice the step.
 const STEP_OF_CHOREOGRAPHY_MS_MIN: u64 = 1_000;
-/// How wrong a wall clock may be.
+/// The largest offset of a wall clock.
 const WALL_OFFSET_MS: i64 = 3_600_000;
 
-/// What determines a schedule.
+/// The inputs that determine a schedule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScheduleConfig {
     /// The enabled faults.
     pub faults: Faults,
-    /// How many replicas a region has when no fault is in force.
+    /// The number of replicas of a region when no fault is in force.
     pub replicas: u32,
-    /// From one fault's end to the next one's beginning, on average, milliseconds.
+    /// The average time from one fault's end to the next one's beginning, in milliseconds.
     pub interval_ms: u64,
     /// The shortest pause, milliseconds.
     pub pause_ms_min: u64,
     /// The longest pause, milliseconds.
     pub pause_ms_max: u64,
-    /// How fast or slow a clock may run, parts in a million.
+    /// The largest drift of a clock, fast or slow, in parts per million.
     pub drift_ppm_max: u32,
-    /// How long the run is, milliseconds.
+    /// The length of the run, milliseconds.
     pub duration_ms: u64,
     /// The seed of everything drawn here.
     pub seed: u64,
@@ -109,15 +113,16 @@ impl Dealer<'_> {
         planned
     }
 
-    /// How much time each choreography may take, its gap included, so that every voter of a region can be hurt as a leader
-    /// before the run ends. None where there are other faults too.
+    /// The time that each choreography may take, its gap included, so that every voter of a region
+    /// can be hurt as a leader before the run ends. `None` if there are other faults too.
     fn share_ms(&self, begin_ms: u64, end_ms_max: u64) -> Option<u64> {
         let faults = &self.config.faults;
         let only = !faults.overlap && faults.kinds.iter().all(|kind| kind.is_choreography());
         only.then(|| end_ms_max.saturating_sub(begin_ms) / u64::from(self.config.replicas.max(1)))
     }
 
-    /// The next fault, cut to end in time; `None` if none fits any more. The first one always fits.
+    /// Draws the next fault, cut to end in time; `None` if none fits any more. The first one always
+    /// fits.
     fn next(
         &mut self,
         begin_ms: u64,

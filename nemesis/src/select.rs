@@ -1,19 +1,20 @@
-//! Who is hurt: from roles to stores, at the moment of injection.
+//! The choice of victims: from roles to stores, at the moment of injection.
 //!
-//! In: the workload's regions as PD knows them, who is down already, and a seeded source of chance. Out: a region and
-//! stores, or `None` if no region has such stores now. Pure.
+//! In: the workload's regions as PD knows them, the stores that are down already, and a seeded
+//! source of randomness. Out: a region and stores, or `None` if no region has such stores now.
+//! Pure.
 
 use crate::{
     action::Whom,
     disturbance::Place,
-    field::LeadersHurt,
+    shared_state::LeadersHurt,
     target::{Region, StoreId},
 };
 use rand::{RngExt, seq::SliceRandom};
 use std::collections::BTreeSet;
 
-/// Draws a region and stores of the wanted roles. Stores that are down are not drawn, and a region whose leader is
-/// unknown or down has no roles to draw from.
+/// Draws a region and stores of the wanted roles. Stores that are down are not drawn, nor is a
+/// region whose leader is unknown or down.
 pub(crate) fn choose(
     whom: Whom,
     regions: &[Region],
@@ -34,7 +35,8 @@ pub(crate) fn choose(
             Whom::Two => 2,
             Whom::TwoFollowers => {
                 voters.retain(|store| *store != leader);
-                // Stores that lead another region of the workload only if there are no others.
+                // Stores that lead another region of the workload are taken only if there are no
+                // others.
                 voters.sort_by_key(|store| {
                     regions.iter().filter(|region| region.leader == Some(*store)).count()
                 });
@@ -63,8 +65,9 @@ pub(crate) fn choose_new_leader(
     })
 }
 
-/// Draws a region and the store that shall lead it when it is hurt: the leader that has just changed the region's
-/// membership, otherwise one that was hurt least often as a leader, and of those rather one that leads already.
+/// Draws a region and the store that shall lead it when it is hurt. The leader that has just
+/// changed the region's membership comes first. Otherwise it is a store that was hurt least often
+/// as a leader, preferably one that leads already.
 pub(crate) fn choose_next_leader(
     regions: &[Region],
     down: &BTreeSet<StoreId>,
@@ -118,8 +121,8 @@ pub(crate) fn choose_move(
     })
 }
 
-/// Whether every region has a majority of voters that are not down, with one of them that reaches, and is reached by,
-/// all of these.
+/// Returns true if every region has a majority of voters that are not down, and one of these voters
+/// reaches, and is reached by, all of that majority.
 pub(crate) fn majority_runs(
     regions: &[Region],
     down: &BTreeSet<StoreId>,

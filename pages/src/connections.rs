@@ -1,11 +1,11 @@
-//! The connections of a page's server: so many at most, and a new client is answered whoever holds
-//! the others.
+//! The connections of a page's server: their number is limited, and a new client is answered even
+//! if others hold all the connections.
 //!
 //! In: a listener and pages. Out: answers. A connection that brings no whole request is closed
-//! after a while. When all places are taken, the connection that has been quiet for longest makes
-//! room: one that waits for its client's next request, or whose client has stopped reading its
-//! answer. When all others are being answered, the new client is refused at once, with a sentence.
-//! Knows nothing of pages.
+//! after a while. When all places are taken, the connection that has been quiet for longest is
+//! closed. A quiet connection waits for its client's next request, or its client has stopped
+//! reading the answer. When all others are being answered, the new client is refused at once, with
+//! a sentence. Knows nothing of pages.
 
 use axum::{
     Router,
@@ -31,9 +31,9 @@ use tokio::{
 };
 use tower::ServiceExt;
 
-/// After a connection that could not be accepted.
+/// The wait after a connection that could not be accepted.
 const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(100);
-/// What a client that is refused may still send and have read, so that it gets to see why.
+/// Bytes and time granted to a refused client, so that it gets to see the reason.
 const REFUSED_BYTES_MAX: u64 = 64 << 10;
 const REFUSED_WITHIN: Duration = Duration::from_secs(1);
 /// The answer of a server whose connections are all being answered.
@@ -41,19 +41,19 @@ const BUSY: &str = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain
     Content-Length: 68\r\nRetry-After: 1\r\nConnection: close\r\n\r\n\
     too many pages are open here: close some of them, and load this anew";
 
-/// How much of the machine those who connect can take.
+/// Limits on the machine's resources that clients can take.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// More connections than these are not open at one time.
+    /// The number of connections open at one time.
     pub connections: usize,
-    /// A connection without a whole request for so long is closed.
+    /// The time after which a connection without a whole request is closed.
     pub headers_within: Duration,
-    /// A client that has taken nothing of its answer for so long has stopped reading it.
+    /// The time after which a client that has taken nothing of its answer counts as stalled.
     pub stalled_after: Duration,
 }
 
 impl Limits {
-    /// Those of every page.
+    /// The limits of every page's server.
     pub const PAGES: Self = Self {
         connections: 128,
         headers_within: Duration::from_secs(15),
@@ -61,15 +61,15 @@ impl Limits {
     };
 }
 
-/// Answers those who connect, until this is dropped: then their connections end too.
+/// Answers clients until this is dropped: then their connections end too.
 pub async fn serve(limits: Limits, listener: TcpListener, pages: Router) -> Infallible {
     let mut open = Open { limits, connections: Vec::new() };
-    // Dropped with this, and their tasks end with them.
+    // The tasks end when these are dropped with this future.
     let (mut answered, mut refused) = (JoinSet::new(), JoinSet::new());
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
-            // The other side gave up, or files have run out: the next one may do.
+            // The client gave up, or open files have run out: the next connection may succeed.
             Err(error) => {
                 tracing::debug!(%error, "a connection was not accepted");
                 tokio::time::sleep(ACCEPT_AGAIN_AFTER).await;
@@ -85,7 +85,7 @@ pub async fn serve(limits: Limits, listener: TcpListener, pages: Router) -> Infa
             let task = answered.spawn(connection);
             open.connections.push(Connection { task, activity });
         } else if refused.len() < limits.connections {
-            // Whoever says nothing and reads nothing is not waited for.
+            // A client that neither sends nor reads is not waited for.
             refused.spawn(async { _ = tokio::time::timeout(REFUSED_WITHIN, refuse(stream)).await });
         }
     }
@@ -103,8 +103,8 @@ struct Connection {
 }
 
 impl Open {
-    /// Returns true if there is room for one more; the one that has been quiet for longest is
-    /// closed for it.
+    /// Returns true if there is room for one more connection. If needed, closes the one that has
+    /// been quiet for longest.
     fn has_room(&mut self) -> bool {
         self.connections.retain(|it| !it.task.is_finished());
         if self.connections.len() < self.limits.connections {
@@ -119,13 +119,13 @@ impl Open {
     }
 }
 
-/// What goes on in a connection.
+/// The activity of a connection.
 struct Activity(Mutex<Seen>);
 
 struct Seen {
     /// Requests whose answer is not over.
     being_answered: usize,
-    /// The last moment at which it began, brought a request, or took something of an answer.
+    /// The time when the connection last began, brought a request, or took part of an answer.
     last: Instant,
 }
 
@@ -142,7 +142,7 @@ impl Activity {
         seen
     }
 
-    /// Since when nothing has gone on in it; `None` if it is being answered.
+    /// The time since when the connection has been quiet; `None` if it is being answered.
     fn quiet_since(&self, stalled_after: Duration) -> Option<Instant> {
         let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_quiet = seen.being_answered == 0 || seen.last.elapsed() > stalled_after;
@@ -209,8 +209,8 @@ async fn answer(stream: TcpStream, pages: Router, within: Duration, activity: Ar
     }
 }
 
-/// Says that there is no room, and reads what was sent: otherwise the client would see a broken
-/// connection only.
+/// Sends the refusal and reads the request: otherwise the client would only see a broken
+/// connection.
 async fn refuse(mut stream: TcpStream) -> std::io::Result<()> {
     stream.write_all(BUSY.as_bytes()).await?;
     stream.shutdown().await?;
@@ -235,7 +235,7 @@ mod tests {
         Body::from_stream(begun.chain(futures::stream::pending()))
     }
 
-    /// A page with these limits, and where it is.
+    /// A page with these limits, and its address.
     async fn served(
         connections: usize,
         stalled_after: Duration,
@@ -251,7 +251,7 @@ mod tests {
         (addr, server)
     }
 
-    /// Everything that is answered to a request, to the end of the connection.
+    /// The whole answer to a request, to the end of the connection.
     async fn answer_to(addr: SocketAddr, request: &str) -> String {
         let mut stream = TcpStream::connect(addr).await.expect("connected");
         stream.write_all(request.as_bytes()).await.expect("sent");
@@ -296,7 +296,7 @@ mod tests {
         let (head, body) = refused.split_once("\r\n\r\n").expect("an answer");
         assert!(head.contains(&format!("Content-Length: {}\r\n", body.len())), "{head}");
         drop(watchers);
-        // The server sees a moment later that they have gone.
+        // The server notices a moment later that the clients have gone.
         while !answer_to(addr, REQUEST).await.ends_with("the page") {}
     }
 

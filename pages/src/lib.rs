@@ -1,8 +1,9 @@
 //! Self-contained pages: one file each, with style, scripts and data inside.
 //!
-//! In: a title, the page's body, the scripts it needs, and its data as JSON. Out: HTML that asks nobody for anything:
-//! its Content-Security-Policy forbids every connection but to its own server. Everything that comes from a run is
-//! escaped here or by the scripts' `textContent`. Knows nothing of what a page is about.
+//! In: a title, the page's body, the scripts it needs, and its data as JSON. Out: HTML without
+//! outside requests: its Content-Security-Policy forbids every connection but to its own server.
+//! All data of a run is escaped here or by the scripts' `textContent`. Knows nothing of a page's
+//! subject.
 
 mod connections;
 pub mod serving;
@@ -19,20 +20,21 @@ const STYLE: &str = include_str!("style.css");
 /// A page.
 #[derive(Debug)]
 pub struct Page<'a> {
-    /// What the window is called.
+    /// The window's title.
     pub title: &'a str,
     /// HTML, already escaped.
     pub body: &'a str,
-    /// It draws panels: the charting library and `panels.js` come before its own script.
+    /// True if the page draws panels: the charting library and `panels.js` come before its own
+    /// script.
     pub draws: bool,
-    /// Its own script.
+    /// The page's own script.
     pub script: &'a str,
-    /// What its script finds as `DATA`; JSON.
+    /// The JSON that the script finds as `DATA`.
     pub data: Option<&'a str>,
 }
 
 impl Page<'_> {
-    /// The whole file.
+    /// The page's whole HTML.
     pub fn html(&self) -> String {
         let (title, body) = (escaped(self.title), self.body);
         let drawing = if self.draws {
@@ -56,8 +58,8 @@ impl Page<'_> {
     }
 }
 
-/// Text as HTML shows it: what would be markup, what nobody would see, and what turns the order of
-/// what is read.
+/// Text escaped for HTML: markup, invisible characters, and those that change the reading
+/// direction.
 pub fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in visible(text).chars() {
@@ -91,8 +93,8 @@ fn visible(text: &str) -> Cow<'_, str> {
     shown.into()
 }
 
-/// Data for a page's scripts, with every text in it as [`escaped`] shows it; scripts put texts in
-/// as text, not markup.
+/// Data for a page's scripts, with invisible characters of its texts shown as in [`escaped`].
+/// Scripts insert texts as text, not markup.
 pub fn visible_data(mut data: Value) -> Value {
     match &mut data {
         Value::String(text) => {

@@ -1,8 +1,8 @@
-//! Where pages are served: a listener that a browser can reach, and who may ask there.
+//! Serves pages: a listener that a browser can reach, and a filter of requests.
 //!
-//! In: an address, and what shall be served there. Out: a listener, or one sentence that says what to do. A browser
-//! connects to no port that another protocol is known for, so such a port is refused, or drawn again. Knows nothing
-//! of pages.
+//! In: an address, and the pages. Out: a listener, or one sentence that says what to do. A browser
+//! connects to no port that another protocol is known for, so such a port is refused, or another
+//! one is picked. Knows nothing of pages.
 
 use super::connections::{self, Limits};
 use axum::{
@@ -22,7 +22,8 @@ use std::{
 };
 use tokio::net::TcpListener;
 
-/// The "bad ports" of the WHATWG Fetch standard (<https://fetch.spec.whatwg.org/#port-blocking>), which browsers block.
+/// The "bad ports" of the WHATWG Fetch standard (<https://fetch.spec.whatwg.org/#port-blocking>),
+/// which browsers block.
 const BLOCKED: [u16; 82] = [
     1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102,
     103, 104, 109, 110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465,
@@ -36,7 +37,7 @@ pub fn blocked() -> BTreeSet<u16> {
     BLOCKED.into()
 }
 
-/// Refuses a port that no browser opens. `what` shall be served there, in words: "the live page".
+/// Refuses a port that no browser opens. `what` names the service, in words: "the live page".
 pub fn refuse_blocked(what: &str, port: u16) -> Result<(), Failure> {
     if BLOCKED.contains(&port) {
         return Err(Failure::usage(format!(
@@ -50,7 +51,7 @@ pub fn refuse_blocked(what: &str, port: u16) -> Result<(), Failure> {
 pub async fn listen(what: &str, addr: SocketAddr) -> Result<TcpListener, Failure> {
     refuse_blocked(what, addr.port())?;
     refuse_before_1970()?;
-    // Held until another one is found, so that it is not drawn again.
+    // Held until a good port is found, so that these are not picked again.
     let mut useless = Vec::new();
     loop {
         let listener = TcpListener::bind(addr).await.map_err(|error| {
@@ -70,20 +71,20 @@ pub async fn listen(what: &str, addr: SocketAddr) -> Result<TcpListener, Failure
     }
 }
 
-/// Answers those who connect, until this is dropped: then their connections end too.
+/// Answers clients until this is dropped: then their connections end too.
 pub async fn serve(listener: TcpListener, pages: Router) -> Infallible {
     connections::serve(Limits::PAGES, listener, pages).await
 }
 
-/// Refuses requests that do not name this machine: a foreign page can make a browser connect to a loopback address,
-/// but only under its own name.
+/// Refuses requests that do not name this machine: a foreign page can make a browser connect to a
+/// loopback address, but only under its own name.
 pub async fn loopback_only(request: Request, next: Next) -> Response {
     let is_ours = request.headers().contains_key(header::HOST)
         && foreign_requests::foreign_part(&request, None).is_none();
     if is_ours { next.run(request).await } else { StatusCode::FORBIDDEN.into_response() }
 }
 
-/// Refuses requests under any name but an address: what a foreign page has is a name.
+/// Refuses requests under any name but an address, since a foreign page has a name.
 pub async fn addresses_only(request: Request, next: Next) -> Response {
     if names_an_address(&request) {
         return next.run(request).await;
@@ -92,7 +93,7 @@ pub async fn addresses_only(request: Request, next: Next) -> Response {
     (StatusCode::FORBIDDEN, why).into_response()
 }
 
-/// Lets pages be asked for under the names that suit the address they are served at.
+/// Admits only requests under the names that suit the serving address.
 pub fn guarded(pages: Router, addr: SocketAddr) -> Router {
     if addr.ip().is_loopback() {
         pages.layer(from_fn(loopback_only))
@@ -144,7 +145,7 @@ mod tests {
         assert!(failure.sentence.contains("in use"), "{failure}");
     }
 
-    /// A page, and where it is.
+    /// A page, and its address.
     async fn served() -> (SocketAddr, JoinSet<Infallible>) {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let listener = listen("the page", any).await.expect("a port");
@@ -155,7 +156,7 @@ mod tests {
         (addr, server)
     }
 
-    /// Everything that is answered to a request, to the end of the connection.
+    /// The whole answer to a request, to the end of the connection.
     async fn answer(mut stream: TcpStream, request: &str) -> String {
         stream.write_all(request.as_bytes()).await.expect("sent");
         let mut answer = Vec::new();

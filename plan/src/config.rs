@@ -1,7 +1,8 @@
-//! What a run shall be, checked: every value here is usable, and the combination makes sense.
+//! The checked configuration of a run: every value is usable, and the combination makes sense.
 //!
-//! In: values as the command line gives them. Out: a [`Config`], which goes into plan.json word for word, or one
-//! sentence that says which flag to change. Units stand in the names. Knows nothing of how it is carried out.
+//! In: values as the command line gives them. Out: a [`Config`], which goes into plan.json
+//! verbatim, or one sentence that says which flag to change. Units stand in the names. Knows
+//! nothing of the run itself.
 
 pub mod bounds;
 mod defaults;
@@ -23,7 +24,7 @@ use failure::Failure;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// More than any cluster on one machine holds.
+/// An upper limit of the data, more than any cluster on one machine holds.
 const DATA_BYTES_MAX: u64 = 1 << 40;
 
 /// Everything that a user can choose about a run.
@@ -76,7 +77,7 @@ pub struct ClusterShape {
     pub defects: Vec<String>,
 }
 
-/// What plans that do not say it mean.
+/// The read mode of plans that do not name one.
 pub fn default_read() -> String {
     cluster::read_mode::ReadMode::default().name().into()
 }
@@ -94,7 +95,7 @@ pub enum WorkloadName {
 }
 
 impl WorkloadName {
-    /// The name on the command line.
+    /// The workload's name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::YcsbA => "ycsb-a",
@@ -102,12 +103,12 @@ impl WorkloadName {
         }
     }
 
-    /// Whether some of its operations are CAS.
+    /// Returns true if some operations of the workload are CAS.
     pub fn uses_cas(self) -> bool {
         self == Self::Register
     }
 
-    /// The mode that its operations need.
+    /// The atomic mode that the workload's operations need.
     pub fn atomic(self) -> AtomicMode {
         if self.uses_cas() { AtomicMode::On } else { AtomicMode::Off }
     }
@@ -202,7 +203,7 @@ pub struct NemesisConfig {
 }
 
 impl ClusterShape {
-    /// How reads are made sure of, if not as usual, for a target's description.
+    /// The read mode in words for a target's description; empty for the usual one.
     pub fn reads_in_words(&self) -> &'static str {
         match self.read.as_str() {
             "lease" => ", reads under a lease",
@@ -210,15 +211,15 @@ impl ClusterShape {
         }
     }
 
-    /// The defects that are switched on, as a target's description ends.
-    pub fn wrong_on_purpose(&self) -> String {
+    /// The enabled defects in words, for the end of a target's description.
+    pub fn defects_shown(&self) -> String {
         match self.defects.as_slice() {
             [] => String::new(),
             defects => format!(", wrong on purpose: {}", defects.join(", ")),
         }
     }
 
-    /// Refuses what cannot be started, in one sentence that says what to change.
+    /// Refuses a cluster that cannot be started, in one sentence that says what to change.
     pub fn check(&self) -> Result<(), Failure> {
         let refuse = |sentence: String| Err(Failure::usage(sentence));
         if self.stores == 0 {
@@ -260,7 +261,7 @@ impl ClusterShape {
 }
 
 impl Config {
-    /// Refuses what cannot be run, in one sentence that says what to change.
+    /// Refuses a configuration that cannot be run, in one sentence that says what to change.
     pub fn check(&self) -> Result<(), Failure> {
         if self.time_ms == 0 {
             return Err(Failure::usage(
@@ -280,7 +281,8 @@ impl Config {
         self.check_nemesis()
     }
 
-    /// Refuses numbers that no run can have. A plan's times are in milliseconds whatever the flags' units are.
+    /// Refuses numbers beyond any run's bounds. A plan's times are in milliseconds, unlike the
+    /// flags'.
     fn check_bounds(&self) -> Result<(), Failure> {
         let Self { workload, nemesis, cluster, .. } = self;
         for (name, value) in [

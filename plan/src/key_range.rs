@@ -1,17 +1,18 @@
-//! The range of keys that is counted at the end of a run, page after page, and the one key more.
+//! The range of keys that is counted at the end of a run, page after page, and the extra key.
 //!
-//! It stands in the history's header. Clients scan its pages; the judge finds the same pages in the history.
+//! It stands in the history's header. Clients scan its pages; the judge finds the same pages in the
+//! history.
 
 use histories::{Key, Operation};
 use serde::{Deserialize, Serialize};
 
-/// So many keys are asked for at once; TiKV answers at most 10,240.
+/// The number of keys in one page; TiKV answers at most 10,240.
 pub const PAGE_KEYS: u32 = 5_000;
 
-/// The key that is put between two counts ends so.
+/// The suffix of the key that is put between the two counts.
 pub const ONE_MORE: &[u8] = b"zz-one-more";
 
-/// What is counted; it stands in the history's header.
+/// The range that is counted, as in the history's header.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct CountedRange {
@@ -36,7 +37,7 @@ impl CountedRange {
     }
 }
 
-/// Where the page after this one starts; `None` = this was the last.
+/// The start of the page after this one; `None` = this was the last.
 pub fn next_start(pairs: &[(Key, Vec<u8>)]) -> Option<Key> {
     let (last, _) = pairs.last().filter(|_| pairs.len() >= PAGE_KEYS as usize)?;
     let mut next = last.clone();

@@ -1,13 +1,14 @@
 //! The plan: everything that determines a run except the outside world's timing.
 //!
-//! In: a [`Config`] and what the target can do. Out: `plan.json`, version 1: a JSON object with `format`
-//! ("jepsen-tikv plan"), `version`, `tool-version`, `config` (the flags, units in the names) and `schedule` (the
-//! faults in the order of their beginnings), or a `scenario`. Its hash stands in the history's header. People may edit it: the
-//! schedule is carried out as it is written (`reading` refuses what makes no sense). `docs/plan.schema.json` is its schema.
+//! In: a [`Config`] and the target's capabilities. Out: `plan.json`, version 1: a JSON object with
+//! `format` ("jepsen-tikv plan"), `version`, `tool-version`, `config` (the flags, units in the
+//! names) and `schedule` (the faults in the order of their begins), or a `scenario`. Its hash
+//! stands in the history's header. People may edit it: the schedule is carried out as written
+//! (`reading` refuses plans that make no sense). `docs/plan.schema.json` is its schema.
 //!
-//! Decisions: every number has an upper bound in one table, `config/bounds.rs`, whether it comes from
-//! a flag, a plan or go-ycsb's properties. A plan that needs something its target does not offer is
-//! refused before anything starts.
+//! Decisions: every number has an upper bound in one table, `config/bounds.rs`, whether it comes
+//! from a flag, a plan or go-ycsb's properties. A plan that needs something its target does not
+//! offer is refused before anything starts.
 
 pub mod config;
 pub mod key_range;
@@ -54,7 +55,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Draws a plan. Faults that nobody knows, or that the target cannot suffer, are refused.
+    /// Draws a plan. Refuses faults that are unknown or that the target does not support.
     pub fn draw(config: Config) -> Result<Self, Failure> {
         let schedule = schedule(&ScheduleConfig {
             faults: faults(&config)?,
@@ -81,26 +82,28 @@ impl Plan {
         })
     }
 
-    /// The plan of a scenario, which has a script instead of drawn faults. What the target cannot suffer is refused.
+    /// The plan of a scenario, which has a script instead of a schedule. Refuses a scenario that
+    /// the target does not support.
     pub fn of_scenario(config: Config, scenario: ScenarioConfig) -> Result<Self, Failure> {
         fits(&config, &scenario)?;
         Ok(Self { scenario: Some(scenario), ..Self::draw(config)? })
     }
 
-    /// The command that repeats it, flags at their defaults left out.
+    /// The command that repeats the plan, without flags at their defaults.
     pub fn command_line(&self) -> Result<String, Failure> {
         let Some(scenario) = &self.scenario else {
             return Ok(self.config.command_line(&Config::default()));
         };
         let defaults = Config::of_scenario(scenario.name);
         let mut flags = scenario.flags(&ScenarioConfig::of(scenario.name));
-        // It has no drawn faults, and ends by itself.
+        // A scenario has no scheduled faults, and ends by itself.
         let drawn = |flag: &String| flag.starts_with("--nemesis ") || flag.starts_with("--time ");
         flags.extend(self.config.flags(&defaults).into_iter().filter(|flag| !drawn(flag)));
         Ok(format!("jepsen-tikv scenario {} {}", scenario.name.name(), flags.join(" ")))
     }
 
-    /// The same, or, for a schedule that no flags draw, the one that carries the file out as it is.
+    /// The command that repeats the plan, or, if no flags draw its schedule, the one that replays
+    /// the file.
     pub fn repeated_by(&self, file: &Path) -> Result<String, Failure> {
         if self.scenario.is_none() && Self::draw(self.config.clone())?.schedule != self.schedule {
             return Ok(format!("jepsen-tikv replay {}", self.named_again(file)));
@@ -108,14 +111,14 @@ impl Plan {
         self.command_line()
     }
 
-    /// A file with this plan, and the flags that name what a file may not choose.
+    /// The file's path with the flags for settings that a file may not choose.
     pub fn named_again(&self, file: &Path) -> String {
         let quoted = |word: String| if word.contains(' ') { format!("'{word}'") } else { word };
         let words = self.config.target.named_words().into_iter().map(quoted);
         std::iter::once(run_directory::shown_path(file)).chain(words).collect::<Vec<_>>().join(" ")
     }
 
-    /// The same plan on what the target is now.
+    /// The plan with its configuration updated by `survey`, which looks at the target.
     pub fn on(
         mut self,
         survey: impl FnOnce(&Config) -> Result<Config, Failure>,
@@ -125,18 +128,18 @@ impl Plan {
         Ok(self)
     }
 
-    /// What makes no sense in it, with the field's path.
+    /// Checks that the plan makes sense. The error names the field's path.
     pub fn check(&self) -> Result<(), String> {
         reading::makes_sense(self)
     }
 
-    /// Names in the flags just those faults that the schedule has: some were taken away.
+    /// Sets the configured faults to the kinds in the schedule, from which some were removed.
     pub fn name_its_faults(&mut self) {
         let kinds: BTreeSet<FaultKind> = self.schedule.iter().map(|fault| fault.kind).collect();
         self.config.nemesis.faults = kinds.into_iter().map(|kind| kind.name().into()).collect();
     }
 
-    /// Its size in words, for people who compare plans.
+    /// The plan's size in words, for people who compare plans.
     pub fn in_words(&self) -> String {
         let Config { cluster, workload, time_ms, .. } = &self.config;
         let kinds: BTreeSet<&str> = self.schedule.iter().map(|it| it.kind.name()).collect();
@@ -160,12 +163,12 @@ impl Plan {
         )
     }
 
-    /// Whether it hurts the cluster or changes it, beyond its own keys.
+    /// Returns true if the plan injects faults or changes the cluster beyond its own keys.
     pub fn is_destructive(&self) -> bool {
         self.scenario.is_some() || !self.schedule.is_empty() || self.config.cluster.regions > 1
     }
 
-    /// What the user should know before it starts, in sentences.
+    /// Warnings for the user before the start, in sentences.
     pub fn warnings(&self) -> Result<Vec<String>, Failure> {
         Ok(faults(&self.config)?.warnings(&possible(&self.config)))
     }
@@ -184,24 +187,24 @@ impl Plan {
         reading::read(path)
     }
 
-    /// Reads the plan that the user names: that of a run directory, or a file.
+    /// Reads the plan at the path that the user gave: a run directory or a file.
     pub fn named(path: &Path) -> Result<Self, Failure> {
         reading::named(path)
     }
 
-    /// The plan in a text, or what is wrong with it.
+    /// Parses a plan. The error says what is wrong with the text.
     pub fn parse(text: &[u8]) -> Result<Self, String> {
         reading::parse(text)
     }
 
-    /// The format as a JSON Schema; it stands in `docs/plan.schema.json`.
+    /// The format as a JSON Schema, kept in `docs/plan.schema.json`.
     pub fn json_schema() -> Result<String, Failure> {
         let schema = schemars::schema_for!(Self);
         let text = serde_json::to_string_pretty(&schema).map_err(Failure::software)?;
         Ok(text + "\n")
     }
 
-    /// Refuses clocks that drift further than lease reads allow: no cluster keeps its promises then.
+    /// Refuses clocks that drift further than lease reads allow, since no cluster is correct then.
     fn clocks_fit(&self) -> Result<(), Failure> {
         let most_ppm = drift_ppm_max(&self.config);
         for fault in &self.schedule {
@@ -218,7 +221,7 @@ impl Plan {
         Ok(())
     }
 
-    /// The file's contents.
+    /// The contents of plan.json.
     pub fn to_json(&self) -> Result<Vec<u8>, Failure> {
         let mut text = serde_json::to_vec_pretty(self).map_err(Failure::software)?;
         text.push(b'\n');
@@ -236,7 +239,7 @@ fn possible_in(target: &TargetConfig, shape: &ClusterShape) -> Possible {
     Possible { pause, kill, schedule, max_replicas, simulated, stores, replicas }
 }
 
-/// How far clocks may drift: with lease reads as far as leases allow, otherwise as far as one likes.
+/// The largest drift of clocks: with lease reads as far as leases allow, otherwise any.
 fn drift_ppm_max(config: &Config) -> u32 {
     const ANY_PPM: u32 = 200_000;
     let profile = Profile::from_name(&config.cluster.profile).unwrap_or(Profile::Fast);
@@ -252,13 +255,13 @@ fn faults(config: &Config) -> Result<Faults, Failure> {
         .map_err(Failure::usage)
 }
 
-/// Whether a large enough cluster of this kind can suffer a fault.
+/// Checks that a large enough cluster of this kind supports a fault.
 pub fn can_suffer(target: &TargetConfig, name: &str) -> Result<(), Failure> {
     let shape = ClusterShape { stores: 100, replicas: 3, ..ClusterShape::default() };
     fits_cluster(target, &shape, &[name])
 }
 
-/// Whether this cluster can suffer these faults in one run.
+/// Checks that this cluster supports these faults in one run.
 pub fn fits_cluster<S: AsRef<str>>(
     target: &TargetConfig,
     shape: &ClusterShape,

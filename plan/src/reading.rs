@@ -1,8 +1,8 @@
-//! Reading a plan that a person may have edited: what is wrong is refused with the field's path and the reason.
+//! Reads a plan that a person may have edited. An error names the field's path and the reason.
 //!
-//! In: a file. Out: a [`Plan`] that can be carried out, or one sentence. Three things are looked at in turn: whether it is
-//! a plan of this version, whether every field is known and has a value of its type, and whether the values make sense
-//! together, as those of flags must.
+//! In: a file. Out: a [`Plan`] that can be carried out, or one sentence. Three things are checked
+//! in turn. The text is a plan of this version. Every field is known and has a value of its type.
+//! The values make sense together, like those of flags.
 
 use super::{FORMAT, Plan, VERSION, faults, fits, possible};
 use crate::config::bounds::WEEK_MS;
@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::{io, path::Path};
 
-/// Where in a plan is what a flag says, for sentences that name the flag.
+/// The flags and their fields in a plan, for sentences that name the flag.
 const FIELDS: [(&str, &str); 23] = [
     ("--time-ms", "config.time-ms"),
     ("--value-bytes", "config.workload.value-bytes"),
@@ -40,10 +40,10 @@ const FIELDS: [(&str, &str); 23] = [
     ("--region-max-keys", "config.cluster.region-max-keys"),
 ];
 
-/// A clock that runs twice as fast, or stands still, is none.
+/// The largest drift: a clock that runs twice as fast, or stands still, is no clock.
 const DRIFT_PPM_MAX: u32 = 900_000;
 
-/// What every version of the format has.
+/// The fields of every version of the format.
 #[derive(Debug, Deserialize)]
 struct Kind {
     format: String,
@@ -55,7 +55,7 @@ pub fn read(path: &Path) -> Result<Plan, Failure> {
     checked(path, plain_file::read(path, PLAN_BYTES_MAX))
 }
 
-/// Reads the plan that the user names: a run directory's, or a file of any kind.
+/// Reads the plan at the path that the user gave: a run directory, or a file of any kind.
 pub fn named(path: &Path) -> Result<Plan, Failure> {
     if path.is_dir() {
         return read(&path.join("plan.json"));
@@ -74,7 +74,7 @@ fn checked(path: &Path, text: io::Result<Vec<u8>>) -> Result<Plan, Failure> {
     })
 }
 
-/// The plan in a text, or what is wrong with it.
+/// Parses a plan. The error says what is wrong with the text.
 pub(super) fn parse(text: &[u8]) -> Result<Plan, String> {
     let kind: Kind = serde_json::from_slice(text).map_err(|error| error.to_string())?;
     if kind.format != FORMAT {
@@ -95,7 +95,7 @@ pub(super) fn parse(text: &[u8]) -> Result<Plan, String> {
     Ok(plan)
 }
 
-/// A target without settings is told by its kind alone, where serde lets anything pass.
+/// Refuses stray fields of a target without settings, which serde accepts.
 fn no_stray_field_of_target(text: &[u8]) -> Result<(), String> {
     let value: Value = serde_json::from_slice(text).map_err(|it| it.to_string())?;
     let Some(target) = value.pointer("/config/target").and_then(|it| it.as_object()) else {
@@ -111,7 +111,7 @@ fn no_stray_field_of_target(text: &[u8]) -> Result<(), String> {
     }
 }
 
-/// What the values must be together.
+/// Checks that the values make sense together.
 pub(super) fn makes_sense(plan: &Plan) -> Result<(), String> {
     let in_field = |failure: Failure| match field_of(&failure.sentence) {
         Some(field) => format!("{field}: {failure}"),
@@ -150,7 +150,7 @@ pub(super) fn makes_sense(plan: &Plan) -> Result<(), String> {
         {
             return refuse("what.to", format!("{to} replicas cannot be had of {stores} stores"));
         }
-        // What `mix` leaves out because it does not fit, a schedule that names it must not hold.
+        // `mix` leaves out faults that do not fit; a schedule must not contain them.
         let fit =
             Faults::parse(&[fault.kind.name()]).and_then(|it| it.fit(&possible(&plan.config)));
         if let Err(error) = fit
@@ -162,7 +162,7 @@ pub(super) fn makes_sense(plan: &Plan) -> Result<(), String> {
     Ok(())
 }
 
-/// Refuses more faults than a schedule can have, and numbers in them that are beyond any time or rate.
+/// Refuses too many faults, and numbers in them that are beyond any time or rate.
 fn numbers_are_bounded(plan: &Plan) -> Result<(), String> {
     if plan.schedule.len() > FAULTS_MAX {
         return Err(format!("schedule: it has more than {FAULTS_MAX} faults"));
@@ -205,7 +205,7 @@ fn numbers_are_bounded(plan: &Plan) -> Result<(), String> {
     Ok(())
 }
 
-/// With more replicas while the faults go on, some fit that otherwise would not.
+/// Returns true if the faults set more replicas, with which some other faults fit.
 fn is_made_possible_by_replicas(plan: &Plan) -> bool {
     let replicas = plan.config.cluster.replicas;
     plan.schedule.iter().any(|it| matches!(it.what, Action::MaxReplicas { to } if to > replicas))

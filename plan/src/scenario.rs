@@ -1,4 +1,5 @@
-//! What a scenario shall do: part of the plan, and of the history's header, which it is judged by.
+//! The settings of a scenario: part of the plan, and of the history's header, by which it is
+//! judged.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -34,7 +35,7 @@ pub struct ScenarioConfig {
 }
 
 impl ScenarioName {
-    /// Its name on the command line and in a history.
+    /// The scenario's name on the command line and in a history.
     pub fn name(self) -> &'static str {
         match self {
             Self::OneStore => "one-store",
@@ -42,7 +43,7 @@ impl ScenarioName {
         }
     }
 
-    /// What it does to a cluster, in words.
+    /// The effect of the scenario on a cluster, in words.
     pub fn hurts(self) -> &'static str {
         match self {
             Self::OneStore => "stops the store that leads these keys",
@@ -52,7 +53,7 @@ impl ScenarioName {
 }
 
 impl ScenarioConfig {
-    /// The scenario without any flags, at the profile whose time passes fast.
+    /// The scenario without any flags, with the profile `fast`.
     pub fn of(name: ScenarioName) -> Self {
         Self {
             name,
@@ -64,7 +65,7 @@ impl ScenarioConfig {
         }
     }
 
-    /// The flags that ask for it, those at their defaults left out.
+    /// The flags that ask for the scenario, without those at their defaults.
     pub fn flags(&self, defaults: &Self) -> Vec<String> {
         let mut flags = Vec::new();
         let mut flag = |name: &str, mine: u64, default: u64| {

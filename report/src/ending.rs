@@ -12,8 +12,7 @@ use super::{
     little,
 };
 use checker::Validity;
-use judge::ended_processes::EndedByItself;
-use judge::{Judgement, ended_early::Why, experiment::Weight};
+use judge::{Judgement, ended_early::Why, ended_processes::EndedByItself, experiment::Weight};
 
 /// So many reasons are shown.
 const REASONS_MAX: usize = 3;
@@ -24,7 +23,7 @@ const REASON_MAX: usize = 260;
 
 /// Where the files of a run are, as a person would type it, and what else is to be said of it.
 #[derive(Debug, Clone, Default)]
-pub struct Around {
+pub struct RunContext {
     /// The run directory.
     pub run: Option<String>,
     /// The history file, if it is in no run directory.
@@ -38,11 +37,11 @@ pub struct Around {
 }
 
 /// The ending in lines.
-pub fn ending(judgement: &Judgement, around: &Around, form: Form) -> Vec<String> {
+pub fn ending(judgement: &Judgement, around: &RunContext, form: Form) -> Vec<String> {
     lines(&rows(judgement, around, form.room()), form)
 }
 
-fn rows(judgement: &Judgement, around: &Around, room: usize) -> Vec<Row> {
+fn rows(judgement: &Judgement, around: &RunContext, room: usize) -> Vec<Row> {
     let mut rows = vec![verdict(judgement)];
     rows.push(Row::words("target", target(judgement)));
     match judgement.validity {
@@ -135,7 +134,7 @@ fn unknown(judgement: &Judgement) -> String {
 }
 
 /// The next step for a person with an unknown verdict.
-fn remedy(judgement: &Judgement, around: &Around) -> Option<String> {
+fn remedy(judgement: &Judgement, around: &RunContext) -> Option<String> {
     let run = around.run.as_deref();
     let logs = run.map_or_else(|| "the logs".to_owned(), |run| format!("{run}/logs"));
     if judgement.keys_judged().unknown > 0 {

@@ -4,7 +4,7 @@
 //! ending, `-colour` the one with colours. With `BLESS_GOLDENS=1` in the environment the endings
 //! are written anew.
 
-use super::{Around, Form, ending};
+use super::{Form, RunContext, ending};
 use std::path::{Path, PathBuf};
 
 /// The kinds of ending that are held.
@@ -22,13 +22,13 @@ fn shown(name: &str, form: Form) -> Vec<String> {
     let text = std::fs::read_to_string(&path).expect("a verdict");
     let judgement = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
     let run = format!("runs/{name}/20261130T194924.938Z");
-    let around = Around {
+    let around = RunContext {
         report: Some(format!("{run}/report.html")),
         run: Some(run),
         repeat: Some(format!(
             "jepsen-tikv test --nemesis pause-overlap,kill-one --time 30 --seed 216569346 --name {name} --keys 10000"
         )),
-        ..Around::default()
+        ..RunContext::default()
     };
     ending(&judgement, &around, form)
 }

@@ -13,13 +13,13 @@ mod frame;
 mod goldens;
 pub mod html;
 
-pub use ending::{Around, ending};
+pub use ending::{RunContext, ending};
 pub use frame::Form;
 
 use checker::Validity;
 use failure::{Exit, Failure};
 use judge::{
-    Judgement, Judging, KeysListed, counterexamples,
+    Judgement, KeysListed, counterexamples,
     experiment::{Finding, Weight},
 };
 use run_directory::{RunDirectory, shown, shown_path};
@@ -31,7 +31,7 @@ const LISTED_MAX: usize = 10;
 
 /// The parts of a judgement that are printed, and kept.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Told {
+pub struct Output {
     /// Everything, before the ending.
     pub details: bool,
     /// The head of verdict.json, in place of the ending.
@@ -41,7 +41,7 @@ pub struct Told {
 }
 
 /// Prints the ending to stdout, after everything else if that is wanted.
-pub fn print(judgement: &Judgement, around: &Around, told: Told) {
+pub fn print(judgement: &Judgement, around: &RunContext, told: Output) {
     if told.details {
         details::lines(judgement).into_iter().for_each(terminal::result);
     }
@@ -136,35 +136,35 @@ pub fn verdict(judgement: &Judgement) -> Vec<String> {
     lines
 }
 
-/// Judges a run's history, and tells what is judged. `repeat` is the command that repeats the run. The verdict is said
-/// before anything is written, and decides how the program ends, also if a file beside it cannot be written.
+/// Tells what a run was judged to be, and returns how the program ends. `troubles` are the target's own, `repeat` is the
+/// command that repeats the run. The verdict is printed before any file is written, and decides how the program ends
+/// even if a file beside it cannot be written.
 pub fn conclude(
     run: &RunDirectory,
+    judged: Result<Judgement, Failure>,
     troubles: &[String],
     repeat: &str,
-    judging: &Judging,
-    told: Told,
+    told: Output,
 ) -> Result<Exit, Failure> {
-    if !run.history().exists() {
-        return Err(judge::lost(run));
-    }
-    terminal::note(format_args!("judging {}", run.history().display()));
-    let mut judgement = match judge::judge(&run.history(), judging) {
+    let mut judgement = match judged {
         Ok(judgement) => judgement,
         Err(failure) => {
-            complain(html::write(run, Err(&failure)));
+            // A page beside a history that is gone would only hide that.
+            if run.history().exists() {
+                complain(html::write(run, Err(&failure)));
+            }
             return Err(failure);
         }
     };
     if told.json {
         terminal::data(judgement.json(KeysListed::None)?);
     } else {
-        let around = Around {
+        let around = RunContext {
             run: Some(shown(run)),
             report: Some(shown_path(&run.html())),
             repeat: Some(repeat.to_owned()),
             troubles: troubles.to_vec(),
-            ..Around::default()
+            ..RunContext::default()
         };
         print(&judgement, &around, told);
     }
@@ -182,6 +182,7 @@ pub fn conclude(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use judge::Judging;
 
     #[test]
     fn files_that_cannot_be_written_hide_no_verdict() {
@@ -195,15 +196,23 @@ mod tests {
             r#"{"index":3,"time":4,"process":0,"type":"ok","f":"get","key":"a","value":null}"#,
         ];
         std::fs::write(run.history(), history.join("\n") + "\n").expect("written");
+        let judging = Judging::default();
         // Where the files would be there are folders, which root cannot overwrite either.
         let counterexample = run.path().join("counterexample-a.jsonl");
         for taken in [run.verdict(), run.html(), counterexample] {
             std::fs::create_dir_all(taken.join("in-the-way")).expect("made");
         }
-        let exit = conclude(&run, &["a trouble".into()], "", &Judging::default(), Told::default());
+        let exit = conclude(
+            &run,
+            judge::of_run(&run, &judging),
+            &["a trouble".into()],
+            "",
+            Output::default(),
+        );
         assert_eq!(exit.expect("a verdict"), Exit::Invalid);
         std::fs::remove_dir_all(run.verdict()).expect("removed");
-        conclude(&run, &[], "", &Judging::default(), Told::default()).expect("a verdict");
+        conclude(&run, judge::of_run(&run, &judging), &[], "", Output::default())
+            .expect("a verdict");
         assert!(judge::read_verdict(&run).is_some());
     }
 }

@@ -1,6 +1,8 @@
-//! A run's directory: `runs/<test name>/<UTC timestamp>/`, with `runs/latest` pointing at the newest.
+//! A run's directory: `runs/<test name>/<UTC timestamp>/`, with `runs/latest` pointing at the
+//! newest.
 //!
-//! In: where runs are kept and a test's name. Out: the paths of the run's files. Knows names only, no contents.
+//! In: the runs directory and a test's name. Out: the paths of the run's files. Knows names only,
+//! no contents.
 
 pub mod plain_file;
 pub mod run_archive;
@@ -35,7 +37,7 @@ impl RunDirectory {
         let path = folder.join(&stamp);
         let relative = Path::new(test_name).join(stamp);
         std::fs::create_dir(path.join("logs")).map_err(refuse)?;
-        // Linked under another name first: at every moment `latest` is a whole link.
+        // Linked under another name first, so that `latest` is a whole link at every moment.
         let fresh = path.join(".latest");
         std::os::unix::fs::symlink(&relative, &fresh).map_err(refuse)?;
         std::fs::rename(&fresh, runs_dir.join("latest")).map_err(refuse)?;
@@ -43,64 +45,65 @@ impl RunDirectory {
         Ok(Self { path })
     }
 
-    /// The run that a path names: a run directory, or any link to one. `None` if it holds nothing called a history.
+    /// The run that a path names: a run directory, or any link to one. `None` if it holds no
+    /// history.
     pub fn open(path: &Path) -> Option<Self> {
         let run = Self { path: path.to_owned() };
         run.history().symlink_metadata().is_ok().then_some(run)
     }
 
-    /// The run in this directory, whatever it holds.
+    /// The run in this directory, without any check.
     pub fn at(path: PathBuf) -> Self {
         Self { path }
     }
 
-    /// The directory itself.
+    /// The directory's path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Everything that determines the run.
+    /// The path of the plan, which determines the run.
     pub fn plan(&self) -> PathBuf {
         self.path.join("plan.json")
     }
 
-    /// What clients and nemesis did.
+    /// The path of the history of clients and nemesis.
     pub fn history(&self) -> PathBuf {
         self.path.join("history.jsonl")
     }
 
-    /// What runs where.
+    /// The path of the description of the cluster's processes.
     pub fn cluster(&self) -> PathBuf {
         self.path.join("cluster.json")
     }
 
-    /// What is put back on a cluster that somebody else started.
+    /// The path of the description of changes to undo on a cluster that somebody else started.
     pub fn attached(&self) -> PathBuf {
         self.path.join("attached.json")
     }
 
-    /// What was seen of the cluster, about once a second.
+    /// The path of the samples of the cluster, about one a second.
     pub fn samples(&self) -> PathBuf {
         self.path.join("cluster-samples.jsonl")
     }
 
-    /// What a run said that was a process of its own.
+    /// The path of the output of a run that was its own process.
     pub fn output(&self) -> PathBuf {
         self.path.join("logs").join("tester.txt")
     }
 
-    /// The report for a browser.
+    /// The path of the report for a browser.
     pub fn html(&self) -> PathBuf {
         self.path.join("report.html")
     }
 
-    /// What is judged of it.
+    /// The path of the verdict.
     pub fn verdict(&self) -> PathBuf {
         self.path.join("verdict.json")
     }
 }
 
-/// Makes the folder of a run and returns its name: the moment, or the next one that nobody else has.
+/// Creates a run's folder and returns its name: the time now, or the next one that is free.
 fn claim(folder: &Path) -> io::Result<String> {
     let mut at = jiff::Timestamp::now();
     loop {

@@ -1,8 +1,9 @@
-//! Writes files whole or not at all, and bounds what is read whole of a run directory.
+//! Writes files atomically, and bounds the size of files read whole from a run directory.
 //!
-//! In: a path, and what is to be in the file. Out: the file. A run directory may be somebody else's and hold links under the
-//! names that we write to: the contents go into a new file beside it, whose name was free, and take the name's place when they are
-//! whole, so that nothing is ever written through a link. The reading side is [`histories::plain_file`].
+//! In: a path, and the file's contents. Out: the file. A run directory may be somebody else's and
+//! hold links under our files' names. So the contents go into a new file beside it, under a free
+//! name, which takes the final name once it is whole. Nothing is ever written through a link. The
+//! reading side is [`histories::plain_file`].
 
 pub use histories::plain_file::{
     open, open_with, read, read_named, read_named_to_string, read_to_string,
@@ -18,20 +19,20 @@ use std::{
 };
 use tempfile::NamedTempFile;
 
-/// A plan lists its faults, of which there are at most [`nemesis::FAULTS_MAX`], a few hundred bytes each.
+/// The largest plan: it has at most [`nemesis::FAULTS_MAX`] faults, a few hundred bytes each.
 pub const PLAN_BYTES_MAX: u64 = 128 << 20;
-/// A verdict has a few hundred bytes for each key, and there may be millions.
+/// The largest verdict: it has a few hundred bytes for each key, and there may be millions.
 pub const VERDICT_BYTES_MAX: u64 = 2 << 30;
-/// `cluster.json` and its kin have a few hundred bytes for each process.
+/// The largest `cluster.json` and the like: a few hundred bytes for each process.
 pub const CLUSTER_BYTES_MAX: u64 = 4 << 20;
-/// A journal has two lines for each fault, of a few hundred bytes for each process.
+/// The largest journal: two lines for each fault, of a few hundred bytes for each process.
 pub const JOURNAL_BYTES_MAX: u64 = 256 << 20;
-/// An operation on a few hundred keys, or a look at a few thousand regions.
+/// The longest line: an operation on a few hundred keys, or a sample of a few thousand regions.
 const LINE_BYTES_MAX: u64 = 16 << 20;
-/// Files that people write, and lists that a few runs a day make longer.
+/// The largest file that a person writes, and the largest list that grows by a few runs a day.
 pub const SMALL_BYTES_MAX: u64 = 16 << 20;
 
-/// A file that takes its name only when it is whole; without [`Fresh::keep`] nothing is left of it.
+/// A file that takes its name only when it is whole; without [`Fresh::keep`] it is removed.
 #[derive(Debug)]
 pub struct Fresh(NamedTempFile);
 
@@ -42,13 +43,13 @@ impl Fresh {
         tempfile::Builder::new()
             .prefix(".")
             .suffix(".part")
-            // As any new file; the umask takes what the user does not want.
+            // The mode of any new file; the umask restricts it as the user wishes.
             .permissions(Permissions::from_mode(0o666))
             .tempfile_in(folder.unwrap_or(Path::new(".")))
             .map(Self)
     }
 
-    /// Gives the file its name, in place of whatever has it.
+    /// Gives the file its name, and replaces any other file of that name.
     pub fn keep(self, path: &Path) -> io::Result<()> {
         self.0.as_file().sync_all()?;
         self.0.persist(path).map(|_| ()).map_err(|error| error.error)
@@ -65,14 +66,14 @@ impl Write for Fresh {
     }
 }
 
-/// Writes a file whole or not at all.
+/// Writes a file atomically.
 pub fn write(path: &Path, contents: &[u8]) -> io::Result<()> {
     let mut fresh = Fresh::beside(path)?;
     fresh.write_all(contents)?;
     fresh.keep(path)
 }
 
-/// Writes a file of a run directory whole or not at all.
+/// Writes a file of a run directory atomically.
 pub fn write_whole(path: &Path, contents: &[u8]) -> Result<(), Failure> {
     write(path, contents).map_err(|error| {
         Failure::target_or_disk(format!(
@@ -88,14 +89,14 @@ pub fn json<T: DeserializeOwned>(path: &Path, bytes_max: u64) -> io::Result<T> {
     Ok(serde_json::from_reader(BufReader::with_capacity(1 << 16, file.take(bytes_max)))?)
 }
 
-/// Hands out one line after the other, without its end, up to the first that is longer than any of ours.
+/// Passes on one line after the other, without its end, up to the first that exceeds our longest.
 pub fn each_line(mut source: impl BufRead, mut hear: impl FnMut(&[u8])) {
     let mut line = Vec::new();
     loop {
         line.clear();
         match source.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut line) {
             Ok(1..) if line.ends_with(b"\n") => hear(&line[..line.len() - 1]),
-            // A torn last line, and one that is too long, look alike: neither is whole.
+            // A torn last line and a line that is too long look alike: neither is whole.
             _ => return,
         }
     }

@@ -1,9 +1,11 @@
-//! A run as one .zip: everything that is needed to look into it on another machine, and nothing else.
+//! A run as one .zip: everything that is needed to study it on another machine, and nothing else.
 //!
-//! In: a run directory, and for a file the command that repeats it. Out: an archive with one folder, a run directory
-//! again: history, plan, verdict, report, samples, counterexamples, configuration and logs, and `versions.json`. `check`,
-//! `report` and `replay` take that folder. The stores' data stays behind: it is large, and no stage reads it. Nothing of
-//! the archive is kept in memory; a file that grows meanwhile is in it as long as it was when its turn came.
+//! In: a run directory, and the command that repeats the run, for a file in it. Out: an archive
+//! with one folder, a run directory again: history, plan, verdict, report, samples,
+//! counterexamples, configuration and logs, and `versions.json`. `check`, `report` and `replay`
+//! take that folder. The stores' data is left out: it is large, and no stage reads it. The archive
+//! is not kept in memory. A file that grows meanwhile has the length that it had when its turn
+//! came.
 
 use crate::{
     RunDirectory,
@@ -20,29 +22,29 @@ use std::{
 };
 use zip::{CompressionMethod, DateTime, ZipWriter, write::SimpleFileOptions};
 
-/// Of use only where the run's processes and its cluster are.
+/// Files of use only on the machine of the run's processes and its cluster.
 const LEFT_OUT: [&str; 3] = ["attached.json", "cluster.json", "nemesis.journal"];
-/// A larger file is left out: no run has one, but a hole in a file has any length.
+/// The largest file of an archive: no run has a larger one, but a sparse file has any length.
 const FILE_BYTES_MAX: u64 = 64 << 30;
-/// A file from this size on needs the larger fields of the format.
+/// Files from this size on need the larger fields of the format.
 const LARGE_FROM: u64 = 2 << 30;
 
-/// What ran where, for whoever gets the archive. Version 1 of `versions.json`.
+/// The versions of everything in the run. Version 1 of `versions.json`.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct Versions<'a> {
     format: &'static str,
     version: u32,
     tool_version: &'static str,
-    /// What was tested, as the history says.
+    /// The tested target, as the history names it.
     target: Option<String>,
     system: String,
     architecture: &'static str,
-    /// What repeats the run.
+    /// The command that repeats the run.
     command: &'a str,
 }
 
-/// Writes the archive, whole or not at all. Its folder has the archive's name.
+/// Writes the archive atomically. Its folder has the archive's name.
 pub fn write(run: &RunDirectory, command: &str, archive: &Path) -> Result<(), Failure> {
     let cannot = |error: io::Error| {
         Failure::target_or_disk(format!("cannot write {}: {error}", archive.display()))
@@ -66,11 +68,11 @@ pub fn write(run: &RunDirectory, command: &str, archive: &Path) -> Result<(), Fa
     pack().map_err(cannot)
 }
 
-/// Writes the archive while it is read, into anything. Everything in it lies in a folder of this name.
+/// Writes the archive to a stream while reading the files. Its entries lie in `folder`.
 pub fn stream<W: Write>(run: &Path, folder: &str, files: &[RunFile], to: W) -> io::Result<W> {
     let mut archive = ZipWriter::new_stream(to);
     for file in files.iter().filter(|file| !LEFT_OUT.contains(&file.name.as_str())) {
-        // It may be gone by now.
+        // The file may be gone by now.
         let Ok(source) = plain_file::open(&run.join(&file.name)) else { continue };
         let metadata = source.metadata()?;
         let length = metadata.len();
@@ -87,7 +89,7 @@ pub fn stream<W: Write>(run: &Path, folder: &str, files: &[RunFile], to: W) -> i
     Ok(archive.finish()?.into_inner())
 }
 
-/// A moment as the format has it: UTC, to two seconds.
+/// A time in the format's form: UTC, to two seconds.
 fn date(at: SystemTime) -> Option<DateTime> {
     let at = jiff::tz::TimeZone::UTC.to_datetime(jiff::Timestamp::try_from(at).ok()?);
     let part = |part: i8| u8::try_from(part).ok();
@@ -102,7 +104,7 @@ fn date(at: SystemTime) -> Option<DateTime> {
     .ok()
 }
 
-/// What the history says was tested.
+/// The tested target, as the history names it.
 fn target(run: &RunDirectory) -> Option<String> {
     let options = histories::ReadOptions::default();
     let source = histories::source::open_found(&run.history(), options).ok()?;

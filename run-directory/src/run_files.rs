@@ -1,26 +1,27 @@
-//! The files of a run that others may have, a browser or an archive: all plain files but the stores' data.
+//! The files of a run for a browser or an archive: all plain files but the stores' data.
 //!
-//! In: a run's directory. Out: names and sizes. Links and hidden files are left out: a run may be somebody else's.
+//! In: a run's directory. Out: names and sizes. Links and hidden files are left out, since a run
+//! may be somebody else's.
 
 use serde::Serialize;
 use std::{fs, path::Path};
 
-/// The stores' data: large, and of no use without the program.
+/// The folder of the stores' data: large, and of no use without the program.
 const LEFT_OUT: &str = "data";
-/// Folders in folders, and files, at most.
+/// The greatest depth of nested folders, and the greatest number of files.
 const DEPTH_MAX: usize = 4;
 const FILES_MAX: usize = 2_000;
 
 /// A file of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RunFile {
-    /// Its path below the run's directory.
+    /// The file's path below the run's directory.
     pub name: String,
-    /// How long it is.
+    /// The file's length.
     pub bytes: u64,
 }
 
-/// All of them, by name.
+/// All files of a run, ordered by name.
 pub fn of(run: &Path) -> Vec<RunFile> {
     let mut kept = Vec::new();
     collect(run, "", 0, &mut kept);
@@ -31,7 +32,7 @@ pub fn of(run: &Path) -> Vec<RunFile> {
 fn collect(folder: &Path, prefix: &str, depth: usize, kept: &mut Vec<RunFile>) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let Some(name) = entry.file_name().to_str().map(str::to_owned) else { continue };
-        // Of the entry itself, not of what a link points at.
+        // Taken from the entry itself, not from a link's destination.
         let (Ok(kind), Ok(metadata)) = (entry.file_type(), entry.metadata()) else { continue };
         let path = format!("{prefix}{name}");
         if !is_plain(&name) || path == LEFT_OUT || kept.len() >= FILES_MAX {
@@ -45,7 +46,7 @@ fn collect(folder: &Path, prefix: &str, depth: usize, kept: &mut Vec<RunFile>) {
     }
 }
 
-/// A name that means nothing but itself.
+/// Returns true for a plain file name, without any special meaning in a path.
 pub fn is_plain(name: &str) -> bool {
     !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0'])
 }

@@ -1,4 +1,4 @@
-//! Those who want to listen to a run: they come when its recording begins, and are let go at its end.
+//! The audience of a run: listeners join when its recording begins and are dropped at its end.
 
 use crate::{listener::Listener, recording::Recording};
 use failure::Failure;
@@ -6,16 +6,16 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use targets::under_test::UnderTest;
 use terminal::progress::Progress;
 
-/// A run whose recording has begun, for those who look at it by themselves, too.
+/// A run whose recording has begun, for listeners that also look at it on their own.
 #[derive(Debug, Clone)]
 pub struct Running {
     /// The test's name.
     pub name: String,
     /// The target, which has started.
     pub target: Arc<UnderTest>,
-    /// What clients do. A listener holds it weakly, since it holds the listeners.
+    /// The operations of the clients. A listener holds it weakly, since it holds the listeners.
     pub recording: Arc<Recording>,
-    /// How far the run is.
+    /// The progress of the run.
     pub progress: Progress,
 }
 
@@ -25,13 +25,13 @@ pub type Listeners = Vec<Arc<dyn Listener>>;
 /// A future that yields the listeners.
 pub type Joining<'a> = Pin<Box<dyn Future<Output = Result<Listeners, Failure>> + Send + 'a>>;
 
-/// Those who want to listen to a run.
+/// Supplies a run with listeners.
 pub trait Audience: Sync {
-    /// Comes when the recording begins. The run drops the listeners at its end.
+    /// Joins when the recording begins. The run drops the listeners at its end.
     fn join(&self, running: Running) -> Joining<'_>;
 }
 
-/// Nobody.
+/// An audience without listeners.
 #[derive(Debug, Clone, Copy)]
 pub struct Nobody;
 

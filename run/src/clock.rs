@@ -1,5 +1,5 @@
-//! The run's one monotonic clock: nanoseconds since the run's start, the same for clients and nemesis. It is tokio's,
-//! which a simulation drives.
+//! The run's one monotonic clock: nanoseconds since the run's start, shared by clients and nemesis.
+//! It is tokio's clock, which a simulation drives.
 
 use tokio::time::Instant;
 
@@ -10,7 +10,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// The run starts now.
+    /// Starts the clock: the run begins now.
     pub fn start() -> Self {
         Self { start: Instant::now() }
     }
@@ -20,7 +20,7 @@ impl Clock {
         self.at_ns(Instant::now())
     }
 
-    /// When a moment was, nanoseconds since the run's start; 0 if it was before.
+    /// The time of a moment, in nanoseconds since the run's start; 0 if the moment was before it.
     pub fn at_ns(&self, moment: Instant) -> u64 {
         u64::try_from(moment.saturating_duration_since(self.start).as_nanos()).unwrap_or(u64::MAX)
     }

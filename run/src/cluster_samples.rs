@@ -1,7 +1,8 @@
-//! Looks at the cluster while a run goes, and keeps what was seen in `cluster-samples.jsonl`.
+//! Samples the cluster during a run and keeps the samples in `cluster-samples.jsonl`.
 //!
-//! In: PD's addresses, who sees the processes, the run's clock. Out: a line about once a second. The report draws leaders
-//! and regions from it; no verdict rests on it, so a look that fails, or a disk that is full, ends no run.
+//! In: PD's addresses, an observer of the processes, the run's clock. Out: a line about once a
+//! second. The report draws leaders and regions from the file. No verdict rests on it, so a failed
+//! sample or a full disk does not end the run.
 
 use crate::clock::Clock;
 use std::{io::Write, path::Path, sync::Arc, time::Duration};
@@ -11,10 +12,10 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-/// Between two looks.
+/// The time between two samples.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// Looks until this is dropped.
+/// Samples until this is dropped.
 #[derive(Debug)]
 pub struct Watch(Option<JoinHandle<()>>);
 
@@ -26,7 +27,7 @@ impl Drop for Watch {
     }
 }
 
-/// Begins to look.
+/// Begins to sample.
 pub fn watch(
     path: &Path,
     pd_endpoints: &[String],
@@ -49,7 +50,7 @@ pub fn watch(
             let begun_ns = clock.now_ns();
             let mut sample = sampler.look().await;
             sample.run_ns = Some(begun_ns);
-            // Nothing that is drawn from the file needs bounds, and they would be most of it.
+            // Nothing drawn from the file needs the bounds, which would be most of it.
             sample.regions.iter_mut().for_each(|region| region.range.clear());
             let Ok(mut line) = serde_json::to_vec(&sample) else { continue };
             line.push(b'\n');

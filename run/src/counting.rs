@@ -1,7 +1,7 @@
-//! Counts the keys of a cluster by scans, and puts one more.
+//! Counts the keys of a cluster by scans, puts one more key, and counts again.
 //!
-//! In: a range and a client. Out: the two counts, before and after one more put. Each scan is an operation of the history,
-//! where [`judge::key_count`] finds the numbers again.
+//! In: a range and a client. Out: the two counts, before and after one more put. Each scan is an
+//! operation of the history, where [`judge::key_count`] finds the counts again.
 
 use crate::recording::Client;
 use client::RawKv;
@@ -11,10 +11,10 @@ use plan::key_range::{CountedRange, next_start};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Between two tries of what did not succeed.
+/// The time between two tries of an operation that did not succeed.
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
-/// Counts, puts one more key, counts again, as far as that succeeds in time.
+/// Counts the keys, puts one more and counts again, as far as that succeeds in time.
 pub async fn count(
     range: &CountedRange,
     library: &dyn RawKv,
@@ -44,7 +44,7 @@ pub async fn count(
     counts
 }
 
-/// Counts once more, after the one more put.
+/// Counts again after the extra put.
 pub async fn count_again(
     range: &CountedRange,
     library: &dyn RawKv,

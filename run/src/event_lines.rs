@@ -1,4 +1,4 @@
-//! A line for a person when a fault begins, when it shows, and when it is healed.
+//! Readable lines for the begin, the effect and the healing of a fault.
 //!
 //! In: the nemesis's events as they are recorded. Out: lines with the time since the run's start,
 //! as in its history: `16.1 s  paused store-4 (leader of region 13)`. It decides nothing.
@@ -10,18 +10,18 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-/// Makes the lines.
+/// Formats the lines.
 #[derive(Debug, Default)]
 pub struct EventLines {
-    /// Steps that were begun, by fault and step.
+    /// Steps that began, by fault and step.
     begun: Mutex<BTreeMap<(Option<u64>, String), Begun>>,
 }
 
-/// A step that was begun: when, and with what value.
+/// A step that began: its time and its value.
 type Begun = (u64, Value);
 
 impl EventLines {
-    /// The line for an event, if it makes one.
+    /// Returns the line for an event, or None if the event has no line.
     pub fn observe(&self, at_ns: u64, what: &What) -> Option<String> {
         let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
         match what {
@@ -42,7 +42,7 @@ impl EventLines {
     }
 }
 
-/// Returns true for steps whose beginning is the moment that counts.
+/// Returns true for steps whose line has the time of their begin rather than of their end.
 fn is_step(f: &str) -> bool {
     matches!(f, "pause" | "resume" | "kill" | "start" | "disk-error")
 }
@@ -110,7 +110,7 @@ fn names(value: &Value) -> String {
     }
 }
 
-/// The stores that a step hurts, and what they are to the region that it is about.
+/// The stores that a step affects, with their role in the step's region.
 fn hurt(asked: &Value) -> String {
     let Some(region) = asked["region"].as_u64() else { return names(asked) };
     let number = stores(asked).count();

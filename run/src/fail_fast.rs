@@ -1,13 +1,15 @@
-//! Ends a run soon after a promise was broken, instead of at its end.
+//! Ends a run soon after a violation, instead of at the planned end.
 //!
-//! In: every event, from the recorder, in the order of its index. Out: what was seen, as soon as a key is found that no order
-//! explains. What was recorded so far is a prefix of the history: every invocation is in it before anybody can have seen
-//! its effect, and what has not returned yet counts as unknown. So what no order explains now, no order will explain later.
-//! Even so nothing is decided here: the run ends early, and its judge reads the whole file as ever.
+//! In: every event, from the recorder, in the order of its index. Out: a description of the
+//! violation, as soon as one key has no valid order. The events recorded so far are a prefix of the
+//! history. An invocation is recorded before anyone can see its effect, and an open operation
+//! counts as unknown. A violation in the prefix is therefore a violation in the whole history. The
+//! verdict is not decided here: the run ends early, and the judge reads the whole file as always.
 //!
-//! What is judged is forgotten at once (`checker`'s settling), so memory grows with the keys and with what is open on them, not
-//! with the time. A look judges what is held, and rests nine times as long as that took, so it takes a tenth of a core at most. Where
-//! too much is open to be forgotten it gives up, and says so.
+//! Judged events are forgotten at once (`checker`'s settling), so memory grows with the keys and
+//! the operations open on them, not with time. After each look it rests nine times as long as the
+//! look took, so it uses at most a tenth of a core. If too many operations are open to be
+//! forgotten, it gives up and says so.
 
 use checker::{Budget, Collector, Options, Validity};
 use histories::Event;
@@ -18,27 +20,27 @@ use std::{
 };
 use tokio::sync::watch;
 
-/// Between two looks, at least.
+/// The shortest time between two looks.
 const REST_MIN: Duration = Duration::from_secs(1);
-/// A look rests so many times as long as it took.
+/// The rest after a look, as a multiple of the look's duration.
 const REST: u32 = 9;
-/// What takes a search is left to the judge.
+/// The search budget of a look; keys that need more are left to the judge.
 const CONFIGURATIONS: u64 = 100_000;
-/// Calls that are held before judged ones are forgotten: few, since a look copies them.
+/// The number of calls held before judged ones are forgotten; few, since a look copies them.
 const HELD_CALLS: usize = 1 << 15;
-/// So many calls that cannot be settled are too many to look at again and again.
+/// Looking ends when this many calls cannot be settled.
 const HELD_CALLS_MAX: usize = 2 << 20;
-/// So many events are taken at once.
+/// The number of events taken from the queue at once.
 const AT_ONCE: usize = 10_000;
 
-/// Looks at a history while it grows. Ends with the recorder, or when it is dropped.
+/// Looks for violations in a growing history. Ends with the recorder, or when it is dropped.
 #[derive(Debug)]
 pub struct FailFast {
     seen: watch::Receiver<Option<String>>,
 }
 
 impl FailFast {
-    /// Begins to look. Whoever records hands the events over.
+    /// Begins to look. The recorder sends the events to the returned sender.
     pub fn begin() -> std::io::Result<(Self, Sender<Event>)> {
         let (events, heard) = mpsc::channel();
         let (tell, seen) = watch::channel(None);
@@ -47,7 +49,7 @@ impl FailFast {
     }
 }
 
-/// Waits until a promise was broken: what was seen. Forever if nobody looks.
+/// Waits for a violation and describes it. Waits forever if nobody looks.
 pub async fn broken(looking: Option<&FailFast>) -> String {
     if let Some(looking) = looking
         && let Ok(said) = looking.seen.clone().wait_for(Option::is_some).await
@@ -71,7 +73,7 @@ fn look(events: &Receiver<Event>, tell: &watch::Sender<Option<String>>) {
                 let pushed =
                     pool.install(|| all.into_iter().try_for_each(|event| collector.push(event)));
                 if pushed.is_err() {
-                    // The judge will say which rule of histories is broken.
+                    // The judge will name the broken rule of histories.
                     return;
                 }
             }
@@ -88,7 +90,7 @@ fn look(events: &Receiver<Event>, tell: &watch::Sender<Option<String>>) {
             } else if collector.held() > HELD_CALLS_MAX {
                 "too many operations on the same keys overlap"
             } else if let Some(said) = pool.install(|| violation(&collector)) {
-                // Whoever asked may be gone.
+                // The receiver may be gone.
                 let _ = tell.send(Some(said));
                 return;
             } else {
@@ -105,7 +107,7 @@ fn look(events: &Receiver<Event>, tell: &watch::Sender<Option<String>>) {
     }
 }
 
-/// What of the history so far no order explains.
+/// Describes a violation in the history so far, or returns None if there is none.
 fn violation(so_far: &Collector) -> Option<String> {
     let budget = Budget { configurations: CONFIGURATIONS, ..Budget::default() };
     let options = Options { budget, ..Options::default() };
@@ -119,7 +121,7 @@ mod tests {
     use super::*;
     use histories::jsonl::Reader;
 
-    /// Invoke and return of operations of one client on one key.
+    /// Invocations and returns of one client's operations on one key.
     fn events(lines: &[(&str, &str, &str)]) -> Vec<Event> {
         let header = "{\"format\":\"jepsen-tikv history\",\"version\":1}".to_owned();
         let lines = lines.iter().enumerate().map(|(index, (kind, f, value))| {

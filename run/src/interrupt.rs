@@ -1,6 +1,8 @@
-//! Ctrl-C and SIGTERM: the first ends the run early and in order, the second at once after healing.
+//! Ctrl-C and SIGTERM: the first ends the run early and in order, the second heals and ends it at
+//! once.
 //!
-//! In: signals. Out: an [`Interrupt`] that everything which waits can also wait for. Knows nothing of runs.
+//! In: signals. Out: an [`Interrupt`] that any waiting code can wait for too. Knows nothing of
+//! runs.
 
 use failure::Failure;
 use tokio::{
@@ -9,18 +11,18 @@ use tokio::{
     sync::watch,
 };
 
-/// How urgently the run shall end.
+/// The urgency of the request to end the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Urgency {
-    /// Nobody asked.
+    /// Nobody asked for an end.
     None,
-    /// Heal, judge what there is, save.
+    /// Heal, judge the history so far, save.
     Early,
     /// Heal and leave.
     Now,
 }
 
-/// Tells whether somebody asked the run to end.
+/// Tells if somebody asked the run to end.
 #[derive(Debug, Clone)]
 pub struct Interrupt {
     urgency: watch::Receiver<Urgency>,
@@ -51,25 +53,25 @@ impl Interrupt {
         Ok(Self { urgency })
     }
 
-    /// How urgent it is by now.
+    /// The current urgency.
     pub fn urgency(&self) -> Urgency {
         *self.urgency.borrow()
     }
 
-    /// Waits until it is at least this urgent.
+    /// Waits until the urgency is at least `urgency`.
     pub async fn at_least(&self, urgency: Urgency) {
         let mut receiver = self.urgency.clone();
         if receiver.wait_for(|now| *now >= urgency).await.is_err() {
-            // The listener lives as long as the runtime; without it nobody will ever ask.
+            // The listener lives as long as the runtime; without it no signal can arrive.
             std::future::pending::<()>().await;
         }
     }
 }
 
-/// Listens from a thread of its own, for work that has no runtime.
+/// Listens for signals on its own thread, for code that has no runtime.
 #[derive(Debug)]
 pub struct Listener {
-    /// Lives as long as somebody wants to hear.
+    /// Kept alive as long as the listener.
     _runtime: Runtime,
     interrupt: Interrupt,
 }
@@ -87,14 +89,14 @@ impl Listener {
         Ok(Self { _runtime: runtime, interrupt })
     }
 
-    /// What is heard.
+    /// The interrupt that the signals set.
     pub fn interrupt(&self) -> Interrupt {
         self.interrupt.clone()
     }
 }
 
-/// What was done until somebody asked for an end: so many of so many of something, and what came of
-/// them.
+/// Summarizes the work done until the interrupt: `done` of `of` items called `what`, and the count
+/// of each outcome.
 pub fn said(done: u64, of: Option<u64>, what: &str, outcomes: &[(u64, &str)]) -> String {
     let of = of.map_or_else(String::new, |of| format!(" of {of}"));
     let some = outcomes.iter().filter(|(count, _)| *count > 0);

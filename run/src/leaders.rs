@@ -1,10 +1,10 @@
-//! Sees leaders move while a fault is in force: the moment is a fact of the history, and a line for
-//! a person.
+//! Observes leaders that move while a fault is in force: each move is an event of the history and a
+//! readable line.
 //!
 //! In: the nemesis's events, and PD's answers a few times a second. Out: the pair of events
 //! `leader-moved` (`fault`, `region`, and `regions` with the leader before and after), recorded
-//! when PD says so for the first time. Only regions that a fault in force is about are looked at.
-//! It hurts nobody and decides nothing.
+//! when PD first reports the new leader. Only regions that a fault in force is about are looked at.
+//! It injects no faults and decides nothing.
 
 use histories::What;
 use nemesis::{Observer, Target};
@@ -15,9 +15,9 @@ use std::{
     time::Duration,
 };
 
-/// Between two questions to PD.
+/// The time between two questions to PD.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// An answer that takes longer is not waited for.
+/// The deadline of PD's answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
 /// The regions that faults in force are about.
@@ -35,13 +35,13 @@ struct Watched {
 }
 
 impl LeadersWatched {
-    /// Notes a fault that begins with a store's end or stop, and names its region's leader.
+    /// Notes a fault that begins with killing or pausing a store, and names its region's leader.
     pub fn observe(&self, what: &What) {
         let What::FaultInvoke { f, value } = what else { return };
         let named = (value["fault"].as_u64(), value["name"].as_str(), value["region"].as_u64());
         let stores = value["stores"].as_array().into_iter().flatten();
         let mut led = stores.filter(|store| store["role"] == "leader");
-        // A fault that moved leadership first names the leader of then.
+        // A fault that moved leadership first names the leader at that time.
         let leader = led.next().map_or(&value["leader"], |store| &store["id"]).as_u64();
         if let ((Some(fault), Some(name), Some(region)), Some(leader)) = (named, leader)
             && matches!(&**f, "pause" | "kill")
@@ -57,7 +57,7 @@ impl LeadersWatched {
             *left.entry(name).or_default() += 1;
         }
         let mut watched = self.lock();
-        // Of those of one name the first began first.
+        // Of several faults with the same name, the one that began first is forgotten first.
         let mut kept: Vec<Watched> = Vec::new();
         for it in watched.drain(..).rev() {
             if let Some(left) = left.get_mut(&*it.name).filter(|left| **left > 0) {
@@ -68,7 +68,7 @@ impl LeadersWatched {
         *watched = kept;
     }
 
-    /// Looks until this is dropped.
+    /// Looks for moved leaders until the future is dropped.
     pub async fn watch(&self, target: &dyn Target, observer: &dyn Observer) {
         loop {
             tokio::time::sleep(LOOK_EVERY).await;

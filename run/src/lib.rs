@@ -1,9 +1,9 @@
-//! One run, from the plan to the history: start the target, load, let clients and nemesis work side by side, heal,
-//! count the keys.
+//! One run, from the plan to the history: start the target, load, let clients and nemesis work side
+//! by side, heal, count the keys.
 //!
-//! In: a plan, the run's directory, and those who listen. Out: the history, and what went wrong with the target itself.
-//! Whatever way it takes, the target is stopped at the end, and what was stopped by the nemesis runs again before that.
-//! It knows no judge's verdict on the whole, no report, no page and no flag.
+//! In: a plan, the run's directory, and the listeners. Out: the history, and the target's own
+//! troubles. In every case the target is terminated at the end, after paused stores have been
+//! resumed. It knows no overall verdict, no report, no page and no flag.
 
 pub mod audience;
 pub mod clock;
@@ -40,44 +40,45 @@ use targets::under_test::UnderTest;
 use terminal::progress::Progress;
 use workload::Workload;
 
-/// An idle client waits for so much longer than the longest pause: for a new leader, and for its own turn.
+/// Idle clients wait this much longer than the longest pause: for a new leader, and for their turn.
 pub const IDLE_BEYOND_PAUSE_MS: u64 = 6_000;
 
-/// From so many MiB on a segment of a history is compressed, and the next begun, unless the user says otherwise.
+/// Size in MiB at which a history segment is compressed and the next begun, unless the user sets
+/// it.
 pub const HISTORY_SEGMENT_MIB: u64 = 256;
 
-/// What a run is for.
+/// The purpose of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// Clients and faults side by side, then a verdict.
     Test,
-    /// How much throughput recording costs.
+    /// Measures the throughput that recording costs.
     RecordingCost,
 }
 
-/// How a run is carried out, beside its plan.
+/// Settings of a run that are not in its plan.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Options {
-    /// It ends as soon as a broken promise is seen.
+    /// Ends the run as soon as a violation is seen.
     pub fail_fast: bool,
-    /// From so many bytes on a segment of the history is compressed, and the next begun.
+    /// Size in bytes at which a history segment is compressed and the next begun.
     pub history_segment_bytes: Option<u64>,
-    /// What the target's measure may change in the plan: the user chose none.
+    /// Values of the plan that the user left open and the target's measured pace may change.
     pub free: Free,
 }
 
 /// A run to be carried out.
 #[derive(Clone, Copy)]
 pub struct Run<'a> {
-    /// Everything that determines it.
+    /// The plan, which determines the run.
     pub plan: &'a Plan,
-    /// Where its files go; the plan is there already.
+    /// The directory of the run's files, which already holds the plan.
     pub directory: &'a RunDirectory,
-    /// How it is carried out.
+    /// The settings of the run.
     pub options: Options,
-    /// Who shows how far it is.
+    /// Shows the progress.
     pub progress: &'a Progress,
-    /// Those who want to listen.
+    /// Supplies the listeners.
     pub audience: &'a dyn Audience,
 }
 
@@ -118,7 +119,7 @@ impl Run<'_> {
             result = staged => result,
             () = interrupt.at_least(Urgency::Now) => Err(interrupted()),
         };
-        // Those that ended before stand in the history.
+        // Processes that ended earlier are in the history.
         let mut troubles: Vec<String> =
             target.newly_ended().iter().map(ToString::to_string).collect();
         progress.phase(plan.config.target.ending(), None);
@@ -128,12 +129,12 @@ impl Run<'_> {
     }
 }
 
-/// Somebody asked twice for an end, or once while the cluster or the keys were not there yet.
+/// The failure of a run interrupted twice, or once before the cluster and the keys were ready.
 pub fn interrupted() -> Failure {
     Failure::new(Exit::Interrupted, "interrupted; faults are healed, nothing was judged")
 }
 
-/// A failure, or what is behind it: somebody removed the run directory, or its disk is full.
+/// Returns the failure, or its cause: a removed run directory or a full disk.
 pub fn explained(failure: Failure, run: &RunDirectory) -> Failure {
     let may_be_of_a_file = matches!(failure.exit, Exit::TargetOrDisk | Exit::NoInput);
     if may_be_of_a_file && !run.path().is_dir() {
@@ -152,12 +153,12 @@ pub fn explained(failure: Failure, run: &RunDirectory) -> Failure {
     failure
 }
 
-/// What the history of a plan says of itself, whichever target it was carried out on.
+/// The header of a plan's history, for any target.
 pub fn header(plan: &Plan, plan_hash: &str, target: &str, range: &CountedRange) -> Header {
     let config = &plan.config;
     let faults = match &plan.scenario {
         Some(scenario) => serde_json::json!([scenario.name]),
-        // Whoever edits a plan may take all of them away.
+        // An edited plan may have no faults left.
         None if plan.schedule.is_empty() => serde_json::json!([]),
         None => serde_json::json!(config.nemesis.faults),
     };

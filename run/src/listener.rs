@@ -1,7 +1,8 @@
-//! How a run tells others what happens in it: it emits [`RunEvent`]s, and knows nobody who hears them.
+//! The interface by which a run reports its events: it emits [`RunEvent`]s and does not know its
+//! listeners.
 //!
-//! A page, a screen in the terminal and a metrics endpoint are listeners. They decide nothing: a run with listeners goes
-//! as it goes without.
+//! A page, a screen in the terminal and a metrics endpoint are listeners. They decide nothing: a
+//! run behaves the same with and without listeners.
 
 use histories::{Outcome, What};
 use std::{fmt::Debug, time::Duration};
@@ -9,35 +10,35 @@ use std::{fmt::Debug, time::Duration};
 /// Something that happened in a run.
 #[derive(Debug, Clone, Copy)]
 pub enum RunEvent<'a> {
-    /// An operation of this name was completed.
+    /// An operation was completed.
     Completed {
         /// The operation's name in the history.
         operation: &'static str,
-        /// How it ended.
+        /// The outcome.
         outcome: &'a Outcome,
-        /// From its invocation to its answer.
+        /// The time from invocation to answer.
         latency: Duration,
     },
-    /// The nemesis wrote this into the history.
+    /// The nemesis recorded an event in the history.
     Nemesis {
         /// Nanoseconds since the run's start.
         time_ns: u64,
         /// The event.
         what: &'a What,
     },
-    /// Other faults are in force than before.
+    /// The set of faults in force changed.
     InForce {
-        /// The names of those until now.
+        /// The faults in force before.
         before: &'a [String],
-        /// The names of those from now on.
+        /// The faults in force now.
         now: &'a [String],
     },
-    /// Clients and faults begin to work (true), or have ended (false).
+    /// The work of clients and faults begins (true) or has ended (false).
     Work(bool),
 }
 
-/// Somebody who hears what happens in a run. It is called by the run's own tasks, so it returns at once.
+/// A listener to a run's events. The run's own tasks call it, so it returns at once.
 pub trait Listener: Debug + Send + Sync {
-    /// Hears one event.
-    fn hear(&self, event: RunEvent<'_>);
+    /// Receives one event.
+    fn observe(&self, event: RunEvent<'_>);
 }

@@ -1,17 +1,18 @@
-//! How fast operations went, in go-ycsb's words.
+//! Throughput and latency of operations, in go-ycsb's format.
 //!
-//! In: one record per completed operation. Out: a line per kind of operation, since the start, with go-ycsb's
-//! fields. Latencies are microseconds from invocation to completion. Knows nothing of what an operation meant.
+//! In: one record per completed operation. Out: a line per kind of operation, since the start, with
+//! go-ycsb's fields. Latencies are microseconds from invocation to completion. Knows nothing of the
+//! meaning of operations.
 
 use hdrhistogram::Histogram;
 use std::{collections::BTreeMap, time::Duration};
 
-/// go-ycsb's lines come every so often.
+/// The interval of go-ycsb's lines.
 pub const INTERVAL: Duration = Duration::from_secs(10);
 
-/// Latencies are told apart to three digits, as in go-ycsb.
+/// Precision of latencies in decimal digits, as in go-ycsb.
 const SIGNIFICANT_DIGITS: u8 = 3;
-/// Longer than any deadline; what is longer still counts as this.
+/// The largest recorded latency, longer than any deadline; longer ones count as this.
 const LATENCY_US_MAX: u64 = 24 * 3_600 * 1_000_000;
 
 /// Latencies of every kind of operation since the start.
@@ -20,19 +21,19 @@ pub struct Measurement {
     kinds: BTreeMap<String, Histogram<u64>>,
 }
 
-/// How often one kind came, and how long it took.
+/// The count and the latency of one kind of operation.
 #[derive(Debug, Clone, Copy)]
 pub struct Speed {
-    /// How often.
+    /// The number of operations.
     pub count: u64,
-    /// Half took at most so long, microseconds.
+    /// Median latency in microseconds.
     pub p50_us: u64,
-    /// 99 in a hundred took at most so long, microseconds.
+    /// 99th percentile of the latency in microseconds.
     pub p99_us: u64,
 }
 
 impl Measurement {
-    /// One completed operation of a kind (`READ`, `UPDATE`, …).
+    /// Records one completed operation of a kind (`READ`, `UPDATE`, …).
     pub fn record(&mut self, kind: &str, latency: Duration) {
         let latency_us = (latency.as_micros() as u64).max(1);
         if !self.kinds.contains_key(kind) {
@@ -45,7 +46,7 @@ impl Measurement {
         }
     }
 
-    /// Every kind, how often it came and how long it took.
+    /// Every kind with its count and latency.
     pub fn speeds(&self) -> impl Iterator<Item = (&str, Speed)> {
         self.kinds.iter().map(|(kind, histogram)| {
             let at = |percent: f64| histogram.value_at_percentile(percent);
@@ -54,13 +55,13 @@ impl Measurement {
         })
     }
 
-    /// A line per kind, and one for all that succeeded, by name as in go-ycsb.
+    /// One line per kind and one for all successful operations, ordered by name as in go-ycsb.
     pub fn lines(&self, elapsed: Duration) -> Vec<String> {
         let mut total: Option<Histogram<u64>> = None;
         for (_, histogram) in self.kinds.iter().filter(|(kind, _)| is_in_total(kind)) {
             match &mut total {
                 None => total = Some(histogram.clone()),
-                // All have the same bounds, so adding cannot fail.
+                // All histograms have the same bounds, so adding cannot fail.
                 Some(total) => total.add(histogram).expect("the same bounds"),
             }
         }
@@ -71,7 +72,8 @@ impl Measurement {
     }
 }
 
-/// An error is no success, and the parts of a read-modify-write are counted already.
+/// Returns true for kinds counted in the total: errors are no successes, and the parts of a
+/// read-modify-write are counted already.
 fn is_in_total(kind: &str) -> bool {
     !kind.ends_with("_ERROR") && kind != "READ_MODIFY_WRITE"
 }

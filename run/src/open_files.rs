@@ -1,13 +1,15 @@
-//! How many files and connections a process may hold open: as many as the kernel grants, and a word if that is too few.
+//! The limit of open files and connections: raised to the kernel's maximum, with a warning if that
+//! is too few.
 //!
-//! In: the limits of this process, and how many clients with connections of their own a run has. Out: the soft limit at the
-//! hard one (whoever starts a process of the cluster hands it on), and a sentence. Most shells begin with 1024, which a few
-//! hundred idle clients exceed; then operations fail for the tester's own sake.
+//! In: the limits of this process, and the number of clients with connections of their own. Out:
+//! the soft limit raised to the hard one (child processes inherit it), and a warning. Most shells
+//! begin with 1024, which a few hundred idle clients exceed. Operations would then fail because of
+//! the tester.
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use plan::config::Config;
 
-/// Files, logs, and the connections of what the busy clients share.
+/// Files, logs, and the connections that the busy clients share.
 const BESIDE_IDLE_CLIENTS: u64 = 200;
 
 /// Raises the soft limit to the hard one.
@@ -15,18 +17,18 @@ pub fn allow_all() {
     if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
         && soft < hard
     {
-        // What is not granted is said where it matters.
+        // If the kernel refuses, `too_few_for` warns.
         let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
     }
 }
 
-/// What is to be said before a run that may need more than there are.
+/// The warning before a run that may need more open files than the limit, or None.
 pub fn too_few_for(config: &Config) -> Option<String> {
     let (most, _) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
     said(config.workload.idle_clients.into(), config.cluster.stores.into(), most)
 }
 
-/// Each idle client is connected to every store and to PD by itself.
+/// The warning as text, or None. Each idle client has its own connection to every store and to PD.
 fn said(idle_clients: u64, stores: u64, most: u64) -> Option<String> {
     let needs = idle_clients * (stores + 1) + BESIDE_IDLE_CLIENTS;
     (needs > most).then(|| {

@@ -1,11 +1,11 @@
-//! The target's own pace: how long it takes to start a store again and to find a leader, and what
-//! follows for the faults.
+//! Measures the target's pace, that is the time to restart a store and to elect a leader, and
+//! adapts the faults to it.
 //!
-//! In: a plan, what its user left open, and a target that serves nobody yet. Out: the same plan
-//! with lengths and intervals in proportion to what was measured, which goes into plan.json, so
-//! that a replay is the same. The embedded cluster's pace is known; only others are measured. A
-//! store that we can start again is killed for it if the plan kills stores; of a cluster that
-//! somebody else started no more is asked than to move a leader there and back.
+//! In: a plan, the values its user left open, and a target without clients. Out: the same plan with
+//! lengths and intervals in proportion to the measurement. The adapted plan goes into plan.json, so
+//! that a replay is the same. The embedded cluster's pace is known; only other targets are
+//! measured. If the plan kills stores, a store that we can start again is killed to measure it. A
+//! cluster that somebody else started is only asked to move a leader there and back.
 
 use failure::Failure;
 use nemesis::{Action, Region, RegionId, StoreId, Target};
@@ -18,16 +18,16 @@ use targets::under_test::UnderTest;
 use terminal::progress::Progress;
 use tokio::time::Instant;
 
-/// How long a cluster may take until it is whole.
+/// The time in which a cluster must become whole.
 const WHOLE_WITHIN: Duration = Duration::from_mins(5);
-/// How long a leader is waited for.
+/// The time to wait for a leader.
 const LEADER_WITHIN: Duration = Duration::from_secs(30);
-/// Between two questions to PD.
+/// The time between two questions to PD.
 const POLL: Duration = Duration::from_millis(50);
-/// However slow the cluster is, a run has room for a few faults.
+/// The least number of faults that fit into a run, however slow the cluster is.
 const FAULTS_MIN: u64 = 4;
 
-/// What a user left open.
+/// The values that a user left open.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Free {
     /// The time between two faults.
@@ -36,18 +36,18 @@ pub struct Free {
     pub pause_max: bool,
 }
 
-/// How long the target takes.
+/// The measured times of the target.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Pace {
-    /// From the start of a killed store until it serves and has caught up.
+    /// The time from the start of a killed store until it serves and has caught up.
     restart: Option<Duration>,
-    /// From the end of a leader's store until PD names another leader.
+    /// The time from the end of a leader's store until PD names another leader.
     election: Option<Duration>,
-    /// From the request to move a leader until it has moved.
+    /// The time from the request to move a leader until it has moved.
     transfer: Option<Duration>,
 }
 
-/// The plan at the target's pace; `None` = it stays as it is.
+/// Returns the plan at the target's pace, or `None` if it stays unchanged.
 pub async fn paced(
     plan: &Plan,
     free: Free,
@@ -94,7 +94,7 @@ async fn measure(target: &UnderTest, kills: bool) -> Result<Pace, Failure> {
     Ok(pace)
 }
 
-/// Moves a leader. How long it took; `None` = PD refused, or it did not move in time.
+/// Moves a leader. Returns the time it took, or `None` if PD refused or it did not move in time.
 async fn transfer(target: &UnderTest, region: RegionId, to: StoreId) -> Option<Duration> {
     let begun = Instant::now();
     target.transfer_leader(region, to).await.ok()?;
@@ -102,7 +102,8 @@ async fn transfer(target: &UnderTest, region: RegionId, to: StoreId) -> Option<D
     Some(begun.elapsed())
 }
 
-/// Waits until PD says so of a region. How long that took; `None` = not in time.
+/// Waits until PD reports the condition for a region. Returns the time it took, or `None` if too
+/// late.
 async fn until(
     target: &UnderTest,
     region: RegionId,
@@ -119,11 +120,12 @@ async fn until(
     None
 }
 
-/// The faults at the target's pace. They never follow one another faster than by default.
+/// The faults at the target's pace. Their interval is never shorter than the default.
 fn at_pace(defaults: &NemesisConfig, free: Free, pace: Pace, time_ms: u64) -> NemesisConfig {
     let ms = |time: Option<Duration>| time.map_or(0, |time| time.as_millis() as u64);
     let (restart_ms, election_ms) = (ms(pace.restart), ms(pace.election));
-    // A fault is over when its stores serve again; then as much time again belongs to the clients.
+    // A fault is over when its stores serve again; after it the clients get the same time
+    // undisturbed.
     let recovers_ms = restart_ms.max(election_ms).max(2 * ms(pace.transfer));
     let most_ms = time_ms / FAULTS_MIN;
     let slower = |default_ms: u64, wanted_ms: u64| default_ms.max(wanted_ms.min(most_ms));
@@ -132,7 +134,7 @@ fn at_pace(defaults: &NemesisConfig, free: Free, pace: Pace, time_ms: u64) -> Ne
         paced.interval_ms = slower(defaults.interval_ms, restart_ms + recovers_ms);
     }
     if free.pause_max {
-        // Some pauses shall be long enough for another leader.
+        // Some pauses must be long enough for another leader.
         paced.pause_ms_max = slower(defaults.pause_ms_max, 2 * election_ms);
     }
     paced
@@ -178,7 +180,7 @@ mod tests {
     fn a_store_that_takes_long_to_start_gets_as_much_time_to_serve() {
         let paced = at_pace(&FAST, ALL, pace(7_000, 1_500), 60_000);
         assert_eq!((paced.interval_ms, paced.pause_ms_max), (14_000, 4_000));
-        // A pause longer than an election is among them.
+        // Some pauses are longer than an election.
         let paced = at_pace(&FAST, ALL, pace(2_000, 5_000), 60_000);
         assert_eq!((paced.interval_ms, paced.pause_ms_max), (7_000, 10_000));
         let moves = Pace { transfer: Some(Duration::from_secs(2)), ..Pace::default() };

@@ -1,8 +1,8 @@
-//! One client's operation, recorded: invoked before it is sent, completed after it is answered.
+//! Records each client operation: invoked before it is sent, completed after it is answered.
 //!
-//! In: an operation, and the client library that executes it. Out: the reply, and two events of the history. This is
-//! the only place where the libraries' words (requests, responses, fates) become those of a history, and the only one
-//! that gives client ids out.
+//! In: an operation, and the client library that executes it. Out: the reply, and two events of the
+//! history. Only this module translates the libraries' terms (requests, responses, fates) into
+//! those of a history, and only this module assigns client ids.
 
 use crate::{
     clock::Clock,
@@ -25,35 +25,35 @@ use std::{
     time::Duration,
 };
 
-/// So many of the last acknowledged writes are remembered.
+/// The number of last acknowledged writes that are remembered.
 const FRESH_KEYS_MAX: usize = 32;
 
-/// The failure of a run whose history could not be written: what stands in the file is still a history.
+/// The failure of a run whose history could not be written. The file still holds a valid history.
 pub fn not_recorded(error: &RecordError) -> Failure {
     Failure::target_or_disk(format!(
         "{error}; make room or choose another --runs-dir; what was recorded until then is whole: jepsen-tikv check judges it"
     ))
 }
 
-/// What all clients of a run share.
+/// The state that all clients of a run share.
 #[derive(Debug)]
 pub struct Recording {
     clock: Clock,
     recorder: RecorderHandle,
-    /// Off only where the cost of recording is measured.
+    /// False only while the cost of recording is measured.
     records: AtomicBool,
     next_client: AtomicU64,
     completed: AtomicU64,
     succeeded: AtomicU64,
     acknowledged_writes: AtomicU64,
-    /// Sum of the durations of operations that succeeded, microseconds.
+    /// Sum of the durations of operations that succeeded, in microseconds.
     latency_us: AtomicU64,
-    /// When the writes that are open were invoked, by the clients that wait for them.
+    /// The invocation times of open writes, by client.
     open_writes: Mutex<BTreeMap<ClientId, u64>>,
     measurement: Mutex<Measurement>,
-    /// What was measured since a live page looked; kept only if there is one.
+    /// Measurements since the last look of a live page; kept only if there is a page.
     since_look: OnceLock<Mutex<Measurement>>,
-    /// Those who hear what happens.
+    /// The listeners.
     listeners: OnceLock<Vec<Weak<dyn Listener>>>,
     /// The keys of the last acknowledged writes, the newest last.
     fresh_keys: Mutex<VecDeque<Key>>,
@@ -67,7 +67,7 @@ pub struct Client {
 }
 
 impl Recording {
-    /// Records to this recorder.
+    /// A recording that writes to this recorder.
     pub fn new(clock: Clock, recorder: RecorderHandle) -> Arc<Self> {
         Arc::new(Self {
             clock,
@@ -86,49 +86,50 @@ impl Recording {
         })
     }
 
-    /// A client with a fresh id.
+    /// Creates a client with a fresh id.
     pub fn client(self: &Arc<Self>) -> Client {
         Client { id: self.fresh_id(), shared: Arc::clone(self) }
     }
 
-    /// Switches recording off and on again. What is recorded then is no history.
+    /// Switches recording off and on again. A history recorded meanwhile has gaps and is not
+    /// judged.
     pub fn set_records(&self, records: bool) {
         self.records.store(records, Ordering::Relaxed);
     }
 
-    /// Operations completed so far, however they ended.
+    /// The number of operations completed so far, with any outcome.
     pub fn completed(&self) -> u64 {
         self.completed.load(Ordering::Relaxed)
     }
 
-    /// Operations that succeeded so far.
+    /// The number of operations that succeeded so far.
     pub fn succeeded(&self) -> u64 {
         self.succeeded.load(Ordering::Relaxed)
     }
 
-    /// Sum of the durations of operations that succeeded so far, microseconds.
+    /// Sum of the durations of operations that succeeded so far, in microseconds.
     pub fn latency_us(&self) -> u64 {
         self.latency_us.load(Ordering::Relaxed)
     }
 
-    /// Nanoseconds since the run's start.
+    /// The time now, in nanoseconds since the run's start.
     pub fn now_ns(&self) -> u64 {
         self.clock.now_ns()
     }
 
-    /// Writes acknowledged so far.
+    /// The number of writes acknowledged so far.
     pub fn acknowledged_writes(&self) -> u64 {
         self.acknowledged_writes.load(Ordering::Relaxed)
     }
 
-    /// Writes that have been open for at least so long.
+    /// The number of writes that have been open for at least `for_at_least`.
     pub fn waiting_writes(&self, for_at_least: Duration) -> u64 {
         let since_ns = self.now_ns().saturating_sub(for_at_least.as_nanos() as u64);
         let open = self.open_writes.lock().unwrap_or_else(PoisonError::into_inner);
         open.values().filter(|invoked_ns| **invoked_ns <= since_ns).count() as u64
     }
 
-    /// Notes that a client's write is open, or is not any more.
+    /// Notes that a client's write is open, or with `None` that it is not any more.
     fn note_open(&self, client: ClientId, invoked_ns: Option<u64>) {
         let mut open = self.open_writes.lock().unwrap_or_else(PoisonError::into_inner);
         match invoked_ns {
@@ -137,26 +138,27 @@ impl Recording {
         }
     }
 
-    /// These hear from now on of every operation, and of what [`Self::tell`] tells.
+    /// Sets the listeners, which receive every operation and the events of [`Self::tell`] from now
+    /// on.
     pub fn heard_by(&self, listeners: &[Arc<dyn Listener>]) {
-        // They may look at this recording as long as they live, so it must not keep them alive.
+        // They may hold this recording for life, so it must not keep them alive.
         let listeners = listeners.iter().map(Arc::downgrade).collect();
         let _ = self.listeners.set(listeners);
     }
 
-    /// Tells the listeners.
+    /// Sends an event to the listeners.
     pub fn tell(&self, event: RunEvent<'_>) {
         for listener in self.listeners.get().into_iter().flatten().filter_map(Weak::upgrade) {
-            listener.hear(event);
+            listener.observe(event);
         }
     }
 
-    /// From now on what is measured is also kept for a live page, from one look to the next.
+    /// From now on also keeps measurements for a live page, from one look to the next.
     pub fn measure_between_looks(&self) {
         self.since_look.get_or_init(Mutex::default);
     }
 
-    /// Takes what was measured since the last look of a live page.
+    /// Takes the measurements since the last look of a live page.
     pub fn take_since_look(&self) -> Measurement {
         let since = self.since_look.get();
         let take = |it: &Mutex<Measurement>| {
@@ -172,38 +174,39 @@ impl Recording {
         }
     }
 
-    /// Takes what was measured since the last time.
+    /// Takes the measurements since the last call.
     pub fn take_measurement(&self) -> Measurement {
         std::mem::take(&mut self.lock())
     }
 
-    /// go-ycsb's lines of what was measured so far.
+    /// go-ycsb's lines of the measurements so far.
     pub fn measurement_lines(&self, elapsed: Duration) -> Vec<String> {
         self.lock().lines(elapsed)
     }
 
-    /// Records that the clients were stopped before their time.
+    /// Records that the clients ended early.
     pub fn ended_early(&self, early: EndedEarly) {
         for what in early.events() {
             self.nemesis(what);
         }
     }
 
-    /// Notes an event of the nemesis now, and says when that was.
+    /// Records an event of the nemesis now and returns its time.
     pub fn nemesis(&self, what: What) -> u64 {
         let now_ns = self.clock.now_ns();
         self.recorder.record(Record::new(now_ns, Process::Nemesis, what));
         now_ns
     }
 
-    /// The key of one of the last acknowledged writes: whoever still has old state answers wrongly about it.
+    /// The key of one of the last acknowledged writes. A store with old state answers wrongly about
+    /// it.
     pub fn fresh_key(&self, draw: u64) -> Option<Key> {
         let keys = self.fresh_keys.lock().unwrap_or_else(PoisonError::into_inner);
         keys.get(draw as usize % keys.len().max(1)).cloned()
     }
 
     fn note_fresh_key(&self, write: &Operation) {
-        // One of a batch is enough: its keys are alike.
+        // One key of a batch is enough, since its keys are alike.
         let key = match write {
             Operation::Put { key, .. } | Operation::Cas { key, .. } | Operation::Delete { key } => {
                 key
@@ -229,12 +232,12 @@ impl Recording {
 }
 
 impl Client {
-    /// The id that the next operation will carry.
+    /// The id of the client's next operation.
     pub fn id(&self) -> ClientId {
         self.id
     }
 
-    /// Executes an operation and records it. `kind` is what go-ycsb would call it.
+    /// Executes an operation and records it. `kind` is go-ycsb's name of it.
     pub async fn execute(
         &mut self,
         library: &dyn RawKv,
@@ -273,7 +276,7 @@ impl Client {
             time_ns: returned_ns,
             process,
             what: What::Complete(operation.clone(), outcome.clone()),
-            // A first attempt that succeeded says nothing that the event does not say.
+            // A first attempt that succeeded adds nothing to the event.
             attempts: if error.is_some() { attempts.collect() } else { Vec::new() },
             error,
         };

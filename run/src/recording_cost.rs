@@ -1,17 +1,18 @@
-//! What recording costs: the same clients on the same cluster, recorded and not, in turn.
+//! Measures the cost of recording: the same clients on the same cluster, recorded and not, in turn.
 //!
-//! In: workers. Out: lines with the throughput of each pair of windows, and the median of their ratios. Pairs side by
-//! side, because the machine's speed drifts. What is recorded meanwhile is no history and is not judged.
+//! In: workers. Out: lines with the throughput of each pair of windows, and the median of their
+//! ratios. The windows of a pair are adjacent, because the machine's speed drifts. The events
+//! recorded meanwhile are no history and are not judged.
 
 use crate::workers::Workers;
 use std::time::Duration;
 use tokio::{sync::watch, time::Instant};
 
-/// So many pairs of windows.
+/// The number of pairs of windows.
 const PAIRS: usize = 40;
-/// How long one window is.
+/// The length of one window.
 const WINDOW: Duration = Duration::from_secs(1);
-/// Between two windows: what was begun in the one before ends.
+/// The time between two windows, in which operations of the previous one end.
 const SETTLE: Duration = Duration::from_millis(200);
 
 /// Loads the keys and measures.
@@ -24,7 +25,7 @@ pub async fn measure(workers: &Workers) -> Vec<String> {
         for _ in 0..PAIRS {
             pairs.push((window(workers, true).await, window(workers, false).await));
         }
-        // The workers hold the other end until they have seen it.
+        // The workers hold the other end until they have seen the stop.
         let _ = stop.send(true);
         pairs
     };
@@ -44,7 +45,7 @@ pub async fn measure(workers: &Workers) -> Vec<String> {
     lines
 }
 
-/// Operations a second in one window.
+/// Measures one window in operations per second.
 async fn window(workers: &Workers, records: bool) -> f64 {
     workers.recording.set_records(records);
     tokio::time::sleep(SETTLE).await;

@@ -1,7 +1,8 @@
-//! A started target and what is done with it: load, work under faults, heal, count.
+//! A started target and the phases of its run: load, work under faults, heal, count.
 //!
-//! In: a plan and a target. Out: the history in the run directory, and what could not be healed. Faults come from the
-//! plan's schedule, or from its scenario. Every wait on the target is bounded, and ends when somebody asks for it.
+//! In: a plan and a target. Out: the history in the run directory, and the failures of healing.
+//! Faults come from the plan's schedule, or from its scenario. Every wait on the target is bounded,
+//! and ends when somebody asks for an end.
 
 use super::{
     IDLE_BEYOND_PAUSE_MS, Options, Purpose,
@@ -19,7 +20,7 @@ use crate::{
     listener::RunEvent,
     recording::{Recording, not_recorded},
     recording_cost,
-    scenario::{self, Scene, SceneParts},
+    scenario::{self, Script, ScriptParts},
     workers::Workers,
 };
 use client::{DirectClient, DirectOptions, RawKv, TikvClient, TikvClientOptions};
@@ -44,48 +45,49 @@ use terminal::progress::Progress;
 use tokio::{sync::watch, time::Instant};
 use workload::Workload;
 
-/// How long the cluster may take until it is whole, at the start and after the faults, at the `fast` profile.
+/// The time in which the cluster must become whole, at the start and after the faults, with the
+/// profile `fast`.
 const WHOLE_WITHIN: Duration = Duration::from_mins(1);
-/// The `tikv` profile is slower by so much.
+/// The profile `tikv` is slower by this factor.
 const TIKV_SLOWER: u32 = 5;
-/// With retries left to the crate each of its tries may take this part of an operation's time: otherwise the first one
-/// uses up all of it, and nothing is retried.
+/// With the crate's own retries, each of its tries may take an operation's time divided by this.
+/// Otherwise the first try would use up all of it, and nothing would be retried.
 const CALLS_TRIED: u32 = 4;
-/// How long the counting of the keys may take.
+/// The time in which the keys must be counted.
 const COUNT_WITHIN: Duration = Duration::from_mins(1);
-/// The same once a process of the cluster has ended by itself, which nobody starts again.
+/// The time for counting once a process of the cluster has ended by itself and stays down.
 const COUNT_AFTER_LOSS_WITHIN: Duration = Duration::from_secs(10);
 
-/// A started target and what shall be done with it.
+/// A started target and its run.
 pub struct Stage<'a> {
-    /// Everything that determines the run.
+    /// The plan, which determines the run.
     pub plan: &'a Plan,
-    /// Its hash, for the history's header.
+    /// The plan's hash, for the history's header.
     pub plan_hash: &'a str,
-    /// Where the run's files go.
+    /// The directory of the run's files.
     pub run: &'a RunDirectory,
-    /// Who shows how far the run is.
+    /// Shows the progress.
     pub progress: &'a Progress,
-    /// What clients ask.
+    /// The operations of the clients.
     pub workload: Workload,
     /// The started target.
     pub target: Arc<UnderTest>,
-    /// How the run is carried out.
+    /// The settings of the run.
     pub options: Options,
-    /// Those who want to listen.
+    /// Supplies the listeners.
     pub audience: &'a dyn Audience,
 }
 
-/// What is left when clients and faults are done.
+/// The result of the working phase.
 struct Worked {
-    /// What could not be healed, in sentences.
+    /// The failures of healing, in sentences.
     unhealed: Vec<String>,
-    /// The one more key was put, and counted.
+    /// True once the extra key was put and counted.
     counted: bool,
 }
 
 impl Stage<'_> {
-    /// Load, work under faults, heal, count. What could not be healed, in sentences.
+    /// Loads, works under faults, heals, counts. Returns the failures of healing, in sentences.
     pub async fn perform(
         &self,
         purpose: Purpose,
@@ -214,10 +216,10 @@ impl Stage<'_> {
                     }
                 }
                 Some(scenario) => {
-                    self.play(scenario, observer, &workers.recording, stopped.clone()).await
+                    self.carry_out(scenario, observer, &workers.recording, stopped.clone()).await
                 }
             };
-            // Whoever waits for it may have ended before.
+            // The receiver may have ended before.
             let _ = over.send(());
             hurt
         };
@@ -238,7 +240,7 @@ impl Stage<'_> {
                 }
             };
             let after = began.elapsed();
-            // Both wait for it; if neither is there any more there is nobody to tell.
+            // Both tasks wait for it; if both are gone, nobody needs it.
             let _ = stop.send(true);
             ended.map(|ending| (ending, after))
         };
@@ -261,16 +263,16 @@ impl Stage<'_> {
         Worked { unhealed: self.unhealed(&report), counted: false }
     }
 
-    async fn play(
+    async fn carry_out(
         &self,
         scenario: &ScenarioConfig,
         observer: Arc<dyn Observer>,
         recording: &Arc<Recording>,
         stopped: watch::Receiver<bool>,
     ) -> Worked {
-        let scene = Scene::new(
+        let script = Script::new(
             scenario.clone(),
-            SceneParts {
+            ScriptParts {
                 target: Arc::clone(&self.target),
                 observer,
                 recording: Arc::clone(recording),
@@ -281,11 +283,12 @@ impl Stage<'_> {
                 op_timeout: self.op_timeout() * 5,
             },
         );
-        let unhealed = scenario::play(&scene).await;
-        Worked { unhealed, counted: scene.counted() }
+        let unhealed = scenario::carry_out(&script).await;
+        Worked { unhealed, counted: script.counted() }
     }
 
-    /// Looks for violations while the run goes, if that is wanted; and where it hears of events.
+    /// Starts looking for violations if the options ask for it. Also returns the sender of its
+    /// events.
     fn looks_for_violations(&self) -> Result<(Option<FailFast>, Option<Sender<Event>>), Failure> {
         if !self.options.fail_fast {
             return Ok((None, None));
@@ -374,7 +377,7 @@ impl Stage<'_> {
         self.workload.counted_range()
     }
 
-    /// What the history says of itself; judging it needs nothing else.
+    /// The header of the history; judging needs nothing else.
     fn header(&self) -> Header {
         let shape = &self.plan.config.cluster;
         let target = format!(
@@ -384,7 +387,7 @@ impl Stage<'_> {
             shape.replicas,
             shape.profile,
             shape.reads_in_words(),
-            shape.wrong_on_purpose()
+            shape.defects_shown()
         );
         super::header(self.plan, self.plan_hash, &target, &self.counted_range())
     }

@@ -1,4 +1,4 @@
-//! Watches a run while it goes: shows how far it is, and ends a phase that is over or makes no sense any more.
+//! Watches a run: shows the progress, and ends a phase that is over or no longer makes sense.
 
 use super::{event_lines::EventLines, leaders::LeadersWatched};
 use crate::{
@@ -20,21 +20,22 @@ use targets::under_test::UnderTest;
 use terminal::progress::{Pace, Progress};
 use tokio::time::Instant;
 
-/// How often the progress is shown, and the recorder asked whether it still records.
+/// The interval of showing the progress and of asking the recorder if it still records.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// The pace is that of so many looks.
+/// The number of looks over which the pace is averaged.
 const LOOKS_AVERAGED: usize = 4;
 
-/// How a phase ended.
+/// The ending of a phase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// All of it was done.
+    /// The phase came to its end.
     InTime,
-    /// Before its time.
+    /// The phase ended early.
     Early(Why),
 }
 
-/// Watches a phase: shows how far it is, and ends it when its time is over or it makes no sense any more.
+/// Watches a phase: shows the progress, and ends it when its time is over or it no longer makes
+/// sense.
 pub struct Watcher<'a> {
     pub recording: &'a Recording,
     pub recorder: &'a Recorder,
@@ -45,8 +46,8 @@ pub struct Watcher<'a> {
 }
 
 impl Watcher<'_> {
-    /// Returns when the time is over (`None`: never), or when somebody asks for an early end, and
-    /// says which; fails when recording failed.
+    /// Waits until the time is over (`None`: never) or somebody asks for an early end. Returns
+    /// which of the two; fails when recording failed.
     pub async fn watch(
         &self,
         time: Option<Duration>,
@@ -68,7 +69,7 @@ impl Watcher<'_> {
                 return Err(not_recorded(&failure));
             }
             if !self.run.path().is_dir() {
-                // What is recorded from now on would be in no file that anybody finds.
+                // Further events would go to a file that nobody can find.
                 return Err(judge::lost(self.run));
             }
             note_ended(self.target, self.recording, self.progress);
@@ -105,7 +106,7 @@ impl Watcher<'_> {
         }
     }
 
-    /// go-ycsb's lines so far, if more is wanted than the pace.
+    /// Prints go-ycsb's lines so far, if the output is verbose.
     pub fn lines(&self, started: Instant) {
         if !terminal::is_verbose() {
             return;
@@ -137,7 +138,7 @@ impl Look {
     }
 }
 
-/// Tells the history, and who looks, of processes that ended though nobody here killed them.
+/// Records and prints the processes that ended though nobody here killed them.
 pub fn note_ended(target: &UnderTest, recording: &Recording, progress: &Progress) {
     for ended in target.newly_ended() {
         progress.line(&ended.to_string());
@@ -147,12 +148,12 @@ pub fn note_ended(target: &UnderTest, recording: &Recording, progress: &Progress
     }
 }
 
-/// What the nemesis tells the run.
+/// Passes the nemesis's events to the run.
 pub struct RunObserver {
     pub recording: Arc<Recording>,
     pub in_force: Arc<Mutex<Vec<String>>>,
     pub progress: Progress,
-    /// Says what faults do; a scenario tells its steps itself.
+    /// Prints the faults' lines; a scenario prints its steps itself.
     pub lines: Option<EventLines>,
     pub leaders: LeadersWatched,
 }

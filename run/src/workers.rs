@@ -1,9 +1,11 @@
-//! The tasks that drive clients: busy ones that load and then work without pause, and mostly idle ones.
+//! The tasks that drive clients: busy ones that load and then work without pause, and mostly idle
+//! ones.
 //!
-//! In: a workload, client libraries, and a switch that ends the work. Out: recorded operations. Every operation has a
-//! deadline, so every worker ends soon after the switch is thrown. The idle clients have a connection and a region
-//! cache of their own and a deadline longer than any pause: only such clients still send to an old leader after
-//! others have moved on, and wait for what it says when it runs again.
+//! In: a workload, client libraries, and a switch that ends the work. Out: recorded operations.
+//! Every operation has a deadline, so every worker ends soon after the switch is thrown. Each idle
+//! client has its own connection, its own region cache and a deadline longer than any pause. Only
+//! such clients still send to an old leader after others have moved on, and wait until it answers
+//! again.
 
 use crate::recording::{Client, Recording};
 use client::RawKv;
@@ -18,50 +20,52 @@ use std::{
 use tokio::{sync::watch, task::JoinSet, time::Instant};
 use workload::{Generator, Workload};
 
-/// After an operation that did not succeed, a client waits so long: a store that refuses is not stormed.
+/// The wait of a client after a failed operation, so that a refusing store is not flooded.
 const AFTER_FAILURE: Duration = Duration::from_millis(20);
-/// How often one key is tried in the load before all of the load gives up.
+/// The number of tries of one key before the whole load gives up.
 const LOAD_TRIES_MAX: u32 = 15;
-/// An idle client is idle for so long, milliseconds: longer than an election, so that some ask only after one.
+/// The shortest and the longest idle time, in milliseconds. The longest exceeds an election, so
+/// that some clients ask only after one.
 const IDLE_MS_MIN: u64 = 100;
 const IDLE_MS_MAX: u64 = 4_000;
-/// How many of an idle client's reads, in a hundred, are of a key that was just written: old state shows there.
+/// Percentage of an idle client's reads of a key that was just written, where old state shows.
 const FRESH_PERCENT: u64 = 90;
-/// How many times in a hundred an idle client that wakes while nothing can be written sleeps on.
+/// Percentage of wake-ups after which an idle client sleeps on while nothing can be written.
 const PATIENT_PERCENT: u64 = 75;
-/// It does so at most so long.
+/// The longest time that a client sleeps on.
 const AWAIT_WRITES: Duration = Duration::from_secs(5);
-/// Nothing can be written if no write was acknowledged for so long.
+/// Nothing can be written if no write was acknowledged for this long.
 const WRITES_STALL_AFTER: Duration = Duration::from_millis(200);
-/// A read that took longer was answered by a store that had been stopped, or after an election.
+/// A read that took longer was answered after a pause of its store or after an election.
 const LATE: Duration = Duration::from_millis(300);
-/// After a late answer an idle client reads so often without a pause: if the store answers from old state, this is
-/// the moment, and one key alone may not show it.
+/// The number of reads without a pause after a late answer. If the store answers from old state, it
+/// does so now, and one key alone may not show it.
 const READS_AFTER_LATE: u32 = 40;
 
-/// Everything that workers need.
+/// The parts that workers need.
 #[derive(Clone)]
 pub struct Workers {
-    /// What is asked.
+    /// The operations.
     pub workload: Workload,
-    /// Where it is recorded.
+    /// The recording of the operations.
     pub recording: Arc<Recording>,
-    /// What the busy clients share.
+    /// The client library that the busy clients share.
     pub busy_library: Arc<dyn RawKv>,
-    /// What each idle client has for itself.
+    /// One client library for each idle client.
     pub idle_libraries: Vec<Arc<dyn RawKv>>,
-    /// How many busy clients.
+    /// The number of busy clients.
     pub busy_clients: u32,
-    /// How long one operation of a busy client may take.
+    /// The deadline of a busy client's operation.
     pub op_timeout: Duration,
-    /// How long one of an idle client may take.
+    /// The deadline of an idle client's operation.
     pub idle_op_timeout: Duration,
-    /// Operations a second over all busy clients; `None` = unlimited.
+    /// Operations per second over all busy clients; `None` = unlimited.
     pub rate: Option<u64>,
 }
 
 impl Workers {
-    /// Loads every key once, all busy clients together. Ends early when a key cannot be loaded; those keys.
+    /// Loads every key once, all busy clients together. Ends early when keys cannot be loaded, and
+    /// returns those.
     pub async fn load(&self, stop: &watch::Receiver<bool>) -> Vec<Key> {
         let next = Arc::new(AtomicUsize::new(0));
         let mut tasks = JoinSet::new();
@@ -94,7 +98,7 @@ impl Workers {
                 }
                 if tries == LOAD_TRIES_MAX || *stop.borrow() {
                     missing.push(key.clone());
-                    // No further key for anybody.
+                    // Gives no further key to any client.
                     next.store(self.workload.keys().len(), Ordering::Relaxed);
                     break;
                 }
@@ -123,7 +127,7 @@ impl Workers {
 
     async fn be_busy(&self, worker: u32, stop: &watch::Receiver<bool>) {
         let mut client = self.recording.client();
-        // The load drew from the first streams already.
+        // The load already drew from the first streams.
         let mut generator = self.workload.generator(1_000 + worker);
         let mut pace = self.rate.map(|rate| Pace::new(rate, self.busy_clients, worker));
         while !*stop.borrow() {
@@ -155,8 +159,8 @@ impl Workers {
         outcome
     }
 
-    /// Waits while no write is acknowledged, and a moment more when they are again: then whoever was elected has
-    /// written, and a client that slept through it still has the old route. Bounded; at a low rate it costs little.
+    /// Waits while no write is acknowledged, and a moment more after that. By then the new leader
+    /// has written, and this client still has the old route. Bounded; costs little at a low rate.
     async fn await_writes(&self, stop: &watch::Receiver<bool>) {
         let until = Instant::now() + AWAIT_WRITES;
         let mut stalled = false;
@@ -211,7 +215,7 @@ impl Workers {
     }
 }
 
-/// What go-ycsb calls an operation.
+/// go-ycsb's name of an operation.
 fn kind(operation: &Operation) -> &'static str {
     match operation {
         Operation::Get { .. } => "READ",

@@ -1,4 +1,4 @@
-//! The flags of `check`, and what its judge has to know.
+//! The flags of `check`, and the options of its judge.
 
 use crate::cli::reading::ReadArgs;
 use clap::{Args, ValueEnum};
@@ -45,12 +45,12 @@ pub struct CheckArgs {
     /// nowhere for a file]
     #[arg(long, value_name = "FOLDER")]
     pub counterexamples: Option<PathBuf>,
-    /// So many invalid keys get a counterexample
+    /// Number of invalid keys that get a counterexample, at most
     #[arg(long, value_name = "N", default_value_t = checker::Options::default().counterexamples_max)]
     pub counterexamples_max: u32,
 }
 
-/// What a history is held to.
+/// The model that a history is checked against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ModelName {
     /// Registers with get, put and delete
@@ -61,7 +61,7 @@ pub enum ModelName {
     Kv,
 }
 
-/// Who decides a key.
+/// The engine that decides a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum EngineName {
     /// The fastest that can
@@ -75,7 +75,7 @@ pub enum EngineName {
 }
 
 impl CheckArgs {
-    /// What the judge has to know.
+    /// Returns the options of the judge.
     pub fn judging(&self) -> Judging {
         Judging {
             options: checker::Options {

@@ -1,4 +1,5 @@
-//! The flags of `cluster` and its subcommands, named as those of `tiup playground` where it has them.
+//! The flags of `cluster` and its subcommands, named as those of `tiup playground` where it has
+//! them.
 
 use super::PdArgs;
 use super::shape::{ProfileName, ReadName};
@@ -95,7 +96,7 @@ pub struct UpArgs {
     /// How many replicas a region has [default: 3, or as many as there are stores]
     #[arg(long)]
     pub replicas: Option<u32>,
-    /// Into how many regions the keys of go-ycsb's table are split [default: 1]
+    /// Number of regions that the keys of go-ycsb's table are split into [default: 1]
     #[arg(long)]
     pub regions: Option<u32>,
     /// Let a region with more keys than this be split, again and again
@@ -104,10 +105,10 @@ pub struct UpArgs {
     /// Let values have a time to live (TiKV's storage.enable-ttl), which is refused otherwise
     #[arg(long)]
     pub enable_ttl: bool,
-    /// How fast time passes [default: fast]
+    /// Timing: fast (elections 1-2 s) or TiKV's defaults (10-20 s) [default: fast]
     #[arg(long, value_enum)]
     pub profile: Option<ProfileName>,
-    /// How leaders make sure that they still lead before they answer a read [default: read-index]
+    /// How a leader confirms its leadership before it answers a read [default: read-index]
     #[arg(long, value_enum)]
     pub read: Option<ReadName>,
     /// Make the cluster wrong on purpose: NAME or, for some stores only, NAME@1+3 (see `jepsen-tikv defects`)
@@ -145,7 +146,7 @@ pub struct ComponentArgs {
 }
 
 impl ComponentArgs {
-    /// The flags that were given, with how many are asked for.
+    /// Returns the flags that were given, each with its number.
     pub fn asked(&self) -> impl Iterator<Item = (&'static str, u16)> {
         let all = [
             ("--db", self.db),

@@ -1,9 +1,10 @@
-//! Where flags come from that the command line does not give: `JEPSEN_TIKV_*`, then a file (`--config`), then the built-in
-//! defaults.
+//! The sources of flags that the command line does not give: `JEPSEN_TIKV_*`, then a file
+//! (`--config`), then the built-in defaults.
 //!
-//! In: this process' environment and perhaps `jepsen-tikv.toml`. Out: a [`clap::Command`] that has them as environment
-//! variables and defaults, so that values are checked as those of flags are. Every flag `--some-flag` of every command
-//! is `JEPSEN_TIKV_SOME_FLAG`. The file has a table for each command:
+//! In: this process' environment and perhaps `jepsen-tikv.toml`. Out: a [`clap::Command`] that has
+//! them as environment variables and defaults, so that their values are checked like those of
+//! flags. Every flag `--some-flag` of every command is `JEPSEN_TIKV_SOME_FLAG`. The file has a
+//! table for each command:
 //!
 //! ```toml
 //! [test]
@@ -11,8 +12,9 @@
 //! nemesis = ["pause-leader", "kill-all"]
 //! ```
 //!
-//! Only what a person starts is affected: the commands that `nightly` and `self-test` start are given without both
-//! ([`without_settings`](campaigns::attempts::children::without_settings)), for what they show must not depend on a shell's settings.
+//! Only commands that a person starts are affected. Those that `nightly` and `self-test` start get
+//! neither ([`without_settings`](campaigns::attempts::children::without_settings)), because their
+//! results must not depend on a shell's settings.
 
 use super::Cli;
 use campaigns::attempts::children::SETTINGS_PREFIX as PREFIX;
@@ -23,12 +25,12 @@ use run_directory::plain_file::read_named_to_string;
 use std::path::Path;
 use terminal::escaped;
 
-/// The command line, with the environment.
+/// Returns the command line with the environment's values.
 pub fn command() -> clap::Command {
     with_environment(Cli::command())
 }
 
-/// What the environment gives to flags.
+/// Returns the values that the environment gives to flags.
 pub fn of_environment() -> impl Iterator<Item = String> {
     let ours = std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with(PREFIX));
     ours.map(|(_, value)| value.to_string_lossy().into_owned())
@@ -36,7 +38,7 @@ pub fn of_environment() -> impl Iterator<Item = String> {
 
 fn with_environment(command: clap::Command) -> clap::Command {
     let command = command.mut_args(|arg| match arg.get_long() {
-        // The file is named on the command line only: `nightly` has a file of its own under that flag.
+        // The file is named on the command line only: `nightly` has another file under that flag.
         Some(long) if is_settable(&arg) && long != "config" => {
             let name = format!("{PREFIX}{}", long.to_uppercase().replace(['-', '.'], "_"));
             arg.env(leaked(name)).hide_env(true)
@@ -63,7 +65,7 @@ pub fn with_file(command: clap::Command, path: &Path) -> Result<clap::Command, F
         .map_err(|reason| Failure::usage(format!("{}: {reason}", path.display())))
 }
 
-/// The same for a file's text, or what is wrong with it.
+/// Takes the values of a file's text as defaults; the error says what is wrong with the text.
 pub fn with_text(mut command: clap::Command, text: &str) -> Result<clap::Command, String> {
     let tables: toml::Table = toml::from_str(text).map_err(|error| error.message().to_owned())?;
     for (name, table) in tables {
@@ -90,7 +92,7 @@ pub fn with_text(mut command: clap::Command, text: &str) -> Result<clap::Command
     Ok(command)
 }
 
-/// A value as a person would type it.
+/// Returns a value as a person would type it.
 fn words(value: toml::Value) -> Option<Vec<&'static str>> {
     match value {
         toml::Value::String(text) => Some(vec![leaked(text)]),
@@ -104,7 +106,8 @@ fn words(value: toml::Value) -> Option<Vec<&'static str>> {
     }
 }
 
-/// The command line lives as long as the process, and is made once or twice in it.
+/// Leaks a text, since the command line lives as long as the process and is made once or twice in
+/// it.
 fn leaked(text: String) -> &'static str {
     Box::leak(text.into_boxed_str())
 }

@@ -1,14 +1,15 @@
-//! Every command that documents and workflows tell people and machines to run exists, with its flags.
+//! A test that every command in documents and workflows exists, with its flags.
 //!
-//! In: README, the book, the workflows, the container and the timer. Each line of code that begins with `jepsen-tikv` is
-//! given to the parser. What a document shortens with `…` is left out; a shell's variables are replaced by what they hold.
+//! In: README, the book, the workflows, the container and the timer. Each line of code that begins
+//! with `jepsen-tikv` is parsed. An abbreviation with `…` is left out; a shell's variables are
+//! replaced by their values.
 
 use super::parse_from;
 use campaigns::nightly::Settings;
 use std::path::{Path, PathBuf};
 use yaml_rust2::{Yaml, YamlLoader};
 
-/// What stands in a workflow, and what the runner makes of it.
+/// Variables of workflows, and the values that the runner gives them.
 const VARIABLES: [(&str, &str); 3] = [
     ("${{ matrix.settings }}", ".github/nightly/embedded.toml"),
     ("\"$BUDGET\"", "3h"),
@@ -32,7 +33,8 @@ fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
     files
 }
 
-/// The command in a line of code, if it is one of ours: without prompt, explanation and comment.
+/// Returns the command in a line of code, if it is one of ours: without prompt, explanation and
+/// comment.
 fn command(line: &str) -> Option<String> {
     let line = line.trim().trim_start_matches("$ ");
     let line = line.strip_prefix("ExecStart=/usr/local/bin/").unwrap_or(line);
@@ -42,7 +44,7 @@ fn command(line: &str) -> Option<String> {
     Some(format!("jepsen-tikv {rest}"))
 }
 
-/// Commands in a document: in indented and fenced blocks, and between backticks.
+/// Returns the commands in a document: in indented and fenced blocks, and between backticks.
 fn in_markdown(text: &str) -> Vec<String> {
     let mut commands = Vec::new();
     let mut fenced = false;
@@ -58,17 +60,18 @@ fn in_markdown(text: &str) -> Vec<String> {
     commands
 }
 
-/// Whether the parser takes it. A word in capitals stands for a path, which fits where a path does.
+/// Asserts that a command parses. A word in capitals stands for a path, which fits where a path
+/// does.
 fn assert_parses(line: &str, place: &Path) {
     let line = without_brackets(&line.replace('…', ""));
     // N stands for a number.
     let number = |word: String| if word == "N" { "1".to_owned() } else { word };
     let words: Vec<String> = shell_words(&line).into_iter().map(number).collect();
-    // Help and version end the program where they are asked for.
+    // Help and version end the program during parsing.
     if words.iter().any(|word| matches!(word.as_str(), "help" | "--help" | "--version")) {
         return;
     }
-    // A command that is only named, without what it needs, is no command line.
+    // A command that is only named, without its required arguments, is not a command line.
     let is_named_only = words.len() == 2 || words.len() == 3 && words[1] == "cluster";
     if let Err(failure) = parse_from(words)
         && !(is_named_only && failure.sentence.contains("required"))
@@ -78,7 +81,7 @@ fn assert_parses(line: &str, place: &Path) {
     }
 }
 
-/// What stands in brackets may be left out.
+/// Removes the optional parts in brackets.
 fn without_brackets(line: &str) -> String {
     let mut depth = 0_u32;
     let keep = |character: char| {
@@ -92,7 +95,7 @@ fn without_brackets(line: &str) -> String {
     line.chars().filter_map(keep).collect()
 }
 
-/// Words, with what single quotes hold together.
+/// Splits a line into words; single quotes keep a word together.
 fn shell_words(line: &str) -> Vec<String> {
     let mut words = Vec::new();
     for (index, part) in line.split('\'').enumerate() {
@@ -131,7 +134,7 @@ fn a_command_that_does_not_exist_is_noticed() {
     assert_eq!(in_markdown(page), ["jepsen-tikv heal", "jepsen-tikv check runs/latest"]);
 }
 
-/// The texts of `run:`, wherever they stand.
+/// Collects the texts of `run:` at any depth.
 fn scripts(yaml: &Yaml, found: &mut Vec<String>) {
     match yaml {
         Yaml::Hash(entries) => {

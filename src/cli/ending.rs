@@ -1,7 +1,7 @@
-//! The flags that say what is printed at the end; all commands that judge one run share them.
+//! The flags of the output at the end, which all commands that judge one run share.
 
 use clap::Args;
-use report::Told;
+use report::Output;
 
 /// The flags.
 #[derive(Debug, Clone, Copy, Args)]
@@ -19,12 +19,12 @@ pub struct EndingArgs {
 }
 
 impl EndingArgs {
-    /// The choice as a value. With JSON every other line goes to stderr from now on.
-    pub fn told(self) -> Told {
+    /// Returns the choice as a value. With JSON every other line goes to stderr from now on.
+    pub fn told(self) -> Output {
         let Self { details, json, per_key } = self;
         if json {
             terminal::results_to_stderr();
         }
-        Told { details, json, per_key }
+        Output { details, json, per_key }
     }
 }

@@ -22,7 +22,7 @@ pub struct FuzzArgs {
     /// How long at most (seconds, or with a unit: 30m); the run that is being made is finished
     #[arg(long = "for", value_parser = parse_ms)]
     pub for_ms: Option<u64>,
-    /// Seed of the plans [default: drawn, and printed]
+    /// Random seed of the plans [default: drawn, and printed]
     #[arg(long)]
     pub seed: Option<u64>,
     /// Go on after a failure
@@ -40,7 +40,7 @@ pub struct FuzzArgs {
     /// How long one run is at most, in the cluster's time (seconds, or with a unit) [default: the profile's, or 30]
     #[arg(long, value_parser = parse_ms)]
     pub time_max: Option<u64>,
-    /// How leaders make sure that they still lead before they answer a read [default: drawn]
+    /// How a leader confirms its leadership before it answers a read [default: drawn]
     #[arg(long, value_enum)]
     pub read: Option<ReadName>,
     /// Make the cluster wrong on purpose (see `jepsen-tikv defects`)
@@ -55,7 +55,7 @@ pub struct FuzzArgs {
 }
 
 impl FuzzArgs {
-    /// What is asked, checked.
+    /// Returns the checked options of the fuzzing.
     pub fn fuzzing(&self) -> Result<Fuzzing, Failure> {
         const RUNS_DEFAULT: u64 = 100;
         if self.runs == Some(0) {
@@ -73,7 +73,7 @@ impl FuzzArgs {
         })
     }
 
-    /// From where plans are drawn.
+    /// Returns the space that plans are drawn from.
     fn space(&self) -> Result<Space, Failure> {
         let mut profile = match &self.profile {
             Some(path) => Profile::read(path)?,
@@ -90,10 +90,10 @@ impl FuzzArgs {
         if let TargetConfig::Attach(attach) = &config.target {
             if !attach.allow_faults {
                 return Err(Failure::usage(
-                    "fuzz hurts a cluster that somebody else started again and again: give --allow-faults to allow it",
+                    "fuzz injects faults into a cluster that somebody else started, run after run: confirm them with --allow-faults",
                 ));
             }
-            // It is as it is.
+            // The shape of an existing cluster is given.
             profile.stores = (config.cluster.stores.into(), config.cluster.stores.into());
             profile.replicas = (config.cluster.replicas.into(), config.cluster.replicas.into());
             profile.regions = (1, 1);
@@ -114,7 +114,7 @@ impl FuzzArgs {
         })
     }
 
-    /// What all plans share, checked: the target, as it was found, and its defects.
+    /// Returns the checked common part of all plans: the target, as it was found, and its defects.
     fn shared(&self) -> Result<Config, Failure> {
         let mut config = Config::default();
         config.nemesis.faults = Vec::new();
@@ -129,8 +129,8 @@ impl FuzzArgs {
         surveyed(config)
     }
 
-    /// How leaders make sure that they still lead: as asked; as a defect of it needs; only the embedded cluster's can be
-    /// chosen at all.
+    /// Returns the read mode: the given one, or the one that a defect needs. It can be chosen only
+    /// for the embedded cluster.
     fn read(&self, config: &Config) -> Option<String> {
         let of_leases = self.defect.iter().any(|text| text.starts_with(Defect::LongLease.name()));
         match self.read {

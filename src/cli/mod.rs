@@ -1,4 +1,4 @@
-//! The command line: typed flags, a file for each command, and how they become checked values.
+//! The command line: typed flags, a file for each command, and their conversion to checked values.
 //!
 //! In: the arguments. Out: a [`Command`]. Wrong usage is one sentence and exit code 64, never a run.
 
@@ -117,7 +117,7 @@ pub enum LogFormat {
 pub enum Command {
     /// Run clients and faults against a cluster, then judge what the clients saw
     Test(Box<TestArgs>),
-    /// Start an embedded cluster for other clients, look at it, hurt it, end it
+    /// Start an embedded cluster for other clients; inspect it, pause and kill its stores, end it
     Cluster(ClusterArgs),
     /// Load records as `go-ycsb load tikv` does
     Load(YcsbArgs),
@@ -150,8 +150,10 @@ pub enum Command {
     Export(ExportArgs),
     /// Resume processes that a killed tester left stopped, and end those it left running
     Heal(HealArgs),
-    /// Try everything that a target lets us do, once each
+    /// Try every operation and fault that a target offers, once each
     TargetCheck(Box<TargetCheckArgs>),
+    /// List the faults: what each does, what it needs, and on which targets it works
+    Nemeses,
     /// List the embedded cluster's defects: what each breaks, and which plan catches it
     Defects,
     /// Show that the tester catches every defect and accuses no correct cluster
@@ -185,13 +187,13 @@ pub enum Command {
 }
 
 impl Command {
-    /// Whether it is a process of the embedded cluster, whose log is its stderr.
+    /// Returns true for a process of the embedded cluster, whose log is its stderr.
     pub fn logs_by_itself(&self) -> bool {
         matches!(self, Self::InternalPd(_) | Self::InternalStore(_))
     }
 }
 
-/// A test without any flags.
+/// Returns the flags of a test without any arguments.
 fn default_test() -> Result<TestArgs, Failure> {
     match Cli::try_parse_from(["jepsen-tikv", "test"]) {
         Ok(Cli { command: Command::Test(args), .. }) => Ok(*args),
@@ -213,16 +215,16 @@ pub struct InternalSupervisorArgs {
     pub directory: PathBuf,
 }
 
-/// Parses the arguments of this process. What they do not say is taken from the environment, then from the file that
-/// `--config` names ([`defaults`]).
+/// Parses the arguments of this process. Flags without an argument are taken from the environment,
+/// then from the file that `--config` names ([`defaults`]).
 pub fn parse() -> Result<Cli, Failure> {
     let cli = parse_with(defaults::command(), std::env::args_os())?;
     match &cli.config {
-        // Its file says what a night runs.
+        // The file of `nightly` has settings of a night, not flags.
         Some(_) if matches!(cli.command, Command::Nightly(_)) => Ok(cli),
         Some(path) => {
             let with_file = defaults::with_file(defaults::command(), path)?;
-            // Without the file it parsed, so whatever is wrong now stands there.
+            // The arguments parsed without the file, so the error is in the file.
             let refuse = |failure: Failure| {
                 Failure::usage(format!("--config {}: {failure}", path.display()))
             };
@@ -232,15 +234,16 @@ pub fn parse() -> Result<Cli, Failure> {
     }
 }
 
-/// Parses arguments, the program's name first, and nothing else. Help and version are printed and end the program well;
-/// wrong usage is a failure.
+/// Parses only the given arguments, the program's name first. Help and version are printed and end
+/// the program with success; wrong usage is a failure.
 pub fn parse_from<T: Into<OsString> + Clone>(
     arguments: impl IntoIterator<Item = T>,
 ) -> Result<Cli, Failure> {
     parse_with(Cli::command(), arguments)
 }
 
-/// Returns true if nothing that the parser's text may quote would be obeyed by a terminal, or begin a line.
+/// Returns true if no argument that an error may quote contains characters that a terminal obeys or
+/// that begin a line.
 fn are_harmless(arguments: &[OsString]) -> bool {
     let given = arguments.iter().map(|it| it.to_string_lossy().into_owned());
     given.chain(defaults::of_environment()).all(|it| escaped(&it) == it)

@@ -1,7 +1,9 @@
-//! The flags that name what a plan may not choose: programs, ssh commands and hosts, and the leave to hurt a cluster.
+//! The flags for values that a plan may not choose: programs, ssh commands and hosts, and the
+//! permission for faults.
 //!
-//! In: a plan, which may come from somebody else, and flags. Out: the same plan with what the flags name, or one sentence
-//! that says which flag is missing. At a terminal it is asked instead. Nothing is started, and nobody is reached.
+//! In: a plan, which may come from somebody else, and flags. Out: the same plan with the flags'
+//! values, or one sentence that names the missing flag. At a terminal the user is asked instead.
+//! Starts nothing, and contacts nobody.
 
 use super::target::{on_path, program};
 use clap::Args;
@@ -41,16 +43,16 @@ pub struct NamedArgs {
     /// attach: the client's private key (TLS)
     #[arg(long, value_name = "FILE")]
     pub key: Option<PathBuf>,
-    /// attach: hurt the cluster without asking at the terminal
+    /// attach: allow faults without asking; otherwise they need your confirmation at the terminal
     #[arg(long)]
     pub allow_faults: bool,
 }
 
-/// What a plan names that nobody else does: flags, one string each.
+/// The values that only the plan names, as flags, one string each.
 type Missing = Vec<String>;
 
 impl NamedArgs {
-    /// Puts what the flags name into a plan.
+    /// Puts the flags' values into a plan.
     pub fn name_in(&self, plan: &mut Plan) -> Result<(), Failure> {
         let kind = plan.config.target.name();
         self.refuse_foreign_flags(kind)?;

@@ -1,4 +1,4 @@
-//! Holds the matrix of a night to the flags that a user can type.
+//! Tests the matrix of a night with the flags that a user can type.
 
 use super::nightly::read_test_flags;
 use campaigns::nightly::{

@@ -17,7 +17,7 @@ pub struct NightlyArgs {
     /// How long the night may take, self-test included (seconds, or with a unit: 10m, 6h) [default: 1h]
     #[arg(long, value_parser = parse_ms)]
     pub budget: Option<u64>,
-    /// Seed of the order and of every run [default: drawn, and printed]
+    /// Random seed of the order and of every run [default: drawn, and printed]
     #[arg(long)]
     pub seed: Option<u64>,
     /// Where nights are kept, a folder each; plans that failed are kept beside them and tried first
@@ -32,7 +32,7 @@ pub struct NightlyArgs {
 }
 
 impl NightlyArgs {
-    /// The night, its settings checked.
+    /// Returns the night with checked settings.
     pub fn night(&self) -> Result<Nightly, Failure> {
         Ok(Nightly {
             settings: self.settings()?,
@@ -45,7 +45,7 @@ impl NightlyArgs {
         })
     }
 
-    /// What the night shall do, checked.
+    /// Returns the checked settings of the night.
     fn settings(&self) -> Result<Settings, Failure> {
         let mut settings = match &self.config {
             Some(path) => Settings::read(path)?,
@@ -59,7 +59,7 @@ impl NightlyArgs {
     }
 }
 
-/// Reads the words of a command line that begins with `test`, as a user would type them.
+/// Parses the words of a command line that begins with `test`, as a user would type them.
 pub fn read_test_flags(words: &[String]) -> Result<Config, Failure> {
     let program = std::iter::once("jepsen-tikv".to_owned());
     let Command::Test(args) = parse_from(program.chain(words.iter().cloned()))?.command else {

@@ -1,4 +1,4 @@
-//! The flags that say where clients find PD.
+//! The flags that name the PD for clients.
 
 use clap::Args;
 use std::path::PathBuf;

@@ -31,7 +31,7 @@ pub enum PlanCommand {
 }
 
 impl PlanArgs {
-    /// Does it: what is printed is a file's contents, or one sentence.
+    /// Runs the command: prints a file's contents, or one sentence.
     pub fn run(&self) -> Result<Exit, Failure> {
         let printed = match &self.command {
             PlanCommand::Draw(test) => Plan::draw(surveyed(test.config()?)?)?.to_json()?,

@@ -1,4 +1,4 @@
-//! The flags that say how a history is to be read, for every command that reads those of others.
+//! The flags for reading a history, for every command that reads foreign histories.
 
 use clap::{Args, ValueEnum};
 use histories::{Format, ReadOptions};
@@ -37,7 +37,7 @@ pub enum FormatName {
 }
 
 impl ReadArgs {
-    /// What the reader has to know.
+    /// Returns the options of the reader.
     pub fn options(self) -> ReadOptions {
         let format = self.format.map(|format| match format {
             FormatName::Jsonl => Format::Jsonl,

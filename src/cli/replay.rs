@@ -37,7 +37,7 @@ pub struct ReplayArgs {
 }
 
 impl ReplayArgs {
-    /// The plan to carry out.
+    /// Returns the plan to execute.
     pub fn plan(&self) -> Result<Plan, Failure> {
         let mut plan = Plan::named(&self.run)?;
         if self.simulate {
@@ -48,12 +48,13 @@ impl ReplayArgs {
     }
 }
 
-/// A run's plan, or the file itself.
+/// Returns the plan's path of a run directory, or the file itself.
 pub fn plan_file(path: &Path) -> PathBuf {
     if path.is_dir() { path.join("plan.json") } else { path.to_owned() }
 }
 
-/// Makes it a plan for virtual time. The client is the direct one there: tikv-client brings sockets.
+/// Converts a plan to virtual time. It gets the direct client, since tikv-client brings sockets of
+/// its own.
 pub fn simulated(plan: &mut Plan) -> Result<(), Failure> {
     if plan.scenario.is_some() {
         return Err(Failure::usage(

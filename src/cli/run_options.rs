@@ -1,33 +1,34 @@
-//! Everything that a user chooses of one run beside its plan: how it is watched, judged and told.
+//! The user's choices for one run beside its plan: watchers, judging and output.
 
 use judge::Judging;
-use report::Told;
+use report::Output;
 use run::{Options, pace::Free};
 use std::net::SocketAddr;
 
-/// What a user chooses of a run beside its plan.
+/// The user's choices for a run beside its plan.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RunOptions {
-    /// Where a live page is served meanwhile, if one is wanted.
+    /// The address of the live page, if one is wanted.
     pub live: Option<SocketAddr>,
-    /// Where Prometheus finds the tester's metrics meanwhile.
+    /// The address of the tester's metrics for Prometheus.
     pub metrics: Option<SocketAddr>,
-    /// A screen in the terminal shows it.
+    /// True to show the run on a screen in the terminal.
     pub tui: bool,
-    /// It ends as soon as a broken promise is seen.
+    /// True to end the run as soon as a broken promise is seen.
     pub fail_fast: bool,
-    /// From so many bytes on a segment of the history is compressed, and the next begun.
+    /// The size from which a segment of the history is compressed and the next begun, bytes.
     pub history_segment_bytes: Option<u64>,
-    /// What the target's measure may change in the plan: the user chose none.
+    /// The settings that measurements of the target may change in the plan, because the user chose
+    /// none.
     pub free: Free,
-    /// So many invalid keys get a counterexample, if not as many as usual.
+    /// The number of invalid keys that get a counterexample; `None` = the default.
     pub counterexamples_max: Option<u32>,
     /// The parts of the judgement that are printed, and kept.
-    pub told: Told,
+    pub told: Output,
 }
 
 impl RunOptions {
-    /// How the run is carried out.
+    /// Returns the options of the run.
     pub fn options(&self) -> Options {
         Options {
             fail_fast: self.fail_fast,
@@ -36,7 +37,7 @@ impl RunOptions {
         }
     }
 
-    /// How the run is judged.
+    /// Returns the options of the judge.
     pub fn judging(&self) -> Judging {
         let mut judging = Judging::default();
         if let Some(most) = self.counterexamples_max {

@@ -1,4 +1,4 @@
-//! The flags of `scenario`, and how they become a checked [`Config`] and a [`ScenarioConfig`].
+//! The flags of `scenario`, and their conversion to a checked [`Config`] and a [`ScenarioConfig`].
 
 use super::{
     EndingArgs, TestArgs, parse_ms,
@@ -37,7 +37,7 @@ pub struct ScenarioArgs {
     /// How long the cluster may take for a step, as electing a leader [default: 60, profile tikv: 300]
     #[arg(long, value_parser = parse_ms)]
     pub patience: Option<u64>,
-    /// Seed of everything drawn by chance [default: drawn, and printed]
+    /// Random seed [default: drawn, and printed]
     #[arg(long)]
     pub seed: Option<u64>,
     /// How many keys are loaded
@@ -79,7 +79,7 @@ pub struct ScenarioArgs {
 }
 
 impl ScenarioArgs {
-    /// What the scenario shall do.
+    /// Returns the scenario's checked options.
     pub fn scenario(&self) -> Result<ScenarioConfig, Failure> {
         if self.window == 0 {
             return Err(Failure::usage(
@@ -100,7 +100,7 @@ impl ScenarioArgs {
         })
     }
 
-    /// The checked configuration of the run that it is played in: workload A, and no drawn faults.
+    /// Returns the checked configuration of the scenario's run: workload A, and no drawn faults.
     pub fn config(self) -> Result<Config, Failure> {
         let mut args: TestArgs = super::default_test()?;
         args.nemesis = vec!["none".into()];

@@ -16,7 +16,7 @@ pub struct SelfTestArgs {
     /// Only the half of the defects that take the least time and luck
     #[arg(long)]
     pub quick: bool,
-    /// Seed of the first try of each; the next ones follow it [default: drawn, and printed]
+    /// Random seed of the first try of each defect; the next tries count on from it [default: drawn, and printed]
     #[arg(long)]
     pub seed: Option<u64>,
     /// Runs at a time [default: one for every two cores]
@@ -28,7 +28,7 @@ pub struct SelfTestArgs {
 }
 
 impl SelfTestArgs {
-    /// The self-test, its defects known.
+    /// Returns the self-test; an unknown defect is an error.
     pub fn self_test(&self) -> Result<SelfTest, Failure> {
         Ok(SelfTest {
             only: self.defects()?,
@@ -39,7 +39,7 @@ impl SelfTestArgs {
         })
     }
 
-    /// The defects asked for; none = all.
+    /// Returns the chosen defects; empty = all.
     fn defects(&self) -> Result<Vec<Defect>, Failure> {
         let known = || Defect::ALL.map(Defect::name).join(", ");
         let named = |name: &String| {
@@ -51,7 +51,7 @@ impl SelfTestArgs {
         self.only.iter().map(named).collect()
     }
 
-    /// How many runs at a time.
+    /// Returns the number of concurrent runs.
     fn jobs(&self) -> usize {
         let cores = available_parallelism().map_or(1, usize::from);
         self.jobs.map_or((cores / 2).max(1), usize::from)

@@ -7,7 +7,7 @@ use std::{
     path::PathBuf,
 };
 
-/// The port if none is named.
+/// The default port.
 const PORT: u16 = 8484;
 
 /// The flags of `serve`.
@@ -26,7 +26,7 @@ pub struct ServeArgs {
 }
 
 impl ServeArgs {
-    /// Where it is served.
+    /// Returns the address to listen on.
     pub fn addr(&self) -> SocketAddr {
         SocketAddr::new(self.listen, self.port)
     }

@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 use plan::config::ClusterShape;
 
-/// How fast time passes in the embedded cluster.
+/// The speed of time in the embedded cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ProfileName {
     /// Elections after 1–2 s
@@ -13,7 +13,7 @@ pub enum ProfileName {
 }
 
 impl ProfileName {
-    /// The profile's name.
+    /// Returns the profile's name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Fast => "fast",
@@ -22,7 +22,7 @@ impl ProfileName {
     }
 }
 
-/// How a leader makes sure that it still leads.
+/// The way in which a leader confirms that it still leads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ReadName {
     /// A majority confirms it for every round of reads
@@ -32,7 +32,7 @@ pub enum ReadName {
 }
 
 impl ReadName {
-    /// The name.
+    /// Returns the read mode's name.
     pub fn name(self) -> &'static str {
         match self {
             Self::ReadIndex => "read-index",
@@ -51,7 +51,7 @@ pub struct ShapeArgs {
     /// How many replicas a region has
     #[arg(long, default_value_t = 3)]
     pub replicas: u32,
-    /// Into how many regions the workload's keys are split
+    /// Number of regions that the workload's keys are split into
     #[arg(long, default_value_t = 1)]
     pub regions: u32,
     /// Let a region with more keys than this be split, again and again
@@ -60,7 +60,7 @@ pub struct ShapeArgs {
     /// Let values have a time to live (TiKV's storage.enable-ttl), which is refused otherwise
     #[arg(long)]
     pub enable_ttl: bool,
-    /// How fast time passes
+    /// Timing: fast (elections 1-2 s) or TiKV's defaults (10-20 s)
     #[arg(long, value_enum, default_value = "fast")]
     pub profile: ProfileName,
     /// PD's port; 0 = pick one
@@ -69,7 +69,7 @@ pub struct ShapeArgs {
     /// The first store's port, the others follow; 0 = pick them
     #[arg(long, default_value_t = 0)]
     pub store_port: u16,
-    /// How leaders make sure that they still lead before they answer a read
+    /// How a leader confirms its leadership before it answers a read
     #[arg(long, value_enum, default_value = "read-index")]
     pub read: ReadName,
     /// Make the cluster wrong on purpose: NAME or, for some stores only, NAME@1+3 (see `jepsen-tikv defects`)
@@ -78,7 +78,7 @@ pub struct ShapeArgs {
 }
 
 impl ShapeArgs {
-    /// The shape, not yet checked.
+    /// Returns the unchecked shape.
     pub fn shape(&self) -> ClusterShape {
         ClusterShape {
             stores: self.stores,

@@ -1,4 +1,4 @@
-//! What a shell and a manual want to know of the command line: `completions` and `man`, made from the flags themselves.
+//! The output for shells and manuals: `completions` and `man`, made from the flags themselves.
 //!
 //! In: a shell's name, or a folder. Out: a script on stdout; pages on stdout or in the folder.
 
@@ -53,7 +53,7 @@ impl ManArgs {
     }
 }
 
-/// A reader that went away early is no failure.
+/// Writes to stdout; a reader that went away early is not a failure.
 fn to_stdout(text: &[u8]) -> Result<Exit, Failure> {
     match std::io::stdout().lock().write_all(text) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {

@@ -7,9 +7,9 @@ use failure::{Exit, Failure};
 use plan::{Plan, config::TargetConfig};
 use std::{path::PathBuf, time::Duration};
 
-/// Real processes fail now and then only.
+/// The default attempts per step on real processes, which fail only now and then.
 const ON_PROCESSES: u32 = 3;
-/// An attempt in virtual time is cheap, and each has another seed.
+/// The default attempts per step in virtual time, where each is cheap and has another seed.
 const IN_VIRTUAL_TIME: u32 = 10;
 
 /// The flags of `shrink`.
@@ -41,7 +41,7 @@ pub struct ShrinkArgs {
 }
 
 impl ShrinkArgs {
-    /// The plan to shrink, on the target that the flags name.
+    /// Returns the plan to shrink, on the target that the flags name.
     pub fn shrinking(&self) -> Result<Shrinking, Failure> {
         let plan = self.plan()?;
         Ok(Shrinking {
@@ -55,7 +55,7 @@ impl ShrinkArgs {
         })
     }
 
-    /// The plan to shrink.
+    /// Returns the plan to shrink.
     fn plan(&self) -> Result<Plan, Failure> {
         let mut plan = Plan::named(&self.run)?;
         if self.simulate {
@@ -65,7 +65,7 @@ impl ShrinkArgs {
         Ok(plan)
     }
 
-    /// How often a plan is tried.
+    /// Returns the number of attempts per step.
     fn attempts_per_step(&self, virtual_time: bool) -> u32 {
         self.attempts_per_step.unwrap_or(if virtual_time { IN_VIRTUAL_TIME } else { ON_PROCESSES })
     }

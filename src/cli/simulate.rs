@@ -18,7 +18,7 @@ pub struct SimulateArgs {
 }
 
 impl SimulateArgs {
-    /// The plan.
+    /// Returns the plan.
     pub fn plan(&self) -> Result<Plan, Failure> {
         let mut plan = match &self.plan {
             None => {
@@ -33,7 +33,7 @@ impl SimulateArgs {
             }
             Some(path) => {
                 let mut plan = Plan::named(path)?;
-                // The faults stay as they are written: a seed decides about the rest.
+                // The faults stay as written in the plan: a seed decides the rest.
                 plan.config.seed = self.test.seed.unwrap_or(plan.config.seed);
                 plan
             }
@@ -42,27 +42,27 @@ impl SimulateArgs {
         Ok(plan)
     }
 
-    /// Where run directories go.
+    /// Returns the folder for run directories.
     pub fn runs_dir(&self) -> PathBuf {
         self.test.runs_dir.clone()
     }
 }
 
-/// Flags of `test` that are about runs which take time.
+/// Flags of `test` that make sense only for runs in real time.
 const OF_REAL_RUNS: [&str; 6] =
     ["rotate_keys", "history_segment", "fail_fast", "live", "metrics", "tui"];
 
-/// Refuses flags that a simulation would silently leave out.
+/// Refuses flags that a simulation would silently ignore.
 pub fn refuse_flags_of_real_runs(matches: &ArgMatches) -> Result<(), Failure> {
     let is_given = |id: &&&str| matches.value_source(id) == Some(ValueSource::CommandLine);
     let Some(id) = OF_REAL_RUNS.iter().find(is_given) else { return Ok(()) };
     Err(Failure::usage(format!(
-        "--{} is about real processes, whose time passes: leave it out of a simulation",
+        "--{} applies to runs on real processes only: leave it out of a simulation",
         id.replace('_', "-")
     )))
 }
 
-/// Refuses flags that a plan would silently win over.
+/// Refuses flags that a plan would silently override.
 pub fn refuse_flags_beside_a_plan(command: &Command, matches: &ArgMatches) -> Result<(), Failure> {
     let is_given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
     if !is_given("plan") {

@@ -7,7 +7,7 @@ use plan::config::{
 };
 use std::path::{Path, PathBuf};
 
-/// Which kind of cluster.
+/// The kind of cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum TargetName {
     /// Processes of our own that speak TiKV's protocol, started by the run
@@ -57,7 +57,7 @@ pub struct TargetArgs {
     /// attach: the client's private key (TLS)
     #[arg(long, value_name = "FILE")]
     pub key: Option<PathBuf>,
-    /// attach: hurt the cluster without asking at the terminal
+    /// attach: allow faults without asking; otherwise they need your confirmation at the terminal
     #[arg(long)]
     pub allow_faults: bool,
     /// What every key begins with [default: none; attach: jepsen-tikv/]
@@ -69,7 +69,8 @@ pub struct TargetArgs {
 }
 
 impl TargetArgs {
-    /// The target. What belongs to another kind of target is refused, so that nothing is silently ignored.
+    /// Returns the target. Flags of another kind of target are refused, so that none is silently
+    /// ignored.
     pub fn target(&self) -> Result<TargetConfig, Failure> {
         self.refuse_foreign_flags()?;
         match self.target {
@@ -134,7 +135,7 @@ impl TargetArgs {
         })
     }
 
-    /// What every key begins with.
+    /// Returns the prefix of every key.
     pub fn prefix(&self) -> Result<String, Failure> {
         let default = if self.target == TargetName::Attach { ATTACHED_PREFIX } else { "" };
         let prefix = self.prefix.clone().unwrap_or_else(|| default.to_owned());
@@ -181,7 +182,8 @@ impl TargetArgs {
     }
 }
 
-/// A program as given, or the one on PATH. Where it is must be known in any directory.
+/// Returns the given program, or the one on PATH, as an absolute path that is valid in any
+/// directory.
 pub(super) fn program(given: Option<&Path>, name: &str, flag: &str) -> Result<PathBuf, Failure> {
     let path = match given {
         Some(path) => path.to_owned(),
@@ -198,7 +200,7 @@ pub(super) fn program(given: Option<&Path>, name: &str, flag: &str) -> Result<Pa
     std::path::absolute(&path).map_err(Failure::software)
 }
 
-/// The program of that name on PATH.
+/// Returns the program of that name on PATH.
 pub(super) fn on_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|folder| folder.join(name)).find(|program| program.is_file())

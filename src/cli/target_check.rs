@@ -22,7 +22,7 @@ pub struct TargetCheckArgs {
 }
 
 impl TargetCheckArgs {
-    /// A checked configuration; of its workload only the prefix matters.
+    /// Returns a checked configuration; of its workload only the prefix matters.
     pub fn config(&self) -> Result<Config, Failure> {
         let mut config = Config { name: "target-check".into(), ..Config::default() };
         config.seed = u64::from(rand::random::<u32>());
@@ -32,7 +32,7 @@ impl TargetCheckArgs {
             none if none.is_empty() => "target-check/".into(),
             prefix => prefix,
         };
-        // It has steps of its own.
+        // The check has steps of its own.
         config.nemesis.faults = Vec::new();
         config.check()?;
         Ok(config)

@@ -1,4 +1,4 @@
-//! The flags of `test`, and how they become a checked [`Config`].
+//! The flags of `test`, and their conversion to a checked [`Config`].
 
 use super::{EndingArgs, parse_ms, shape::ShapeArgs, target::TargetArgs, watching::WatchingArgs};
 use crate::cli::RunOptions;
@@ -30,7 +30,7 @@ pub struct TestArgs {
     /// How long clients and faults run side by side (seconds, or with a unit: 90s, 5m)
     #[arg(long, default_value = "60", value_parser = parse_ms)]
     pub time: u64,
-    /// Seed of everything drawn by chance [default: drawn, and printed]
+    /// Random seed [default: drawn, and printed]
     #[arg(long)]
     pub seed: Option<u64>,
     /// About how long from one fault to the next (seconds, or with a unit) [default: by the
@@ -63,7 +63,7 @@ pub struct TestArgs {
     /// Client library
     #[arg(long, value_enum, default_value = "tikv-client", help_heading = "Workload")]
     pub client: ClientName,
-    /// Leave tikv-client's own retries as shipped: known to break promises, and to be found
+    /// Leave tikv-client's own retries on, as shipped: known to repeat writes, and the tester must find it
     #[arg(long, value_enum, default_value = "off", help_heading = "Workload")]
     pub client_retries: Switch,
     /// TiKV's mode of writes [default: on if the workload uses CAS, otherwise off]
@@ -87,7 +87,7 @@ pub struct TestArgs {
     /// The cluster's shape
     #[command(flatten)]
     pub shape: ShapeArgs,
-    /// Take new keys every so often, and judge and drop what was done to the old ones: for runs of hours and days
+    /// Change to new keys at this interval; judge and drop the history of the old ones (runs of hours and days)
     #[arg(long, value_name = "TIME", value_parser = parse_ms, conflicts_with_all = ["live", "metrics", "tui"])]
     pub rotate_keys: Option<u64>,
     /// End the run as soon as a broken promise is seen in what is recorded so far
@@ -96,7 +96,7 @@ pub struct TestArgs {
     /// Compress the history in segments of so many MiB while the run goes; 0 keeps it in one plain file
     #[arg(long, value_name = "MIB", default_value_t = HISTORY_SEGMENT_MIB)]
     pub history_segment: u64,
-    /// So many invalid keys get a counterexample
+    /// Number of invalid keys that get a counterexample, at most
     #[arg(long, value_name = "N", default_value_t = checker::Options::default().counterexamples_max)]
     pub counterexamples_max: u32,
     /// How it is watched
@@ -114,7 +114,7 @@ pub struct TestArgs {
 }
 
 impl TestArgs {
-    /// What the run does beside its plan.
+    /// Returns the run's options beside its plan.
     pub fn run_options(&self) -> Result<RunOptions, Failure> {
         let history_segment_bytes = Some(self.history_segment)
             .filter(|mib| *mib > 0)
@@ -129,12 +129,12 @@ impl TestArgs {
         })
     }
 
-    /// What the target's measure may decide.
+    /// Returns the settings that measurements of the target may change.
     pub fn free(&self) -> Free {
         Free { interval: self.nemesis_interval.is_none(), pause_max: self.pause_ms_max.is_none() }
     }
 
-    /// The checked configuration, with a seed drawn if none was given.
+    /// Returns the checked configuration, with a seed drawn if none was given.
     pub fn config(&self) -> Result<Config, Failure> {
         let times = FaultTimes::of_profile(self.shape.profile.name());
         let faults: Vec<String> =
@@ -176,7 +176,7 @@ impl TestArgs {
     }
 }
 
-/// A test's name is a folder's name.
+/// Checks a test's name, which is also a folder's name.
 fn checked_name(name: String) -> Result<String, Failure> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if name.is_empty()

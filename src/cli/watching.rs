@@ -1,4 +1,4 @@
-//! The flags that say how a run is watched while it goes; all commands that run something share them.
+//! The flags for watching a run in progress, which all commands that run something share.
 
 use crate::{cli::RunOptions, watch::live};
 use clap::Args;
@@ -22,7 +22,8 @@ pub struct WatchingArgs {
 }
 
 impl WatchingArgs {
-    /// How the run is watched, and no more. What cannot be is refused before anything starts.
+    /// Returns options with only the watchers set. Impossible ones are refused before anything
+    /// starts.
     pub fn run_options(&self) -> Result<RunOptions, Failure> {
         if let Some(addr) = self.live {
             live::refuse_others(addr)?;

@@ -1,4 +1,4 @@
-//! The flags of `load` and `ycsb`: go-ycsb's, and where TiKV is.
+//! The flags of `load` and `ycsb`: go-ycsb's, and the address of PD.
 
 use super::{PdArgs, parse_ms};
 use clap::Args;
@@ -49,7 +49,7 @@ pub struct YcsbArgs {
 }
 
 impl YcsbArgs {
-    /// How long one call may take.
+    /// Returns the deadline of one call.
     pub fn op_timeout(&self) -> Duration {
         Duration::from_millis(self.op_timeout)
     }

@@ -1,9 +1,9 @@
-//! Holds every number that a flag gives to a bound.
+//! Tests that every number that a flag takes has a bound.
 
 use crate::{
     cli::{self, Cli},
     commands::{
-        clusters::wish::Wish,
+        clusters::options::ClusterOptions,
         ycsb::{Properties, settings::Settings},
     },
 };
@@ -16,7 +16,7 @@ use plan::{
 use proptest::prelude::*;
 use std::any::TypeId;
 
-/// Values at which something overflows, or takes all memory.
+/// Values that overflow something, or take all memory.
 const EXTREMES: [&str; 12] = [
     "0",
     "1",
@@ -39,7 +39,7 @@ fn is_number(arg: &Arg) -> bool {
     takes_value && (numbers.iter().any(|number| id == *number) || id == TypeId::of::<u16>())
 }
 
-/// Every command of the tree, with its path.
+/// Collects every command of the tree, with its path.
 fn commands(command: &Command, path: &[String], found: &mut Vec<(Vec<String>, Command)>) {
     for sub in command.get_subcommands().filter(|it| it.get_name() != "help") {
         let path = [path, &[sub.get_name().to_owned()]].concat();
@@ -48,7 +48,8 @@ fn commands(command: &Command, path: &[String], found: &mut Vec<(Vec<String>, Co
     }
 }
 
-/// All flags with numbers: the command's words, what it demands beside, and the flag.
+/// Returns all flags with numbers: the command's words, the arguments it requires besides, and the
+/// flag.
 fn numeric_flags() -> Vec<(Vec<String>, Arg)> {
     let mut found = Vec::new();
     commands(&Cli::command(), &[], &mut found);
@@ -67,7 +68,7 @@ fn numeric_flags() -> Vec<(Vec<String>, Arg)> {
     flags
 }
 
-/// What a command does before anything is started: flags are parsed and checked, a plan is drawn.
+/// Does what a command does before it starts anything: parses and checks flags, draws a plan.
 fn prepare(words: &[String]) -> Result<(), Failure> {
     use cli::Command::{BenchRecording, Fuzz, Load, Scenario, Simulate, Test, Ycsb};
     match cli::parse_from(words)?.command {
@@ -85,7 +86,7 @@ fn prepare(words: &[String]) -> Result<(), Failure> {
         Load(args) => Settings::of(&Properties::of(&args)?, true).map(drop),
         Ycsb(args) => Settings::of(&Properties::of(&args)?, false).map(drop),
         cli::Command::Cluster(args) => match args.command {
-            cli::ClusterCommand::Up(args) => Wish::checked(&args).map(drop),
+            cli::ClusterCommand::Up(args) => ClusterOptions::checked(&args).map(drop),
             _ => Ok(()),
         },
         _ => Ok(()),
@@ -109,7 +110,7 @@ fn every_number_has_a_bound() {
         let is_small = arg.get_value_parser().type_id() == TypeId::of::<u16>();
         let name = arg.get_id().as_str().replace('_', "-");
         let bounded = BOUNDS.iter().any(|(known, ..)| *known == name);
-        // What parses times refuses more than a week by itself.
+        // The parser of durations refuses more than a week by itself.
         let mut timed = words.clone();
         timed.push(format!("--{long}=1s"));
         let takes_times = prepare(&timed).err().is_none_or(|it| !it.has_lines);

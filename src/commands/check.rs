@@ -1,14 +1,14 @@
 //! `check`: judges recorded histories again, offline.
 //!
-//! In: run directories or history files, and how to judge them. Out: a report for one, a table for several, or
-//! JSON; counterexamples as files; and how the program ends: as the worst of them. A malformed history is refused,
-//! and ends it worse than any verdict.
+//! In: run directories or history files, and the options for judging them. Out: a report for one, a
+//! table for several, or JSON; counterexamples as files; and the exit code of the worst verdict. A
+//! malformed history is refused, and its exit code outranks every verdict.
 
 use crate::cli::CheckArgs;
 use failure::{Exit, Failure};
 use judge::{Judgement, Judging, counterexamples, parts::kept::Kept};
 use plan::Plan;
-use report::{Around, Told};
+use report::{Output, RunContext};
 use run_directory::RunDirectory;
 use std::{
     collections::BTreeSet,
@@ -16,10 +16,10 @@ use std::{
 };
 use terminal::{complain, reading_progress};
 
-/// What was judged, and to be what.
+/// Each judged path with its judgement.
 type Judged = Vec<(PathBuf, Judgement)>;
 
-/// Judges each of these.
+/// Judges each of the paths that were named.
 pub fn command(args: &CheckArgs) -> Result<Exit, Failure> {
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(args.threads.map_or(0, usize::from))
@@ -47,14 +47,14 @@ pub fn command(args: &CheckArgs) -> Result<Exit, Failure> {
         judgements.append(&mut recorded);
         print_json(&judgements)?;
     } else if let ([], []) = (judgements.as_slice(), refused.as_slice()) {
-        // Only runs in parts of which nothing is left but what was said of them.
+        // All paths are runs in parts of which only the recorded verdicts are left.
     } else if let ([(path, judgement)], []) = (judgements.as_slice(), refused.as_slice()) {
         let around = around(path);
-        report::print(judgement, &around, Told { details: args.details, ..Told::default() });
+        report::print(judgement, &around, Output { details: args.details, ..Output::default() });
     } else {
         print_table(&judgements, &refused);
     }
-    // The verdict stands whether or not they can be written.
+    // The verdict stands even if the counterexamples cannot be written.
     for ((_, judgement), directory) in judgements.iter().take(judged_here).zip(directories) {
         if let Some(directory) = directory {
             complain(counterexamples::write(judgement, &directory));
@@ -67,7 +67,8 @@ pub fn command(args: &CheckArgs) -> Result<Exit, Failure> {
     Ok(worst(&judgements))
 }
 
-/// The paths, with the parts that are kept in place of runs in parts; and what was judged of all parts of each of these.
+/// Returns the paths, with each run in parts replaced by the parts that it kept; and, for each run
+/// in parts, the judgement over all its parts.
 fn opened(paths: &[PathBuf]) -> Result<(Vec<PathBuf>, Judged), Failure> {
     let (mut opened, mut recorded) = (Vec::new(), Vec::new());
     for path in paths {
@@ -93,16 +94,16 @@ fn opened(paths: &[PathBuf]) -> Result<(Vec<PathBuf>, Judged), Failure> {
     Ok((opened, recorded))
 }
 
-/// Where the files of what was judged are: a run's report and the command that repeats it, or the
-/// history file.
-fn around(path: &Path) -> Around {
+/// Returns the files that belong to a judged path: a run's report and the command that repeats it,
+/// or the history file.
+fn around(path: &Path) -> RunContext {
     let shown = path.display().to_string();
     let Some(run) = RunDirectory::open(path) else {
-        return Around { history: Some(shown), ..Around::default() };
+        return RunContext { history: Some(shown), ..RunContext::default() };
     };
     let repeat = Plan::read(&run.plan()).and_then(|plan| plan.repeated_by(&run.plan()));
     let report = run.html().is_file().then(|| run.html().display().to_string());
-    Around { run: Some(shown), report, repeat: repeat.ok(), ..Around::default() }
+    RunContext { run: Some(shown), report, repeat: repeat.ok(), ..RunContext::default() }
 }
 
 fn worst(judgements: &[(PathBuf, Judgement)]) -> Exit {
@@ -111,8 +112,9 @@ fn worst(judgements: &[(PathBuf, Judgement)]) -> Exit {
     order.into_iter().find(|exit| exits.contains(exit)).unwrap_or(Exit::Valid)
 }
 
-/// Where the counterexamples of each history go: the folder that was named, a folder of its own in there if there are
-/// several histories, a run directory itself if none was named. Nothing is written beside a file unasked.
+/// Returns the folder for the counterexamples of each history. It is the folder that was named, or
+/// a subfolder of it for each history if there are several. If none was named, it is the run
+/// directory itself, and nothing is written beside a history file.
 fn directories<'a>(
     args: &CheckArgs,
     paths: impl Iterator<Item = &'a Path>,
@@ -120,7 +122,7 @@ fn directories<'a>(
     let mut taken = BTreeSet::new();
     let mut directory = |path: &Path| {
         let Some(folder) = &args.counterexamples else {
-            // A folder of another project is not ours to write to.
+            // Nothing is written into a folder of another project.
             return RunDirectory::open(path).map(|run| run.path().to_owned());
         };
         if let ([only], true) = (args.paths.as_slice(), taken.is_empty())
@@ -181,7 +183,8 @@ fn print_table(judgements: &[(PathBuf, Judgement)], refused: &[(PathBuf, Failure
     }
 }
 
-/// The history that a path names: the file itself, that of a run directory, or a folder of another project.
+/// Returns the history that a path names: the file itself, or the history of a run directory or of
+/// another project's folder.
 pub fn history(path: &Path) -> Result<PathBuf, Failure> {
     if !path.is_dir() {
         return Ok(path.to_owned());

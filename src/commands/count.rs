@@ -1,8 +1,9 @@
-//! `count`: every key once, over all regions.
+//! `count`: counts every key once, over all regions.
 //!
-//! In: a prefix and PD's address. Out: the number of keys, or the keys. The keys are asked for page by page; a page that
-//! cannot be read is asked again and in the end is a failure: a part is never given out as the whole. The pages are not
-//! one snapshot, so what is written meanwhile may or may not be counted.
+//! In: a prefix and PD's address. Out: the number of keys, or the keys. The keys are read page by
+//! page. A page that cannot be read is tried again and in the end is a failure: a partial count is
+//! never printed as the whole. The pages are not one snapshot, so a key written during the count
+//! may or may not be counted.
 
 use crate::{cli::CountArgs, commands::pd_endpoints};
 use client::{Outcome, RawKv, Request, Response};
@@ -11,12 +12,13 @@ use std::time::Duration;
 
 /// Keys a page.
 const PAGE_KEYS: u32 = 5_000;
-/// How long one page may take, its repetitions inside the client among it.
+/// The deadline of one page, which includes the client's own retries.
 const PAGE_WITHIN: Duration = Duration::from_secs(10);
-/// How often a page is asked for. Ten seconds each: longer than an election of TiKV's own profile.
+/// The number of attempts for a page, ten seconds each: longer than an election in TiKV's own
+/// profile.
 const TRIES_MAX: u32 = 4;
 
-/// Counts and prints.
+/// Counts the keys and prints the result.
 pub fn command(args: &CountArgs) -> Result<Exit, Failure> {
     let endpoints = pd_endpoints::choose(&args.pd, None)?;
     let runtime = tokio::runtime::Runtime::new().map_err(Failure::software)?;
@@ -40,7 +42,8 @@ pub fn command(args: &CountArgs) -> Result<Exit, Failure> {
     Ok(Exit::Valid)
 }
 
-/// How many keys begin with this; `hear` hears each once, in order.
+/// Returns the number of keys that begin with a prefix; `observe` is called with each key once, in
+/// order.
 async fn count(
     library: &dyn RawKv,
     prefix: &[u8],
@@ -90,7 +93,7 @@ async fn page(
                 return Err(Failure::software("a scan was answered with something else"));
             }
             Outcome::NotApplied(error) | Outcome::Unknown(error) => {
-                // The last attempt says more than that the deadline passed.
+                // The error of the last attempt says more than the passed deadline.
                 let attempt = reply.attempts.into_iter().rev().find_map(|attempt| attempt.error);
                 last = attempt.unwrap_or(error.message);
             }
@@ -102,7 +105,7 @@ async fn page(
     )))
 }
 
-/// The first key after all that begin with a prefix; `None` = there is none.
+/// Returns the first key after all keys with a prefix; `None` = there is none.
 fn end_of(prefix: &[u8]) -> Option<Vec<u8>> {
     let mut end = prefix.to_vec();
     while let Some(last) = end.pop() {
@@ -121,7 +124,7 @@ mod tests {
     use futures::future::BoxFuture;
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    /// So many keys, and so many scans that fail first.
+    /// A store with a number of keys and a number of scans that fail first.
     struct FakeKv {
         keys: u32,
         failures: AtomicU32,

@@ -1,7 +1,8 @@
-//! `export`: a history for Jepsen and Knossos, a register (a key) at a time.
+//! `export`: writes a history for Jepsen and Knossos, a register (a key) at a time.
 //!
-//! In: a history in any format that we read. Out: EDN, on stdout for one key, otherwise a file for each. What cannot be said
-//! in it is refused or counted on stderr (`histories::export` says what that is). Judges nothing.
+//! In: a history in any format that we read. Out: EDN, on stdout for one key, otherwise a file for
+//! each. Operations that EDN cannot express are refused, or counted on stderr (`histories::export`
+//! lists them). Judges nothing.
 
 use crate::{cli::ExportArgs, commands::check};
 use failure::{Exit, Failure};
@@ -50,15 +51,15 @@ fn read(path: &Path, options: ReadOptions, named: bool) -> Result<Keys, Failure>
     let mut splitter = Splitter::default();
     let open = if named { histories::source::open } else { histories::source::open_found };
     let source = open(path, options).map_err(refused)?;
-    let heard = source.hear(|event| {
-        splitter.hear(event);
+    let heard = source.visit(|event| {
+        splitter.observe(event);
         Ok::<(), ReadError>(())
     });
     heard.map_err(refused)?;
     Ok(splitter.finish())
 }
 
-/// What stands for a key in words and in a file's name.
+/// Returns the text that stands for a key in messages and in a file's name.
 fn shown(key: &Key) -> String {
     Text(key.clone()).to_string()
 }
@@ -87,7 +88,7 @@ fn all(keys: &Keys, folder: &Path) -> Result<(), Failure> {
         if keys.with_ttl.contains(key) {
             continue;
         }
-        // The number tells apart what looks the same in a file's name.
+        // The number distinguishes keys whose names look the same in a file's name.
         let name = format!("{number}-{}.edn", file_name(&shown(key)));
         plain_file::write(&folder.join(name), edn::text(&shown(key), calls).as_bytes())
             .map_err(cannot)?;

@@ -1,4 +1,4 @@
-//! The hidden subcommand `internal-run`: carries a plan out in a directory that has it already.
+//! The hidden subcommand `internal-run`: executes the plan that a run directory already has.
 
 use crate::{
     cli::{InternalRunArgs, RunOptions},
@@ -8,9 +8,10 @@ use failure::{Exit, Failure};
 use plan::Plan;
 use run_directory::RunDirectory;
 
-/// Carries the plan out there. Whoever asked for it was told already what it does to the cluster.
+/// Executes the plan in its directory. The command that started this one has already confirmed the
+/// faults with the user.
 pub fn command(args: &InternalRunArgs) -> Result<Exit, Failure> {
     let run = RunDirectory::at(args.directory.clone());
     let plan = Plan::read(&run.plan())?;
-    test::inside(&plan, &run, RunOptions::default())
+    test::carry_out_in(&plan, &run, RunOptions::default())
 }

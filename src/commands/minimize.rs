@@ -1,8 +1,9 @@
-//! `minimize`: the smallest part of a history that is still not linearizable, as a history file of its own.
+//! `minimize`: writes the smallest part of a history that is still not linearizable, as a history
+//! file.
 //!
-//! In: a history. Out: a file that `check` judges invalid and that a person can read, its drawing, and why. Removing any
-//! operation from it makes it linearizable; of several invalid keys (the first hundred) the one with the fewest operations
-//! is taken.
+//! In: a history. Out: a file that `check` judges invalid and that a person can read, its drawing,
+//! and the reason. Removing any operation from the file makes it linearizable. Of several invalid
+//! keys (the first hundred) the one with the fewest operations is taken.
 
 use crate::{cli::MinimizeArgs, commands::check};
 use checker::KeyVerdict;
@@ -10,10 +11,10 @@ use failure::{Exit, Failure};
 use judge::{Judging, counterexamples};
 use terminal::complain;
 
-/// So many invalid keys are looked at.
+/// At most this many invalid keys are minimized.
 const KEYS_MAX: u32 = 100;
 
-/// Minimizes a history. Ends as `check` would: invalid when there is something to show.
+/// Minimizes a history. Ends like `check`: with the code for invalid if a counterexample was found.
 pub fn command(args: &MinimizeArgs) -> Result<Exit, Failure> {
     if args.output.exists() {
         return Err(Failure::usage(format!(

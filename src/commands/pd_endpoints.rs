@@ -1,6 +1,6 @@
-//! Which PD the commands for clients talk to, and the client library for it.
+//! The PD addresses and the client library of the commands for clients.
 //!
-//! In: what flags and properties say. Out: PD's addresses, seen to answer, or one sentence. Starts nothing.
+//! In: flags and properties. Out: addresses of a PD that answers, or one sentence. Starts nothing.
 
 use crate::{cli::PdArgs, commands::clusters};
 use client::{DirectClient, DirectOptions, PdHttp, RawKv, TikvClient, TikvClientOptions};
@@ -8,12 +8,13 @@ use failure::Failure;
 use plan::config::ClientName;
 use std::{sync::Arc, time::Duration};
 
-/// go-ycsb's and tiup's.
+/// The default address of go-ycsb and tiup.
 const DEFAULT: &str = "127.0.0.1:2379";
-/// How long PD may take to answer.
+/// The time that PD may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The flags, the property, the cluster that runs here, or the default; the first that is there.
+/// Returns the first that is present of: the flags, the property, the cluster that runs here, the
+/// default.
 pub fn choose(args: &PdArgs, property: Option<&str>) -> Result<Vec<String>, Failure> {
     let said = |text: &str| text.split(',').map(|one| one.trim().to_owned()).collect::<Vec<_>>();
     let endpoints = match (args.pd.as_slice(), property) {
@@ -44,7 +45,7 @@ fn is_address(endpoint: &str) -> bool {
     })
 }
 
-/// Refuses to go on if none of them answers.
+/// Fails if none of the addresses answers.
 pub async fn check(endpoints: &[String]) -> Result<(), Failure> {
     let mut last = String::new();
     for endpoint in endpoints {
@@ -59,7 +60,7 @@ pub async fn check(endpoints: &[String]) -> Result<(), Failure> {
     )))
 }
 
-/// A client library with connections of its own.
+/// Returns a client library with connections of its own.
 pub fn library(name: ClientName, endpoints: &[String], op_timeout: Duration) -> Arc<dyn RawKv> {
     match name {
         ClientName::Direct => Arc::new(direct(endpoints)),
@@ -70,7 +71,7 @@ pub fn library(name: ClientName, endpoints: &[String], op_timeout: Duration) -> 
     }
 }
 
-/// The direct client.
+/// Returns the direct client.
 pub fn direct(endpoints: &[String]) -> DirectClient {
     DirectClient::new(endpoints.to_vec(), DirectOptions::default())
 }

@@ -1,16 +1,16 @@
-//! `report RUN`: writes report.html, says where it is, and opens it if asked to.
+//! `report RUN`: writes report.html, prints its path, and opens it if asked to.
 
 use crate::cli::ReportArgs;
 use failure::{Exit, Failure};
 use report::{
-    Around, Told,
+    Output, RunContext,
     html::{judged, write},
 };
 use run_directory::RunDirectory;
 use std::path::Path;
 use terminal::complain;
 
-/// `report RUN`: writes the page, says where it is, and opens it if asked to.
+/// `report RUN`: writes the page, prints its path, and opens it if asked to.
 pub fn command(args: &ReportArgs) -> Result<Exit, Failure> {
     let run = RunDirectory::open(&args.run)
         .or_else(|| judge::parts::kept::open(&args.run))
@@ -27,9 +27,10 @@ pub fn command(args: &ReportArgs) -> Result<Exit, Failure> {
     let path = match (write(&run, judged.as_ref()), &judged) {
         (Ok(path), _) => path,
         (Err(failure), Ok(judgement)) => {
-            // The page cannot be had, the verdict can.
-            let around = Around { run: Some(run_directory::shown(&run)), ..Around::default() };
-            report::print(judgement, &around, Told::default());
+            // Without the page there is still the verdict to print.
+            let around =
+                RunContext { run: Some(run_directory::shown(&run)), ..RunContext::default() };
+            report::print(judgement, &around, Output::default());
             return Err(failure);
         }
         (written, Err(_)) => {

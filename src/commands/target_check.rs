@@ -1,8 +1,9 @@
-//! `target-check`: everything that a target lets us do, tried once each; the first thing to run on a real cluster.
+//! `target-check`: tries each capability of a target once; the first thing to run on a real
+//! cluster.
 //!
-//! In: a target. Out: a table of what works, what is not offered, and what failed and why, and the exit code: 0 if
-//! nothing failed. It judges no history; it asks whether a test could be carried out here at all. What it changes it
-//! puts back, and its keys all begin with the prefix.
+//! In: a target. Out: a table of the capabilities that work, are not offered or failed (with the
+//! reason), and the exit code: 0 if nothing failed. Judges no history; it only finds out if a test
+//! can run here at all. Every change is undone, and all keys begin with the prefix.
 
 use crate::cli::TargetCheckArgs;
 use client::{
@@ -21,27 +22,27 @@ use targets::{consent, heal, survey, under_test::UnderTest};
 use tokio::time::Instant;
 use workload::Workload;
 
-/// How long the cluster may take until it is whole.
+/// The time that the cluster may take until it is whole.
 const WHOLE_WITHIN: Duration = Duration::from_mins(5);
-/// How long one operation may take.
+/// The deadline of one operation.
 const OP_TIMEOUT: Duration = Duration::from_secs(10);
-/// How often an operation is tried: a leader may be on its way.
+/// The number of attempts for an operation: an election may be under way.
 const TRIES: u32 = 5;
-/// How long PD may take to carry out a wish.
+/// The time that PD may take to carry out a request.
 const WISH_WITHIN: Duration = Duration::from_mins(2);
 const POLL: Duration = Duration::from_millis(200);
 
-/// What came of one capability.
+/// The result of trying one capability.
 enum Tried {
-    /// It works; what was seen.
+    /// The capability works; the text says what was observed.
     Works(String),
-    /// The target does not offer it, and why.
+    /// The target does not offer the capability; the text says why.
     NotOffered(String),
-    /// It should work and does not.
+    /// The capability should work and does not; the text says why.
     Failed(String),
 }
 
-/// What was tried so far.
+/// The results so far.
 #[derive(Default)]
 struct Table {
     rows: Vec<(String, Tried)>,
@@ -60,7 +61,7 @@ impl Table {
     }
 }
 
-/// Tries everything, and says what came of it.
+/// Tries every capability and prints the results.
 pub fn command(args: &TargetCheckArgs) -> Result<Exit, Failure> {
     let config = survey::surveyed(args.config()?)?;
     let plan = Plan::draw(config)?;
@@ -123,7 +124,7 @@ async fn check(config: &Config, target: &UnderTest, table: &mut Table) -> Result
     Ok(())
 }
 
-/// Every operation through one client.
+/// Tries every operation through one client.
 async fn clients(config: &Config, target: &UnderTest, direct: bool, table: &mut Table) {
     let name = if direct { "direct" } else { "tikv-client" };
     let endpoints = target.pd_endpoints().to_vec();
@@ -156,7 +157,8 @@ async fn clients(config: &Config, target: &UnderTest, direct: bool, table: &mut 
 
 type Step = (&'static str, bool, Request, Response);
 
-/// Operations in an order in which each one's answer is known: name, whether in atomic mode, request, answer.
+/// Returns the operations in an order that makes each answer known: name, atomic mode, request,
+/// answer.
 fn operations(key: &dyn Fn(&str) -> Vec<u8>) -> Vec<Step> {
     let (a, b, c, d) = (key("a"), key("b"), key("c"), key("d"));
     let value = |text: &str| text.as_bytes().to_vec();
@@ -222,7 +224,8 @@ fn operations(key: &dyn Fn(&str) -> Vec<u8>) -> Vec<Step> {
     ]
 }
 
-/// Asks until it is answered: these are steps of a check, not of a history, and each may be said twice.
+/// Repeats a request until it is answered. These are steps of a check, not of a history, so each
+/// may be sent twice.
 async fn ask(client: &dyn RawKv, request: &Request) -> Result<Response, String> {
     let mut tries = 0;
     loop {
@@ -232,7 +235,7 @@ async fn ask(client: &dyn RawKv, request: &Request) -> Result<Response, String> 
             Outcome::NotApplied(error) => (error, false),
             Outcome::Unknown(error) => (error, true),
         };
-        // A CAS that may have been applied has another answer the next time.
+        // A CAS that may have been applied gets another answer the next time.
         let is_over = is_unknown && matches!(request, Request::Cas { .. });
         if is_over || tries == TRIES {
             return Err(error.message);
@@ -299,7 +302,7 @@ async fn replicas(config: &Config, target: &UnderTest, stores: usize) -> Result<
         };
         let late = || format!("the region does not get to {wanted} voters");
         if until(there).await.is_none() {
-            // Whatever happened, it shall not stay so.
+            // The number of replicas is put back even if a step failed.
             target.set_max_replicas(from).await.map_err(|error| error.to_string())?;
             return Err(late());
         }
@@ -353,7 +356,7 @@ async fn kill(target: &UnderTest) -> Result<Tried, String> {
     }
 }
 
-/// The pages that dashboards read: a store's status and metrics.
+/// Reads the pages that dashboards read: a store's status and metrics.
 async fn pages(target: &UnderTest, table: &mut Table) {
     if target.security().is_some() {
         let why = "with TLS these pages are not asked for";
@@ -381,7 +384,7 @@ async fn pages(target: &UnderTest, table: &mut Table) {
     }
 }
 
-/// Asks until it is so, or too much time has passed.
+/// Repeats the question until the answer is true; `None` = too much time has passed.
 async fn until<A: Future<Output = bool>>(ask: impl Fn() -> A) -> Option<()> {
     let deadline = Instant::now() + WISH_WITHIN;
     while !ask().await {

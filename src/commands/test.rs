@@ -1,21 +1,109 @@
-//! One run, from the plan to the history: start the target, load, let clients and nemesis work side by side, heal,
-//! count the keys. Then the history is judged and the result told.
+//! `test`, and every other command that carries one plan out: `scenario`, `simulate`, `replay`.
 //!
-//! In: a plan. Out: the files of the run directory, and how the program ends. Whatever way it takes, the target is
-//! stopped at the end, and what was stopped by the nemesis runs again before that.
+//! The whole flow: flags → configuration → plan.json → history.jsonl → verdict.json → what a person reads. Each stage gets
+//! the values and files of the one before, and asks nobody else.
 
-use crate::cli::RunOptions;
-use crate::watch::{audience::Watching, tui::Tui};
+use crate::{
+    cli::{RunOptions, TestArgs},
+    watch::{audience::Watching, tui::Tui},
+};
+use campaigns::parts;
 use failure::{Exit, Failure};
-use plan::Plan;
-use report::conclude;
-use run::{Options, Purpose, Run, audience::Nobody, explained, open_files};
+use plan::{Plan, config::TargetConfig};
+use run::{Options, Purpose, Run, audience::Nobody, explained, interrupt, open_files, simulate};
 use run_directory::{RunDirectory, shown, write_whole};
 use std::{path::Path, time::Duration};
-use targets::heal;
+use targets::{consent, heal, survey::surveyed};
 use terminal::progress::Progress;
 
-/// Measures what recording costs: windows of work with and without it in turn, in one run.
+/// One run, or one part of a long run after another.
+pub fn command(args: &TestArgs) -> Result<Exit, Failure> {
+    let mut config = args.config()?;
+    if let Some(part_ms) = args.rotate_keys {
+        parts::prepare(&mut config, part_ms)?;
+        let plan = Plan::draw(surveyed(config)?)?;
+        consent::ask(&plan)?;
+        return parts::test(&plan, part_ms, &args.runs_dir, args.free());
+    }
+    let plan = Plan::draw(surveyed(config)?)?;
+    carry_out(&plan, &args.runs_dir, args.run_options()?)
+}
+
+/// Carries a plan out in a run directory of its own, and judges it. Asks first before faults on a cluster that somebody
+/// else started.
+pub fn carry_out(plan: &Plan, runs_dir: &Path, options: RunOptions) -> Result<Exit, Failure> {
+    let name = if is_simulated(plan) {
+        format!("simulated-{}", plan.config.name)
+    } else {
+        consent::ask(plan)?;
+        heal::before_a_run()?;
+        plan.config.name.clone()
+    };
+    let files = RunDirectory::create(runs_dir, &name)?;
+    write_whole(&files.plan(), &plan.to_json()?)?;
+    carry_out_in(plan, &files, options)
+}
+
+/// Carries a plan out in a run directory that has it already, and judges it.
+pub fn carry_out_in(
+    plan: &Plan,
+    files: &RunDirectory,
+    options: RunOptions,
+) -> Result<Exit, Failure> {
+    terminal::note(format_args!("seed {}, run directory {}", plan.config.seed, shown(files)));
+    let recorded =
+        if is_simulated(plan) { simulated(plan, files) } else { real(plan, files, &options) };
+    let troubles = recorded.map_err(|failure| explained(failure, files))?;
+    terminal::note(format_args!("judging {}", files.history().display()));
+    let judged = judge::of_run(files, &options.judging());
+    report::conclude(files, judged, &troubles, &repeated_by(plan, files), options.told)
+}
+
+fn is_simulated(plan: &Plan) -> bool {
+    plan.config.target == TargetConfig::Simulated
+}
+
+/// Writes the history of a run in virtual time. Returns the faults that could not be healed, in sentences.
+fn simulated(plan: &Plan, files: &RunDirectory) -> Result<Vec<String>, Failure> {
+    let listener = interrupt::Listener::start()?;
+    simulate::record(plan, &files.history(), &listener.interrupt())
+}
+
+/// Writes the history of a run on real processes. Returns the target's own troubles, in sentences.
+fn real(plan: &Plan, files: &RunDirectory, options: &RunOptions) -> Result<Vec<String>, Failure> {
+    for warning in plan.warnings()?.into_iter().chain(open_files::too_few_for(&plan.config)) {
+        terminal::note(format_args!("note: {warning}"));
+    }
+    let progress = if options.tui { Progress::on_screen() } else { Progress::new() };
+    let runtime = tokio::runtime::Runtime::new().map_err(Failure::software)?;
+    let tui = options.tui.then(|| Tui::start(&plan.config.name, &progress)).transpose()?;
+    let troubles = runtime.block_on(async {
+        let seen = tui.as_ref().map(Tui::seen);
+        let addresses = (options.live, options.metrics);
+        let watching = Watching::begin(plan, addresses, seen, &progress).await?;
+        let run = Run {
+            plan,
+            directory: files,
+            options: options.options(),
+            progress: &progress,
+            audience: &watching,
+        };
+        run.carry_out(Purpose::Test).await
+    });
+    runtime.shutdown_timeout(Duration::from_secs(5));
+    drop(tui);
+    progress.finish();
+    troubles
+}
+
+/// The command that repeats a run. The target's measure may have changed the plan in its file.
+fn repeated_by(plan: &Plan, files: &RunDirectory) -> String {
+    let read = Plan::read(&files.plan());
+    let repeated = read.as_ref().unwrap_or(plan).repeated_by(&files.plan());
+    repeated.unwrap_or_else(|_| format!("jepsen-tikv replay {}", shown(files)))
+}
+
+/// Measures the cost of recording: windows of work with and without it in turn, in one run.
 pub fn recording_cost(plan: &Plan, runs_dir: &Path) -> Result<Exit, Failure> {
     let run = RunDirectory::create(runs_dir, "recording-cost")?;
     let progress = Progress::new();
@@ -33,42 +121,4 @@ pub fn recording_cost(plan: &Plan, runs_dir: &Path) -> Result<Exit, Failure> {
         terminal::result(line);
     }
     Ok(Exit::Valid)
-}
-
-/// Runs a plan and judges it.
-pub fn test(plan: &Plan, runs_dir: &Path, options: RunOptions) -> Result<Exit, Failure> {
-    heal::before_a_run()?;
-    let run = RunDirectory::create(runs_dir, &plan.config.name)?;
-    write_whole(&run.plan(), &plan.to_json()?)?;
-    inside(plan, &run, options)
-}
-
-/// The same in a run directory that has its plan already.
-pub fn inside(plan: &Plan, run: &RunDirectory, options: RunOptions) -> Result<Exit, Failure> {
-    terminal::note(format_args!("seed {}, run directory {}", plan.config.seed, shown(run)));
-    for warning in plan.warnings()?.into_iter().chain(open_files::too_few_for(&plan.config)) {
-        terminal::note(format_args!("note: {warning}"));
-    }
-
-    let progress = if options.tui { Progress::on_screen() } else { Progress::new() };
-    let runtime = tokio::runtime::Runtime::new().map_err(Failure::software)?;
-    let tui = options.tui.then(|| Tui::start(&plan.config.name, &progress)).transpose()?;
-    let carried_out = runtime.block_on(async {
-        let seen = tui.as_ref().map(Tui::seen);
-        let watching =
-            Watching::begin(plan, (options.live, options.metrics), seen, &progress).await?;
-        let options = options.options();
-        let run = Run { plan, directory: run, options, progress: &progress, audience: &watching };
-        run.carry_out(Purpose::Test).await
-    });
-    runtime.shutdown_timeout(Duration::from_secs(5));
-    drop(tui);
-    progress.finish();
-    let troubles = carried_out.map_err(|failure| explained(failure, run))?;
-    if !run.history().exists() {
-        return Err(judge::lost(run));
-    }
-    // The target's measure may have changed it.
-    let repeat = Plan::read(&run.plan())?.repeated_by(&run.plan())?;
-    conclude(run, &troubles, &repeat, &options.judging(), options.told)
 }

@@ -1,7 +1,7 @@
-//! Those who watch a run from outside: a live page, a screen in the terminal, Prometheus.
+//! The watchers of a run from outside: a live page, a screen in the terminal, Prometheus.
 //!
-//! In: what the user wants to watch with, and a run that has begun. Out: listeners, which end what they began when the run
-//! drops them.
+//! In: the user's choice of watchers, and a run that has begun. Out: listeners. The watchers end
+//! when the run drops the listeners.
 
 use crate::watch::{
     live::{self, Live, Watched},
@@ -22,18 +22,19 @@ use std::{
 };
 use terminal::progress::Progress;
 
-/// Everything that a user watches one run with.
+/// All watchers of one run.
 pub struct Watching {
-    /// Where a live page is served.
+    /// The address of the live page.
     live: Option<SocketAddr>,
-    /// The tester's metrics and where they are served.
+    /// The tester's metrics and their endpoint.
     metrics: Option<(Arc<Metrics>, Endpoint)>,
-    /// Where a screen in the terminal finds what is seen of the cluster.
+    /// The place where a screen in the terminal finds observations of the cluster.
     seen: Option<Seen>,
 }
 
 impl Watching {
-    /// Serves the metrics from now on, if they have an address; a live page, if it has one, from the recording on.
+    /// Serves the metrics from now on, if they have an address. A live page is served from the
+    /// recording on.
     pub async fn begin(
         plan: &Plan,
         (live, metrics): (Option<SocketAddr>, Option<SocketAddr>),
@@ -44,7 +45,7 @@ impl Watching {
         Ok(Self { live, metrics, seen })
     }
 
-    /// Shows the run on a page, or on the screen in the terminal, if either is wanted.
+    /// Shows the run on a page, or on the screen in the terminal, if the user wants either.
     async fn look(&self, running: Running) -> Result<Option<Arc<dyn Listener>>, Failure> {
         if self.live.is_none() && self.seen.is_none() {
             return Ok(None);
@@ -93,7 +94,7 @@ struct Shown {
     looking: Looking,
 }
 
-/// Who looks; until this is dropped.
+/// The page or screen, which lasts until this is dropped.
 #[derive(Debug)]
 #[expect(dead_code, reason = "held, not read")]
 enum Looking {
@@ -104,9 +105,9 @@ enum Looking {
 }
 
 impl Listener for Shown {
-    fn hear(&self, event: RunEvent<'_>) {
+    fn observe(&self, event: RunEvent<'_>) {
         match event {
-            RunEvent::Nemesis { time_ns, what } => self.tester.hear(time_ns, what),
+            RunEvent::Nemesis { time_ns, what } => self.tester.observe(time_ns, what),
             RunEvent::InForce { now, .. } => self.tester.in_force(now),
             RunEvent::Completed { .. } | RunEvent::Work(_) => {}
         }
@@ -114,7 +115,7 @@ impl Listener for Shown {
 }
 
 impl Listener for Metrics {
-    fn hear(&self, event: RunEvent<'_>) {
+    fn observe(&self, event: RunEvent<'_>) {
         match event {
             RunEvent::Completed { operation, outcome, latency } => {
                 let outcome = match outcome {
@@ -131,7 +132,7 @@ impl Listener for Metrics {
     }
 }
 
-/// The tester's metrics, served from the beginning, if Prometheus shall have them.
+/// Serves the tester's metrics from the beginning, if Prometheus wants them.
 async fn counted(
     plan: &Plan,
     metrics: Option<SocketAddr>,

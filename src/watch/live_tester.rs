@@ -1,7 +1,7 @@
-//! What the live page shows of a run: how the clients fare, how far it is, which faults were in force.
+//! The live page's view of a run: its clients, its progress, and its faults.
 //!
-//! In: what the run shares with its progress bar, and every event of the nemesis. Out: [`TesterSeen`] once a second. It
-//! hears what the history hears, and decides nothing.
+//! In: the state that the run shares with its progress bar, and every event of the nemesis. Out:
+//! [`TesterSeen`] once a second. It gets the same events as the history, and decides nothing.
 
 use crate::watch::live::{FaultShown, OperationShown, Tester, TesterSeen};
 use histories::{Event, Process, What};
@@ -14,7 +14,7 @@ use std::{
 };
 use terminal::progress::Progress;
 
-/// Sees a run.
+/// The observer of a run.
 #[derive(Debug)]
 pub struct LiveTester {
     recording: Arc<Recording>,
@@ -30,22 +30,22 @@ struct Faults {
 }
 
 impl LiveTester {
-    /// Sees this run from now on.
+    /// An observer of this run from now on.
     pub fn new(recording: Arc<Recording>, progress: Progress) -> Self {
         recording.measure_between_looks();
         let looked = Mutex::new(Instant::now());
         Self { recording, progress, faults: Mutex::default(), looked }
     }
 
-    /// Hears an event of the nemesis.
-    pub fn hear(&self, time_ns: u64, what: &What) {
+    /// Takes in an event of the nemesis.
+    pub fn observe(&self, time_ns: u64, what: &What) {
         let process = Process::Nemesis;
         let what = what.clone();
         let event = Event { index: 0, time_ns, process, what, error: None, attempts: vec![] };
-        self.faults().finder.hear(event.borrowed());
+        self.faults().finder.observe(event.borrowed());
     }
 
-    /// These faults are in force now.
+    /// Sets the faults in force now.
     pub fn in_force(&self, names: &[String]) {
         names.clone_into(&mut self.faults().in_force);
     }
@@ -80,7 +80,7 @@ impl Tester for LiveTester {
         }
         let (phase, elapsed, length) = self.progress.current();
         let faults = self.faults();
-        // The run's clock, told as the page's.
+        // The start of the run's clock, in the page's time.
         let zero_ms = unix_ms().saturating_sub(self.recording.now_ns() / 1_000_000);
         let shown = faults.finder.clone().finish().into_iter().map(|seen| FaultShown {
             begin_ms: zero_ms + seen.begin_ns / 1_000_000,
@@ -100,7 +100,7 @@ impl Tester for LiveTester {
     }
 }
 
-/// Milliseconds since 1970.
+/// Returns the present time, milliseconds since 1970.
 fn unix_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }

@@ -1,6 +1,8 @@
-//! Those who watch a run or a cluster: the live page, the screen in the terminal, and metrics for Prometheus.
+//! The watchers of a run or a cluster: the live page, the screen in the terminal, and metrics for
+//! Prometheus.
 //!
-//! They listen to a run ([`audience`]) and look at its cluster once a second. They decide nothing.
+//! The watchers listen to a run ([`audience`]) and observe its cluster once a second. They decide
+//! nothing.
 
 pub mod audience;
 pub mod live;

@@ -1,7 +1,8 @@
-//! A cluster that somebody else started: its stores as PD names them, and their processes, where they can be found.
+//! A cluster that somebody else started: its stores as PD names them, and their processes, where
+//! they can be found.
 //!
-//! In: PD's members, and how other hosts are reached. Out: places and processes, and why a process is not known. It
-//! starts, kills and ends nothing.
+//! In: PD's members, and the ssh access to other hosts. Out: places and processes, and the reasons
+//! why processes are not known. It starts, kills and ends nothing.
 
 use super::{
     cluster_processes::{ClusterProcesses, EndedProcess, StorePlace},
@@ -17,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-/// How long PD may take for one question.
+/// The deadline of one question to PD.
 const PD_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The stores of a cluster that somebody else started.
@@ -26,7 +27,7 @@ pub struct AttachedCluster {
     pd_endpoints: Vec<String>,
     stores: BTreeMap<StoreId, StorePlace>,
     told: BTreeSet<StoreId>,
-    /// Why a store's process is not known.
+    /// The reasons why stores' processes are not known.
     pub unknown: Vec<String>,
 }
 
@@ -61,7 +62,8 @@ impl AttachedCluster {
     }
 }
 
-/// The members' addresses: those given first, and those that PD names beside them, so that a leader may move.
+/// The addresses of PD's members: the given ones first, then others that PD names, so that a leader
+/// may move.
 async fn members(pd: &PdHttp, given: &[String]) -> Result<Vec<String>, Failure> {
     let bare = |url: &str| {
         let bare = url.rsplit_once("://").map_or(url, |(_, bare)| bare);
@@ -70,7 +72,7 @@ async fn members(pd: &PdHttp, given: &[String]) -> Result<Vec<String>, Failure> 
     let mut all: Vec<String> = given.iter().map(|it| bare(it)).collect();
     for member in pd.members().await.map_err(Failure::target_or_disk)? {
         let urls: Vec<String> = member.client_urls.iter().map(|url| bare(url)).collect();
-        // A member that listens everywhere cannot be reached by that name.
+        // A member that listens on all interfaces cannot be reached by that name.
         let reachable = urls.into_iter().find(|url| !url.starts_with("0.0.0.0:"));
         all.extend(reachable.filter(|url| !all.contains(url)));
     }
@@ -93,7 +95,7 @@ impl Hosts {
         Ok(Self { hosts: config.ssh.iter().map(reach).collect::<Result<_, Failure>>()? })
     }
 
-    /// The process behind a store's address: on a host that ssh was named for, or on this machine.
+    /// The process behind a store's address: on a host given for ssh, or on this machine.
     fn process(&self, store: &Store) -> Result<ProcessIdentity, String> {
         let (host, port) = store.address.rsplit_once(':').ok_or("its address has no port")?;
         let host = host.trim_start_matches('[').trim_end_matches(']');
@@ -115,7 +117,7 @@ impl Hosts {
                 }
             };
         }
-        // An address is this machine's if something could be bound to it.
+        // An address is this machine's if a socket can be bound to it.
         if at.iter().any(|address| UdpSocket::bind((*address, 0)).is_ok()) {
             return listening::process(port);
         }
@@ -151,7 +153,7 @@ impl ClusterProcesses for AttachedCluster {
         let mut ended = Vec::new();
         for (id, place) in &self.stores {
             let Some(process) = place.process.as_ref().filter(|it| it.host.is_none()) else {
-                // Asking another host costs a connection; PD says whether its store is there.
+                // Another host would cost a connection; PD tells if its store is there.
                 continue;
             };
             if process.state() == ProcessState::Gone && self.told.insert(*id) {

@@ -1,7 +1,7 @@
-//! Real PD and TiKV from their binaries: the command lines they are started with, and how it is known that they serve.
+//! Real PD and TiKV from their binaries: their command lines, and the checks that they serve.
 //!
-//! In: the programs, a place for each process, and PD's address. Out: arguments, and what PD says of a started process.
-//! [`super::embedded`] holds the processes; it treats these as its own.
+//! In: the programs, a place for each process, and PD's address. Out: arguments, and PD's answer
+//! about a started process. [`super::embedded`] holds the processes and treats these as its own.
 
 use super::configuration_files;
 use client::PdHttp;
@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-/// How long PD may take for one question while processes start.
+/// The deadline of one question to PD while processes start.
 const ASK_WITHIN: Duration = Duration::from_secs(2);
 
 /// The command line of a PD that serves clients at `client` and its peers at `peer`.
@@ -58,7 +58,7 @@ pub fn tikv_command(
     ]
 }
 
-/// Writes the configuration files of a cluster. Where PD's and TiKV's are.
+/// Writes the configuration files of a cluster. Returns the paths of PD's and TiKV's.
 pub fn write_configuration(
     programs: &BinariesConfig,
     shape: &ClusterShape,
@@ -76,7 +76,7 @@ pub fn write_configuration(
     Ok((pd, tikv))
 }
 
-/// A port that is free now, if none was chosen: real servers must be told theirs.
+/// Replaces port 0 by a port that is free now, since real servers must be told their port.
 pub fn settled(addr: SocketAddr) -> Result<SocketAddr, Failure> {
     if addr.port() != 0 {
         return Ok(addr);
@@ -85,15 +85,17 @@ pub fn settled(addr: SocketAddr) -> Result<SocketAddr, Failure> {
     free.map_err(Failure::target_or_disk)
 }
 
-/// Whether PD serves.
+/// Asks if PD serves; None if it does not yet.
 pub fn pd_serves(client_addr: SocketAddr) -> Option<Ready> {
     let pd = PdHttp::new(&client_addr.to_string(), ASK_WITHIN).ok()?;
-    // It has no stores before the first one has bootstrapped the cluster, but it has settings once it has a leader.
+    // PD has no stores until the first bootstraps the cluster, but has settings once it has a
+    // leader.
     blocking(async move { pd.max_replicas().await.ok() })?;
     Some(Ready::Pd { client_addr })
 }
 
-/// Whether PD knows the store of this address. That it is Up takes until its first heartbeat, about 10 s later.
+/// Asks if PD knows the store of this address; None if not yet. Its state becomes Up only with its
+/// first heartbeat, about 10 s later.
 pub fn store_serves(
     pd: SocketAddr,
     (addr, status_addr): (SocketAddr, SocketAddr),
@@ -101,12 +103,12 @@ pub fn store_serves(
     let pd = PdHttp::new(&pd.to_string(), ASK_WITHIN).ok()?;
     let stores = blocking(async move { pd.stores().await.ok() })?;
     let id = stores.iter().find(|store| store.address == addr.to_string())?.id;
-    // Registered once, it is known for ever: that it runs again shows in its port.
+    // A registered store stays known for ever; only its port shows that it runs again.
     std::net::TcpStream::connect_timeout(&addr, ASK_WITHIN).ok()?;
     Some(Ready::Store { id, addr, status_addr })
 }
 
-/// Waits for an answer on a thread that has no runtime yet.
+/// Blocks until the answer, on a thread of its own that has no runtime.
 fn blocking<T: Send>(question: impl Future<Output = Option<T>> + Send) -> Option<T> {
     std::thread::scope(|scope| {
         let ask = || {

@@ -1,7 +1,8 @@
-//! The processes of a cluster, whoever started them: what [`super::under_test`] needs of every kind of target.
+//! The processes of a cluster, as [`super::under_test`] needs them from every kind of target.
 //!
-//! In: stores by id. Out: where each is and which process serves it; processes killed, started again, and ended. Calls
-//! block, and are made off the runtime. It knows nothing of PD's view, of workloads, or of the order of faults.
+//! In: stores by id. Out: the address and the process of each; processes killed, started again, and
+//! terminated. Calls block, and are made off the runtime. It knows nothing of PD's view, of
+//! workloads, or of the order of faults.
 
 use failure::Failure;
 use nemesis::{ProcessIdentity, StoreId};
@@ -12,18 +13,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Where a store is.
+/// The address and the process of a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StorePlace {
-    /// Where clients reach it, `host:port`.
+    /// The address for clients, `host:port`.
     pub address: String,
-    /// Its process, if one is known and was not killed.
+    /// The store's process, if one is known and was not killed.
     pub process: Option<ProcessIdentity>,
 }
 
 /// The processes of a cluster.
 pub trait ClusterProcesses: Send + std::fmt::Debug {
-    /// Where PD is reached: `host:port` of its members.
+    /// The addresses of PD's members, `host:port`.
     fn pd_endpoints(&self) -> Vec<String>;
 
     /// The stores by id.
@@ -32,26 +33,26 @@ pub trait ClusterProcesses: Send + std::fmt::Debug {
     /// Kills stores in the same instant (SIGKILL); they are gone when this returns.
     fn kill_stores(&mut self, stores: &[StoreId]) -> Result<(), Failure>;
 
-    /// Starts killed stores again: same address, same data. Those that run are left as they are.
+    /// Starts killed stores again: same address, same data. Stores that run are left as they are.
     fn start_killed_stores(&mut self, stores: &[StoreId]) -> Result<(), Failure>;
 
-    /// The processes that ended though nobody here killed them; each is told once.
+    /// The processes that ended though nobody here killed them; each is returned once.
     fn ended_by_themselves(&mut self) -> Vec<EndedProcess>;
 
-    /// Ends what was started here, and leaves alone what was not.
+    /// Terminates the processes started here, and leaves others alone.
     fn stop(&mut self);
 }
 
 /// A process that ended though nobody here killed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndedProcess {
-    /// Its name: `store-2`, `pd1`.
+    /// The process's name: `store-2`, `pd1`.
     pub name: String,
-    /// The id that PD gave it, if it is a store.
+    /// The id that PD gave the store, if the process is a store.
     pub store: Option<StoreId>,
-    /// How it ended.
+    /// The exit status.
     pub status: String,
-    /// Where it wrote what it did, if that is known.
+    /// The path of the process's log, if known.
     pub log: Option<PathBuf>,
 }
 
@@ -63,9 +64,9 @@ impl fmt::Display for EndedProcess {
 }
 
 impl EndedProcess {
-    /// What a history says of it.
+    /// The process's end as a history describes it.
     pub fn to_json(&self) -> serde_json::Value {
-        // A history is read elsewhere, where the folders above are others.
+        // A history is read elsewhere, where the parent folders differ.
         let short = |log: &PathBuf| {
             let name = log.file_name().unwrap_or_default();
             Path::new("logs").join(name).display().to_string()
@@ -80,7 +81,7 @@ impl EndedProcess {
     }
 }
 
-/// The end of a log: what a program printed beside its log, as those of a panic are, comes last.
+/// The end of a log. Output printed beside the log, such as a panic, comes last.
 fn last_words(log: &Path) -> String {
     let printed = log.with_extension("output.log");
     [log, &printed].map(|file| end_of(file).unwrap_or_default()).concat()

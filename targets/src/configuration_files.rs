@@ -1,15 +1,14 @@
-//! The configuration files with which real PD and TiKV are started, so that many stores fit one small machine.
+//! The configuration files of real PD and TiKV, sized so that many stores fit one small machine.
 //!
-//! In: profile and sizes. Out: TOML as pd-server and tikv-server take it. Profile `tikv` leaves all timing at TiKV's
-//! defaults; `fast` has shorter ticks and a lease below the election timeout, and lets no region hibernate: with
-//! hibernation a short tick alone does not make failover fast.
+//! In: profile and sizes. Out: TOML for pd-server and tikv-server. Profile `tikv` leaves all timing
+//! at TiKV's defaults. Profile `fast` has shorter ticks, a lease below the election timeout, and no
+//! hibernating regions: with hibernation a short tick alone does not make failover fast.
 
 use std::fmt::Write;
 
-/// What several stores on one small machine need: few files, little memory, no reserved space. And
-/// a store that is asked to end moves its leaders away first, for 20 s by default, though all the
-/// others end with it. Versions without that setting do not wait, and pass over a setting that they
-/// do not know.
+/// Settings for several stores on one small machine: few files, little memory, no reserved space. A
+/// terminated store moves its leaders away first, for 20 s by default, though all the others end
+/// with it; here it has 1 s. Versions without that setting do not wait, and ignore it.
 const SMALL: &str = r#"# Written by jepsen-tikv; a new one is written at every start.
 memory-usage-limit = "1GB"
 
@@ -33,7 +32,7 @@ max-open-files = 256
 capacity = "4GB"
 "#;
 
-/// Elections after 1–2 s.
+/// Settings for elections after 1–2 s.
 const FAST: &str = r#"raft-base-tick-interval = "100ms"
 raft-election-timeout-ticks = 10
 raft-heartbeat-ticks = 2
@@ -43,7 +42,7 @@ pd-heartbeat-tick-interval = "2s"
 pd-store-heartbeat-tick-interval = "1s"
 "#;
 
-/// TiKV's.
+/// TiKV's configuration file.
 pub fn tikv(profile: &str, region_split_size: Option<&str>, enable_ttl: bool) -> String {
     let storage = if enable_ttl { "[storage]\nenable-ttl = true" } else { "[storage]" };
     // The keys of `fast` follow those of `[raftstore]`, which is the last section of `SMALL`.
@@ -58,7 +57,7 @@ pub fn tikv(profile: &str, region_split_size: Option<&str>, enable_ttl: bool) ->
     text
 }
 
-/// PD's.
+/// PD's configuration file.
 pub fn pd(max_replicas: u32) -> String {
     format!("# Written by jepsen-tikv.\n[replication]\nmax-replicas = {max_replicas}\n")
 }

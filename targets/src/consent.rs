@@ -1,6 +1,7 @@
-//! What will be done to a cluster that somebody else started, said before it is done, and whether it may be.
+//! Announces the changes to a cluster that somebody else started, and asks for confirmation.
 //!
-//! In: a plan. Out: sentences on stdout, and leave to go on: from the flag, or typed at the terminal.
+//! In: a plan. Out: sentences on stdout, and the confirmation: from the flag, or typed at the
+//! terminal.
 
 use failure::Failure;
 use plan::{
@@ -9,7 +10,7 @@ use plan::{
 };
 use std::io::{BufRead, IsTerminal};
 
-/// Says what will be done, and asks if need be. Targets of our own need no leave.
+/// Announces the changes by a plan, and asks for confirmation if needed. Our own targets need none.
 pub fn ask(plan: &Plan) -> Result<(), Failure> {
     let TargetConfig::Attach(attach) = &plan.config.target else { return Ok(()) };
     for sentence in sentences(plan, attach) {
@@ -21,7 +22,7 @@ pub fn ask(plan: &Plan) -> Result<(), Failure> {
     typed()
 }
 
-/// The same for `target-check`, which does a little of everything once.
+/// Announces the faults of `target-check`, and asks for confirmation.
 pub fn ask_for_check(plan: &Plan) -> Result<(), Failure> {
     let TargetConfig::Attach(attach) = &plan.config.target else { return Ok(()) };
     for sentence in sentences(plan, attach).into_iter().take(2) {
@@ -42,7 +43,8 @@ fn typed() -> Result<(), Failure> {
     ))
 }
 
-/// Says what is about to happen, and asks for leave at the terminal. False if it is not given, or nobody is there to ask.
+/// Announces `what` and asks for confirmation at the terminal. Returns false if it is refused or
+/// there is no terminal.
 pub fn is_given(what: &str, for_what: &str) -> Result<bool, Failure> {
     if !std::io::stdin().is_terminal() {
         return Ok(false);

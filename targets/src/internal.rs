@@ -1,8 +1,8 @@
 //! The hidden subcommands: this binary serves as one process of the embedded cluster.
 //!
-//! In: flags that only [`crate`] writes. Out: a process that serves until it is told to end. Both sides
-//! of the flags stand here, so that they cannot disagree. stdout carries the one line that says it serves, stderr
-//! is the log.
+//! In: flags that only [`crate`] writes. Out: a process that serves until it is terminated. Writing
+//! and parsing of the flags are both here, so that they cannot disagree. stdout carries the one
+//! line that reports readiness, stderr is the log.
 
 use clap::Args;
 use cluster::{pd::PdConfig, profile::Profile, read_mode::ReadMode, store::StoreConfig};
@@ -82,7 +82,8 @@ pub struct ExecArgs {
 }
 
 impl ExecArgs {
-    /// Becomes that program, which ends when the tester does: the wish outlives the exec.
+    /// Becomes the given program, which ends when the tester does: the parent-death signal outlives
+    /// exec.
     pub fn run(self) -> Result<Exit, Failure> {
         cluster::process::die_with_parent(self.parent_pid).map_err(Failure::software)?;
         let (program, arguments) =
@@ -93,7 +94,7 @@ impl ExecArgs {
 }
 
 impl PdArgs {
-    /// The program that it stands for: what `ps`, `lsof` and `pgrep` call the process.
+    /// The process's name for `ps`, `lsof` and `pgrep`: the program that it stands for.
     pub const PROGRAM: &CStr = c"pd-server";
 
     /// The arguments that parse to this.
@@ -109,7 +110,7 @@ impl PdArgs {
         ]
     }
 
-    /// Serves until told to end.
+    /// Serves until terminated.
     pub fn run(self) -> Result<Exit, Failure> {
         begin(self.parent_pid, Self::PROGRAM)?;
         let config = PdConfig {
@@ -124,7 +125,7 @@ impl PdArgs {
 }
 
 impl StoreArgs {
-    /// The program that it stands for: what `ps`, `lsof` and `pgrep` call the process.
+    /// The process's name for `ps`, `lsof` and `pgrep`: the program that it stands for.
     pub const PROGRAM: &CStr = c"tikv-server";
 
     /// The arguments that parse to this.
@@ -146,7 +147,7 @@ impl StoreArgs {
         arguments
     }
 
-    /// Serves until told to end.
+    /// Serves until terminated.
     pub fn run(self) -> Result<Exit, Failure> {
         begin(self.parent_pid, Self::PROGRAM)?;
         let config = StoreConfig {
@@ -175,7 +176,7 @@ fn read_mode(name: &str) -> Result<ReadMode, Failure> {
         .ok_or_else(|| Failure::usage(format!("there is no way to read {name:?}")))
 }
 
-/// What comes before everything else: never outlive the tester, bear the program's name, and log to stderr.
+/// The common start: never outlive the tester, bear the program's name, and log to stderr.
 fn begin(parent_pid: u32, program: &CStr) -> Result<(), Failure> {
     cluster::process::die_with_parent(parent_pid).map_err(Failure::software)?;
     cluster::process::take_name(program).map_err(Failure::software)?;
@@ -191,7 +192,8 @@ fn begin(parent_pid: u32, program: &CStr) -> Result<(), Failure> {
     Ok(())
 }
 
-/// An embedded process that ended with an error: logged by the process itself, reported by the tester.
+/// The failure of an embedded process that ended with an error. The process logs it, the tester
+/// reports it.
 fn ended(who: &str, error: impl std::fmt::Display) -> Failure {
     Failure::target_or_disk(format!("{who} cannot go on: {error}"))
 }

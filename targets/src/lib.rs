@@ -1,5 +1,5 @@
-//! The systems under test. [`under_test`] is what a run sees of one, whoever started it; [`cluster_processes`] is what it
-//! needs of whoever did. [`embedded`] starts its own out of [`processes`].
+//! The systems under test. [`under_test`] is a run's view of any target; [`cluster_processes`] is
+//! its interface to the processes. [`embedded`] starts its own out of [`processes`].
 
 mod attached;
 mod binaries;
@@ -24,7 +24,7 @@ use client::Security;
 use failure::{Exit, Failure};
 use plan::config::{AttachConfig, TargetConfig};
 
-/// The certificates of a target with TLS, read.
+/// Reads the certificates of a target with TLS; None for targets without.
 pub fn security(target: &TargetConfig) -> Result<Option<Security>, Failure> {
     let TargetConfig::Attach(AttachConfig { security: Some(files), .. }) = target else {
         return Ok(None);

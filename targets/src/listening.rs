@@ -1,7 +1,7 @@
-//! Which local process listens on an address: what `lsof -i` would say, read from `/proc`.
+//! Finds the local process that listens on a port, like `lsof -i`, by reading `/proc`.
 //!
-//! In: a port. Out: the process, or a sentence that says why it is not known: nobody listens, or it is another user's
-//! and this one may not look. Other hosts are asked by [`nemesis::RemoteHost`].
+//! In: a port. Out: the process, or the reason why it is not known: nobody listens, or it belongs
+//! to another user and may not be inspected. [`nemesis::RemoteHost`] asks other hosts.
 
 use nemesis::ProcessIdentity;
 use std::{collections::BTreeSet, fs};
@@ -9,7 +9,7 @@ use std::{collections::BTreeSet, fs};
 /// The state `LISTEN` in `/proc/net/tcp`.
 const LISTEN: &str = "0A";
 
-/// The process that listens on a TCP port of this machine.
+/// The process that listens on a TCP port of this machine, or the reason why it is not known.
 pub fn process(port: u16) -> Result<ProcessIdentity, String> {
     let sockets = listening_sockets(port);
     if sockets.is_empty() {
@@ -65,12 +65,12 @@ mod tests {
     #[test]
     fn this_process_is_found_by_the_port_it_listens_on() {
         for address in ["127.0.0.1:0", "[::1]:0"] {
-            // A machine without IPv6 has only the first.
+            // A machine without IPv6 has only the first address.
             let Ok(listener) = TcpListener::bind(address) else { continue };
             let port = listener.local_addr().expect("bound").port();
             assert_eq!(process(port).map(|it| it.pid), Ok(std::process::id()));
         }
-        // A port below those that are given out by themselves, so that no other test has it.
+        // The port is below the automatically assigned ones, so no other test has it.
         assert!(process(1).expect_err("nobody").contains("nobody listens"));
     }
 

@@ -1,8 +1,9 @@
 //! A cluster that `tiup playground` starts, and which ends with it.
 //!
-//! In: the shape, and tiup. Out: PD's address, read from what tiup prints, and the stores as on any cluster that others
-//! started: named by PD, their processes found by the ports they listen on. tiup is asked to end them all (SIGINT, as
-//! Ctrl-C does), whatever is left then is killed, tiup's data is removed, and the logs are kept.
+//! In: the shape, and tiup. Out: PD's address, read from tiup's output, and the stores as on any
+//! cluster that others started: named by PD, their processes found by their ports. At the end tiup
+//! gets SIGINT, like Ctrl-C, and ends them all. Remaining processes are killed, tiup's data is
+//! removed, and the logs are kept.
 
 use super::{
     attached::AttachedCluster,
@@ -26,15 +27,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// tiup may have to download what it starts.
+/// The time for tiup to start the cluster, with downloads.
 const UP_WITHIN: Duration = Duration::from_mins(10);
-/// How long tiup may take to end its processes.
+/// The time for tiup to end its processes.
 const END_WITHIN: Duration = Duration::from_secs(30);
 const GONE_WITHIN: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(300);
 const PD_PATIENCE: Duration = Duration::from_secs(2);
 
-/// A playground.
+/// A running playground.
 #[derive(Debug)]
 pub struct Playground {
     tiup: PathBuf,
@@ -61,7 +62,7 @@ impl Drop for Starting {
 }
 
 impl Playground {
-    /// Starts it, and waits until PD knows all stores and each one's process is found.
+    /// Starts tiup, and waits until PD knows all stores and each one's process is found.
     pub async fn start(
         config: &PlaygroundConfig,
         shape: &ClusterShape,
@@ -89,7 +90,7 @@ impl Playground {
         let tiup = ProcessIdentity::of(child.id())
             .map(|process| Started { leads_group: true, ..Started::new("tiup".into(), process) });
         let mut starting = Starting { child: Some(child) };
-        // tiup ends with us, and what it started does not.
+        // tiup ends with this process, but the processes that it started do not.
         record.note_started(tiup.iter().cloned().collect())?;
         let (endpoint, cluster) = await_up(&mut starting, shape, &output).await?;
         let pd = endpoint.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
@@ -115,7 +116,7 @@ impl Playground {
     }
 }
 
-/// A process that tiup started, as it is noted.
+/// The record of a process that tiup started.
 fn named(process: ProcessIdentity) -> Started {
     Started::new(process.command.clone(), process)
 }
@@ -180,7 +181,8 @@ async fn await_up(
     }
 }
 
-/// PD's address in what tiup printed: `PD client endpoints: [127.0.0.1:2379]`, or `PD Endpoints: …` of newer ones.
+/// PD's address in tiup's output: `PD client endpoints: [127.0.0.1:2379]`, or in newer versions `PD
+/// Endpoints: …`.
 fn endpoint(text: &str) -> Option<String> {
     let line = text.lines().find(|line| {
         let lower = line.to_lowercase();
@@ -189,7 +191,7 @@ fn endpoint(text: &str) -> Option<String> {
     let (_, list) = line.rsplit_once("ndpoints:")?;
     let list = without_colours(list);
     let plain = |c: char| c.is_ascii_alphanumeric() || ".:-".contains(c);
-    // Brackets stand around the address.
+    // The address stands in brackets.
     let candidates = list.split(|c| !plain(c)).map(|it| it.trim_start_matches("http://"));
     candidates
         .filter(|it| {
@@ -200,7 +202,7 @@ fn endpoint(text: &str) -> Option<String> {
         .next()
 }
 
-/// The text without a terminal's sequences, which begin with ESC and here end with `m`.
+/// The text without terminal sequences, which begin with ESC and here end with `m`.
 fn without_colours(text: &str) -> String {
     let mut is_sequence = false;
     let mut shown = |c: &char| {
@@ -211,7 +213,7 @@ fn without_colours(text: &str) -> String {
     text.chars().filter(|c| shown(c)).collect()
 }
 
-/// Asks tiup to end (SIGINT), waits, and makes sure.
+/// Sends SIGINT to tiup, waits, and kills it if needed.
 fn end(child: &mut Child) {
     let Some(process) = ProcessIdentity::of(child.id()) else { return };
     if let Err(error) = process.signal(Signal::SIGINT) {
@@ -271,7 +273,7 @@ impl ClusterProcesses for Playground {
             end(&mut child);
         }
         for process in processes.iter().filter(|it| it.state() != ProcessState::Gone) {
-            // Our tiup started it and is gone: nobody else will end it.
+            // Our tiup started it and is gone: no other process will end it.
             if process.signal(Signal::SIGKILL).is_err() {
                 tracing::error!(%process, "could not be ended");
             }

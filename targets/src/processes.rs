@@ -1,10 +1,11 @@
-//! The operating-system processes of the embedded cluster: started, watched, ended, and reaped.
+//! The operating-system processes of the embedded cluster: started, watched, terminated and reaped.
 //!
-//! In: a command and where its log goes. Out: a [`Process`] that serves. Knows nothing of what the processes
-//! serve. Invariants:
-//! - A process is forked by one thread that lives as long as the [`Spawner`]: the kernel sends the parent-death
-//!   signal when the forking *thread* ends.
-//! - Whatever was started is ended and reaped, at the latest when the [`Process`] is dropped, stopped or not.
+//! In: a command and the path of its log. Out: a [`Process`] that serves. Knows nothing of the
+//! service. Invariants:
+//! - A process is forked by one thread that lives as long as the [`Spawner`]: the kernel sends the
+//!   parent-death signal when the forking *thread* ends.
+//! - Every started process is ended and reaped, at the latest when the [`Process`] is dropped, even
+//!   if paused.
 
 use cluster::process::Ready;
 use nemesis::ProcessIdentity;
@@ -27,22 +28,22 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long a process may take until it serves.
+/// The time in which a process must serve.
 const READY_WITHIN: Duration = Duration::from_secs(30);
-/// How long a program of others may take to end in order before it is killed.
+/// The time for a foreign program to terminate in order before it is killed.
 pub const FOREIGN_END_WITHIN: Duration = Duration::from_secs(10);
-/// How long a program of others may take until it serves.
+/// The time in which a foreign program must serve.
 const FOREIGN_READY_WITHIN: Duration = Duration::from_mins(2);
-/// How often it is asked.
+/// The interval of asking a foreign program if it serves.
 const FOREIGN_POLL_EVERY: Duration = Duration::from_millis(200);
-/// How long a process of ours may take to end in order before it is killed.
+/// The time for one of our processes to terminate in order before it is killed.
 pub const END_WITHIN: Duration = Duration::from_secs(3);
-/// How often a wait looks again.
+/// The interval of looks while waiting.
 const POLL_EVERY: Duration = Duration::from_millis(10);
-/// So much of a log's end is looked at for its last line.
+/// The number of bytes at a log's end that are searched for its last line.
 const LOG_END_BYTES: u64 = 64 << 10;
 
-/// Why a process could not be started.
+/// The reason why a process could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The operating system refused.
@@ -50,29 +51,29 @@ pub enum StartError {
     Refused {
         /// The process's name.
         name: String,
-        /// Why.
+        /// The system's error.
         error: std::io::Error,
     },
-    /// It ended before it served.
+    /// The process ended before it served.
     #[error("{name} ended at its start ({status}): {last_words}; its log is {log}")]
     Ended {
         /// The process's name.
         name: String,
-        /// How it ended.
+        /// The exit status.
         status: ExitStatus,
-        /// The last line of its log.
+        /// The last line of the process's log.
         last_words: String,
-        /// Its log.
+        /// The path of the process's log.
         log: PathBuf,
     },
-    /// It did not serve in time.
+    /// The process did not serve in time.
     #[error("{name} did not serve within {within_s} s; its log is {log}")]
     Late {
         /// The process's name.
         name: String,
-        /// How long it was waited for, seconds.
+        /// The time waited, in seconds.
         within_s: u64,
-        /// Its log.
+        /// The path of the process's log.
         log: PathBuf,
     },
 }
@@ -83,7 +84,7 @@ pub struct Spawner {
     requests: mpsc::Sender<(Command, mpsc::Sender<std::io::Result<Child>>)>,
 }
 
-/// A process that was started, and serves.
+/// A started process that serves.
 #[derive(Debug)]
 pub struct Process {
     child: Child,
@@ -93,13 +94,13 @@ pub struct Process {
 }
 
 impl Spawner {
-    /// Starts the thread. It ends when the spawner is dropped, and its processes with it.
+    /// Starts the forking thread. The thread and its processes end when the spawner is dropped.
     pub fn new() -> std::io::Result<Self> {
         let (requests, inbox) = mpsc::channel::<(Command, mpsc::Sender<std::io::Result<Child>>)>();
         std::thread::Builder::new().name("spawner".into()).spawn(move || {
             for (mut command, reply) in inbox {
                 if let Err(mpsc::SendError(Ok(mut orphan))) = reply.send(command.spawn()) {
-                    // Nobody waits for it any more.
+                    // The requester is gone.
                     let _ = orphan.kill();
                     let _ = orphan.wait();
                 }
@@ -108,7 +109,8 @@ impl Spawner {
         Ok(Self { requests })
     }
 
-    /// Starts this binary with these arguments as a process called `program`, and waits until it says that it serves.
+    /// Starts this binary with these arguments as a process called `program`, and waits until it
+    /// reports that it serves.
     pub fn start(
         &self,
         name: &str,
@@ -121,14 +123,15 @@ impl Spawner {
         let mut command = Command::new(std::env::current_exe().map_err(refused)?);
         command.arg0(OsStr::from_bytes(program.to_bytes()));
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log_file);
-        // A terminal sends Ctrl-C to the whole group: it is for the tester, which ends these in order.
+        // A terminal sends Ctrl-C to the whole group; only the tester must get it, and ends these
+        // in order.
         command.process_group(0);
         let (reply, answer) = mpsc::channel();
         let gone = || refused(std::io::Error::other("the spawner thread is gone"));
         self.requests.send((command, reply)).map_err(|_| gone())?;
         let mut child = answer.recv().map_err(|_| gone())?.map_err(refused)?;
         let ready = wait_until_ready(&mut child);
-        // As long as it is not reaped, nobody else has its PID.
+        // Until the child is reaped, no other process has its PID.
         match ready.zip(ProcessIdentity::of(child.id())) {
             Some((ready, identity)) => Ok(Process { child, identity, ready, reaped: false }),
             None => Err(explain(name, child, log)),
@@ -137,8 +140,8 @@ impl Spawner {
 }
 
 impl Spawner {
-    /// Starts a program that does not say when it serves, and asks `serves` until it does. What it prints goes to
-    /// `log`.
+    /// Starts a program that does not report when it serves, and asks `serves` until it does. Its
+    /// output goes to `log`.
     pub fn start_foreign(
         &self,
         name: &str,
@@ -173,11 +176,12 @@ impl Spawner {
     }
 }
 
-/// Reads the one line that says that a process serves; `None` if it ended or took too long.
+/// Reads the one line that reports readiness; `None` if the process ended or took too long.
 fn wait_until_ready(child: &mut Child) -> Option<Ready> {
     let stdout = child.stdout.take()?;
     let (sender, line) = mpsc::channel();
-    // Reads on after the line, so that the process never blocks on a full pipe; ends with the process.
+    // Reads on after the line, so that the process never blocks on a full pipe; ends with the
+    // process.
     std::thread::spawn(move || {
         for line in BufReader::new(stdout).lines().map_while(Result::ok) {
             let _ = sender.send(line);
@@ -193,7 +197,7 @@ fn wait_until_ready(child: &mut Child) -> Option<Ready> {
 }
 
 fn explain(name: &str, mut child: Child, log: &Path) -> StartError {
-    // Its stdout may close a moment before it can be reaped.
+    // The process's stdout may close a moment before it can be reaped.
     let status = wait_for_end(&mut child, END_WITHIN);
     if let Some(status) = status {
         let last_words = last_line(log).unwrap_or_else(|| "it said nothing".into());
@@ -204,7 +208,7 @@ fn explain(name: &str, mut child: Child, log: &Path) -> StartError {
     StartError::Late { name: name.into(), within_s: READY_WITHIN.as_secs(), log: log.into() }
 }
 
-/// A log to be gone on with. A cluster's directory may hold something else under its name.
+/// Opens a log for appending. A cluster's directory may hold something else under its name.
 fn log_file(log: &Path) -> std::io::Result<File> {
     plain_file::open_with(log, OpenOptions::new().create(true).append(true))
 }
@@ -233,25 +237,26 @@ fn wait_for_end(child: &mut Child, within: Duration) -> Option<ExitStatus> {
 }
 
 impl Process {
-    /// What the process said of itself.
+    /// The process's own report of its readiness.
     pub fn ready(&self) -> &Ready {
         &self.ready
     }
 
-    /// Which process it is.
+    /// The process's identity.
     pub fn identity(&self) -> &ProcessIdentity {
         &self.identity
     }
 
-    /// Kills it at once (SIGKILL). It is not gone before [`Process::kill`] or [`Process::end`] returned.
+    /// Kills the process at once (SIGKILL). It is gone only after [`Process::kill`] or
+    /// [`Process::end`] returned.
     pub fn strike(&mut self) {
         if !self.reaped {
             let _ = self.child.kill();
         }
     }
 
-    /// Kills it at once (SIGKILL) and reaps it: afterwards its PID is free. How it had ended
-    /// before, if it had.
+    /// Kills the process at once (SIGKILL) and reaps it: afterwards its PID is free. Returns its
+    /// status if it had ended before.
     pub fn kill(&mut self) -> Option<ExitStatus> {
         if self.reaped {
             return None;
@@ -262,7 +267,7 @@ impl Process {
         status.ok().filter(|status| status.signal() != Some(Signal::SIGKILL as i32))
     }
 
-    /// Whether it still runs. A process that ended by itself is reaped, and how it ended is told once.
+    /// The exit status if the process ended by itself, which also reaps it. Returned only once.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         if self.reaped {
             return None;
@@ -272,7 +277,8 @@ impl Process {
         status
     }
 
-    /// Asks it to end (SIGCONT, SIGTERM). [`Process::kill`] afterwards makes sure.
+    /// Signals the process to terminate (SIGCONT, SIGTERM). [`Process::kill`] afterwards makes
+    /// sure.
     pub fn ask_to_end(&self) {
         if !self.reaped {
             let pid = Pid::from_raw(self.child.id().cast_signed());
@@ -281,7 +287,7 @@ impl Process {
         }
     }
 
-    /// Waits until it ended, and kills it at a moment. True if it ended in time.
+    /// Waits until the process ended, and kills it at `until`. Returns true if it ended in time.
     pub fn end(&mut self, until: Instant) -> bool {
         if !self.reaped {
             let within = until.saturating_duration_since(Instant::now());

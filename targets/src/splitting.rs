@@ -1,7 +1,7 @@
 //! Splits regions at given keys, as an administrator would through PD.
 //!
-//! In: PD and keys. Out: regions that begin at those keys. Bounded in time; splitting what is split already does
-//! nothing.
+//! In: PD and keys. Out: regions that begin at those keys. Bounded in time; does nothing for
+//! regions that are split already.
 
 use client::pd_http::PdHttp;
 use failure::Failure;
@@ -9,9 +9,9 @@ use histories::Key;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Between two looks at PD.
+/// The time between two looks at PD.
 const POLL: Duration = Duration::from_millis(50);
-/// Before PD is asked again for what it has not done yet.
+/// The time after which PD is asked again for a split that it has not done yet.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Splits regions at these keys, and waits until PD knows the new ones.
@@ -44,7 +44,7 @@ pub async fn split(pd: &PdHttp, keys: &[Key], patience: Duration) -> Result<(), 
                     })
                     .map(|key| (*key).clone())
                     .collect();
-                // PD refuses while it does something else with the region: it is asked again.
+                // PD refuses while it changes the region in another way; it is asked again.
                 if !inside.is_empty()
                     && let Err(error) = pd.split_region(region.id, &inside).await
                 {

@@ -1,7 +1,7 @@
-//! A look at a target before anything is done to it: what a plan for it can count on.
+//! Surveys a target before anything is done to it.
 //!
-//! In: a configuration. Out: the same with what was found. Only a cluster that somebody else started is looked at; all
-//! others will be as they are asked for. Changes nothing.
+//! In: a configuration. Out: the configuration with the facts found. Only a cluster that somebody
+//! else started is surveyed; all others will be as configured. Changes nothing.
 
 use super::attached::AttachedCluster;
 use client::{DirectClient, DirectOptions, Outcome, PdHttp, RawKv, Request, Response};
@@ -13,7 +13,7 @@ use workload::Workload;
 const PD_PATIENCE: Duration = Duration::from_secs(5);
 const SCAN_PATIENCE: Duration = Duration::from_secs(10);
 
-/// The configuration with what was found of its target.
+/// Adds the facts found about the target to a configuration.
 pub fn surveyed(mut config: Config) -> Result<Config, Failure> {
     let TargetConfig::Attach(attach) = &config.target else { return Ok(config) };
     let security = super::security(&config.target)?;
@@ -45,7 +45,7 @@ pub fn surveyed(mut config: Config) -> Result<Config, Failure> {
     Ok(config)
 }
 
-/// Keys that are there already are not ours to overwrite, nor to delete afterwards.
+/// Refuses a prefix with existing keys, which are not ours to overwrite or delete.
 async fn refuse_taken_prefix(
     config: &Config,
     endpoints: &[String],

@@ -1,8 +1,9 @@
-//! The cluster under test, as a run and its nemesis see it: PD's view of it, and the processes behind it.
+//! The cluster under test, as seen by a run and its nemesis: PD's view of it, and its processes.
 //!
-//! In: a started cluster and the range of the workload's keys. Out: waiting until it is whole, splitting it, and (in
-//! `faults`) [`nemesis::Target`]. Everything is bounded in time. It knows nothing of workloads or verdicts; which kind
-//! of cluster it is shows only in who starts and ends its processes ([`ClusterProcesses`]).
+//! In: a started cluster and the range of the workload's keys. Out: waiting until it is whole,
+//! splitting it, and (in `faults`) [`nemesis::Target`]. Everything is bounded in time. It knows
+//! nothing of workloads or verdicts. The kind of the cluster matters only for starting and ending
+//! its processes ([`ClusterProcesses`]).
 
 mod faults;
 
@@ -35,15 +36,15 @@ use std::{
 };
 use tokio::{task::spawn_blocking, time::Instant};
 
-/// How long PD may take to answer.
+/// The deadline of an answer of PD.
 const PD_PATIENCE: Duration = Duration::from_secs(5);
-/// How long PD may take to answer at all when everything is put back.
+/// The time in which PD must answer at all when everything is put back.
 const UNDO_PATIENCE: Duration = Duration::from_mins(1);
-/// Between two looks at PD.
+/// The time between two looks at PD.
 const POLL: Duration = Duration::from_millis(50);
-/// Before PD is asked again for what it has not done yet.
+/// The time after which PD is asked again for something that it has not done yet.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
-/// A new cluster has TiKV's five regions.
+/// The number of regions of a new TiKV cluster.
 const NEW_CLUSTER_REGIONS: usize = 5;
 
 /// A cluster under test.
@@ -54,16 +55,17 @@ pub struct UnderTest {
     pd: PdHttp,
     pd_endpoints: Vec<String>,
     paused: Arc<PausedProcesses>,
-    /// Kept beside the cluster, so that a pause never waits for a store that is being started.
+    /// Kept beside the cluster, so that a pause never waits for the start of a store.
     places: Mutex<BTreeMap<StoreId, StorePlace>>,
     range: (Key, Key),
     splits: Mutex<usize>,
     security: Option<Security>,
-    /// The processes that ended though nobody here killed them, as far as it was seen.
+    /// The processes that ended though nobody here killed them, as far as observed.
     ended: Mutex<Ended>,
-    /// What must be put back on a cluster that somebody else started, and where that is described.
+    /// The changes to undo on a cluster that somebody else started, and the run that describes
+    /// them.
     undo: Option<(RunDirectory, Undo)>,
-    /// What `heal` would have to do. Dropped last, when nothing is paused or runs any more.
+    /// The record for `heal`. Dropped last, when nothing is paused or runs any more.
     record: Arc<OwnRecord>,
 }
 
@@ -71,13 +73,13 @@ pub struct UnderTest {
 #[derive(Debug, Default)]
 struct Ended {
     all: Vec<EndedProcess>,
-    /// How many of them were handed out.
+    /// The number of them already returned.
     told: usize,
 }
 
 impl UnderTest {
     /// Starts the target of a configuration, or finds it. Its processes serve when this returns;
-    /// [`UnderTest::await_whole`] waits for the rest. `range` is where the workload's keys lie.
+    /// [`UnderTest::await_whole`] waits for the rest. `range` holds the workload's keys.
     pub async fn start(
         config: &Config,
         run: &RunDirectory,
@@ -109,7 +111,7 @@ impl UnderTest {
         }
     }
 
-    /// Finds a cluster that runs already, and notes what must be put back on it.
+    /// Finds a running cluster, and notes the changes to undo on it.
     async fn attach(
         attach: &AttachConfig,
         prefix: &str,
@@ -137,7 +139,7 @@ impl UnderTest {
         self.security.as_ref()
     }
 
-    /// What it lets us do.
+    /// The faults and defects that the target supports.
     pub fn offers(&self) -> Offers {
         self.offers
     }
@@ -161,7 +163,7 @@ impl UnderTest {
             .await
     }
 
-    /// The cluster that `start` makes or finds, which may block.
+    /// Builds the target from the cluster that `start` makes or finds, which may block.
     async fn of<C: ClusterProcesses + 'static>(
         offers: Offers,
         record: Arc<OwnRecord>,
@@ -190,12 +192,12 @@ impl UnderTest {
         })
     }
 
-    /// Where PD is reached: `host:port` of its members.
+    /// The addresses of PD's members, `host:port`.
     pub fn pd_endpoints(&self) -> &[String] {
         &self.pd_endpoints
     }
 
-    /// The processes that ended though nobody here killed them; each is told once.
+    /// The processes that ended though nobody here killed them; each is returned once.
     pub fn newly_ended(&self) -> Vec<EndedProcess> {
         self.look_for_ended();
         let mut ended = lock(&self.ended);
@@ -204,7 +206,7 @@ impl UnderTest {
         newly
     }
 
-    /// Those of them that do not run again, since the start.
+    /// The processes that ended by themselves since the start and do not run again.
     pub fn lost(&self) -> Vec<EndedProcess> {
         self.look_for_ended();
         let places = lock(&self.places);
@@ -217,7 +219,7 @@ impl UnderTest {
     }
 
     fn look_for_ended(&self) {
-        // Whoever starts or kills something holds the lock, perhaps for long. There is a next look.
+        // Starting or killing holds the lock, perhaps for long. The next look will do.
         if let Ok(mut cluster) = self.cluster.try_lock() {
             let ended = cluster.ended_by_themselves();
             lock(&self.ended).all.extend(ended);
@@ -249,7 +251,7 @@ impl UnderTest {
     async fn missing(&self) -> Result<Option<String>, PdHttpError> {
         let stores = self.pd.stores().await?;
         if self.undo.is_some() {
-            // The rest of a cluster that others use is not ours to judge, and may be large.
+            // The other regions of a shared cluster are not ours to judge, and may be many.
             let (start, end) = &self.range;
             let regions = self.pd.regions_of_range(start, Some(end)).await?;
             let replicas = self.pd.max_replicas().await?;
@@ -270,7 +272,7 @@ impl UnderTest {
         Ok(())
     }
 
-    /// Ends every process in order, stopped ones too.
+    /// Terminates every process in order, paused ones too.
     pub async fn stop(&self) {
         let (cluster, paused) = (Arc::clone(&self.cluster), Arc::clone(&self.paused));
         let stopped = spawn_blocking(move || {
@@ -309,7 +311,7 @@ impl Processes for UnderTest {
     }
 }
 
-/// What is behind these locks is right after every step, so a panic elsewhere is no reason to stop.
+/// Locks a mutex even after a panic elsewhere, since its content is right after every step.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,8 +1,10 @@
-//! What must be put back on a cluster that somebody else started: its `max-replicas`, and our keys, which are deleted.
+//! Undoes the changes to a cluster that somebody else started: sets its `max-replicas` back and
+//! deletes our keys.
 //!
-//! In: what it was before. Out: an [`Undo`] in the tester's record, on disk before anything is changed, and the
-//! undoing: at the end of a run on every way out, or by `heal` after a tester that was killed. Doing it twice does no
-//! harm. Nothing is done to a cluster with another id. `attached.json` in the run directory describes it for people.
+//! In: the state before. Out: an [`Undo`] in the tester's record, on disk before anything is
+//! changed. It is carried out at the end of a run in every case, or by `heal` after a tester that
+//! was killed. Repeating it does no harm. A cluster with another id is left alone. `attached.json`
+//! in the run directory describes the changes for people.
 
 use client::{DirectClient, DirectOptions, Outcome, PdHttp, RawKv, Request, Response, Security};
 use failure::Failure;
@@ -16,12 +18,12 @@ use workload::Workload;
 const FORMAT: &str = "jepsen-tikv attached";
 const VERSION: u32 = 2;
 const PD_PATIENCE: Duration = Duration::from_secs(5);
-/// How long it may take until all is put back.
+/// The time for undoing everything, and for one step of it.
 const PATIENCE: Duration = Duration::from_mins(1);
 const STEP_PATIENCE: Duration = Duration::from_secs(10);
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
-/// What must be put back.
+/// The changes to undo.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Undo {
@@ -33,7 +35,7 @@ pub struct Undo {
 }
 
 impl Undo {
-    /// What a cluster is like now.
+    /// Notes the state of a cluster before any change.
     pub async fn begin(
         attach: &AttachConfig,
         (pd, pd_endpoints): (&PdHttp, &[String]),
@@ -48,7 +50,7 @@ impl Undo {
         })
     }
 
-    /// Describes it in a run directory, for people. Nothing is ever done because of this file.
+    /// Describes the changes in a run directory, for people. The file is never acted on.
     pub fn describe(&self, run: &RunDirectory, record: &str, done: bool) -> Result<(), Failure> {
         let described = serde_json::json!({
             "format": FORMAT, "version": VERSION, "record": record,
@@ -60,12 +62,13 @@ impl Undo {
         write_whole(&run.attached(), &text)
     }
 
-    /// Where the cluster is, for people.
+    /// The cluster's addresses, for people.
     pub fn place(&self) -> String {
         self.pd_endpoints.join(",")
     }
 
-    /// Puts everything back, if the cluster answers within `patience` and is the same one. What was done, in sentences.
+    /// Undoes all changes, if the cluster answers within `patience` and is the same one. Returns
+    /// the actions, in sentences.
     pub async fn carry_out(&self, patience: Duration) -> Result<Vec<String>, Failure> {
         let security = super::security(&TargetConfig::Attach(self.attach.clone()))?;
         let members = self.members(security.as_ref(), patience).await?;
@@ -78,7 +81,7 @@ impl Undo {
         Ok(done)
     }
 
-    /// The members of PD that belong to the cluster: another one may serve at its addresses by now.
+    /// The PD members that belong to the cluster: another one may serve at its addresses by now.
     async fn members(
         &self,
         security: Option<&Security>,

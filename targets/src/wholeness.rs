@@ -1,10 +1,11 @@
-//! Whether a cluster is whole: every store up, every key in one region, every region with its replicas and a leader.
+//! Checks that a cluster is whole: every store up, every key in one region, every region with its
+//! replicas and a leader.
 //!
-//! In: what PD says of stores and regions. Out: the first thing that is missing, in words. Pure.
+//! In: PD's view of stores and regions. Out: the first missing part, in words. Pure.
 
 use client::pd_http::{Region, Store};
 
-/// What is missing; `None` = the cluster is whole.
+/// The first missing part; `None` = the cluster is whole.
 pub fn missing(
     stores: &[Store],
     regions: &[Region],
@@ -22,7 +23,7 @@ pub fn missing(
     gap(regions).or_else(|| regions.iter().find_map(|region| missing_of(region, replicas)))
 }
 
-/// The same of some regions of a cluster that others use: its stores that are up, and these regions.
+/// The first missing part of the given regions and the stores that are up, on a shared cluster.
 pub fn missing_of_some(
     stores: &[Store],
     regions: &[Region],
@@ -39,7 +40,7 @@ pub fn missing_of_some(
     regions.iter().find_map(|region| missing_of(region, replicas))
 }
 
-/// The first place where regions in order of their keys do not meet.
+/// The first gap or overlap between regions that are ordered by key.
 fn gap(regions: &[Region]) -> Option<String> {
     let mut bound = Some(Vec::new());
     for region in regions {

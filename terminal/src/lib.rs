@@ -1,11 +1,12 @@
 //! Lines for a person: results on stdout, everything else on stderr.
 //!
-//! Everything that is printed goes through here, and no text of others reaches a terminal as it is: keys, values, names and
-//! errors may hold characters that move the cursor, change the order of what is read, cannot be seen, or begin a line of their
-//! own that looks like a verdict. Each is shown as an escape (`\u{1b}`, `\n`).
+//! Everything that is printed goes through here, and foreign text is never printed unchanged. Keys,
+//! values, names and errors may hold dangerous characters. Some move the cursor, change the reading
+//! direction, are invisible, or begin a new line that looks like a verdict. Each is shown as an
+//! escape (`\u{1b}`, `\n`).
 //!
-//! A reader that went away (a closed pipe) is no reason to stop a run, or to panic: such lines are lost, the files of
-//! the run directory are not.
+//! If the reader has gone (a closed pipe), the run goes on without a panic. Such lines are lost,
+//! the files of the run directory are not.
 
 pub mod progress;
 pub mod reading_progress;
@@ -17,41 +18,41 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-/// Nobody wants to know how it goes (`-q`).
+/// True if notes are left out (`-q`).
 static NOTES_ARE_SILENCED: AtomicBool = AtomicBool::new(false);
 
-/// Standard output is for data only (`--json`).
+/// True if standard output is for data only (`--json`).
 static RESULTS_GO_TO_STDERR: AtomicBool = AtomicBool::new(false);
 
-/// Leaves standard output to data from now on: other results are notes.
+/// Reserves standard output for data from now on: other results become notes.
 pub fn results_to_stderr() {
     RESULTS_GO_TO_STDERR.store(true, Ordering::Relaxed);
 }
 
-/// Returns true if only the ending shall be said.
+/// Returns true if only the ending should be printed.
 pub fn is_quiet() -> bool {
     NOTES_ARE_SILENCED.load(Ordering::Relaxed)
 }
 
-/// Somebody wants to know more than the pace (`-v`).
+/// True if more than the pace is printed (`-v`).
 static IS_VERBOSE: AtomicBool = AtomicBool::new(false);
 
-/// Says more from now on.
+/// Prints more from now on.
 pub fn say_more() {
     IS_VERBOSE.store(true, Ordering::Relaxed);
 }
 
-/// Returns true if more is wanted than the pace.
+/// Returns true if more than the pace should be printed.
 pub fn is_verbose() -> bool {
     IS_VERBOSE.load(Ordering::Relaxed)
 }
 
-/// Leaves notes out from now on, or not.
+/// Leaves notes out from now on, or prints them again.
 pub fn silence_notes(silenced: bool) {
     NOTES_ARE_SILENCED.store(silenced, Ordering::Relaxed);
 }
 
-/// A line of the result.
+/// Prints a line of the result.
 pub fn result(line: impl Display) {
     if RESULTS_GO_TO_STDERR.load(Ordering::Relaxed) {
         return note(line);
@@ -59,24 +60,25 @@ pub fn result(line: impl Display) {
     let _ = writeln!(io::stdout().lock(), "{}", Escaped(line));
 }
 
-/// A line of the result in which nothing is left that a terminal obeys, but for its own colours.
+/// Prints a line of the result that is already escaped, and may have our own colours.
 pub fn prepared(line: &str) {
     let _ = writeln!(io::stdout().lock(), "{line}");
 }
 
-/// Several lines in a format whose strings know `\uXXXX`, as JSON and EDN do. Returns false if nobody reads them.
+/// Prints lines in a format whose strings support `\uXXXX`, like JSON and EDN. Returns false if the
+/// reader has gone.
 pub fn data(text: impl Display) -> bool {
     writeln!(io::stdout().lock(), "{}", EscapedData(text)).is_ok()
 }
 
-/// A line about how it goes.
+/// Prints a line about the progress.
 pub fn note(line: impl Display) {
     if !NOTES_ARE_SILENCED.load(Ordering::Relaxed) {
         let _ = writeln!(io::stderr().lock(), "{}", Escaped(line));
     }
 }
 
-/// The line that says why it does not go on, said always.
+/// Prints the failure that ends the program, even if notes are left out.
 pub fn failure(failure: &Failure) {
     let mut err = io::stderr().lock();
     let _ = if failure.has_lines {
@@ -89,17 +91,18 @@ pub fn failure(failure: &Failure) {
     };
 }
 
-/// Says on stderr that a file beside the verdict could not be written.
+/// Prints on stderr that a file beside the verdict could not be written.
 pub fn complain<T>(written: Result<T, Failure>) -> Option<T> {
     written.map_err(|failure| self::failure(&failure)).ok()
 }
 
-/// A text on one line, what must not reach a terminal shown as an escape.
+/// A text on one line, with characters that must not reach a terminal as escapes.
 pub fn escaped(text: impl Display) -> String {
     Escaped(text).to_string()
 }
 
-/// Returns true for characters that a terminal obeys instead of showing them, and for those that nobody sees.
+/// Returns true for characters that a terminal obeys instead of showing them, and for invisible
+/// ones.
 pub fn is_dangerous(character: char) -> bool {
     character.is_control()
         || matches!(character,
@@ -112,7 +115,7 @@ pub fn is_dangerous(character: char) -> bool {
             | '\u{e0000}'..='\u{e007f}')
 }
 
-/// Shows a text on one line.
+/// A text, shown on one line.
 struct Escaped<T>(T);
 
 impl<T: Display> Display for Escaped<T> {
@@ -127,7 +130,7 @@ impl<T: Display> Display for Escaped<T> {
     }
 }
 
-/// Shows data: its lines stay, and it is read as before.
+/// Data, shown with its line breaks, so that it still parses to the same.
 struct EscapedData<T>(T);
 
 impl<T: Display> Display for EscapedData<T> {
@@ -143,7 +146,7 @@ impl<T: Display> Display for EscapedData<T> {
     }
 }
 
-/// Passes a text on, dangerous characters in another form.
+/// Passes a text on with dangerous characters in another form.
 struct Escaping<'a, W, F> {
     out: &'a mut W,
     one: F,
@@ -163,15 +166,15 @@ impl<W: fmt::Write, F: Fn(char, &mut dyn fmt::Write) -> fmt::Result> fmt::Write
     }
 }
 
-/// Where the log goes: stderr, one line an event.
+/// The log's output: stderr, one line per event.
 #[derive(Debug, Clone, Copy)]
 pub struct Log {
-    /// The events are JSON.
+    /// True if the events are JSON.
     pub json: bool,
 }
 
 impl Write for Log {
-    /// An event comes as a whole.
+    /// An event arrives in one piece.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(bytes);
         let line = text.strip_suffix('\n').unwrap_or(&text);

@@ -1,7 +1,8 @@
-//! What a person sees while a run goes: a bar on a terminal, plain lines elsewhere, or nothing where a screen shows all.
+//! The progress of a run: a bar on a terminal, plain lines elsewhere, or nothing while the TUI
+//! shows it.
 //!
-//! In: the phase, counts, the faults in force. Out: stderr. Results go to stdout and are not made here; while a screen has
-//! the terminal all lines are kept, and said when it is over.
+//! In: the phase, counts, the faults in force. Out: stderr. Results go to stdout and are not made
+//! here. While the TUI has the terminal all lines are kept, and printed when it is over.
 
 use crate::escaped;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -11,12 +12,12 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-/// Shows how far a run is.
+/// Shows the progress of a run.
 #[derive(Debug, Clone)]
 pub struct Progress {
     bar: Option<ProgressBar>,
     phase: Arc<Mutex<Phase>>,
-    /// What was said while a screen has the terminal.
+    /// The lines kept while the TUI has the terminal.
     kept: Option<Arc<Mutex<Vec<Said>>>>,
 }
 
@@ -33,11 +34,11 @@ struct Said {
 pub struct Pace {
     /// Operations that completed in a second.
     pub operations_per_s: f64,
-    /// Mean duration of those that succeeded; none if none did.
+    /// Mean duration of successful operations; none if none succeeded.
     pub latency_ms: Option<f64>,
 }
 
-/// What goes on, since when, and how long it takes if that is known.
+/// A phase, its start, and its length if that is known.
 #[derive(Debug)]
 struct Phase {
     name: String,
@@ -60,13 +61,13 @@ impl Progress {
         Self { bar: Some(bar), phase, kept: None }
     }
 
-    /// A screen shows how far the run is: nothing is said until [`Progress::finish`].
+    /// A progress shown by the TUI: nothing is printed until [`Progress::finish`].
     pub fn on_screen() -> Self {
         let phase = Phase { name: String::new(), since: Instant::now(), length: None };
         Self { bar: None, phase: Arc::new(Mutex::new(phase)), kept: Some(Arc::default()) }
     }
 
-    /// What was said so far and is no result: milliseconds since 1970, and a line.
+    /// The kept lines that are no results: milliseconds since 1970, and the line.
     pub fn said(&self) -> Vec<(u64, String)> {
         let Some(kept) = &self.kept else { return Vec::new() };
         let kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -80,7 +81,7 @@ impl Progress {
         }
     }
 
-    /// Keeps a line if a screen has the terminal.
+    /// Keeps a line if the TUI has the terminal. Returns false otherwise.
     fn keep(&self, line: &str, is_result: bool) -> bool {
         let Some(kept) = &self.kept else { return false };
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -90,7 +91,7 @@ impl Progress {
         true
     }
 
-    /// A new phase begins, so long if known.
+    /// Begins a new phase, with its length if known.
     pub fn phase(&self, name: &str, length: Option<Duration>) {
         *self.phase.lock().unwrap_or_else(PoisonError::into_inner) =
             Phase { name: name.to_owned(), since: Instant::now(), length };
@@ -107,20 +108,20 @@ impl Progress {
         }
     }
 
-    /// The phase, since how long, and how long it takes if that is known.
+    /// The phase, the time since its start, and its length if that is known.
     pub fn current(&self) -> (String, Duration, Option<Duration>) {
         let phase = self.phase.lock().unwrap_or_else(PoisonError::into_inner);
         (phase.name.clone(), phase.since.elapsed(), phase.length)
     }
 
-    /// How far the phase is, how fast operations go, and what hurts.
+    /// Shows the position in the phase, the pace of operations, and the faults in force.
     pub fn update(&self, elapsed: Duration, pace: Pace, faults_in_force: &[String]) {
         let Some(bar) = &self.bar else { return };
         bar.set_position(elapsed.as_millis() as u64);
         bar.set_message(self.in_words(pace, faults_in_force));
     }
 
-    /// Says the pace in a line, where there is no bar. `at_ns` is the time since the run's start.
+    /// Prints the pace as a line, if there is no bar. `at_ns` is the time since the run's start.
     pub fn update_line(&self, at_ns: u64, pace: Pace, faults_in_force: &[String]) {
         if self.bar.is_none() && self.kept.is_none() {
             let seconds = at_ns as f64 / 1e9;
@@ -143,7 +144,7 @@ impl Progress {
         parts.join(" · ")
     }
 
-    /// A line that stays.
+    /// Prints a line above the bar.
     pub fn line(&self, line: &str) {
         match &self.bar {
             Some(bar) => bar.println(escaped(line)),
@@ -151,8 +152,8 @@ impl Progress {
         }
     }
 
-    /// A line of the result, which goes to stdout, without tearing the bar. It is left out where
-    /// only the ending is wanted.
+    /// Prints a line of the result on stdout, without tearing the bar. Leaves it out if only the
+    /// ending is wanted.
     pub fn result_line(&self, line: &str) {
         if !crate::is_quiet() {
             self.said_always(line);
@@ -167,14 +168,14 @@ impl Progress {
         }
     }
 
-    /// Where something is served meanwhile: a result, and on a screen something to read at once.
+    /// Prints the address of a service: as a result, and on a TUI at once.
     pub fn address(&self, line: &str) {
         if !self.keep(line, false) {
             self.said_always(line);
         }
     }
 
-    /// Takes the bar away, and says what was kept.
+    /// Removes the bar, and prints the kept lines.
     pub fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
@@ -190,11 +191,11 @@ impl Progress {
     }
 }
 
-/// A bar for what has a length, a sign of life for the rest.
+/// The style: a bar for phases with a length, a spinner for others.
 fn style(has_length: bool) -> ProgressStyle {
     let template =
         if has_length { "{prefix} [{bar:16}] {wide_msg}" } else { "{prefix} {spinner} {wide_msg}" };
-    // The templates are constants of ours: if they were wrong, the plain bar would do.
+    // The templates are our constants: if they were wrong, the plain bar would do.
     ProgressStyle::with_template(template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())
         .progress_chars("=> ")

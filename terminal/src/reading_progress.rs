@@ -1,7 +1,7 @@
-//! How far a history is read and judged, for whoever waits: a bar with a length once it takes a while.
+//! Progress of reading and judging a history: a bar with a length once it takes a while.
 //!
-//! In: the position in the file, looked at ten times a second. Out: stderr, if it is a terminal. Short files, which are
-//! nearly all, draw nothing.
+//! In: the position in the file, polled ten times a second. Out: stderr, if it is a terminal. Short
+//! files, which are nearly all, draw nothing.
 
 use crate::escaped;
 use histories::jsonl::Position;
@@ -16,17 +16,18 @@ use std::{
 };
 
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// Whoever waits less than this needs no bar.
+/// The time before a bar appears.
 const QUIET: Duration = Duration::from_millis(300);
 
-/// Works, and shows meanwhile how far a file is read. The work hands in the file's position once it is open.
+/// Runs `work` and shows the reading position meanwhile. The work provides the position once the
+/// file is open.
 pub fn during<T>(path: &Path, work: impl FnOnce(&OnceLock<Position>) -> T) -> T {
     let position = OnceLock::new();
     let (done, ended) = mpsc::channel::<()>();
     std::thread::scope(|scope| {
         let position = &position;
         scope.spawn(move || show(path, position, &ended));
-        // Dropped on every way out of the work, which ends the showing.
+        // Dropped however the work ends, which ends the display.
         let _done = done;
         work(position)
     })
@@ -59,7 +60,7 @@ fn show(path: &Path, position: &OnceLock<Position>, ended: &mpsc::Receiver<()>) 
 }
 
 fn style() -> ProgressStyle {
-    // The template is a constant of ours: if it were wrong, the plain bar would do.
+    // The template is our constant: if it were wrong, the plain bar would do.
     ProgressStyle::with_template("{msg} [{bar:24}] {bytes} of {total_bytes}, {eta} left")
         .unwrap_or_else(|_| ProgressStyle::default_bar())
         .progress_chars("=> ")

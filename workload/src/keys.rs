@@ -1,4 +1,5 @@
-//! Which key is next: uniform, or zipfian with YCSB's constant, the popular keys spread over the key space.
+//! Chooses keys: uniform, or zipfian with YCSB's constant, the popular keys spread over the key
+//! space.
 
 use histories::Key;
 use plan::config::Distribution;
@@ -14,22 +15,24 @@ const ZIPFIAN_CONSTANT: f64 = 0.99;
 #[derive(Debug)]
 pub struct Chooser {
     keys: Arc<[Key]>,
-    /// `None` = uniform.
+    /// The zipfian distribution; `None` = uniform.
     zipf: Option<Zipf<f64>>,
 }
 
 impl Chooser {
-    /// Draws from these keys.
+    /// A chooser from these keys.
     pub fn new(distribution: Distribution, keys: Arc<[Key]>) -> Self {
         let zipf = match distribution {
             Distribution::Uniform => None,
-            // Refused only for no keys or a negative constant; the configuration has at least one key.
+            // Fails only for no keys or a negative constant; the configuration has at least one
+            // key.
             Distribution::Zipfian => Zipf::new(keys.len() as f64, ZIPFIAN_CONSTANT).ok(),
         };
         Self { keys, zipf }
     }
 
-    /// The next key. The keys' names are hashed already, so the popular ranks are spread over the key space.
+    /// The next key. The keys' names are hashed, so the popular ranks are spread over the key
+    /// space.
     pub fn choose(&self, rng: &mut ChaCha12Rng) -> Key {
         let index = match &self.zipf {
             None => rng.random_range(0..self.keys.len()),

@@ -1,7 +1,8 @@
-//! What clients ask: workloads as seeded generators of operations.
+//! Workloads: seeded generators of the clients' operations.
 //!
-//! In: the workload's configuration, a seed, and what a client read. Out: [`Operation`]s. Every written value is
-//! unique (client id and sequence number), which is what makes checking fast. Knows nothing of clients or time.
+//! In: the workload's configuration, a seed, and the answers that a client read. Out:
+//! [`Operation`]s. Every written value is unique (client id and sequence number), which makes
+//! checking fast. Knows nothing of clients or time.
 
 mod keys;
 mod register;
@@ -32,11 +33,11 @@ pub struct Workload {
 pub struct Generator {
     kind: Kind,
     values: Values,
-    /// For draws that are not about operations.
+    /// Random numbers that do not concern operations.
     random: ChaCha12Rng,
 }
 
-/// The keys are hashed, so these many show how all of them lie.
+/// The size of the sample of keys: they are hashed, so a sample shows the distribution of all.
 const KEYS_SEEN: u64 = 10_000;
 
 #[derive(Debug)]
@@ -45,7 +46,7 @@ enum Kind {
     Register(Register),
 }
 
-/// Makes values that nobody else writes.
+/// Makes values that no other client writes.
 #[derive(Debug)]
 struct Values {
     client: ClientId,
@@ -54,7 +55,7 @@ struct Values {
 }
 
 impl Workload {
-    /// The workload that is configured; the same seed gives the same operations.
+    /// The configured workload; the same seed gives the same operations.
     pub fn new(config: &WorkloadConfig, seed: u64) -> Self {
         let key = match config.name {
             WorkloadName::YcsbA => ycsb::key,
@@ -70,7 +71,8 @@ impl Workload {
         &self.keys
     }
 
-    /// Whether every key is loaded before the faults begin. Otherwise they begin absent.
+    /// Returns true if every key is loaded before the faults begin. Otherwise the keys begin
+    /// absent.
     pub fn loads(&self) -> bool {
         self.config.name == WorkloadName::YcsbA
     }
@@ -82,7 +84,7 @@ impl Workload {
         CountedRange { start: text(start), end: text(end), one_more: text(self.extra_key()) }
     }
 
-    /// The range `[start, end)` in which all of the workload's keys lie.
+    /// The range `[start, end)` of all of the workload's keys.
     pub fn range(&self) -> (Key, Key) {
         let prefix: &[u8] = match self.config.name {
             WorkloadName::YcsbA => ycsb::PREFIX,
@@ -96,7 +98,8 @@ impl Workload {
         (start, end)
     }
 
-    /// The range `[start, end)` of everything that begins with a prefix. The prefix is not empty, and plain ASCII.
+    /// The range `[start, end)` of all keys with a prefix. The prefix is not empty, and plain
+    /// ASCII.
     pub fn prefix_range(prefix: &str) -> (Key, Key) {
         let start = prefix.as_bytes().to_vec();
         let mut end = start.clone();
@@ -106,14 +109,14 @@ impl Workload {
         (start, end)
     }
 
-    /// A key of the workload's range that no operation of it uses: the one more put after the faults.
+    /// A key of the workload's range that no operation of it uses: the extra key after the faults.
     pub fn extra_key(&self) -> Key {
         let mut key = self.range().0;
         key.extend_from_slice(ONE_MORE);
         key
     }
 
-    /// The keys that split the workload's range into so many parts with about as many keys each.
+    /// The keys that split the workload's range into `regions` parts with about as many keys each.
     pub fn split_keys(&self, regions: u32) -> Vec<Key> {
         split_evenly(self.keys.to_vec(), regions)
     }
@@ -137,7 +140,8 @@ impl Workload {
     }
 }
 
-/// The keys that split go-ycsb's table into so many parts with about as many keys each, however many it has.
+/// The keys that split go-ycsb's table into `regions` parts with about as many keys each, for any
+/// number of keys.
 pub fn split_keys_of_table(regions: u32) -> Vec<Key> {
     split_evenly((0..KEYS_SEEN).map(ycsb::key).collect(), regions)
 }
@@ -168,7 +172,7 @@ impl Generator {
         Operation::Get { key: chooser }
     }
 
-    /// A number between these two, both included: how long a client is idle.
+    /// A number between `least` and `most`, both included: the idle time of a client.
     pub fn between(&mut self, least: u64, most: u64) -> u64 {
         self.random.random_range(least..=most)
     }
@@ -179,7 +183,7 @@ impl Generator {
         Operation::Put { key, value: self.values.fresh(), ttl_s: None }
     }
 
-    /// Hears what a client was answered, so that a CAS can expect what is there.
+    /// Takes a client's answer, so that a CAS can expect the present value.
     pub fn observe(&mut self, operation: &Operation, answer: &Answer) {
         if let Kind::Register(workload) = &mut self.kind {
             workload.observe(operation, answer);
@@ -188,8 +192,8 @@ impl Generator {
 }
 
 impl Values {
-    /// From now on values are this client's. A client's numbers never start again: a worker serves one client
-    /// after another, and no client comes back.
+    /// Makes values for this client from now on. A client's numbers never start again: a worker
+    /// serves one client after another, and no client comes back.
     fn serve(&mut self, client: ClientId) {
         if self.client != client {
             self.client = client;
@@ -197,7 +201,7 @@ impl Values {
         }
     }
 
-    /// A value that nobody else writes: `<client>-<sequence>`, padded with dots.
+    /// A value that no other client writes: `<client>-<sequence>`, padded with dots.
     fn fresh(&mut self) -> Value {
         let mut value = format!("{}-{}", self.client, self.sequence).into_bytes();
         self.sequence += 1;

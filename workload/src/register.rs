@@ -1,4 +1,5 @@
-//! Few keys and every kind of operation: get, put, CAS, delete, a scan over all of them, and batches of some of them.
+//! Few keys and every kind of operation: get, put, CAS, delete, a scan over all of them, and
+//! batches of some of them.
 
 use super::{Values, keys::Chooser};
 use histories::{Answer, Key, Operation, Value};
@@ -7,10 +8,10 @@ use rand::RngExt;
 use rand_chacha::ChaCha12Rng;
 use std::collections::BTreeMap;
 
-/// What every key begins with.
+/// The prefix of every key.
 pub const PREFIX: &[u8] = b"register:";
 
-/// How often each operation is drawn by default, of the sum of all.
+/// The default weight of each operation.
 const WEIGHTS: [(Kind, u32); 8] = [
     (Kind::Get, 8),
     (Kind::Put, 5),
@@ -21,17 +22,17 @@ const WEIGHTS: [(Kind, u32); 8] = [
     (Kind::BatchPut, 1),
     (Kind::BatchDelete, 1),
 ];
-/// So many keys has a batch at most: enough to touch several regions, few enough to be read.
+/// The largest number of keys in a batch: enough to touch several regions, few enough to read.
 const BATCH_KEYS_MAX: usize = 4;
 
-/// Every kind of operation, by weights.
+/// Draws every kind of operation, by weights.
 #[derive(Debug)]
 pub struct Register {
     rng: ChaCha12Rng,
     chooser: Chooser,
     range: (Key, Key),
     weights: Vec<(Kind, u32)>,
-    /// What the worker last saw of each key: what a CAS expects.
+    /// The worker's last seen value of each key, which a CAS expects.
     last_seen: BTreeMap<Key, Option<Value>>,
 }
 
@@ -79,7 +80,8 @@ impl Register {
         }
     }
 
-    /// Different keys, the first one given: what a key's second value in one batch would mean, nobody says.
+    /// Different keys, the first one given. The effect of two values of one key in a batch is
+    /// undefined.
     fn some_keys(&mut self, first: Key) -> Vec<Key> {
         let mut keys = vec![first];
         for _ in 0..self.rng.random_range(1..BATCH_KEYS_MAX) {

@@ -1,14 +1,14 @@
-//! go-ycsb's workload A: half reads, half updates, on keys named as go-ycsb names them.
+//! go-ycsb's workload A: half reads, half updates, with go-ycsb's key names.
 
 use super::{Values, keys::Chooser};
 use histories::{Key, Operation};
 use rand::RngExt;
 use rand_chacha::ChaCha12Rng;
 
-/// What every key begins with: go-ycsb's table and its key prefix.
+/// The prefix of every key: go-ycsb's table and its key prefix.
 pub const PREFIX: &[u8] = b"usertable:user";
 
-/// Half reads, half updates.
+/// Draws half reads, half updates.
 #[derive(Debug)]
 pub struct YcsbA {
     rng: ChaCha12Rng,
@@ -34,7 +34,8 @@ impl YcsbA {
     }
 }
 
-/// The name of a numbered key: YCSB hashes the number (64-bit FNV-1a), so that neighbours are far apart.
+/// The name of a numbered key: YCSB hashes the number (64-bit FNV-1a), so that neighbours are far
+/// apart.
 pub fn key(number: u64) -> Key {
     const OFFSET_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
     const PRIME: u64 = 0x0100_0000_01b3;
@@ -42,7 +43,7 @@ pub fn key(number: u64) -> Key {
         .to_be_bytes()
         .iter()
         .fold(OFFSET_BASIS, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(PRIME));
-    // A signed number without its sign, as in YCSB.
+    // The absolute value of a signed number, as in YCSB.
     let mut key = PREFIX.to_vec();
     key.extend_from_slice(hash.cast_signed().unsigned_abs().to_string().as_bytes());
     key

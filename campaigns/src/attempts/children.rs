@@ -1,8 +1,9 @@
-//! Commands of this program as processes of their own.
+//! Runs commands of this program as child processes.
 //!
-//! In: arguments as a user would type them, and where the output goes. Out: how the process ended, unless somebody asked
-//! us to end meanwhile. It is in a process group of its own, so that an interrupt reaches it through us and once; the
-//! kernel ends it with us, and with it what it started. A shell's settings do not reach it.
+//! In: arguments as a user would type them, and the file for the output. Out: how the process
+//! ended, unless this program was interrupted meanwhile. A child has a process group of its own, so
+//! an interrupt reaches it once, through us. When we die, the kernel ends the child and everything
+//! it started. A shell's settings do not reach it.
 
 use failure::Failure;
 use nix::{
@@ -18,24 +19,24 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The names of the environment variables that stand for flags begin so.
+/// The prefix of the environment variables that stand for flags.
 pub const SETTINGS_PREFIX: &str = "JEPSEN_TIKV_";
-/// Belongs to the processes of the embedded cluster: a filter of their logs.
+/// The log filter of the embedded cluster's processes.
 const LOG: &str = "JEPSEN_TIKV_LOG";
 
-/// Between two looks at a run.
+/// The interval at which a run is checked for its end.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// Who was asked to end and does not is killed after so long.
+/// The time after which a child that was asked to end is killed.
 const END_WITHIN: Duration = Duration::from_mins(1);
 
-/// How a process ended.
+/// The end of a process.
 #[derive(Debug, Clone, Copy)]
 pub struct Ended {
-    /// Its exit code; none = by a signal.
+    /// The exit code; `None` = ended by a signal.
     pub code: Option<i32>,
-    /// How long it took.
+    /// The duration of the process.
     pub took: Duration,
-    /// It was asked to end because it took too long.
+    /// True if it was asked to end because it took too long.
     pub took_too_long: bool,
 }
 
@@ -53,13 +54,14 @@ impl Children {
         Ok(Self { program, interrupt })
     }
 
-    /// Whether somebody asked us to end.
+    /// Returns true if this program was asked to end.
     pub fn are_interrupted(&self) -> bool {
         self.interrupt.urgency() != Urgency::None
     }
 
-    /// Runs one, at most so long; then it is asked to end, and what it judged counts. None if somebody asked us to end
-    /// meanwhile, or before: then it may not have begun.
+    /// Runs a command for `time_max` at most; then it is asked to end, and its verdict so far
+    /// counts. `None` if this program was interrupted before or meanwhile: then the command may not
+    /// have begun.
     pub fn run(
         &self,
         arguments: &[String],
@@ -79,7 +81,7 @@ impl Children {
     }
 
     fn start(&self, arguments: &[String], output: &Path) -> std::io::Result<Child> {
-        // A new file, not one that a link of that name leads to.
+        // The file is created anew, never written through a link of that name.
         let _ = std::fs::remove_file(output);
         let said = File::create_new(output)?;
         without_settings(&mut Command::new(&self.program))
@@ -94,7 +96,7 @@ impl Children {
             .spawn()
     }
 
-    /// Waits for a run; none if somebody interrupted it.
+    /// Waits for a run; `None` if an interrupt ended it.
     fn await_end(&self, mut child: Child, time_max: Duration) -> Result<Option<Ended>, Failure> {
         let begun = Instant::now();
         let (mut told, mut killed) = (Urgency::None, false);
@@ -121,27 +123,27 @@ impl Children {
     }
 }
 
-/// It is our child and not yet reaped, so the number is still its own.
+/// Sends a signal. The process is our unreaped child, so no other process has its number.
 fn signal(child: &Child, signal: Signal) {
     let _ = kill(Pid::from_raw(child.id() as i32), signal);
 }
 
-/// The last line that a run said, in the file with what it said.
+/// Returns the last line of a run's output file.
 pub fn last_words(output: &Path) -> String {
     last_line(&said(output)).to_owned()
 }
 
-/// All that a run said.
+/// Returns a run's whole output.
 pub fn said(output: &Path) -> String {
     String::from_utf8_lossy(&std::fs::read(output).unwrap_or_default()).into_owned()
 }
 
-/// The last line that says anything.
+/// Returns the last line that is not empty.
 pub fn last_line(said: &str) -> &str {
     said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default()
 }
 
-/// A process that is started without this one's settings.
+/// Removes this process' settings from the environment of a command.
 pub fn without_settings(command: &mut std::process::Command) -> &mut std::process::Command {
     let ours = std::env::vars_os().map(|(name, _)| name);
     let ours = ours.filter(|name| name.to_str().is_some_and(|it| it.starts_with(SETTINGS_PREFIX)));

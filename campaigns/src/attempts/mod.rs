@@ -1,9 +1,9 @@
-//! Plans carried out again and again: what `fuzz`, `replay --times` and `shrink` have in common.
+//! Executes plans repeatedly: the common part of `fuzz`, `replay --times` and `shrink`.
 //!
-//! In: a plan in a run directory. Out: an [`Attempt`]: what was judged of it, or why there is no judgement. A plan for a
-//! simulated cluster is carried out in this process; every other one in a process of its own (`children`), so that a
-//! run that hangs or crashes is one bad attempt and not the end. Which plans, and what follows from the attempts, is
-//! the callers' to say.
+//! In: a plan in a run directory. Out: an [`Attempt`]: its judgement, or the reason why there is
+//! none. A plan for a simulated cluster is executed in this process. Every other plan gets a
+//! process of its own (`children`), so that a run that hangs or crashes is one bad attempt and not
+//! the end. The callers choose the plans and draw the conclusions.
 
 pub mod children;
 
@@ -20,10 +20,11 @@ use run_directory::{RunDirectory, write_whole};
 use std::{path::Path, time::Duration};
 use targets::heal;
 
-/// What a run takes beside its plan's time: start, load, healing, counting, judging; on a busy machine.
+/// The time that a run may take beyond its plan's: start, load, healing, counting, judging; on a
+/// busy machine.
 const BESIDE_PLAN_MAX: Duration = Duration::from_mins(5);
 
-/// Carries plans out.
+/// Executes plans.
 #[derive(Debug)]
 pub struct Attempts {
     children: Children,
@@ -31,31 +32,33 @@ pub struct Attempts {
     _listener: Listener,
 }
 
-/// What came of a plan.
+/// The result of executing a plan.
 #[derive(Debug)]
 pub struct Attempt {
-    /// Where it is.
+    /// The run directory.
     pub run: RunDirectory,
-    /// What is judged of it; otherwise why it could not be carried out, in a sentence.
+    /// The judgement, or a sentence that says why the plan could not be executed.
     pub judged: Result<Judgement, String>,
-    /// What could not be healed, in sentences.
+    /// Sentences about faults that could not be healed.
     pub troubles: Vec<String>,
 }
 
 impl Attempts {
-    /// From now on an interrupt ends the attempt that is being made, and no other one begins.
+    /// Prepares for attempts. From now on an interrupt ends the current attempt, and no other
+    /// begins.
     pub fn new() -> Result<Self, Failure> {
         let listener = Listener::start()?;
         let interrupt = listener.interrupt();
         Ok(Self { children: Children::new(interrupt.clone())?, interrupt, _listener: listener })
     }
 
-    /// Whether somebody asked for an end.
+    /// Returns true if an interrupt asked for the end.
     pub fn are_interrupted(&self) -> bool {
         self.interrupt.urgency() != Urgency::None
     }
 
-    /// Carries a plan out in a new run directory. After an interrupt it is what there was by then.
+    /// Executes a plan in a new run directory. After an interrupt, the attempt covers the run until
+    /// then.
     pub fn make(&self, plan: &Plan, runs_dir: &Path) -> Result<Attempt, Failure> {
         let run = RunDirectory::create(runs_dir, &plan.config.name)?;
         write_whole(&run.plan(), &plan.to_json()?)?;
@@ -93,17 +96,17 @@ impl Attempts {
 }
 
 impl Attempt {
-    /// The verdict; unknown of what could not be carried out.
+    /// Returns the verdict; unknown if the plan could not be executed.
     pub fn validity(&self) -> Validity {
         self.judged.as_ref().map_or(Validity::Unknown, |judgement| judgement.validity)
     }
 
-    /// What it shows.
+    /// Returns the anomalies that the attempt shows.
     pub fn anomalies(&self) -> Anomalies {
         self.judged.as_ref().map(Anomalies::of).unwrap_or_default()
     }
 
-    /// In a few words: what it shows, or why it is not valid.
+    /// Returns a few words: the anomalies, or the reason why it is not valid.
     pub fn in_words(&self) -> String {
         match &self.judged {
             Err(reason) => format!("could not be carried out: {reason}"),
@@ -118,7 +121,7 @@ impl Attempt {
         }
     }
 
-    /// Takes its directory away; if it stays, it harms nobody.
+    /// Removes the run directory. A failure to remove it is harmless and only logged.
     pub fn discard(self) {
         if let Err(error) = std::fs::remove_dir_all(self.run.path()) {
             tracing::warn!(%error, "a run that nobody needs stays at {}", self.run.path().display());

@@ -1,7 +1,8 @@
-//! Plans by chance: which clusters, workloads and faults a fuzzer tries.
+//! Draws random plans: the clusters, workloads and faults that a fuzzer tries.
 //!
-//! In: a seed and a space. Out: a checked plan. Pure. Swarm style: each plan enables a random part of the faults and of the
-//! operations, for a plan that enables everything drowns rare combinations in common ones.
+//! In: a seed and a space. Out: a checked plan. Pure. Swarm testing: each plan enables a random
+//! part of the faults and of the operations, because a plan that enables everything drowns rare
+//! combinations in common ones.
 
 use super::space::{Profile, Range, Space};
 use cluster::read_mode::ReadMode;
@@ -23,10 +24,10 @@ use proptest::{
     test_runner::{Config as RunnerConfig, RngAlgorithm, TestRng, TestRunner},
 };
 
-/// What a seed means: seeds of another generator are other plans.
+/// The generator's version: another generator draws other plans from the same seeds.
 pub const GENERATOR: u32 = 5;
 
-/// The plan that a seed gives in a space.
+/// Returns the plan of a seed in a space.
 pub fn plan(seed: u64, space: &Space) -> Result<Plan, Failure> {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
@@ -44,13 +45,13 @@ fn between((least, most): Range) -> impl Strategy<Value = u64> + use<> {
     least..=most
 }
 
-/// Small numbers as likely as large ones: every doubling has the same share. In whole numbers, which are the same on every
-/// machine.
+/// Draws small numbers as often as large ones: every doubling has the same share. Computed in whole
+/// numbers, which are the same on every machine.
 fn by_size((least, most): Range) -> impl Strategy<Value = u64> + use<> {
     let (mut sizes, mut low) = (Vec::new(), least);
     while low <= most {
         let mut high = (2 * low + 1).min(most);
-        // Too little is left for a size of its own.
+        // The rest is too small for a size of its own.
         if most - high < high - low {
             high = most;
         }
@@ -60,11 +61,11 @@ fn by_size((least, most): Range) -> impl Strategy<Value = u64> + use<> {
     select(sizes).prop_flat_map(between)
 }
 
-/// The shapes of clusters: replicas, stores, regions, how reads are made sure of.
+/// Draws the shape of a cluster: replicas, stores, regions, read mode.
 fn shapes(space: &Space, shape: ClusterShape) -> impl Strategy<Value = ClusterShape> + use<> {
     let Profile { stores, regions, .. } = space.profile;
     let odd = space.profile.odd_replicas();
-    // Three mostly, as everybody has.
+    // Mostly three replicas, the usual number.
     let replicas = if odd.contains(&3) && odd.len() > 1 {
         prop_oneof![4 => Just(3_u32), 1 => select(odd)].boxed()
     } else {
@@ -86,7 +87,8 @@ fn shapes(space: &Space, shape: ClusterShape) -> impl Strategy<Value = ClusterSh
     )
 }
 
-/// Which operations, and how often: each is left out now and then, but something is read and something written.
+/// Draws the operations and their weights. Each is left out now and then, but at least one reads
+/// and one writes.
 fn operations(allowed: &[OperationName]) -> impl Strategy<Value = Operations> + use<> {
     let allowed = allowed.to_vec();
     let weight = || prop_oneof![2 => 1_u32..=8, 1 => Just(0_u32)];
@@ -108,7 +110,7 @@ fn operations(allowed: &[OperationName]) -> impl Strategy<Value = Operations> + 
     })
 }
 
-/// What clients do.
+/// Draws the clients' workload.
 fn workloads(space: &Space) -> impl Strategy<Value = WorkloadConfig> + use<> {
     let Profile { keys, value_bytes, clients, idle_clients, rate, .. } = space.profile;
     let names = match space.profile.workloads.as_slice() {
@@ -118,10 +120,10 @@ fn workloads(space: &Space) -> impl Strategy<Value = WorkloadConfig> + use<> {
     let operations = operations(&space.profile.operations);
     let distributions = prop_oneof![Just(Distribution::Uniform), Just(Distribution::Zipfian)];
     let libraries = prop_oneof![Just(ClientName::TikvClient), Just(ClientName::Direct)];
-    // In virtual time there are no sockets, which tikv-client brings.
+    // Virtual time has no sockets, and tikv-client brings its own.
     let is_simulated = space.target == TargetConfig::Simulated;
     let prefix = space.prefix.clone();
-    // On few keys operations meet; on many, what a key has lost is not written anew before anybody looks.
+    // On few keys operations meet. On many, a lost write is not overwritten before it is read.
     let numbers = (
         by_size(keys),
         between(value_bytes),
@@ -151,7 +153,7 @@ fn workloads(space: &Space) -> impl Strategy<Value = WorkloadConfig> + use<> {
     )
 }
 
-/// Which faults, how often, how long.
+/// Draws the faults, their intervals and their lengths.
 fn faults(space: &Space) -> impl Strategy<Value = NemesisConfig> + use<> {
     let allowed = &space.profile.faults;
     let may_occur = |name: &&str| {
@@ -160,13 +162,13 @@ fn faults(space: &Space) -> impl Strategy<Value = NemesisConfig> + use<> {
     };
     let kinds: Vec<FaultKind> =
         FaultKind::ALL.into_iter().filter(|kind| may_occur(&kind.name())).collect();
-    // Many copies of what is drawn more often.
+    // A fault that is drawn more often is in the deck more often.
     let deck: Vec<FaultKind> =
         kinds.iter().flat_map(|kind| std::iter::repeat_n(*kind, weight(*kind))).collect();
     let some = if deck.is_empty() {
         Just(Vec::new()).boxed()
     } else {
-        // One alone comes again and again in a run, which is how it reaches far.
+        // A single fault is repeated through the run, and so reaches deep states.
         let one = vec(select(deck.clone()), 1);
         prop_oneof![1 => one, 1 => vec(select(deck), 2..=3)].boxed()
     };
@@ -175,7 +177,7 @@ fn faults(space: &Space) -> impl Strategy<Value = NemesisConfig> + use<> {
         kinds.dedup();
         kinds.into_iter().map(|kind| kind.name().to_owned()).collect::<Vec<_>>()
     });
-    // All of them at once, overlapping, is a plan too.
+    // All faults at once, overlapping, is a plan too.
     let mix = Just(vec!["mix".to_owned()]);
     let enabled =
         if may_occur(&"mix") { prop_oneof![7 => some, 1 => mix].boxed() } else { some.boxed() };
@@ -190,8 +192,9 @@ fn faults(space: &Space) -> impl Strategy<Value = NemesisConfig> + use<> {
     )
 }
 
-/// How often a fault is drawn, beside the others. Those that are several steps in a certain order reach states that
-/// single steps reach only by luck, so they weigh most; those that real clusters can suffer too more than the rest.
+/// Returns the weight of a fault in the drawing. Faults made of several steps in a certain order
+/// weigh most: they reach states that single steps reach only by luck. Faults that real clusters
+/// can suffer weigh more than the rest.
 fn weight(kind: FaultKind) -> usize {
     match kind {
         kind if kind.is_choreography() => 8,
@@ -206,7 +209,7 @@ fn configurations(seed: u64, space: &Space) -> impl Strategy<Value = Config> + u
     let parts =
         (shapes(space, shape), workloads(space), faults(space), between(space.profile.time_ms));
     parts.prop_map(move |(mut cluster, workload, mut nemesis, time_ms)| {
-        // Two more replicas must find a store each, and one that moves another.
+        // Two more replicas need a store each, and a replica that moves needs one.
         let more = |name: &String| match name.as_str() {
             "replicas" | "mix" => 2,
             "move-replica" | "partition-ring" => 1,
@@ -227,7 +230,7 @@ fn configurations(seed: u64, space: &Space) -> impl Strategy<Value = Config> + u
     })
 }
 
-/// Those faults that a cluster of this size can suffer in one run.
+/// Returns the faults that a cluster of this size can suffer in one run.
 fn those_that_fit(names: &[String], target: &TargetConfig, cluster: &ClusterShape) -> Vec<String> {
     let mut fitting: Vec<String> = Vec::new();
     for name in names {

@@ -1,8 +1,9 @@
-//! `fuzz`: plans by chance, one after the other, until one fails or the time is over.
+//! `fuzz`: executes random plans, one after the other, until one fails or the time is over.
 //!
-//! In: a seed, how many runs or how long, and a space to draw from. Out: a line for each run; the seeds that failed in a
-//! regressions file, which the next fuzzing tries first; the first failing run in full. Unknown is no failure: it is
-//! counted, and said. In virtual time or on real processes, a plan is a plan.
+//! In: a seed, limits of runs and time, and a space to draw from. Out: a line for each run; the
+//! seeds that failed, in a regressions file, which the next fuzzing tries first; the first failing
+//! run in full. An unknown run is not a failure: it is counted and reported. Plans are the same in
+//! virtual time and on real processes.
 
 mod generate;
 mod regressions;
@@ -18,7 +19,7 @@ use plan::{Plan, config::TargetConfig};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use regressions::Regressions;
-use report::{Around, Told, conclude};
+use report::{Output, RunContext, conclude};
 use run::interrupt;
 use run_directory::shown;
 use std::{
@@ -27,42 +28,42 @@ use std::{
 };
 use targets::heal;
 
-/// So many runs in a row that cannot be carried out are no accident.
+/// The number of plans in a row that cannot be executed before fuzzing gives up.
 const NOT_CARRIED_OUT_MAX: u64 = 10;
 
-/// What a fuzzing is asked.
+/// The options of a fuzzing.
 #[derive(Debug, Clone)]
 pub struct Fuzzing {
     /// The seed of the plans' seeds.
     pub seed: u64,
-    /// How many runs at most.
+    /// The most runs.
     pub runs_max: u64,
-    /// How long at most.
+    /// The longest time.
     pub time_max: Option<Duration>,
-    /// Whether to go on after a failure.
+    /// True to continue after a failure.
     pub keep_going: bool,
-    /// Whether runs that did not fail keep their directories.
+    /// True if runs that did not fail keep their directories.
     pub keep_runs: bool,
-    /// From where plans are drawn.
+    /// The space that plans are drawn from.
     pub space: Space,
-    /// Where run directories go.
+    /// The folder for run directories.
     pub runs_dir: PathBuf,
 }
 
-/// What became of the runs.
+/// The results of the runs.
 #[derive(Debug, Default)]
 struct Tally {
     valid: u64,
     unknown: u64,
     failed: Vec<u64>,
-    /// Some of them gave a wrong answer; the others did not recover.
+    /// True if a failed run gave a wrong answer; false if all of them only did not recover.
     wrong: bool,
-    /// How long the clusters were at work, by their own clocks.
+    /// The clusters' working time, by their own clocks.
     worked: Duration,
     not_carried_out_in_a_row: u64,
 }
 
-/// Fuzzes.
+/// Runs the fuzzing.
 pub fn command(fuzzing: &Fuzzing) -> Result<Exit, Failure> {
     let mut regressions = Regressions::open(&fuzzing.runs_dir)?;
     let earlier = regressions.seeds(&fuzzing.space);
@@ -90,7 +91,7 @@ pub fn command(fuzzing: &Fuzzing) -> Result<Exit, Failure> {
         let attempt = attempts.make(&plan, &fuzzing.runs_dir)?;
         let validity = attempt.validity();
         if attempts.are_interrupted() && validity != Validity::Invalid {
-            // It ended early, so what it says is about less than its plan.
+            // The run was interrupted, so its judgement covers only a part of its plan.
             fuzzing.let_go(attempt);
             break;
         }
@@ -122,7 +123,7 @@ pub fn command(fuzzing: &Fuzzing) -> Result<Exit, Failure> {
 }
 
 impl Fuzzing {
-    /// What nobody will look at again need not stay.
+    /// Removes an attempt that is of no further use.
     fn let_go(&self, attempt: Attempt) {
         if !self.keep_runs {
             attempt.discard();
@@ -164,16 +165,23 @@ impl Tally {
     }
 }
 
-/// A run that failed: its report, and what to do with it.
+/// Prints the report of a failed run, and the next steps with it.
 fn tell_in_full(plan: &Plan, attempt: &Attempt) -> Result<(), Failure> {
     let run = &attempt.run;
     if plan.config.target == TargetConfig::Simulated {
         let repeat = plan.repeated_by(&run.plan())?;
-        conclude(run, &attempt.troubles, &repeat, &Judging::default(), Told::default())?;
+        conclude(
+            run,
+            judge::of_run(run, &Judging::default()),
+            &attempt.troubles,
+            &repeat,
+            Output::default(),
+        )?;
     } else if let Ok(judgement) = &attempt.judged {
         let repeat = format!("jepsen-tikv replay {} --times 10", plan.named_again(run.path()));
-        let around = Around { run: Some(shown(run)), repeat: Some(repeat), ..Around::default() };
-        report::print(judgement, &around, Told::default());
+        let around =
+            RunContext { run: Some(shown(run)), repeat: Some(repeat), ..RunContext::default() };
+        report::print(judgement, &around, Output::default());
     }
     terminal::result(format_args!("shrink   jepsen-tikv shrink {}", plan.named_again(run.path())));
     Ok(())

@@ -1,10 +1,11 @@
-//! Seeds that failed once, to be tried first next time.
+//! The seeds that failed once, which the next fuzzing tries first.
 //!
 //! The file `fuzz-regressions.jsonl` in the runs directory, format version 2: a header line
 //! `{"format":"jepsen-tikv fuzz regressions","version":2}`, then a line for each failure:
-//! `{"seed":…,"generator":…,"space":{…}}`: the plan's seed, which generator makes a plan of it, and the space that it was
-//! drawn from. A line is appended when a run fails; nothing is ever taken away. A file of another version is refused, not
-//! overwritten; seeds of another generator would be other plans, so they are kept, not tried, and that is said.
+//! `{"seed":…,"generator":…,"space":{…}}`: the plan's seed, the version of the generator, and the
+//! space that the plan was drawn from. A line is appended when a run fails; none is ever removed. A
+//! file of another version is refused, not overwritten. Seeds of another generator would give other
+//! plans, so they are kept but not tried, and a note says so.
 
 use super::{generate::GENERATOR, space::Space};
 use failure::{Exit, Failure};
@@ -25,7 +26,7 @@ const HEADER: &str = r#"{"format":"jepsen-tikv fuzz regressions","version":2}"#;
 #[derive(Debug)]
 pub struct Regressions {
     path: PathBuf,
-    /// Whether the header is still to be written.
+    /// True if the header has not been written yet.
     is_new: bool,
     failures: Vec<Failed>,
 }
@@ -39,7 +40,7 @@ struct Failed {
 }
 
 impl Regressions {
-    /// Reads the file; none is as an empty one.
+    /// Reads the file; a missing file counts as empty.
     pub fn open(runs_dir: &Path) -> Result<Self, Failure> {
         let path = runs_dir.join(FILE);
         let text = match plain_file::read_to_string(&path, SMALL_BYTES_MAX) {
@@ -67,14 +68,14 @@ impl Regressions {
         Ok(Self { path, is_new, failures })
     }
 
-    /// The seeds that failed in this space.
+    /// Returns the seeds that failed in this space.
     pub fn seeds(&self, space: &Space) -> Vec<u64> {
         let space = &remembered(space);
         let same = |it: &&Failed| it.space == *space && it.generator == GENERATOR;
         self.failures.iter().filter(same).map(|failed| failed.seed).collect()
     }
 
-    /// What is left out of them, in a sentence.
+    /// Returns a sentence about the seeds that are left out, if there are any.
     pub fn note(&self, space: &Space) -> Option<String> {
         let space = &remembered(space);
         let other = |it: &&Failed| it.space == *space && it.generator != GENERATOR;
@@ -92,7 +93,7 @@ impl Regressions {
         })
     }
 
-    /// Notes a seed that failed, once.
+    /// Appends a seed that failed, unless it is already there.
     pub fn add(&mut self, seed: u64, space: &Space) -> Result<(), Failure> {
         let failed = Failed { seed, generator: GENERATOR, space: remembered(space) };
         if self.failures.contains(&failed) {
@@ -115,7 +116,7 @@ impl Regressions {
     }
 }
 
-/// A space as a file has it: leave to hurt a cluster is not kept.
+/// Returns a space as the file stores it: the permission for faults is not stored.
 fn remembered(space: &Space) -> Space {
     let mut space = space.clone();
     if let TargetConfig::Attach(attach) = &mut space.target {

@@ -1,8 +1,10 @@
-//! Which plans a fuzzing draws from: what all of them share, and a profile that narrows the rest.
+//! The space that a fuzzing draws plans from: the common part of all plans, and a profile that
+//! narrows the rest.
 //!
-//! In: flags and a profile, a TOML file whose fields all may be left out. Out: a [`Space`], which stands beside every seed
-//! in the regressions file: a seed means a plan in its space only. Ranges are `[least, most]`, both included; lists name
-//! what may be drawn, and an empty one allows everything.
+//! In: flags and a profile, a TOML file whose fields are all optional. Out: a [`Space`], which is
+//! stored with every seed in the regressions file, because a seed defines a plan only in its space.
+//! Ranges are `[least, most]`, both included. Lists name the allowed values, and an empty one
+//! allows everything.
 
 use failure::{Exit, Failure};
 use plan::{
@@ -13,56 +15,56 @@ use run_directory::plain_file::{SMALL_BYTES_MAX, read_named_to_string};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// From the least to the most, both included.
+/// A range from the least to the most, both included.
 pub type Range = (u64, u64);
 
-/// What every plan of a fuzzing shares, and from where the rest is drawn.
+/// The common part of a fuzzing's plans, and the profile for the rest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Space {
-    /// Which cluster is tested.
+    /// The cluster under test.
     pub target: TargetConfig,
-    /// What every key begins with.
+    /// The prefix of every key.
     pub prefix: String,
-    /// How the cluster is wrong on purpose.
+    /// The defects of the cluster.
     pub defects: Vec<String>,
-    /// How leaders make sure that they still lead; none = drawn.
+    /// The read mode; `None` = drawn.
     pub read: Option<String>,
-    /// From where the rest is drawn.
+    /// The profile for the rest.
     pub profile: Profile,
 }
 
-/// From where a plan's parts are drawn.
+/// The ranges and lists that a plan's parts are drawn from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Profile {
-    /// How many stores.
+    /// The number of stores.
     pub stores: Range,
-    /// How many replicas a region has: 3 mostly, and odd.
+    /// The number of replicas of a region: odd, mostly 3.
     pub replicas: Range,
-    /// Into how many regions the keys are split at first.
+    /// The number of regions that the keys are split into at first.
     pub regions: Range,
-    /// How many clients.
+    /// The number of clients.
     pub clients: Range,
-    /// How many of them are mostly idle.
+    /// The number of clients that are mostly idle.
     pub idle_clients: Range,
-    /// How many keys.
+    /// The number of keys.
     pub keys: Range,
-    /// How long a value is, bytes.
+    /// The length of a value, bytes.
     pub value_bytes: Range,
     /// Operations a second over all busy clients.
     pub rate: Range,
-    /// How long a run is, milliseconds.
+    /// The duration of a run, milliseconds.
     pub time_ms: Range,
-    /// About how long from one fault's end to the next one's beginning, milliseconds.
+    /// The approximate time from a fault's end to the next one's beginning, milliseconds.
     pub interval_ms: Range,
-    /// How long a pause is, milliseconds: its two ends are drawn from here.
+    /// The length of a pause, milliseconds: the least and the most of a plan are drawn from it.
     pub pause_ms: Range,
-    /// Which faults may occur.
+    /// The faults that may occur.
     pub faults: Vec<String>,
-    /// Which workloads.
+    /// The allowed workloads.
     pub workloads: Vec<WorkloadName>,
-    /// Which operations of workload register.
+    /// The allowed operations of the workload `register`.
     pub operations: Vec<OperationName>,
 }
 
@@ -100,14 +102,14 @@ impl Profile {
         })
     }
 
-    /// The profile in a text, or what is wrong with it.
+    /// Parses a profile; the error says what is wrong.
     pub fn parse(text: &str) -> Result<Self, String> {
         let reader = toml::Deserializer::parse(text).map_err(|error| error.to_string())?;
         serde_path_to_error::deserialize(reader)
             .map_err(|error| format!("{}: {}", error.path(), error.inner().message()))
     }
 
-    /// What is wrong with it, with the field's path.
+    /// Checks the profile; the error says what is wrong, with the field's path.
     pub fn check(&self, target: &TargetConfig) -> Result<(), String> {
         let ranges = [
             ("stores", self.stores, (1, 100)),
@@ -154,7 +156,7 @@ impl Profile {
         Ok(())
     }
 
-    /// The numbers of replicas that may be drawn.
+    /// Returns the numbers of replicas that may be drawn.
     pub fn odd_replicas(&self) -> Vec<u32> {
         let (least, most) = (self.replicas.0, self.replicas.1.min(self.stores.1));
         (least..=most).filter(|replicas| replicas % 2 == 1).map(|it| it as u32).collect()

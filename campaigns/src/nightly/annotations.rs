@@ -1,6 +1,7 @@
-//! Annotations of GitHub's workflows: one line on stdout for each run that was not valid.
+//! Annotations for GitHub's workflows: one line on stdout for each run that was not valid.
 //!
-//! In: a [`Summary`]. Out: lines `::error title=…::…`. GitHub shows ten of each kind for a step, so the worst come first.
+//! In: a [`Summary`]. Out: lines `::error title=…::…`. GitHub shows ten of each kind for a step, so
+//! the worst come first.
 
 use super::{
     outcome::{Outcome, Row},
@@ -8,7 +9,7 @@ use super::{
 };
 use terminal::escaped;
 
-/// The lines.
+/// Returns the lines.
 pub fn lines(summary: &Summary) -> Vec<String> {
     let mut rows: Vec<&Row> =
         summary.rows.iter().filter(|row| row.outcome != Outcome::Valid).collect();
@@ -23,7 +24,7 @@ fn line(row: &Row) -> String {
     format!("::{level} title={title}::{message}")
 }
 
-/// What ends a message must not stand in it, nor what the log would not show.
+/// Escapes the characters that would end a message or that the log would not show.
 fn message(text: &str) -> String {
     escaped(text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A"))
 }

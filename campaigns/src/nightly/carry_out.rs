@@ -1,12 +1,14 @@
-//! One step of a night: a command carried out, its verdict read, judged a second time, and what is worth keeping kept.
+//! One step of a night: runs a command, reads its verdict, judges it again, and keeps the files
+//! worth keeping.
 //!
-//! In: what to run. Out: a [`Row`]. What a run says is believed only with its verdict.json beside it, and only if `check`
-//! says the same of the same history; otherwise the tester itself is at fault, which is a crash.
+//! In: a command. Out: a [`Row`]. A run's exit code counts only with a verdict.json, and only if
+//! `check` gives the same verdict for the same history. Otherwise the tester itself is at fault,
+//! and the outcome is a crash.
 
 use super::{
+    classify::{measure, run_outcome, self_test_outcome},
     failing_plans::{FailingPlan, FailingPlans},
     matrix::Cell,
-    meaning::{measure, run_outcome, self_test_outcome},
     outcome::{Kind, Outcome, Row},
 };
 use crate::attempts::children::{Children, last_words, said};
@@ -20,27 +22,27 @@ use std::{
 };
 use targets::heal;
 
-/// A run may take so much longer than clients and faults run side by side: start, load, heal, count, judge.
+/// The time that a run may take beyond that of clients and faults: start, load, heal, count, judge.
 const RUN_BEYOND_MAX: Duration = Duration::from_mins(10);
-/// How long the self-test may take.
+/// The time that the self-test may take.
 const SELF_TEST_MAX: Duration = Duration::from_hours(2);
-/// How long judging again may take.
+/// The time that judging again may take.
 const CHECK_MAX: Duration = Duration::from_mins(10);
 
-/// What the steps of a night share.
+/// The common parts of a night's steps.
 #[derive(Debug)]
 pub struct Steps {
     /// The night's folder.
     pub night: PathBuf,
-    /// Starts processes.
+    /// The starter of processes.
     pub children: Children,
-    /// Plans that failed.
+    /// The plans that failed.
     pub failing: FailingPlans,
-    /// Whether files of valid runs stay.
+    /// True if files of valid runs stay.
     pub keep_all: bool,
 }
 
-/// What is run, before it is.
+/// The step before it runs.
 struct Step<'a> {
     label: String,
     kind: Kind,
@@ -48,12 +50,12 @@ struct Step<'a> {
     seed: Option<u64>,
     arguments: Vec<String>,
     time_max: Duration,
-    /// The name under which its plan is kept if it fails.
+    /// The name under which the step's plan is kept if it fails.
     plan_name: &'a str,
 }
 
 impl Steps {
-    /// Whether the tester catches its defects tonight. Nothing of a try stays but what it said.
+    /// Runs the self-test. Only the output of a try is kept.
     pub fn self_test(&self, quick: bool, seed: u64, label: &str) -> Result<Option<Row>, Failure> {
         let extent = if quick { &["--quick"][..] } else { &[] };
         let mut arguments: Vec<String> =
@@ -98,8 +100,8 @@ impl Steps {
         })
     }
 
-    /// Runs a plan that failed in some night.
-    /// `named` are the flags that name its programs and hosts, which the plan may not choose.
+    /// Runs a plan that failed in some night. `named` are the flags that name its programs and
+    /// hosts, which the plan may not choose.
     pub fn again(
         &self,
         failing: &FailingPlan,
@@ -119,16 +121,16 @@ impl Steps {
         })
     }
 
-    /// A folder of the night.
+    /// Creates an empty folder for a step of the night, after healing what an earlier try left.
     fn folder(&self, label: &str) -> Result<PathBuf, Failure> {
         let folder = self.night.join("runs").join(label);
-        // Before it is forgotten what an interrupted try did to a cluster.
+        // Heals a cluster before the record of an interrupted try is deleted.
         let healed = heal::left_in(&folder)?;
         healed.failed.iter().chain(&healed.doubtful).for_each(terminal::note);
         if let Some(sentence) = healed.in_use.first() {
             return Err(Failure::target_or_disk(sentence));
         }
-        // What an interrupted try left there must not be taken for this one's.
+        // Files of an interrupted try must not be taken for this one's.
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).map(|()| folder.clone()).map_err(|error| {
             Failure::target_or_disk(format!("cannot make {}: {error}", folder.display()))
@@ -181,7 +183,8 @@ impl Steps {
         Ok(Some(row))
     }
 
-    /// Keeps what is worth it: all of a run that was not valid, as an archive too, and its plan for the next nights.
+    /// Keeps the files of a run that was not valid, as an archive too, and its plan for the next
+    /// nights.
     fn keep(&self, run: &RunDirectory, row: &mut Row, plan_name: &str) -> Result<(), Failure> {
         if row.outcome == Outcome::Valid {
             if !self.keep_all {
@@ -200,7 +203,7 @@ impl Steps {
         Ok(())
     }
 
-    /// A path as it is seen from the night's folder.
+    /// Returns a path relative to the night's folder.
     fn below(&self, path: &Path) -> String {
         let night = std::fs::canonicalize(&self.night).unwrap_or_else(|_| self.night.clone());
         let below = path.strip_prefix(&night).or_else(|_| path.strip_prefix(&self.night));
@@ -208,12 +211,13 @@ impl Steps {
     }
 }
 
-/// The row's name of a plan that is tried again.
+/// Returns the row's name of a plan that is tried again.
 pub fn again_label(failing: &FailingPlan) -> String {
     format!("again.{}", failing.name)
 }
 
-/// What was valid can be repeated from its plan; the rest would fill the disk night by night.
+/// Removes all but plan and verdict. A valid run can be repeated from its plan; the rest would fill
+/// the disk.
 fn keep_only_plan_and_verdict(run: &RunDirectory) {
     for entry in std::fs::read_dir(run.path()).into_iter().flatten().flatten() {
         let path = entry.path();
@@ -221,7 +225,7 @@ fn keep_only_plan_and_verdict(run: &RunDirectory) {
             continue;
         }
         let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-        // What cannot be removed harms nobody.
+        // A file that cannot be removed is harmless.
         let _ = if is_folder { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
     }
 }

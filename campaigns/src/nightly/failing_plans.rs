@@ -1,9 +1,10 @@
-//! Plans that failed in some night, to be tried first in the next ones.
+//! The plans that failed in some night, which the next nights try first.
 //!
-//! A folder with a plan.json for each failure, named after the run and its seed. A plan stays until somebody deletes its
-//! file: that it passes once says little about a fault that needs luck to show. One that differs from a kept one only in its
-//! seed, and in what is drawn from that, is not kept beside it, or a failure of every night would fill the nights. A crash of
-//! the tester, or a full disk, is no reason to leave out a broken promise, so crashes are told apart by their names.
+//! A folder with a plan.json for each failure, named after the run and its seed. A plan stays until
+//! its file is deleted by hand: one success says little about a fault that needs luck to show. A
+//! plan that differs from a kept one only in its seed, and in what is drawn from that, is not kept.
+//! Otherwise a failure of every night would fill the nights. Crashes have names of their own, so
+//! that a crash of the tester, or a full disk, is no reason to leave out a broken promise.
 
 use super::outcome::Outcome;
 use failure::Failure;
@@ -11,32 +12,32 @@ use run_directory::plain_file::{self, PLAN_BYTES_MAX};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
-/// What the names of plans begin with whose run was a crash.
+/// The prefix of the plans' names whose run was a crash.
 const CRASH: &str = "crash.";
 
 /// A plan that failed once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailingPlan {
-    /// Its name.
+    /// The plan's name.
     pub name: String,
-    /// Its file.
+    /// The plan's file.
     pub path: PathBuf,
 }
 
-/// The folder of them.
+/// The folder of failing plans.
 #[derive(Debug)]
 pub struct FailingPlans {
     path: PathBuf,
 }
 
 impl FailingPlan {
-    /// The run that failed first, as it was called in its night.
+    /// Returns the label of the run that failed first.
     pub fn first_run(&self) -> &str {
         self.name.strip_prefix(CRASH).unwrap_or(&self.name)
     }
 }
 
-/// A plan without its seed, what is drawn from it, and the version that drew it.
+/// Returns a plan without its seed, the values drawn from it, and the version that drew it.
 fn apart_from_its_seed(plan: &Path) -> Option<Value> {
     let mut plan: Value = plain_file::json(plan, PLAN_BYTES_MAX).ok()?;
     plan["config"].as_object_mut()?.remove("seed")?;
@@ -48,12 +49,12 @@ fn apart_from_its_seed(plan: &Path) -> Option<Value> {
 }
 
 impl FailingPlans {
-    /// The folder among the nights.
+    /// The folder of failing plans in the folder of all nights.
     pub fn of(nights: &Path) -> Self {
         Self { path: nights.join("failing-plans") }
     }
 
-    /// All of them, the newest first.
+    /// Lists all failing plans, the newest first.
     pub fn all(&self) -> Vec<FailingPlan> {
         let entries = std::fs::read_dir(&self.path).into_iter().flatten().flatten();
         let mut plans: Vec<(std::time::SystemTime, FailingPlan)> = entries
@@ -67,7 +68,7 @@ impl FailingPlans {
         plans.into_iter().map(|(_, plan)| plan).collect()
     }
 
-    /// Keeps a plan under a name. One that is there already stays as it is, and stands for others like it.
+    /// Keeps a plan under a name. An existing plan stays unchanged, and stands for others like it.
     pub fn keep(&self, plan: &Path, name: &str, outcome: Outcome) -> Result<(), Failure> {
         let is_there = |name: &str| self.path.join(format!("{name}.plan.json")).exists();
         let crashed = outcome == Outcome::Crash;

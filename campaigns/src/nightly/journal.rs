@@ -1,9 +1,11 @@
-//! A night's journal: what was begun and what came of it, so that a night goes on after a reboot.
+//! A night's journal: the steps begun and their results, so that a night can continue after a
+//! reboot.
 //!
 //! `journal.jsonl` in the night's directory, format version 1: a header line
-//! `{"format":"jepsen-tikv night","version":1,"tool-version":…,"seed":…,"began":…,"settings":{…}}`, then a line for each
-//! step: `{"begun":LABEL}`, `{"ended":ROW}` ([`super::outcome::Row`]), at last `{"over":TIME}`. Every line is on the disk before
-//! the next step. A torn last line is dropped, and said; a journal of another version is refused, not continued.
+//! `{"format":"jepsen-tikv night","version":1,"tool-version":…,"seed":…,"began":…,"settings":{…}}`,
+//! then a line for each step: `{"begun":LABEL}`, `{"ended":ROW}` ([`super::outcome::Row`]), at last
+//! `{"over":TIME}`. Every line is on disk before the next step. A torn last line is dropped with a
+//! note; a journal of another version is refused, not continued.
 
 use super::{outcome::Row, settings::Settings};
 use failure::{Exit, Failure};
@@ -24,13 +26,13 @@ const VERSION: u32 = 1;
 pub struct Header {
     format: String,
     version: u32,
-    /// What wrote it.
+    /// The version of the tool that wrote it.
     pub tool_version: String,
     /// The night's seed.
     pub seed: u64,
-    /// When it began, UTC.
+    /// The time of the beginning, UTC.
     pub began: String,
-    /// What it shall do.
+    /// The night's settings.
     pub settings: Settings,
 }
 
@@ -58,16 +60,16 @@ pub struct Journal {
     path: PathBuf,
     /// The first line.
     pub header: Header,
-    /// What has ended so far, in order.
+    /// The rows of the steps that have ended, in order.
     pub rows: Vec<Row>,
-    /// What was begun and has not ended: it was interrupted.
+    /// The labels of steps that were begun and interrupted.
     pub interrupted: Vec<String>,
-    /// When the night was over.
+    /// The time of the end, once the night is over.
     pub over: Option<String>,
 }
 
 impl Journal {
-    /// Begins one.
+    /// Creates the journal of a new night.
     pub fn create(path: &Path, header: Header) -> Result<Self, Failure> {
         let file = OpenOptions::new().create_new(true).append(true).open(path);
         let file = file.map_err(|error| cannot_write(path, &error))?;
@@ -84,7 +86,7 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Opens one to go on with it.
+    /// Opens the journal of an interrupted night to continue it.
     pub fn open(path: &Path) -> Result<Self, Failure> {
         let text = plain_file::read_to_string(path, SMALL_BYTES_MAX).map_err(|error| {
             Failure::new(Exit::NoInput, format!("cannot read {}: {error}", path.display()))
@@ -133,17 +135,17 @@ impl Journal {
         }
     }
 
-    /// Notes that something begins.
+    /// Records that a step begins.
     pub fn begun(&mut self, label: &str) -> Result<(), Failure> {
         self.note(Line::Begun(label.to_owned()))
     }
 
-    /// Notes what came of it.
+    /// Records the row of a step that ended.
     pub fn ended(&mut self, row: Row) -> Result<(), Failure> {
         self.note(Line::Ended(Box::new(row)))
     }
 
-    /// Notes that the night is over.
+    /// Records that the night is over.
     pub fn is_over(&mut self) -> Result<(), Failure> {
         self.note(Line::Over(now()))
     }
@@ -162,7 +164,7 @@ impl Journal {
             .map_err(|error| cannot_write(&self.path, &error))
     }
 
-    /// How much of the budget is used, milliseconds.
+    /// Returns the used part of the budget, milliseconds.
     pub fn used_ms(&self) -> u64 {
         (self.rows.iter().map(|row| row.seconds).sum::<f64>() * 1000.0) as u64
     }

@@ -1,7 +1,7 @@
-//! `junit.xml`: a night for CI systems, a case for each run.
+//! Writes `junit.xml`: a night for CI systems, a case for each run.
 //!
-//! In: a [`Summary`]. Out: JUnit XML. Invalid and unknown runs are failures, crashes are errors, runs that the budget had
-//! no room for are skipped: nothing that is not valid looks as if it had passed.
+//! In: a [`Summary`]. Out: JUnit XML. Invalid and unknown runs are failures, crashes are errors,
+//! runs without room in the budget are skipped. No run that is not valid looks as if it had passed.
 
 use super::{
     outcome::{Kind, Outcome, Row},
@@ -12,7 +12,7 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use std::time::Duration;
 use terminal::escaped;
 
-/// The file's contents.
+/// Returns the file's contents.
 pub fn xml(summary: &Summary) -> Result<String, Failure> {
     let mut report = Report::new(format!("jepsen-tikv nightly, seed {}", summary.seed));
     for kind in Kind::ALL {

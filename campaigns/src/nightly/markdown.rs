@@ -1,4 +1,4 @@
-//! `summary.md`: a night for a person, short enough for the summary of a CI job.
+//! Writes `summary.md`: a night for a person, short enough for the summary of a CI job.
 //!
 //! In: a [`Summary`]. Out: Markdown. Decides nothing.
 
@@ -9,10 +9,10 @@ use super::{
 use std::fmt::Write as _;
 use terminal::escaped;
 
-/// So many labels are listed where a list could be long.
+/// The number of labels that are listed where a list could be long.
 const LISTED_MAX: usize = 20;
 
-/// The file's contents.
+/// Returns the file's contents.
 pub fn text(summary: &Summary) -> String {
     let mut text = format!("# Night of {}: {}\n\n", inline(&summary.began), headline(summary));
     let _ = writeln!(text, "Seed {}. {}\n", summary.seed, tally(summary));
@@ -26,7 +26,7 @@ pub fn text(summary: &Summary) -> String {
     text
 }
 
-/// The night in a word, and whether it is over.
+/// Returns the night's outcome, and whether the night is over.
 fn headline(summary: &Summary) -> String {
     match summary.over {
         Some(_) => summary.outcome.to_string(),
@@ -36,7 +36,7 @@ fn headline(summary: &Summary) -> String {
     }
 }
 
-/// How many runs ended how.
+/// Returns the number of runs for each outcome.
 pub fn tally(summary: &Summary) -> String {
     let outcomes = [Outcome::Valid, Outcome::Unknown, Outcome::Invalid, Outcome::Crash];
     let parts = outcomes.map(|outcome| format!("{} {outcome}", summary.count(outcome)));
@@ -159,12 +159,12 @@ fn trend(nights: &[Trend], text: &mut String) {
     text.push_str("\nMedians, and of the gaps the longest, over other runs each night: a trend, not a benchmark.\n");
 }
 
-/// A path as code; what would end the code is left out.
+/// Formats a path as code, without characters that would end the code.
 fn code(path: &str) -> String {
     format!("`{}`", escaped(path).replace('`', ""))
 }
 
-/// A sentence that breaks neither a table nor the page.
+/// Escapes a sentence so that it breaks neither a table nor the page.
 fn inline(sentence: &str) -> String {
     let mut shown = String::new();
     for character in escaped(sentence.replace(['\n', '\r'], " ")).chars() {
@@ -189,7 +189,7 @@ mod tests {
     fn texts_that_a_terminal_would_obey_are_shown_and_make_no_markdown() {
         let text = text(&hostile());
         assert_shows_everything(&text);
-        // In code everything is as it stands, and nothing in it ends the code.
+        // Code is shown literally, and nothing in it ends the code.
         let prose: Vec<&str> = text.lines().filter(|line| !line.starts_with("    ")).collect();
         let prose: String = prose.join("\n").replace("\\`", "").split('`').step_by(2).collect();
         assert!(!prose.contains("**VALID**") && !prose.contains("</pre>"), "{text}");

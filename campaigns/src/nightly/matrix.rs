@@ -1,8 +1,10 @@
-//! The matrix: every combination of workload, nemesis, target, profile and client mode, in an order drawn from a seed.
+//! The matrix: every combination of workload, nemesis, target, profile and client mode, in an order
+//! drawn from a seed.
 //!
-//! In: settings and the night's seed. Out: [`Cell`]s, each a command that a user could type, and what cannot be combined,
-//! with the reason. Early cells use what earlier ones did not, so that a night with little time still sees every value
-//! of every axis. Pure: the same seed gives the same order and the same seeds of runs.
+//! In: settings and the night's seed. Out: [`Cell`]s, each a command that a user could type, and
+//! the impossible combinations, with reasons. Early cells use values that earlier ones did not, so
+//! that a short night still sees every value of every axis. Pure: the same seed gives the same
+//! order and the same seeds of runs.
 
 use super::settings::Settings;
 use failure::Failure;
@@ -17,31 +19,31 @@ use std::collections::HashMap;
 /// One run of the matrix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cell {
-    /// A name for it, which is also a folder's.
+    /// The cell's name, which is also its folder's.
     pub label: String,
-    /// What a user would type after `jepsen-tikv`.
+    /// The arguments that a user would type after `jepsen-tikv`.
     pub arguments: Vec<String>,
-    /// Its seed, the last of the arguments.
+    /// The seed, the last of the arguments.
     pub seed: u64,
-    /// How long clients and faults run side by side, milliseconds.
+    /// The time that clients and faults run side by side, milliseconds.
     pub time_ms: u64,
-    /// Its place on each axis.
+    /// The cell's index on each axis.
     pub place: Vec<usize>,
 }
 
-/// Reads the words of a command line that begins with `test`: the checked configuration of its run.
+/// Parses a command line that begins with `test` into the checked configuration of its run.
 pub type ReadFlags = fn(&[String]) -> Result<Config, Failure>;
 
-/// All that can be run, in order, and what cannot.
+/// All possible runs, in order, and the impossible ones.
 #[derive(Debug, Default)]
 pub struct Matrix {
-    /// What can be run, in order.
+    /// The possible runs, in order.
     pub cells: Vec<Cell>,
-    /// What cannot: the label, and the sentence that refuses it.
+    /// The impossible combinations: the label, and the sentence that refuses it.
     pub impossible: Vec<(String, String)>,
 }
 
-/// Combines the axes. A value that cannot be combined with anything is refused: it is a slip.
+/// Combines the axes. A value that cannot be combined with anything is refused: it is a mistake.
 pub fn of(settings: &Settings, seed: u64, read: ReadFlags) -> Result<Matrix, Failure> {
     let axes = settings.axes();
     let mut matrix = Matrix::default();
@@ -62,7 +64,7 @@ pub fn of(settings: &Settings, seed: u64, read: ReadFlags) -> Result<Matrix, Fai
     Ok(matrix)
 }
 
-/// Every combination, the last axis running fastest.
+/// Returns every combination; the last axis varies fastest.
 fn places(lengths: &[usize]) -> Vec<Vec<usize>> {
     lengths.iter().fold(vec![Vec::new()], |places, &length| {
         let longer = |place: &Vec<usize>, at: usize| [place.as_slice(), &[at]].concat();
@@ -70,7 +72,7 @@ fn places(lengths: &[usize]) -> Vec<Vec<usize>> {
     })
 }
 
-/// The values, with nothing in them that a folder's name cannot have.
+/// Joins the values to a label, without characters that a folder's name cannot have.
 fn label(values: &[(&str, &str)]) -> String {
     let plain = |value: &str| {
         let words = value.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_')));
@@ -95,7 +97,7 @@ fn cell(
     if !arguments.iter().any(|word| word == "--time" || word.starts_with("--time=")) {
         arguments.extend(["--time".to_owned(), String::from(settings.time)]);
     }
-    // A combination keeps its seed, whatever else stands in the settings.
+    // A combination keeps its seed, whatever else is in the settings.
     let own = u64::from(crc32fast::hash(label.as_bytes()));
     let seed = u64::from(ChaCha8Rng::seed_from_u64(seed ^ (own << 32)).random::<u32>());
     arguments.extend(["--fail-fast".to_owned(), "--seed".to_owned(), seed.to_string()]);
@@ -104,8 +106,8 @@ fn cell(
     Ok(Cell { label: label.to_owned(), arguments, seed, time_ms, place: place.to_vec() })
 }
 
-/// The flags that name a target's programs and hosts, from the first of the night's targets that is of its kind: a plan
-/// may not choose them. None if there is no such target.
+/// Returns the flags that name a target's programs and hosts, which a plan may not choose. They
+/// come from the first of the night's targets of that kind. `None` if there is no such target.
 pub fn named_words(
     settings: &Settings,
     target: &TargetConfig,
@@ -138,7 +140,8 @@ fn refuse_lonely_values(settings: &Settings, matrix: &Matrix) -> Result<(), Fail
     Ok(())
 }
 
-/// Each next one is the one whose values were used least so far; the seed decides between equals.
+/// Orders cells: each next one is the one whose values were used least so far, and the seed decides
+/// between equals.
 fn ordered(mut cells: Vec<Cell>, seed: u64) -> Vec<Cell> {
     cells.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
     let mut used: HashMap<(usize, usize), u64> = HashMap::new();

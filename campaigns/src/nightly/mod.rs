@@ -1,18 +1,20 @@
-//! `nightly`: a night of runs in a time budget, for CI and for machines that have nothing else to do at night.
+//! `nightly`: runs a night of tests in a time budget, for CI and for machines that are idle at
+//! night.
 //!
-//! In: flags, `nightly.toml`, and what earlier nights left. Out: a table, one exit code, and in the night's folder
-//! `summary.json`, `summary.md`, `junit.xml` and an archive of every run that was not valid. In order: the self-test, for a
-//! tester that catches nothing tonight must call nothing valid; plans that failed in earlier nights; the matrix. A failure
-//! does not end the night. Every step is in the journal first, so that the same command goes on after a reboot.
+//! In: flags, `nightly.toml`, and the results of earlier nights. Out: a table, one exit code, and
+//! in the night's folder `summary.json`, `summary.md`, `junit.xml` and an archive of every run that
+//! was not valid. The order: the self-test, because a tester that catches nothing tonight must call
+//! nothing valid; plans that failed in earlier nights; the matrix. A failure does not end the
+//! night. Every step is in the journal first, so that the same command continues after a reboot.
 
 mod annotations;
 mod carry_out;
+mod classify;
 mod failing_plans;
 mod journal;
 mod junit;
 mod markdown;
 pub mod matrix;
-mod meaning;
 mod night;
 mod nights;
 mod outcome;
@@ -35,31 +37,31 @@ use settings::Keep;
 use std::path::{Path, PathBuf};
 use targets::heal;
 
-/// A night that a user asks for.
+/// The options of a night.
 #[derive(Debug)]
 pub struct Nightly {
-    /// What is run.
+    /// The settings of the runs.
     pub settings: Settings,
-    /// The user chose some of it.
+    /// True if the user chose some of the settings.
     pub has_chosen: bool,
-    /// The seed of everything drawn by chance; `None` = drawn.
+    /// The seed of all random choices; `None` = drawn.
     pub seed: Option<u64>,
-    /// Where nights are kept.
+    /// The folder of all nights.
     pub out: PathBuf,
-    /// It does not go on with a night that was interrupted.
+    /// True to begin a new night even if the last one was interrupted.
     pub fresh: bool,
-    /// What failed is told in GitHub's form, too.
+    /// True to report failures in GitHub's form, too.
     pub github_annotations: bool,
-    /// Reads the flags of a cell of the matrix.
+    /// The parser of a cell's flags.
     pub read_flags: ReadFlags,
 }
 
-/// Runs a night, or goes on with the last one.
+/// Runs a night, or continues the last one.
 pub fn command(args: &Nightly) -> Result<Exit, Failure> {
     let settings = args.settings.clone();
     heal::before_a_run()?;
     let seed = args.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
-    // What cannot be run is refused before anything is made.
+    // Settings that cannot be run are refused before any file is created.
     matrix::of(&settings, seed, args.read_flags)?;
     let nights = Nights::open(&args.out)?;
     let listener = Listener::start()?;
@@ -78,7 +80,7 @@ pub fn command(args: &Nightly) -> Result<Exit, Failure> {
     night.conclude(&nights, args.github_annotations)
 }
 
-/// The last night if it was interrupted, otherwise a new one.
+/// Returns the last night if it was interrupted, otherwise a new one.
 fn begin(
     args: &Nightly,
     nights: &Nights,
@@ -93,7 +95,7 @@ fn begin(
     };
     let header = &journal.header;
     let asked = args.has_chosen;
-    // What is run comes from whoever types the command, not from a folder, which may be somebody else's.
+    // The user decides what is run, not a folder, which may be somebody else's.
     let other = settings.axes() != header.settings.axes() || (asked && settings != header.settings);
     if other || args.seed.is_some_and(|it| it != header.seed) {
         return Err(Failure::usage(format!(
@@ -115,7 +117,7 @@ fn begin(
     Ok((path, journal))
 }
 
-/// A path as a person would type it.
+/// Formats a path as a person would type it.
 fn shown(path: &Path) -> String {
     let here = std::env::current_dir().unwrap_or_default();
     path.strip_prefix(here).unwrap_or(path).display().to_string()

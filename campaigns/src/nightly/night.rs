@@ -1,7 +1,7 @@
-//! A night under way: its steps in order, what has room in the budget, and the outputs at its end.
+//! A night in progress: its steps in order, within the budget, and the outputs at its end.
 //!
-//! In: the steps, the journal of what is done, the matrix. Out: rows in the journal, then the files of the night. A failure
-//! does not end the night; an interruption leaves it as it is, to go on with.
+//! In: the steps, the journal of finished work, the matrix. Out: rows in the journal, then the
+//! files of the night. A failure does not end the night; an interrupted night can be continued.
 
 use super::{
     annotations,
@@ -20,29 +20,31 @@ use plan::Plan;
 use run::interrupt;
 use run_directory::write_whole;
 
-/// The self-test needs some luck to catch a defect within its minute, so it gets a second try, which is said.
+/// The number of tries of the self-test, which needs some luck to catch a defect within its minute.
+/// A second try is reported.
 const SELF_TEST_TRIES: usize = 2;
-/// What a run needs beside its time, until one was measured tonight.
+/// The assumed time of a run beyond its own, until one was measured tonight.
 const BEYOND_TIME_MS: u64 = 15_000;
-/// Earlier failures get this part of the budget at most, so that the matrix gets the rest.
+/// The divisor of the budget for earlier failures: they get this part at most, and the matrix gets
+/// the rest.
 const EARLIER_FAILURES_PART: u64 = 2;
 
-/// A night under way.
+/// A night in progress.
 pub struct Night {
-    /// What carries out.
+    /// The executor of steps.
     pub steps: Steps,
-    /// What is done.
+    /// The journal of finished steps.
     pub journal: Journal,
-    /// What there is to do.
+    /// The matrix of runs.
     pub matrix: Matrix,
-    /// Reads the flags of a target.
+    /// The parser of a target's flags.
     pub read_flags: ReadFlags,
-    /// What the budget had no room for.
+    /// The labels of runs that had no room in the budget.
     pub not_run: Vec<String>,
 }
 
 impl Night {
-    /// Everything, in order, unless somebody interrupts it.
+    /// Runs all steps in order, unless an interrupt ends them.
     pub fn run(&mut self) -> Result<(), Failure> {
         self.self_test()?;
         self.earlier_failures()?;
@@ -83,7 +85,7 @@ impl Night {
     fn earlier_failures(&mut self) -> Result<(), Failure> {
         for failing in self.steps.failing.all() {
             let label = again_label(&failing);
-            // A plan that failed first in this very night is no earlier failure.
+            // A plan that failed first in this very night is not an earlier failure.
             let of_tonight = |row: &Row| format!("{}-{}", row.label, row.seed.unwrap_or_default());
             let tonight =
                 self.journal.rows.iter().any(|row| of_tonight(row) == failing.first_run());
@@ -152,7 +154,7 @@ impl Night {
             && self.journal.used_ms() + needs_ms <= self.journal.header.settings.budget.ms
     }
 
-    /// What a run needs beside its time: the most that one needed tonight.
+    /// Returns the longest time that a run needed tonight beyond its own.
     fn beyond_time_ms(&self) -> u64 {
         let of_cell = |cell: &matrix::Cell| {
             let row = self.journal.rows.iter().find(|row| row.label == cell.label)?;
@@ -162,7 +164,7 @@ impl Night {
         self.matrix.cells.iter().filter_map(of_cell).max().unwrap_or(BEYOND_TIME_MS)
     }
 
-    /// Notes what came of a step; nothing if it was interrupted.
+    /// Records the row of a step; nothing if the step was interrupted.
     fn note(&mut self, row: Option<Row>) -> Result<(), Failure> {
         let Some(row) = row else { return Ok(()) };
         let row = believed(row, trusted(&self.journal.rows));
@@ -183,7 +185,7 @@ impl Night {
         let mut summary = Summary::of(&self.journal, &self.matrix, self.not_run, &nights.all());
         let is_interrupted = summary.over.is_none();
         if is_interrupted {
-            // They were not reached, which says nothing about the budget.
+            // These runs were not reached, which says nothing about the budget.
             summary.not_run.clear();
         }
         write_whole(&path.join(summary::FILE), &summary.to_json()?)?;
@@ -210,7 +212,7 @@ impl Night {
     }
 }
 
-/// What a row is worth: without trust nothing is valid.
+/// Returns a row with its outcome lowered from valid to unknown if the tester is not trusted.
 fn believed(mut row: Row, is_trusted: bool) -> Row {
     if !is_trusted && row.kind != Kind::SelfTest && row.outcome == Outcome::Valid {
         row.outcome = Outcome::Unknown;

@@ -1,7 +1,8 @@
-//! The folder of all nights: which night goes on, where a new one begins, and that only one works at a time.
-//!
-//! In: the folder. Out: the night's own folder and its journal. Layout: `DIR/<UTC timestamp>/` for each night,
-//! `DIR/latest` for the newest, `DIR/failing-plans/` ([`super::failing_plans`]), `DIR/lock`.
+//! The folder of all nights: finds the night to continue, creates new ones, and lets only one run
+//! at a time.
+//! In: the folder. Out: the night's own folder and its journal. Layout: `DIR/<UTC timestamp>/` for
+//! each night, `DIR/latest` for the newest, `DIR/failing-plans/` ([`super::failing_plans`]),
+//! `DIR/lock`.
 
 use super::{
     journal::{Header, Journal},
@@ -14,19 +15,19 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The file that holds a night's journal.
+/// The name of a night's journal.
 const JOURNAL: &str = "journal.jsonl";
 
 /// The folder of all nights, held by this process alone.
 #[derive(Debug)]
 pub struct Nights {
     path: PathBuf,
-    /// The kernel lets it go, whatever way we end.
+    /// Released by the kernel, however this process ends.
     _lock: File,
 }
 
 impl Nights {
-    /// Opens the folder, or makes it.
+    /// Opens the folder, or creates it.
     pub fn open(path: &Path) -> Result<Self, Failure> {
         let cannot = |error: std::io::Error| {
             Failure::target_or_disk(format!(
@@ -54,7 +55,7 @@ impl Nights {
         &self.path
     }
 
-    /// The nights there are, oldest first.
+    /// Lists the nights, oldest first.
     pub fn all(&self) -> Vec<PathBuf> {
         let entries = std::fs::read_dir(&self.path).into_iter().flatten().flatten();
         let own = |entry: &std::fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
@@ -65,14 +66,14 @@ impl Nights {
         nights
     }
 
-    /// The last night, if it was interrupted.
+    /// Returns the last night, if it was interrupted.
     pub fn interrupted(&self) -> Result<Option<(PathBuf, Journal)>, Failure> {
         let Some(last) = self.all().pop() else { return Ok(None) };
         let journal = Journal::open(&last.join(JOURNAL))?;
         Ok(journal.over.is_none().then_some((last, journal)))
     }
 
-    /// Begins a night.
+    /// Creates a new night.
     pub fn begin(&self, seed: u64, settings: Settings) -> Result<(PathBuf, Journal), Failure> {
         let name = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S%.3fZ").to_string();
         let night = self.path.join(&name);
@@ -80,7 +81,7 @@ impl Nights {
             Failure::target_or_disk(format!("cannot make {}: {error}", night.display()))
         };
         std::fs::create_dir_all(&night).map_err(cannot)?;
-        // Linked under another name first: at every moment `latest` is a whole link.
+        // Linked under another name first, so that `latest` is a whole link at every moment.
         let fresh = self.path.join(".latest");
         let _ = std::fs::remove_file(&fresh);
         std::os::unix::fs::symlink(&name, &fresh).map_err(cannot)?;

@@ -1,30 +1,31 @@
-//! How a run of a night ended, in the order of weight, and what is kept of it.
+//! The outcome of a run of a night, in order of weight, and the row that is kept of it.
 //!
-//! A [`Row`] is a line of the journal and an entry of `summary.json` ([`super::summary`] has its description).
+//! A [`Row`] is a line of the journal and an entry of `summary.json` ([`super::summary`] has its
+//! description).
 
 use failure::Exit;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// How a run ended. In the order of weight.
+/// The outcome of a run, in order of weight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// It was judged valid, by a tester that showed tonight that it can find fault.
+    /// The run was judged valid, by a tester that caught its defects tonight.
     Valid,
-    /// Nothing can be said.
+    /// The run could not be decided.
     Unknown,
     /// A promise was broken.
     Invalid,
-    /// The run did not get as far as a verdict: the target, a disk or the tester failed.
+    /// The run has no verdict: the target, a disk or the tester failed.
     Crash,
 }
 
 impl Outcome {
-    /// Every one.
+    /// All outcomes.
     pub const ALL: [Self; 4] = [Self::Valid, Self::Unknown, Self::Invalid, Self::Crash];
 
-    /// Its word.
+    /// Returns the word for this outcome.
     pub fn word(self) -> &'static str {
         match self {
             Self::Valid => "valid",
@@ -34,7 +35,7 @@ impl Outcome {
         }
     }
 
-    /// What a run's exit code means; none = it ended by a signal.
+    /// Returns the outcome of an exit code; `None` = the run ended by a signal.
     pub fn of_code(code: Option<i32>) -> Self {
         let is = |exit: Exit| code == Some(i32::from(exit.code()));
         if is(Exit::Valid) {
@@ -55,11 +56,11 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// Why something is run.
+/// The reason for running a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
-    /// Whether the tester catches its defects tonight.
+    /// The self-test, which shows that the tester catches its defects tonight.
     SelfTest,
     /// A plan that failed in an earlier night.
     EarlierFailure,
@@ -68,7 +69,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Every kind, in the order of a night.
+    /// All kinds, in the order of a night.
     pub const ALL: [Self; 3] = [Self::SelfTest, Self::EarlierFailure, Self::Matrix];
 }
 
@@ -82,50 +83,51 @@ impl fmt::Display for Kind {
     }
 }
 
-/// What was measured of a run.
+/// The measurements of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Measured {
-    /// Operations of all outcomes.
+    /// The number of operations of all outcomes.
     pub operations: u64,
-    /// Operations that succeeded beside the faults, a second: without loading and counting.
+    /// Successful operations a second while faults were possible: without loading and counting.
     pub ok_per_second: f64,
-    /// The longest time without a success that touches a fault, milliseconds.
+    /// The longest time without a success that overlaps a fault, milliseconds.
     pub longest_gap_ms: f64,
-    /// How long `check` takes to judge the history again, as a process of its own, milliseconds.
+    /// The time that `check` takes to judge the history again, as a process of its own,
+    /// milliseconds.
     pub check_ms: f64,
 }
 
-/// One run and what came of it.
+/// One run and its result.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Row {
-    /// Its name, which is also its folder's.
+    /// The run's name, which is also its folder's.
     pub label: String,
-    /// Why it was run.
+    /// The reason for the run.
     pub kind: Kind,
-    /// What repeats it.
+    /// The command that repeats it.
     pub command: String,
-    /// Its seed, if it has one of its own.
+    /// The seed, if it has one of its own.
     pub seed: Option<u64>,
-    /// How it ended.
+    /// The outcome.
     pub outcome: Outcome,
     /// The process' exit code; null = it ended by a signal.
     pub exit_code: Option<i32>,
-    /// What makes it worse than valid, in sentences.
+    /// The reasons why it is worse than valid, in sentences.
     pub reasons: Vec<String>,
-    /// How long it took, seconds.
+    /// The duration, seconds.
     pub seconds: f64,
-    /// What was measured, if there is a verdict.
+    /// The measurements, if there is a verdict.
     pub measured: Option<Measured>,
-    /// Its run directory, below the night's.
+    /// The run directory, relative to the night's.
     pub run: Option<String>,
-    /// The archive of what is needed to look into it, below the night's directory.
+    /// The archive of the files needed to investigate, relative to the night's directory.
     pub archive: Option<String>,
 }
 
 impl Row {
-    /// The first reason, for a line.
+    /// Returns the first reason, for a line.
     pub fn reason(&self) -> &str {
         self.reasons.first().map_or("", String::as_str)
     }

@@ -1,8 +1,9 @@
-//! What a night shall do: `nightly.toml`, read and checked.
+//! The settings of a night: `nightly.toml`, read and checked.
 //!
-//! In: a file, or nothing. Out: [`Settings`], every field of which has a default. A value of an axis is what a user
-//! would type after the axis' flag: a name, and perhaps further flags of `test` that belong to it
-//! (`"playground --version nightly"`). Knows nothing of what becomes of them: [`super::matrix`] does.
+//! In: a file, or nothing. Out: [`Settings`], every field of which has a default. A value of an
+//! axis is what a user would type after the axis' flag: a name, and perhaps further flags of `test`
+//! that belong to it (`"playground --version nightly"`). Knows nothing of their use:
+//! [`super::matrix`] does.
 
 use failure::{Exit, Failure};
 use plan::times::parse_ms;
@@ -11,10 +12,11 @@ use run_directory::plain_file::read_named_to_string;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// A night with less time than this runs only the quick half of the self-test.
+/// The shortest budget that has room for the whole self-test; a shorter night runs only its quick
+/// half.
 const WHOLE_SELF_TEST_FROM_MS: u64 = 2 * 3_600_000;
 
-/// A time, as flags take it: `90`, `90s`, `10m`.
+/// A duration, as flags take it: `90`, `90s`, `10m`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Span {
@@ -40,7 +42,7 @@ impl From<Span> for String {
     }
 }
 
-/// How much of the self-test comes first.
+/// The part of the self-test that is run first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SelfTestExtent {
@@ -48,31 +50,31 @@ pub enum SelfTestExtent {
     Auto,
     /// The quick half.
     Quick,
-    /// The whole.
+    /// The whole self-test.
     Whole,
 }
 
-/// Whose histories, logs and reports stay.
+/// The runs whose histories, logs and reports are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Keep {
-    /// Those of runs that were not valid; of the others plan and verdict.
+    /// Runs that were not valid; of the others only plan and verdict.
     Failing,
-    /// All of them.
+    /// All runs.
     All,
 }
 
-/// What a night shall do.
+/// The settings of a night.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Settings {
-    /// How long it may take, self-test included.
+    /// The time that the night may take, self-test included.
     pub budget: Span,
-    /// How long clients and faults run side by side, where no axis says it with `--time`.
+    /// The time that clients and faults run side by side, unless an axis sets it with `--time`.
     pub time: Span,
-    /// How much of the self-test comes first.
+    /// The part of the self-test that is run first.
     pub self_test: SelfTestExtent,
-    /// Whose files stay.
+    /// The runs whose files are kept.
     pub keep: Keep,
     /// `--workload …`
     pub workloads: Vec<String>,
@@ -130,7 +132,7 @@ impl Settings {
         })
     }
 
-    /// The settings in a text, or where it is wrong and what is.
+    /// Parses the settings; the error says where the text is wrong, and how.
     pub fn parse(text: &str) -> Result<Self, String> {
         toml::from_str(text).map_err(|error| {
             let line = error.span().map_or_else(String::new, |span| {
@@ -140,7 +142,7 @@ impl Settings {
         })
     }
 
-    /// Refuses what leaves nothing to do.
+    /// Refuses settings that leave nothing to do.
     pub fn check(&self) -> Result<(), Failure> {
         if self.budget.ms == 0 || self.time.ms == 0 {
             return Err(Failure::usage("budget and time of a night must be longer than nothing"));
@@ -153,7 +155,7 @@ impl Settings {
         }
     }
 
-    /// The axes of the matrix: the flag of each, and its values.
+    /// Returns the axes of the matrix: the flag of each, and its values.
     pub fn axes(&self) -> [(&'static str, &[String]); 5] {
         [
             ("workload", &self.workloads),
@@ -164,7 +166,7 @@ impl Settings {
         ]
     }
 
-    /// Whether only the quick half of the self-test is run.
+    /// Returns true if only the quick half of the self-test is run.
     pub fn quick_self_test(&self) -> bool {
         match self.self_test {
             SelfTestExtent::Auto => self.budget.ms < WHOLE_SELF_TEST_FROM_MS,

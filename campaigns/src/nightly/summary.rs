@@ -1,19 +1,19 @@
-//! `summary.json`: a night for machines, format version 1.
+//! Writes `summary.json`: a night for machines, format version 1.
 //!
-//! | field | what |
+//! | field | meaning |
 //! |---|---|
 //! | `format`, `version` | `jepsen-tikv night summary`, 1 |
 //! | `tool-version`, `seed`, `began`, `settings` | as in the journal's header |
 //! | `over` | when the night was over; null = it was interrupted, and the same command goes on with it |
-//! | `outcome`, `exit-code` | the worst of all rows, and how the program ends |
-//! | `trusted` | whether the self-test passed tonight; if not, nothing is called valid |
+//! | `outcome`, `exit-code` | the worst outcome of all rows, and the exit code of the program |
+//! | `trusted` | true if the self-test passed tonight; otherwise nothing is called valid |
 //! | `rows` | every run in order ([`super::outcome::Row`]): `label`, `kind` (`self-test`, `earlier-failure`, `matrix`), `command`, `seed`, `outcome` (`valid`, `unknown`, `invalid`, `crash`), `exit-code`, `reasons`, `seconds`, `measured` (`operations`, `ok-per-second`, `longest-gap-ms`, `check-ms`), `run`, `archive` |
-//! | `not-run` | what the budget had no room for |
+//! | `not-run` | runs that had no room in the budget |
 //! | `impossible` | combinations that no run can have: `label`, `reason` |
 //! | `interrupted` | runs that an interruption cut short; they were begun anew |
 //! | `trend` | the last nights, oldest first, this one last: `began`, `outcome`, `runs`, `ok-per-second` and `check-ms` (medians), `longest-gap-ms` (largest), over the runs of the matrix |
 //!
-//! In: the journal and the matrix. Out: the file, and what the other outputs are made from.
+//! In: the journal and the matrix. Out: the file, and the data for the other outputs.
 
 use super::{
     journal::Journal,
@@ -30,7 +30,7 @@ use std::path::{Path, PathBuf};
 pub const FILE: &str = "summary.json";
 const FORMAT: &str = "jepsen-tikv night summary";
 const VERSION: u32 = 1;
-/// So many nights are compared.
+/// The number of nights that are compared.
 const TREND_NIGHTS: usize = 14;
 
 /// A night.
@@ -42,21 +42,21 @@ pub struct Summary {
     tool_version: String,
     /// The night's seed.
     pub seed: u64,
-    /// When it began.
+    /// The time of the beginning.
     pub began: String,
-    /// When it was over.
+    /// The time of the end, once the night is over.
     pub over: Option<String>,
     /// The worst of all rows.
     pub outcome: Outcome,
-    /// How the program ends.
+    /// The exit code of the program.
     pub exit_code: u8,
-    /// Whether the self-test passed.
+    /// True if the self-test passed.
     pub trusted: bool,
-    /// What it should do.
+    /// The night's settings.
     pub settings: Settings,
     /// Every run in order.
     pub rows: Vec<Row>,
-    /// What the budget had no room for.
+    /// The labels of runs that had no room in the budget.
     pub not_run: Vec<String>,
     /// Combinations that no run can have.
     pub impossible: Vec<Impossible>,
@@ -71,30 +71,30 @@ pub struct Summary {
 pub struct Impossible {
     /// The run's name.
     pub label: String,
-    /// Why not.
+    /// The reason why no run can have it.
     pub reason: String,
 }
 
-/// A night in short.
+/// A night in brief.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Trend {
-    /// When it began.
+    /// The time of the beginning.
     pub began: String,
-    /// How it ended.
+    /// The outcome of the night.
     pub outcome: Outcome,
-    /// How many runs of the matrix it had.
+    /// The number of runs of the matrix.
     pub runs: usize,
-    /// The median of their throughput.
+    /// The median of the runs' throughput.
     pub ok_per_second: Option<f64>,
-    /// The largest of their gaps.
+    /// The largest of the runs' gaps.
     pub longest_gap_ms: Option<f64>,
-    /// The median of the time to check.
+    /// The median of the times to check.
     pub check_ms: Option<f64>,
 }
 
 impl Summary {
-    /// What became of a night so far.
+    /// Summarizes a night as far as it went.
     pub fn of(
         journal: &Journal,
         matrix: &Matrix,
@@ -131,25 +131,25 @@ impl Summary {
         summary
     }
 
-    /// The summary of a night, if it has one of this version.
+    /// Reads the summary of a night, if it has one of this version.
     fn read(night: &Path) -> Option<Self> {
         let summary: Self = plain_file::json(&night.join(FILE), SMALL_BYTES_MAX).ok()?;
         (summary.format == FORMAT && summary.version == VERSION).then_some(summary)
     }
 
-    /// The file's contents.
+    /// Returns the file's contents.
     pub fn to_json(&self) -> Result<Vec<u8>, Failure> {
         let mut text = serde_json::to_vec_pretty(self).map_err(Failure::software)?;
         text.push(b'\n');
         Ok(text)
     }
 
-    /// How the program ends.
+    /// Returns the exit code of the program.
     pub fn exit(&self) -> Exit {
         worst(&self.rows).1
     }
 
-    /// How many rows ended so.
+    /// Returns the number of rows with this outcome.
     pub fn count(&self, outcome: Outcome) -> usize {
         self.rows.iter().filter(|row| row.outcome == outcome).count()
     }
@@ -172,14 +172,15 @@ impl Summary {
     }
 }
 
-/// Whether the tester showed tonight that it catches defects. Of several tries the last one counts.
+/// Returns true if the tester showed tonight that it catches defects. Of several tries the last one
+/// counts.
 pub fn trusted(rows: &[Row]) -> bool {
     let last = rows.iter().rfind(|row| row.kind == Kind::SelfTest);
     last.is_some_and(|row| row.outcome == Outcome::Valid)
 }
 
-/// The worst of all rows, and how the program ends because of it. A self-test that was tried again counts once, as
-/// the last try ended; a night without any other run says nothing.
+/// Returns the worst outcome of all rows, and the exit code that follows. A self-test that was
+/// tried again counts once, by its last try. A night without any other run is unknown.
 fn worst(rows: &[Row]) -> (Outcome, Exit) {
     let (tries, runs): (Vec<&Row>, Vec<&Row>) =
         rows.iter().partition(|row| row.kind == Kind::SelfTest);
@@ -232,11 +233,11 @@ pub mod tests {
         }
     }
 
-    /// What somebody may put where a key, a target or an error is shown.
+    /// A hostile text, which somebody may put where a key, a target or an error is shown.
     pub const HOSTILE: &str = "k\u{1b}[2J\u{1b}]0;t\u{7}\u{9b}31m\u{202e}\u{2066}\u{200b}\r\n::notice::</pre>]]>`|**VALID**\n# VALID";
 
-    /// A night of one run, and a night before, in which every text that can be somebody else's is
-    /// hostile.
+    /// A night of one run, and a night before, in which every text that may come from somebody else
+    /// is hostile.
     pub fn hostile() -> Summary {
         let mut bad = row(HOSTILE, Kind::Matrix, Outcome::Invalid, Some(1));
         bad.reasons = vec![HOSTILE.into()];
@@ -250,8 +251,8 @@ pub mod tests {
         summary
     }
 
-    /// Asserts that a text has nothing that a terminal obeys or nobody sees, but for the ends of
-    /// its lines.
+    /// Asserts that a text has no character that a terminal obeys or that is invisible, except line
+    /// ends.
     pub fn assert_shows_everything(text: &str) {
         text.lines().for_each(|line| assert_eq!(terminal::escaped(line), line));
     }

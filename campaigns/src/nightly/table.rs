@@ -2,10 +2,10 @@
 
 use super::{markdown, outcome::Outcome, summary::Summary};
 
-/// A reason longer than this is cut: the whole one is in summary.json.
+/// The longest reason; a longer one is cut here, and whole in summary.json.
 const REASON_MAX: usize = 120;
 
-/// The lines of the table.
+/// Returns the lines of the table.
 pub fn lines(summary: &Summary) -> Vec<String> {
     let width = summary.rows.iter().map(|row| row.label.len()).max().unwrap_or_default().max(3);
     let mut lines = vec![format!("{:8} {:>6}  {:width$}  seed", "verdict", "s", "run")];
@@ -24,7 +24,7 @@ pub fn lines(summary: &Summary) -> Vec<String> {
     lines
 }
 
-/// A reason that fits into a line.
+/// Returns a reason cut to the length of a line.
 pub fn cut(reason: &str) -> String {
     match reason.char_indices().nth(REASON_MAX) {
         Some((end, _)) => format!("{}…", &reason[..end]),

@@ -1,16 +1,18 @@
-//! Runs of hours and days: one part after another on the same cluster, each with keys of its own, each judged when it is
-//! over.
+//! Runs of hours and days, in parts: one part after another on the same cluster, each with keys of
+//! its own, each judged at its end.
 //!
-//! In: a plan for the whole time, and how long a part is. Out: `parts.jsonl` in the run directory, a line for each part, and
-//! `parts/NUMBER/`, a run directory, for each part that was not valid. What a part's keys went through is settled at its end: no
-//! call on them is open, the cluster was whole, they were counted. So it is judged like any run, and its history and its
-//! keys are dropped: memory and disk are bounded by one part, however long all of it lasts. A part that is invalid ends the
-//! run, and a broken promise ends its part (`fail_fast`). What it does not see: anything between two parts, and a key that
-//! changes after its part is over.
+//! In: a plan for the whole time, and the length of a part. Out: `parts.jsonl` in the run
+//! directory, a line for each part, and `parts/NUMBER/`, a run directory, for each part that was
+//! not valid. At the end of a part the history of its keys is complete: no call on them is open,
+//! the cluster was whole, the keys were counted. So the part is judged like any run, and its
+//! history and keys are dropped. Memory and disk are bounded by one part, however long the whole
+//! run. An invalid part ends the run, and a broken promise ends its part (`fail_fast`). Events
+//! between two parts are not seen, nor is a key that changes after its part is over.
 //!
-//! `verdict.json` says it of all parts together (`merged`).
+//! `verdict.json` covers all parts together (`merged`).
 //!
-//! `parts.jsonl`, format version 1: the header `{"format":"jepsen-tikv parts","version":1,"part-ms":…}`, then [`Part`]s.
+//! `parts.jsonl`, format version 1: the header
+//! `{"format":"jepsen-tikv parts","version":1,"part-ms":…}`, then [`Part`]s.
 
 mod tally;
 
@@ -44,16 +46,16 @@ use targets::{heal, under_test::UnderTest};
 use terminal::progress::Progress;
 use workload::Workload;
 
-/// What the keys of all parts begin with, where the user names nothing.
+/// The prefix of all parts' keys, unless the user names one.
 const PREFIX: &str = "parts/";
-/// The files of so many parts that could not be decided stay; of an invalid one always.
+/// The number of undecided parts whose files stay; those of an invalid part always stay.
 const UNKNOWN_KEPT: usize = 5;
-/// A part shorter than this is all loading and counting.
+/// The shortest part; a shorter one would be all loading and counting.
 const PART_MIN_MS: u64 = 5_000;
-/// How long deleting the keys of a part may take.
+/// The time that deleting the keys of a part may take.
 const DELETE_WITHIN: Duration = Duration::from_secs(30);
 
-/// Refuses what cannot be done in parts, and gives all of them one prefix.
+/// Refuses a configuration that cannot run in parts, and sets the common prefix of all parts.
 pub fn prepare(config: &mut Config, part_ms: u64) -> Result<(), Failure> {
     if part_ms < PART_MIN_MS || part_ms > config.time_ms {
         return Err(Failure::usage(format!(
@@ -75,12 +77,12 @@ pub fn prepare(config: &mut Config, part_ms: u64) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Carries all parts out.
+/// Runs all parts.
 pub fn test(plan: &Plan, part_ms: u64, runs_dir: &Path, free: Free) -> Result<Exit, Failure> {
     heal::before_a_run()?;
     let run = RunDirectory::create(runs_dir, &plan.config.name)?;
     write_whole(&run.plan(), &plan.to_json()?)?;
-    terminal::result(format_args!(
+    terminal::note(format_args!(
         "seed {}, run directory {}, parts of {} s",
         plan.config.seed,
         shown(&run),
@@ -156,12 +158,13 @@ impl Parts<'_> {
         Ok(tally)
     }
 
-    /// How many parts there are; they are equally long, since a short last one would test too little.
+    /// Returns the number of parts; they are equally long, since a short last one would test too
+    /// little.
     fn count(&self) -> u64 {
         (self.plan.config.time_ms / self.part_ms).max(1)
     }
 
-    /// The plan of a part.
+    /// Returns the plan of a part.
     fn part(&self, number: u64) -> Result<Plan, Failure> {
         let mut config = self.plan.config.clone();
         config.time_ms /= self.count();
@@ -170,7 +173,7 @@ impl Parts<'_> {
         Plan::draw(config)
     }
 
-    /// Carries one out, judges it, drops it. Whether it is the last.
+    /// Runs one part, judges it and deletes it. Returns true if it was the last.
     async fn one(
         &self,
         number: u64,
@@ -235,7 +238,7 @@ impl Parts<'_> {
         Ok(false)
     }
 
-    /// The keys of a part are in nobody's way, so it is no failure if they stay.
+    /// Deletes the keys of a part. A failure is only reported, since no other part uses these keys.
     async fn delete_keys(&self, prefix: &str, target: &UnderTest) {
         let (start, end) = Workload::prefix_range(prefix);
         let options = DirectOptions::default().with_security(target.security());
@@ -257,7 +260,7 @@ impl Parts<'_> {
     }
 }
 
-/// Judges beside the runtime, and says how long that took.
+/// Judges on a thread outside the runtime, and returns the judgement and its duration in seconds.
 async fn judged(run: &RunDirectory) -> Result<(Judgement, f64), Failure> {
     let history = run.history();
     let judge = move || {

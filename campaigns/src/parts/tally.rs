@@ -1,59 +1,60 @@
-//! What came of the parts of a long run: a line for each, and all of them together.
+//! The results of a long run's parts: a line for each, and all of them together.
 //!
-//! In: judgements. Out: lines of `parts.jsonl`, lines on stdout, how the program ends. Decides nothing but the worst.
+//! In: judgements. Out: lines of `parts.jsonl`, lines on stdout, the exit code. Decides nothing but
+//! the worst.
 
 use checker::Validity;
 use failure::{Exit, Failure};
 use judge::{Judgement, Judging, KeysListed, parts::Merged};
 use plan::Plan;
-use report::{Around, Told, conclude, html};
-use run_directory::{RunDirectory, shown};
+use report::{Output, RunContext, conclude, html};
+use run_directory::{RunDirectory, shown, shown_path};
 use serde::Serialize;
 use terminal::complain;
 
-/// One part and what came of it.
+/// One part and its result.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Part {
     #[serde(rename = "part")]
     number: u64,
     seed: u64,
-    /// What was judged of it.
+    /// The part's verdict.
     pub validity: Validity,
     reasons: Vec<String>,
-    /// Its operations, whatever came of them.
+    /// The number of operations of all outcomes.
     pub operations: u64,
     ok: u64,
     longest_gap_ms: u64,
     seconds: f64,
     judged_seconds: f64,
     history_bytes: u64,
-    /// Of this process, when the part was judged, and the most that it ever had, MiB.
+    /// The memory of this process when the part was judged, and its peak so far, MiB.
     memory_mib: Option<u64>,
     memory_max_mib: Option<u64>,
 }
 
-/// What came of all parts.
+/// The results of all parts.
 #[derive(Debug, Default)]
 pub struct Tally {
-    /// How many are valid.
+    /// The number of valid parts.
     pub valid: u64,
-    /// Which could not be decided.
+    /// The numbers of the undecided parts.
     pub unknown: Vec<u64>,
-    /// All of their verdicts.
+    /// The merged verdicts of all parts.
     pub merged: Merged,
-    /// Operations of all of them.
+    /// The number of operations of all parts.
     pub operations: u64,
-    /// What was tested.
+    /// The system under test.
     pub target: String,
-    /// The one that is invalid, with what could not be healed.
+    /// The invalid part, with sentences about faults that could not be healed.
     pub invalid: Option<(RunDirectory, Vec<String>)>,
     /// The target's own troubles, in sentences.
     pub troubles: Vec<String>,
 }
 
 impl Part {
-    /// A part that was judged. Seconds: of the part, and of judging it.
+    /// The result of a judged part. The seconds are the part's duration and that of judging it.
     pub fn of(
         number: u64,
         plan: &Plan,
@@ -80,7 +81,7 @@ impl Part {
         }
     }
 
-    /// In a line.
+    /// Formats the part as a line.
     pub fn in_words(&self) -> String {
         let memory = self.memory_mib.map_or_else(|| "unknown".into(), |mib| format!("{mib} MiB"));
         format!(
@@ -96,7 +97,7 @@ impl Part {
     }
 }
 
-/// The memory of this process.
+/// Returns a value of this process' memory from `/proc`, MiB.
 fn memory_mib(name: &str) -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(name))?;
@@ -104,7 +105,7 @@ fn memory_mib(name: &str) -> Option<u64> {
 }
 
 impl Tally {
-    /// Writes and says what came of all parts, and how the program ends.
+    /// Writes and prints the result of all parts, and returns the exit code.
     pub fn tell(mut self, run: &RunDirectory) -> Result<Exit, Failure> {
         let mut merged = std::mem::take(&mut self.merged).judgement();
         let write = |merged: &mut Judgement| {
@@ -113,13 +114,23 @@ impl Tally {
         };
         if let Some((part, troubles)) = self.invalid {
             let repeat = format!("jepsen-tikv replay {}", shown(&part));
-            let exit = conclude(&part, &troubles, &repeat, &Judging::default(), Told::default());
+            let exit = conclude(
+                &part,
+                judge::of_run(&part, &Judging::default()),
+                &troubles,
+                &repeat,
+                Output::default(),
+            );
             write(&mut merged);
             return exit;
         }
-        let around =
-            Around { run: Some(shown(run)), troubles: self.troubles.clone(), ..Around::default() };
-        report::print(&merged, &around, Told::default());
+        let around = RunContext {
+            run: Some(shown(run)),
+            report: Some(shown_path(&run.html())),
+            troubles: self.troubles.clone(),
+            ..RunContext::default()
+        };
+        report::print(&merged, &around, Output::default());
         write(&mut merged);
         let exit = merged.exit();
         match (exit, self.troubles.first()) {

@@ -1,7 +1,7 @@
-//! One run of the self-test: `jepsen-tikv test` as a process of its own, and what its judge wrote.
+//! One run of the self-test: `jepsen-tikv test` as a process of its own, and its verdict.
 //!
-//! In: a plan, a defect or none, a seed. Out: the judgement in the run's verdict.json, or the last words of a run that
-//! has none.
+//! In: a plan, a defect or none, a seed. Out: the judgement in the run's verdict.json, or the last
+//! line of output of a run without one.
 
 use super::trials::Plan;
 use crate::attempts::children::{Children, last_words};
@@ -18,45 +18,45 @@ use run_directory::{
 use serde::Deserialize;
 use std::{path::PathBuf, time::Duration};
 
-/// A run that takes longer is asked to end, and its judgement counts as far as it goes.
+/// The longest run; a longer one is asked to end, and its judgement so far counts.
 const RUN_MAX: Duration = Duration::from_mins(4);
 
-/// What is run.
+/// A run to make.
 #[derive(Debug, Clone)]
 pub struct Attempt {
-    /// Its folder.
+    /// The name of its folder.
     pub label: String,
-    /// What the clients and the nemesis do.
+    /// The workload and the faults.
     pub plan: Plan,
-    /// How the cluster is wrong; none = it is not.
+    /// The cluster's defect; `None` = a correct cluster.
     pub defect: Option<Defect>,
     /// The seed.
     pub seed: u64,
 }
 
-/// What came of it.
+/// The result of an attempt.
 #[derive(Debug)]
 pub struct Judged {
-    /// What the judge wrote; none if the run failed before.
+    /// The judgement; `None` if the run failed before.
     pub judgement: Option<Judgement>,
-    /// What it said last.
+    /// The last line of its output.
     pub last_words: String,
 }
 
-/// The part of verdict.json that matters here.
+/// The part of verdict.json that the self-test needs.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Judgement {
-    /// The whole judgement.
+    /// The verdict of the whole run.
     pub validity: Validity,
-    /// What makes it worse than valid.
+    /// The reasons why it is worse than valid.
     pub reasons: Vec<String>,
     /// The faults.
     pub faults: Vec<FaultJudged>,
-    /// Where the workload's keys were split before the faults began.
+    /// The keys at which the workload's regions were split before the faults began.
     #[serde(default)]
     pub split_at: Vec<Text>,
-    /// What the checker says.
+    /// The checker's verdict.
     pub checked: Verdict,
 }
 
@@ -71,7 +71,7 @@ impl Judged {
 }
 
 impl Attempt {
-    /// The arguments that a user would type.
+    /// Returns the arguments that a user would type.
     pub fn arguments(&self) -> Vec<String> {
         let flags = self.plan.flags.split(' ').map(str::to_owned);
         let mut arguments: Vec<String> = std::iter::once("test".to_owned()).chain(flags).collect();
@@ -94,18 +94,18 @@ impl Runner {
         Ok(Self { children: Children::new(interrupt)?, dir })
     }
 
-    /// Runs one. None if somebody asked for an early end.
+    /// Runs an attempt. `None` if an interrupt asked for an early end.
     pub fn run(&self, attempt: &Attempt) -> Result<Option<Judged>, Failure> {
         let dir = self.dir.join(&attempt.label);
         std::fs::create_dir_all(&dir).map_err(|error| {
             Failure::target_or_disk(format!("cannot make {}: {error}", dir.display()))
         })?;
-        // What an earlier self-test left there must not be taken for this one's.
+        // The link of an earlier self-test must not be taken for this one's.
         let _ = std::fs::remove_file(dir.join("latest"));
         let output = dir.join("output.txt");
         let mut arguments = attempt.arguments();
         arguments.push(format!("--runs-dir={}", dir.display()));
-        // Some evidence is about which keys there are.
+        // Some evidence depends on the list of existing keys.
         arguments.push("--per-key".into());
         if self.children.run(&arguments, &output, RUN_MAX)?.is_none() {
             return Ok(None);

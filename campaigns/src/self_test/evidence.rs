@@ -1,11 +1,13 @@
-//! Which evidence shows which defect: the table, and how it is looked up in verdict.json.
+//! The table of evidence that shows each defect, and its lookup in verdict.json.
 //!
-//! In: a defect and a judgement. Out: the sentence that shows the defect, if the judgement has such evidence. Evidence is a
-//! kind of finding with its participants, their times, and the fault that they met, all from typed fields. A finding that
-//! another kind of defect could give as well is no evidence: a stale read that is reported as a lost key is no catch.
+//! In: a defect and a judgement. Out: the sentence that shows the defect, if the judgement has such
+//! evidence. Evidence is a kind of finding with its participants, their times, and the fault that
+//! they met, all from typed fields. A finding that another kind of defect could give as well is not
+//! evidence: a stale read that is reported as a lost key is not a catch.
 //!
-//! *Older state* is what the checker calls stale read, lost write and resurrected: which of them it is depends on who else
-//! asked, and is the workload's luck. What a defect determines is who wrote the newer state, when, and whether it was seen.
+//! *Older state* covers the checker's stale read, lost write and resurrected. The workload's other
+//! reads decide by luck which of the three it is. A defect determines who wrote the newer state,
+//! when, and whether it was seen.
 
 use super::attempt::Judgement;
 use checker::{CallKind, Content, Finding, FindingKind, OlderState, Participant, Role};
@@ -13,31 +15,32 @@ use cluster::defects::Defect;
 use histories::jsonl::Text;
 use judge::FaultJudged;
 
-/// A leader that was deposed unawares, and every peer with the defect follower-read, may answer after its resume.
+/// The fault that makes a deposed leader, or any peer with the defect follower-read, answer after
+/// its resume.
 const OVERLAP: &str = "pause-overlap";
-/// An old leader hears that it is deposed within this time after its resume.
+/// The time after its resume within which an old leader learns that it is deposed.
 const DEPOSED_WITHIN_NS: u64 = 1_000_000_000;
-/// The defect ack-before-fsync holds writes back for a second; a busy machine is late.
+/// The time that ack-before-fsync may hold back writes: a second, and some for a busy machine.
 const UNSYNCED_NS: u64 = 2_000_000_000;
 
-/// What is accepted as evidence of a defect.
+/// The evidence that is accepted for a defect.
 #[derive(Debug, Clone, Copy)]
 pub struct Accepted {
-    /// The evidence, in words.
+    /// A description of the evidence.
     pub evidence: &'static str,
-    /// Why nothing but this kind of defect gives it under its plan.
+    /// The reason why only this kind of defect gives it under its plan.
     pub reason: &'static str,
     shown: fn(&Judgement) -> Option<String>,
 }
 
 impl Accepted {
-    /// The sentence of the evidence in a judgement; none if there is none.
+    /// Returns the sentence of the evidence in a judgement; `None` if there is none.
     pub fn in_judgement(&self, judgement: &Judgement) -> Option<String> {
         (self.shown)(judgement)
     }
 }
 
-/// The evidence that shows a defect.
+/// Returns the evidence that shows a defect.
 pub fn of(defect: Defect) -> Accepted {
     let (evidence, reason, shown): (_, _, fn(&Judgement) -> Option<String>) = match defect {
         Defect::StaleRead | Defect::LongLease => (
@@ -137,7 +140,7 @@ pub fn of(defect: Defect) -> Accepted {
     Accepted { evidence, reason, shown }
 }
 
-/// Older state with its participants.
+/// A finding of older state with its participants.
 struct Older<'a> {
     finding: &'a Finding,
     observer: &'a Participant,
@@ -265,7 +268,7 @@ fn skipped_at_bounds(judgement: &Judgement) -> Option<String> {
             key.0 < bound.0 && !judgement.checked.keys.iter().any(|it| between(&it.key))
         })
     };
-    // A scan that does not return a key is told as a read of that key, too.
+    // A key that a scan does not return is also reported as a read of that key.
     let of_a_scan =
         |operation: u64| judgement.checked.key_counts.iter().any(|count| count.event == operation);
     let got_nothing = older(judgement)

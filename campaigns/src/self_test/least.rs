@@ -1,36 +1,39 @@
-//! The least that each defect's nature needs, held against what `shrink` leaves of its plans (docs/fuzzing.md).
+//! A test that compares the least plan that each defect can need with the plans that `shrink` found
+//! (docs/fuzzing.md).
 //!
-//! A plan that shrinks below it shows the defect by something else than it is named for.
+//! A smaller plan shows the defect by something else than the behaviour it is named for.
 
 use cluster::defects::Defect;
 
-/// Participants of a plan.
+/// The participants of a plan.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Participants {
     clients: u32,
     stores: u32,
     regions: u32,
-    /// Some fault.
+    /// True if the plan needs a fault.
     fault: bool,
 }
 
 fn least(defect: Defect) -> Participants {
     let (clients, stores, regions, fault) = match defect {
-        // Whoever puts and then reads sees it: the put is not yet applied, or was said to have failed.
+        // A client that puts and then reads sees it: the put is not yet applied, or reported
+        // failure.
         Defect::AckBeforeCommit | Defect::PutReportsFailureButApplies => (1, 1, 1, false),
-        // What a restart, or a split, does to one store shows on it alone.
+        // One store alone shows the effect of its restart or split.
         Defect::AckBeforeFsync
         | Defect::ApplyTwice
         | Defect::DeleteResurrects
         | Defect::KeyLostInSplit => (1, 1, 1, true),
-        // One client may write at a new leader and read at the old one, or at a follower that it takes for the leader; all
-        // that needs three voters and a leader that moves. So do two candidates and a voter who votes twice.
+        // One client may write at a new leader and read at the old one, or at a follower that it
+        // takes for the leader. That needs three voters and a leader that moves. Two candidates and
+        // a voter that votes twice need the same.
         Defect::StaleRead
         | Defect::LongLease
         | Defect::FollowerRead
         | Defect::LostOnLeaderChange
         | Defect::VoteTwice => (1, 3, 1, true),
-        // A peer is removed, and two voters are left beside the leader.
+        // A peer is removed, and two voters remain beside the leader.
         Defect::TornMembership => (1, 4, 1, true),
         // New replicas are made from snapshots when the cluster is built.
         Defect::ForgetfulSnapshot => (1, 2, 1, false),
@@ -41,7 +44,7 @@ fn least(defect: Defect) -> Participants {
     Participants { clients, stores, regions, fault }
 }
 
-/// What a cell like "`split`, 1 client, 1 store, 2 keys, 0.5 s" says.
+/// Parses a cell like "`split`, 1 client, 1 store, 2 keys, 0.5 s".
 fn of_cell(cell: &str) -> Participants {
     let number = |what: &str| {
         let part = cell

@@ -1,8 +1,10 @@
-//! `self-test`: whether the tester catches every defect of the embedded cluster, and accuses no correct one.
+//! `self-test`: shows that the tester catches every defect of the embedded cluster and accuses no
+//! correct one.
 //!
-//! In: flags. Out: a table on stdout (`table`), and an exit code: 1 if a defect escaped or a correct run was accused, 2
-//! if a run of the correct cluster could not be decided or a defect was caught too late. Which plan is meant for which
-//! defect stands in `trials`, which evidence it must bring in `evidence`; each run is a process of its own (`attempt`), the same that a user would start.
+//! In: flags. Out: a table on stdout (`table`), and an exit code: 1 if a defect escaped or a
+//! correct run was accused, 2 if a run of the correct cluster could not be decided or a defect was
+//! caught too late. `trials` assigns a plan to each defect, and `evidence` the evidence that the
+//! plan must bring. Each run is a process of its own (`attempt`), as a user would start it.
 
 mod attempt;
 pub mod evidence;
@@ -25,13 +27,13 @@ use std::{
 use table::Row;
 use trials::{Plan, Trial};
 
-/// How long a defect may take until it is caught.
+/// The time within which a defect must be caught.
 const BUDGET: Duration = Duration::from_mins(1);
 
-/// One thing to find out.
+/// A task of the self-test.
 #[derive(Debug, Clone, Copy)]
 enum Task {
-    /// The run that must be red, once.
+    /// One run of the canary, which must be invalid.
     Canary,
     /// A defect must be caught.
     Catch(Trial),
@@ -39,7 +41,7 @@ enum Task {
     Acquit(Plan),
 }
 
-/// What came of a task. In the order of its weight.
+/// The outcome of a task, in order of weight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
     /// The defect was caught.
@@ -52,16 +54,16 @@ pub enum Outcome {
     Late,
     /// The correct cluster could not be judged: unknown, or vacuous.
     Undecided,
-    /// Something was found, but not what the defect breaks.
+    /// A finding was made, but not of the kind that the defect causes.
     WrongEvidence,
     /// The defect was not caught.
     Escaped,
-    /// The correct cluster was called wrong.
+    /// The correct cluster was judged invalid.
     Accused,
 }
 
 impl Outcome {
-    /// Every one.
+    /// All outcomes.
     const ALL: [Self; 8] = [
         Self::Caught,
         Self::Acquitted,
@@ -73,7 +75,7 @@ impl Outcome {
         Self::Accused,
     ];
 
-    /// How the program ends because of it.
+    /// Returns the exit code for this outcome.
     fn exit(self) -> Exit {
         match self {
             Self::Caught | Self::Acquitted => Exit::Valid,
@@ -84,18 +86,18 @@ impl Outcome {
     }
 }
 
-/// A self-test.
+/// The options of a self-test.
 #[derive(Debug)]
 pub struct SelfTest {
-    /// The defects that are to be caught; empty = all.
+    /// The defects to catch; empty = all.
     pub only: Vec<Defect>,
-    /// Only the half of them that is quick to find.
+    /// True for the half of the defects that is quick to find.
     pub quick: bool,
     /// The seed of every run; `None` = drawn.
     pub seed: Option<u64>,
-    /// So many runs at a time.
+    /// The number of concurrent runs.
     pub jobs: usize,
-    /// Where run directories go.
+    /// The folder for run directories.
     pub runs_dir: PathBuf,
 }
 
@@ -122,12 +124,12 @@ pub fn command(asked: &SelfTest) -> Result<Exit, Failure> {
     Ok(worst.exit())
 }
 
-/// The canary, the chosen defects, and the correct cluster under the same plans.
+/// Returns the canary, the chosen defects, and the correct cluster under the same plans.
 fn tasks(only: &[Defect], quick: bool) -> Vec<Task> {
     let chosen = Defect::ALL.into_iter().filter(|defect| only.is_empty() || only.contains(defect));
     let trials: Vec<Trial> = chosen
         .map(trials::of)
-        // Who names a defect wants to see it, quick or not.
+        // A defect named by the user is tried, quick or not.
         .filter(|trial| trial.quick || !quick || !only.is_empty())
         .collect();
     let mut plans: Vec<Plan> = Vec::new();
@@ -143,7 +145,7 @@ fn tasks(only: &[Defect], quick: bool) -> Vec<Task> {
         .collect()
 }
 
-/// Carries tasks out, so many at a time; the rows in the order of the tasks.
+/// Runs tasks, at most `jobs` at a time, and returns the rows in the order of the tasks.
 fn side_by_side(
     tasks: &[Task],
     jobs: usize,
@@ -175,7 +177,7 @@ fn side_by_side(
 }
 
 impl Task {
-    /// What came of it; none if it was interrupted.
+    /// Runs the task; `None` if it was interrupted.
     fn carry_out(&self, runner: &Runner, seed: u64) -> Result<Option<Row>, Failure> {
         match self {
             Self::Canary => catch("canary", &trials::CANARY, runner, seed, 1),

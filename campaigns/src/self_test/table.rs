@@ -1,6 +1,7 @@
-//! The self-test's table: what was tried, with which plan, how it ended and what shows it.
+//! The self-test's table: each task with its plan, its outcome and the evidence.
 //!
-//! In: a row for each defect and each plan of the correct cluster. Out: lines on stdout. Decides nothing.
+//! In: a row for each defect and each plan of the correct cluster. Out: lines on stdout. Decides
+//! nothing.
 
 use super::{
     Outcome,
@@ -9,41 +10,41 @@ use super::{
 };
 use std::time::Duration;
 
-/// A sentence longer than this is cut: the whole one is in the run's verdict.json.
+/// The longest sentence; a longer one is cut here, and whole in the run's verdict.json.
 const SAYS_MAX: usize = 160;
 
-/// One task and what came of it.
+/// One task and its result.
 #[derive(Debug, Clone)]
 pub struct Row {
-    /// The defect, or the correct cluster.
+    /// The name of the defect, or of the correct cluster.
     what: String,
     plan: Plan,
-    /// The seed of the last try; the ones before it have the numbers before it.
+    /// The seed of the last try; earlier tries have the numbers before it.
     seed: u64,
-    /// How often it was tried.
+    /// The number of tries.
     pub tries: u64,
     seconds: f64,
-    /// What came of it.
+    /// The outcome.
     pub outcome: Outcome,
-    /// What shows it.
+    /// The sentence that shows it.
     pub says: String,
 }
 
 impl Row {
-    /// A task that was not tried yet.
+    /// The row of a task that was not tried yet.
     pub fn new(what: &str, plan: Plan, seed: u64) -> Self {
         let (tries, seconds, outcome, says) = (0, 0.0, Outcome::Failed, String::new());
         Self { what: what.to_owned(), plan, seed, tries, seconds, outcome, says }
     }
 
-    /// Notes one more try, which ended so long after the first one began.
+    /// Records one more try, which ended at `elapsed` after the beginning of the first one.
     pub fn note(&mut self, attempt: &Attempt, _judged: &Judged, elapsed: Duration) {
         self.tries += 1;
         self.seed = attempt.seed;
         self.seconds = elapsed.as_secs_f64();
     }
 
-    /// One line while others are still running.
+    /// Returns the line that is printed while other tasks still run.
     pub fn in_short(&self) -> String {
         let (what, outcome) = (&self.what, self.outcome.name());
         format!("{what}: {outcome} after {:.0} s ({} tries)", self.seconds, self.tries)
@@ -61,7 +62,7 @@ impl Row {
 }
 
 impl Outcome {
-    /// A word for it.
+    /// Returns the word for this outcome.
     pub fn name(self) -> &'static str {
         match self {
             Self::Caught => "caught",

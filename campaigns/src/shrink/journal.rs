@@ -1,12 +1,14 @@
-//! The journal of a shrinking: what was tried and what came of it, so that it can go on after whatever interrupted it.
+//! The journal of a shrinking: the tried plans and their results, so that an interrupted shrinking
+//! can continue.
 //!
-//! The file `journal.jsonl`, format version 2: a header line, an object with `format` ("jepsen-tikv shrink journal"),
-//! `version`, `tool-version`, `plan-hash` (of the plan that is shrunk), `attempts-per-step` and `wanted` (what every kept
-//! step must show too, in part); then a line for each step: `number`, `purpose`, `plan-hash`, `attempts` made, `failed` of
-//! them, the `seed` of one that failed, and the plan `in-words`. Purposes are `step` (is this smaller plan kept?) and
-//! `rate` (how often does a kept one fail?), which counts more than the step of the same plan: a step may have failed by
-//! luck. A plan that is in it is not tried again: the same steps follow from the same answers. A last line that is torn is
-//! cut off.
+//! The file `journal.jsonl`, format version 2: a header line, an object with `format` ("jepsen-tikv
+//! shrink journal"), `version`, `tool-version`, `plan-hash` (of the plan that is shrunk),
+//! `attempts-per-step` and `wanted` (the anomalies of which every kept step must show a part). Then
+//! a line for each step: `number`, `purpose`, `plan-hash`, `attempts` made, `failed` of them, the
+//! `seed` of one that failed, and the plan `in-words`. Purposes are `step` (is this smaller plan
+//! kept?) and `rate` (how often does a kept one fail?). A rate outranks the step of the same plan,
+//! which may have failed by luck. A plan in the journal is not tried again: equal answers lead to
+//! equal steps. A torn last line is cut off.
 
 use failure::{Exit, Failure};
 use judge::anomalies::Anomalies;
@@ -22,35 +24,35 @@ use std::{
 const FORMAT: &str = "jepsen-tikv shrink journal";
 const VERSION: u32 = 2;
 
-/// What is shrunk, and how.
+/// The header: the plan that is shrunk, and the options.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Head {
     format: String,
     version: u32,
     tool_version: String,
-    /// Of the plan that is shrunk.
+    /// The hash of the plan that is shrunk.
     pub plan_hash: String,
-    /// How often a plan is tried before it counts as one that does not fail.
+    /// The number of attempts before a plan counts as one that does not fail.
     pub attempts_per_step: u32,
-    /// What the plan's run showed.
+    /// The anomalies of the plan's run.
     pub wanted: Anomalies,
 }
 
-/// What every version of the format has.
+/// The fields that every version of the format has.
 #[derive(Debug, Deserialize)]
 struct Kind {
     format: String,
     version: u32,
 }
 
-/// For what a plan was tried.
+/// The purpose of trying a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Purpose {
-    /// Whether it is kept.
+    /// To decide if the plan is kept.
     Step,
-    /// How often it fails.
+    /// To measure how often it fails.
     Rate,
 }
 
@@ -58,23 +60,23 @@ pub enum Purpose {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Step {
-    /// Its number, from 1.
+    /// The step's number, from 1.
     pub number: u64,
-    /// For what it was tried.
+    /// The purpose.
     pub purpose: Purpose,
-    /// Its name.
+    /// The plan's hash.
     pub plan_hash: String,
-    /// How often it was tried.
+    /// The number of attempts.
     pub attempts: u32,
-    /// How many of them failed as wanted.
+    /// The number of attempts that failed as wanted.
     pub failed: u32,
-    /// A seed with which it failed.
+    /// The seed of a failed attempt.
     pub seed: Option<u64>,
-    /// Its size.
+    /// The plan's size.
     pub in_words: String,
 }
 
-/// The steps so far, on disk as they are made.
+/// The steps so far, written to disk as they are made.
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
@@ -86,14 +88,15 @@ pub struct Journal {
 type Steps = BTreeMap<(String, Purpose), Step>;
 
 impl Head {
-    /// A new shrinking.
+    /// The header of a new shrinking.
     pub fn new(plan_hash: String, attempts_per_step: u32, wanted: Anomalies) -> Self {
         let tool_version = env!("CARGO_PKG_VERSION").into();
         let (format, version) = (FORMAT.into(), VERSION);
         Self { format, version, tool_version, plan_hash, attempts_per_step, wanted }
     }
 
-    /// Whether it is about this plan, tried as often; otherwise what it is about.
+    /// Checks that the journal is about this plan, with the same number of attempts; the error says
+    /// what it is about.
     fn is_of(&self, plan_hash: &str, attempts_per_step: u32) -> Result<(), String> {
         if self.plan_hash != plan_hash {
             return Err("is about another plan".into());
@@ -106,8 +109,8 @@ impl Head {
 }
 
 impl Journal {
-    /// Begins a journal, or goes on with the one that is there. It must be about the same plan, tried as often.
-    /// `begin` finds out what is wanted, if it is a new one.
+    /// Creates a journal, or opens an existing one, which must be about the same plan with the same
+    /// number of attempts. `begin` finds the wanted anomalies for a new journal.
     pub fn open(
         path: &Path,
         plan_hash: &str,
@@ -138,39 +141,39 @@ impl Journal {
         Ok(Self { path: path.to_owned(), file, head, steps })
     }
 
-    /// What every kept step must show in part.
+    /// Returns the anomalies of which every kept step must show a part.
     pub fn wanted(&self) -> &Anomalies {
         &self.head.wanted
     }
 
-    /// How often a plan is tried.
+    /// Returns the number of attempts for a plan.
     pub fn attempts_per_step(&self) -> u32 {
         self.head.attempts_per_step
     }
 
-    /// How many steps there are.
+    /// Returns the number of steps.
     pub fn len(&self) -> u64 {
         self.steps.len() as u64
     }
 
-    /// What came of a plan when it was tried for this purpose.
+    /// Returns the result of trying a plan for this purpose.
     pub fn tried(&self, plan_hash: &str, purpose: Purpose) -> Option<&Step> {
         self.steps.get(&(plan_hash.to_owned(), purpose))
     }
 
-    /// What came of a plan, if it was tried already: its rate, if that was asked.
+    /// Returns the result of a plan that was already tried: its rate, if that was measured.
     pub fn answer(&self, plan_hash: &str) -> Option<&Step> {
         let rate = self.tried(plan_hash, Purpose::Rate);
         rate.or_else(|| self.tried(plan_hash, Purpose::Step))
     }
 
-    /// How often the plan that is shrunk was seen to fail, of how many attempts; none in virtual time.
+    /// Returns the failures and attempts of the plan that is shrunk; `None` in virtual time.
     pub fn reference(&self) -> Option<(u32, u32)> {
         let whole = self.tried(&self.head.plan_hash, Purpose::Step)?;
         Some((whole.failed, whole.attempts))
     }
 
-    /// Notes a step.
+    /// Appends a step.
     pub fn note(&mut self, step: Step) -> Result<(), Failure> {
         let line = serde_json::to_string(&step).map_err(Failure::software)? + "\n";
         self.file.write_all(line.as_bytes()).map_err(|error| {
@@ -183,7 +186,8 @@ impl Journal {
 
 type Contents = (Head, Steps, u64);
 
-/// A journal's contents, and how many bytes of it are whole lines; none if there is none, or not even a header.
+/// Reads a journal's contents and the number of bytes in whole lines; `None` if there is no file or
+/// no header.
 fn read(path: &Path) -> Result<Option<Contents>, Failure> {
     let text = match plain_file::read_to_string(path, JOURNAL_BYTES_MAX) {
         Ok(text) => text,
@@ -249,7 +253,7 @@ mod tests {
         assert!(journal.answer("d").is_none());
         journal.note(step(3, "d", None)).expect("noted");
         assert_eq!(open(&path).expect("whole").len(), 3);
-        // How often a kept plan fails counts more than that it failed once.
+        // The rate of a kept plan outranks its one failure.
         let rate = Step { purpose: Purpose::Rate, failed: 0, ..step(4, "b", None) };
         journal.note(rate.clone()).expect("noted");
         assert_eq!(open(&path).expect("whole").answer("b"), Some(&rate));

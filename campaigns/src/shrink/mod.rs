@@ -1,11 +1,12 @@
-//! `shrink`: the smallest plan that still fails as a run did.
+//! `shrink`: finds the smallest plan that still fails as a run did.
 //!
-//! In: a run directory or a plan. Out: a folder beside it with a journal of steps and the smallest plan so far; at the end
-//! its rate, and the command that repeats it. The steps are proptest's: a value tree for each part of the plan (`trees`)
-//! is simplified while what it gives still fails (`trial`) and complicated when it does not, part after part, until a
-//! whole round changes nothing. The answers are in the `journal`, from which the same command goes on. On real processes
-//! the smallest plan's rate is asked at the end; if it hardly fails, that is its answer from now on, and the same steps are
-//! gone again from the journal, without the last one.
+//! In: a run directory or a plan. Out: a folder beside it with a journal of steps and the smallest
+//! plan so far; at the end its rate, and the command that repeats it. The steps are proptest's.
+//! Each part of the plan has a value tree (`trees`), which is simplified while its plan still fails
+//! (`trial`) and complicated when it does not. Part follows part until a whole round changes
+//! nothing. The results are in the `journal`, from which the same command continues. On real
+//! processes the smallest plan's rate is measured at the end. If the plan hardly fails, that result
+//! replaces its step, and the steps are repeated from the journal without it.
 
 mod journal;
 mod trees;
@@ -17,7 +18,7 @@ use failure::{Exit, Failure};
 use journal::Journal;
 use judge::{Judging, anomalies::Anomalies, counterexamples};
 use plan::{Plan, config::TargetConfig};
-use report::{Told, conclude};
+use report::{Output, conclude};
 use run::interrupt;
 use run_directory::{shown, shown_path, write_whole};
 use std::{
@@ -33,15 +34,15 @@ use trial::{Rated, Stop, Trial};
 pub struct Shrinking {
     /// The run or the plan that failed.
     pub run: PathBuf,
-    /// Its plan.
+    /// The plan of that run.
     pub plan: Plan,
-    /// How often one smaller plan is tried.
+    /// The number of attempts for one smaller plan.
     pub attempts_per_step: u32,
-    /// How long to go on; `None` = until nothing more can be left out.
+    /// The time for the search; `None` = until nothing more can be left out.
     pub time: Option<Duration>,
-    /// How often the smallest plan is carried out at the end.
+    /// The number of runs of the smallest plan at the end.
     pub times: u32,
-    /// Where run directories go.
+    /// The folder for run directories.
     pub runs_dir: PathBuf,
 }
 
@@ -86,7 +87,7 @@ pub fn command(args: &Shrinking) -> Result<Exit, Failure> {
         tell_rate(&rated);
     } else {
         told_in_full(&smallest, &attempts, &args.runs_dir)?;
-        // Nobody needs the folder in which attempts came and went.
+        // The folder of the attempts is no longer needed.
         let _ = std::fs::remove_dir_all(&runs_dir);
     }
     let times = if virtual_time { "" } else { " --times 10" };
@@ -97,7 +98,8 @@ pub fn command(args: &Shrinking) -> Result<Exit, Failure> {
     Ok(Exit::Invalid)
 }
 
-/// Why there are no further steps; a failure if the smallest plan is not to be told in full.
+/// Prints why there are no further steps. An error means that the smallest plan is not reported in
+/// full.
 fn told_why_it_ended(stopped: Option<Stop>, steps: u64, file: &Path) -> Result<(), Failure> {
     let sentence = match stopped {
         Some(Stop::Failure(failure)) => return Err(failure),
@@ -117,12 +119,12 @@ fn told_why_it_ended(stopped: Option<Stop>, steps: u64, file: &Path) -> Result<(
     Ok(())
 }
 
-/// The folder beside a run, or beside a plan.
+/// Returns the folder beside a run, or beside a plan.
 fn folder(run: &Path) -> Result<PathBuf, Failure> {
     let no_input = |error: std::io::Error| {
         Failure::new(Exit::NoInput, format!("cannot read {}: {error}", run.display()))
     };
-    // `latest` is another one tomorrow.
+    // The link `latest` will point to another run later.
     let run = std::fs::canonicalize(run).map_err(no_input)?;
     let name = run.file_stem().filter(|_| run.is_file()).or(run.file_name());
     let name = format!("{}-shrink", name.unwrap_or_default().display());
@@ -133,7 +135,7 @@ fn folder(run: &Path) -> Result<PathBuf, Failure> {
     Ok(folder)
 }
 
-/// What a plan's run showed; without one the plan is carried out until it fails.
+/// Returns the anomalies of a plan's run; without a run the plan is executed until it fails.
 fn wanted(
     args: &Shrinking,
     plan: &Plan,
@@ -145,7 +147,7 @@ fn wanted(
         return Ok(shown);
     }
     let virtual_time = plan.config.target == TargetConfig::Simulated;
-    // In virtual time it is always the same.
+    // In virtual time every attempt is the same.
     let most = if virtual_time { 1 } else { times };
     for number in 0..most {
         let attempt = attempts.make(plan, runs_dir)?;
@@ -168,7 +170,7 @@ fn wanted(
     ))
 }
 
-/// The smallest plan whose rate says that it did not fail by luck only, and the rate.
+/// Returns the smallest plan whose rate shows that it did not fail only by luck, and the rate.
 fn smallest_that_fails_often(
     trial: &mut Trial<'_>,
     plan: &Plan,
@@ -202,7 +204,8 @@ fn smallest_that_fails_often(
     }
 }
 
-/// The smallest plan that was found, on disk too, and why no smaller one was tried.
+/// Returns the smallest plan found, which is also on disk, and the reason why no smaller one was
+/// tried.
 fn smallest(
     trial: &mut Trial<'_>,
     plan: Plan,
@@ -225,14 +228,14 @@ fn smallest(
     }
 }
 
-/// Makes one part of a plan as small as it gets.
+/// Makes one part of a plan as small as possible.
 fn smaller(trial: &mut Trial<'_>, best: &mut Plan, part: Part, file: &Path) -> Result<(), Stop> {
     let mut tree = part.tree(best);
     let mut goes_on = tree.simplify();
     while goes_on {
         let mut candidate = tree.current();
         candidate.config.seed = best.config.seed;
-        // A number that is held by another one stays as it is.
+        // A number that another one limits stays unchanged.
         if candidate == *best {
             goes_on = tree.complicate();
             continue;
@@ -248,11 +251,17 @@ fn smaller(trial: &mut Trial<'_>, best: &mut Plan, part: Part, file: &Path) -> R
     Ok(())
 }
 
-/// The smallest plan once more, in virtual time, as a run like any other.
+/// Runs the smallest plan once more, in virtual time, with a report like any run.
 fn told_in_full(plan: &Plan, attempts: &Attempts, runs_dir: &Path) -> Result<(), Failure> {
     let attempt = attempts.make(plan, runs_dir)?;
     let repeat = plan.repeated_by(&attempt.run.plan())?;
-    conclude(&attempt.run, &attempt.troubles, &repeat, &Judging::default(), Told::default())?;
+    conclude(
+        &attempt.run,
+        judge::of_run(&attempt.run, &Judging::default()),
+        &attempt.troubles,
+        &repeat,
+        Output::default(),
+    )?;
     if attempt.validity() != Validity::Invalid {
         return Err(Failure::new(
             Exit::Unknown,
@@ -263,7 +272,7 @@ fn told_in_full(plan: &Plan, attempts: &Attempts, runs_dir: &Path) -> Result<(),
     Ok(())
 }
 
-/// How often the smallest plan fails on real processes, and what the last one that failed shows.
+/// Prints how often the smallest plan fails on real processes, and the report of its last failure.
 fn tell_rate(rated: &Rated) {
     let judged = rated.last_failed.as_ref().map(|attempt| (attempt, &attempt.judged));
     if let Some((_, Ok(judgement))) = judged {

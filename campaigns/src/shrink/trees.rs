@@ -1,11 +1,15 @@
-//! Smaller plans, as proptest's value trees: what `simplify` and `complicate` mean for each part of a plan.
+//! Smaller plans, as proptest's value trees: defines `simplify` and `complicate` for each part of a
+//! plan.
 //!
-//! In: a plan and the part of it that shall become smaller. Out: a [`ValueTree`] whose values are plans, each strictly
-//! simpler than the first. Pure: whether such a plan still fails is found out elsewhere. A few `shapes` are enough:
-//! - [`Faults`] leaves out runs of planned faults, all at first, then halves, quarters, and single ones (delta debugging);
+//! In: a plan and the part to make smaller. Out: a [`ValueTree`] whose values are plans, each
+//! strictly simpler than the first. Pure: other code finds out if such a plan still fails. A few
+//! `shapes` are enough:
+//! - [`Faults`] leaves out runs of planned faults, all at first, then halves, quarters, and single
+//!   ones (delta debugging);
 //! - [`Listed`] tries a few values from the simplest on: clients, stores, regions, bytes;
 //! - [`Number`] tries the least value and then proptest's own binary search: keys, time;
-//! - [`InTurn`] is one tree after the other: the gaps before the faults that are left, and their lengths (`times`).
+//! - [`InTurn`] is one tree after the other: the gaps before the remaining faults, and their
+//!   lengths (`times`).
 
 mod in_turn;
 mod shapes;
@@ -20,8 +24,8 @@ use plan::{
 use proptest::strategy::ValueTree;
 use shapes::{Faults, Listed, Number};
 
-/// A part of a plan, in the order in which they are made smaller: first what makes every later attempt easier to read
-/// and cheaper.
+/// A part of a plan, in the order in which the parts are made smaller. The first ones make every
+/// later attempt cheaper and easier to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
     Faults,
@@ -41,16 +45,16 @@ pub enum Part {
     Read,
 }
 
-/// A run's time is tried in steps of this: nothing hangs on less, and attempts are dear.
+/// The step of a run's time: smaller differences do not matter, and attempts are expensive.
 const TIME_STEP_MS: u64 = 500;
-/// Lengths of values that are tried.
+/// The lengths of values that are tried.
 const VALUE_BYTES: [usize; 3] = [1, 16, 64];
 
 /// Plans that are simpler in one part.
 pub type PlanTree = Box<dyn ValueTree<Value = Plan>>;
 
 impl Part {
-    /// Every part.
+    /// All parts.
     pub const ALL: [Self; 15] = [
         Self::Faults,
         Self::Clients,
@@ -69,7 +73,7 @@ impl Part {
         Self::Read,
     ];
 
-    /// The plans that are simpler than this one in this part.
+    /// Returns the tree of plans that are simpler than this one in this part.
     pub fn tree(self, plan: &Plan) -> PlanTree {
         let config = &plan.config;
         match self {
@@ -139,7 +143,8 @@ impl Part {
     }
 }
 
-/// One client; one that is busy and one that is idle; and so on. Then those that keep a quarter idle, as by default.
+/// Returns plans with fewer clients, the fewest first: one, then one busy and one idle, and so on,
+/// some of them with a quarter idle, which is the default.
 fn fewer_clients(plan: &Plan) -> Vec<Plan> {
     let workload = &plan.config.workload;
     let (now, idle_now) = (workload.concurrency, workload.idle_clients);

@@ -1,9 +1,11 @@
-//! Whether a smaller plan still fails: it is tried a few times, and the answer is kept in the journal.
+//! Tries a smaller plan a few times to find out if it still fails, and records the answer in the
+//! journal.
 //!
-//! In: a plan. Out: the plan that failed as wanted, or none. In virtual time a plan always gives the same run, so the tries
-//! differ by the plan's seed, and the plan that is kept is the one with the seed that failed. On real processes they are
-//! the same plan again, and one failure may be luck: a plan is kept only if it fails at least half as often as the one that
-//! is shrunk (`reference`), and whoever ends with it asks for its `rate`, which is remembered in place of the step.
+//! In: a plan. Out: the plan that failed as wanted, or none. In virtual time a plan always gives
+//! the same run. So the tries differ by the plan's seed, and the kept plan has the seed that
+//! failed. On real processes every try is the same plan, and one failure may be luck. A plan is
+//! kept only if it fails at least half as often as the plan that is shrunk (`reference`). The
+//! `rate` of the last kept plan is measured at the end, and recorded in place of its step.
 
 use super::journal::{Journal, Purpose, Step};
 use crate::{
@@ -18,42 +20,42 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// So many attempts in a row that cannot be carried out at all are no accident.
+/// The number of attempts in a row that cannot be executed before the search gives up.
 const NOT_CARRIED_OUT_MAX: u32 = 20;
 
 /// Tries plans.
 #[derive(Debug)]
 pub struct Trial<'a> {
-    /// Carries plans out.
+    /// The executor of plans.
     pub attempts: &'a Attempts,
-    /// What was tried.
+    /// The journal of tried plans.
     pub journal: Journal,
-    /// Where run directories go.
+    /// The folder for run directories.
     pub runs_dir: PathBuf,
-    /// When it shall be over.
+    /// The end of the search.
     pub until: Option<Instant>,
     not_carried_out: u32,
 }
 
-/// How often a kept plan fails.
+/// The rate of a kept plan.
 #[derive(Debug)]
 pub struct Rated {
-    /// At least half as often as the plan that is shrunk.
+    /// True if it fails at least half as often as the plan that is shrunk.
     pub often_enough: bool,
-    /// In lines.
+    /// The rate as lines of text.
     pub in_words: Vec<String>,
-    /// The last attempt that failed, if it was made just now.
+    /// The last failed attempt, if the rate was measured just now.
     pub last_failed: Option<Attempt>,
 }
 
-/// Why no further plan is tried.
+/// The reason why no further plan is tried.
 #[derive(Debug)]
 pub enum Stop {
-    /// Somebody asked for it.
+    /// The user interrupted the search.
     Interrupted,
     /// The time is over.
     TimeIsOver,
-    /// Something failed.
+    /// An attempt could not be made.
     Failure(Failure),
 }
 
@@ -64,7 +66,7 @@ impl From<Failure> for Stop {
 }
 
 impl<'a> Trial<'a> {
-    /// Tries plans for so long at most.
+    /// A search for at most so much time.
     pub fn new(
         attempts: &'a Attempts,
         journal: Journal,
@@ -75,7 +77,8 @@ impl<'a> Trial<'a> {
         Self { attempts, journal, runs_dir, until, not_carried_out: 0 }
     }
 
-    /// The plan as it failed, with the same class of anomalies as what is shrunk; none if it did not.
+    /// Returns the plan as it failed, with a class of anomalies of the original run; `None` if it
+    /// did not fail so.
     pub fn failing(&mut self, candidate: &Plan) -> Result<Option<Plan>, Stop> {
         if candidate.check().is_err() {
             return Ok(None);
@@ -98,25 +101,25 @@ impl<'a> Trial<'a> {
         Ok(kept)
     }
 
-    /// The plan with the seed that failed, if it failed often enough.
+    /// Returns the plan with the seed that failed, if it failed often enough.
     fn kept(&self, candidate: &Plan, step: &Step) -> Option<Plan> {
         let seed = step.seed?;
         self.is_often(step.failed, step.attempts).then(|| seeded(candidate, seed))
     }
 
-    /// Whether so many failures are at least half as many as the plan that is shrunk would show. In virtual time each
-    /// attempt is another plan, so that one is enough.
+    /// Returns true if the failures are at least half as many as the plan that is shrunk would
+    /// show. In virtual time each attempt is another plan, so one failure is enough.
     fn is_often(&self, failed: u32, attempts: u32) -> bool {
         is_often(failed, attempts, self.journal.reference())
     }
 
-    /// How often the plan that is shrunk fails, against which smaller ones are measured. Its own run is not counted: it is
-    /// looked at because it failed.
+    /// Measures how often the plan that is shrunk fails, as the reference for smaller ones. Its
+    /// original run does not count, because it was chosen for its failure.
     pub fn measure_reference(&mut self, plan: &Plan) -> Result<(), Stop> {
         if self.journal.reference().is_some() {
             return Ok(());
         }
-        // It is no search, so the time that is given for one does not end it.
+        // This measurement is not a part of the search, so the search's time limit does not end it.
         let until = self.until.take();
         let mut step = self.begun(plan, plan::hash(&plan.to_json()?), Purpose::Step);
         for _ in 0..self.journal.attempts_per_step() {
@@ -133,7 +136,8 @@ impl<'a> Trial<'a> {
         Ok(())
     }
 
-    /// Carries a kept plan out so many times, unless it certainly fails too seldom. What failed last stays.
+    /// Runs a kept plan `times` times, or until its rate is certainly too low. The last failed
+    /// attempt is kept.
     pub fn rate(&mut self, plan: &Plan, times: u32) -> Result<Rated, Stop> {
         let plan_hash = plan::hash(&plan.to_json()?);
         if let Some(step) = self.journal.tried(&plan_hash, Purpose::Rate) {
@@ -141,7 +145,7 @@ impl<'a> Trial<'a> {
             let in_words = vec![format!("failed {} of {}", step.failed, step.attempts)];
             return Ok(Rated { often_enough, in_words, last_failed: None });
         }
-        // The time that smaller plans are looked for is over perhaps; what was found shall be known all the same.
+        // The search's time may be over, but its result still gets a rate.
         self.until = None;
         let mut step = self.begun(plan, plan_hash, Purpose::Rate);
         let (mut rate, mut last_failed) = (Rate::default(), None::<Attempt>);
@@ -177,7 +181,7 @@ impl<'a> Trial<'a> {
     fn tried(&mut self, candidate: &Plan, plan_hash: String) -> Result<Step, Stop> {
         let mut step = self.begun(candidate, plan_hash, Purpose::Step);
         let most = self.journal.attempts_per_step();
-        // Until it is certain, whatever the attempts that are left would show.
+        // Ends when the remaining attempts cannot change the answer.
         while step.attempts < most
             && !self.is_often(step.failed, most)
             && self.is_often(step.failed + most - step.attempts, most)
@@ -198,7 +202,7 @@ impl<'a> Trial<'a> {
             return Err(Stop::TimeIsOver);
         }
         let attempt = self.attempts.make(plan, &self.runs_dir)?;
-        // What ended early says nothing about the plan.
+        // An attempt that ended early says nothing about the plan.
         if self.attempts.are_interrupted() && attempt.validity() != Validity::Invalid {
             attempt.discard();
             return Err(Stop::Interrupted);
@@ -228,7 +232,7 @@ fn is_often(failed: u32, attempts: u32, of_whole: Option<(u32, u32)>) -> bool {
     failed > 0 && of_whole.is_none_or(|(f, of)| 2 * failed * of >= f * attempts)
 }
 
-/// The plan of an attempt with this number.
+/// Returns the plan of the attempt with this number.
 fn nth(candidate: &Plan, number: u32) -> Plan {
     if candidate.config.target == TargetConfig::Simulated {
         seeded(candidate, candidate.config.seed.wrapping_add(number.into()))
@@ -253,7 +257,7 @@ mod tests {
         let always = Some((3, 3));
         assert!(!is_often(1, 3, always) && is_often(2, 3, always));
         assert!(!is_often(4, 10, always) && is_often(5, 10, always));
-        // One that never failed when it was measured is rare, so that any failure tells something.
+        // A reference that never failed when measured is rare, so any failure counts.
         assert!(is_often(1, 10, Some((0, 3))) && !is_often(0, 10, Some((0, 3))));
     }
 }

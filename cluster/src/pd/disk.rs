@@ -1,6 +1,8 @@
-//! PD's files: each replaced as a whole, by a rename of a synced copy, so that a crash leaves the old or the new one.
+//! PD's files: each replaced as a whole, by a rename of a synced copy, so that a crash leaves the
+//! old or the new one.
 //!
-//! In: documents of the core. Out: the same, after a restart. A full disk leaves the old file and says so.
+//! In: documents of the core. Out: the same documents, after a restart. A full disk leaves the old
+//! file and causes an error.
 
 use super::core::saved::{FORMAT, Saved, SavedRegions};
 use serde::{Serialize, de::DeserializeOwned};
@@ -26,7 +28,7 @@ impl Disk {
         Ok(Self { dir: dir.to_owned() })
     }
 
-    /// What PD must not forget, if this directory was used before.
+    /// Loads the saved state, if this directory was used before.
     pub fn load(&self) -> io::Result<Option<Saved>> {
         let saved: Option<Saved> = self.read("state.json")?;
         match &saved {
@@ -39,7 +41,7 @@ impl Disk {
         }
     }
 
-    /// The region cache. It is only a cache: one that cannot be read is left out.
+    /// Loads the region cache. It is only a cache: an unreadable one is left out.
     pub fn load_regions(&self) -> Option<SavedRegions> {
         match self.read::<SavedRegions>("regions.json") {
             Ok(regions) => regions.filter(|regions| regions.format == FORMAT),
@@ -50,12 +52,12 @@ impl Disk {
         }
     }
 
-    /// On disk once this returns.
+    /// Saves the state; it is on disk once this returns.
     pub fn save(&self, saved: &Saved) -> io::Result<()> {
         self.replace("state.json", saved)
     }
 
-    /// On disk once this returns.
+    /// Saves the region cache; it is on disk once this returns.
     pub fn save_regions(&self, regions: &SavedRegions) -> io::Result<()> {
         self.replace("regions.json", regions)
     }

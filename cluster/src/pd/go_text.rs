@@ -1,8 +1,8 @@
-//! Go's text forms, which PD's HTTP answers and settings are made of: durations, sizes, times. Pure.
+//! Go's text forms in PD's HTTP answers and settings: durations, sizes, times. Pure.
 
 use std::{fmt::Write, time::Duration};
 
-/// `15m6.471455057s`, `100ms`, `30m0s`, as Go prints a duration.
+/// Prints a duration as Go does: `15m6.471455057s`, `100ms`, `30m0s`.
 pub fn duration(value: Duration) -> String {
     let nanos = value.as_nanos();
     if nanos == 0 {
@@ -39,7 +39,7 @@ pub fn duration(value: Duration) -> String {
     }
 }
 
-/// Reads a duration as Go does: `1h30m`, `1.5s`, `0`.
+/// Parses a duration as Go does: `1h30m`, `1.5s`, `0`.
 pub fn parse_duration(text: &str) -> Option<Duration> {
     if text == "0" {
         return Some(Duration::ZERO);
@@ -67,7 +67,7 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
     (!text.is_empty()).then_some(total)
 }
 
-/// `3.839GiB`: four significant digits and a binary unit.
+/// Prints a size as `3.839GiB`: four significant digits and a binary unit.
 pub fn size(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
     let mut value = bytes as f64;
@@ -83,7 +83,7 @@ pub fn size(bytes: u64) -> String {
     format!("{text}{}", UNITS[unit])
 }
 
-/// Days, hours, minutes and seconds of a time since the Unix epoch, as year, month, day, hour, minute, second.
+/// Converts seconds since the Unix epoch to year, month, day, hour, minute, second.
 fn civil(seconds: u64) -> (u64, u64, u64, u64, u64, u64) {
     // Howard Hinnant's days-to-civil algorithm, for days since 1970.
     let days = seconds / 86_400 + 719_468;
@@ -107,14 +107,14 @@ fn fraction(nanos: u32) -> String {
     }
 }
 
-/// `2026-11-23T19:22:47.471455057Z`, for a time since the Unix epoch.
+/// Prints a time since the Unix epoch as `2026-11-23T19:22:47.471455057Z`.
 pub fn rfc3339(at: Duration) -> String {
     let (year, month, day, hour, minute, second) = civil(at.as_secs());
     let fraction = fraction(at.subsec_nanos());
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}Z")
 }
 
-/// `2026-11-23 19:22:52.903990968 +0000 UTC`, as Go prints a time.
+/// Prints a time as Go does: `2026-11-23 19:22:52.903990968 +0000 UTC`.
 pub fn time(at: Duration) -> String {
     let text = rfc3339(at);
     format!("{} +0000 UTC", text.trim_end_matches('Z').replace('T', " "))

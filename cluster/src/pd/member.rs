@@ -1,32 +1,32 @@
-//! This PD as one of the cluster's PDs (it is the only one), as gRPC and HTTP say it.
+//! This PD as a member of the cluster's PDs (it is the only one), for gRPC and HTTP.
 
 use proto::pdpb;
 
-/// The version of PD whose behaviour is followed; tools read it.
+/// The version of PD that is imitated; tools read it.
 pub const VERSION: &str = "v8.5.5";
 
-/// The cluster's version, as stores and settings have it.
+/// The cluster's version, in stores and settings.
 pub const CLUSTER_VERSION: &str = "8.5.5";
 
-/// Who this PD is.
+/// The identity of this PD.
 #[derive(Debug, Clone)]
 pub struct Member {
-    /// Its name.
+    /// PD's name.
     pub name: String,
-    /// Its id.
+    /// PD's id.
     pub id: u64,
     /// The cluster's id.
     pub cluster_id: u64,
-    /// Where it serves.
+    /// The URL for clients.
     pub client_url: String,
-    /// Where its program lies.
+    /// The folder of the program.
     pub deploy_path: String,
-    /// Where it keeps its data.
+    /// The data directory.
     pub data_dir: String,
 }
 
 impl Member {
-    /// As gRPC says it.
+    /// The member as a gRPC message.
     pub fn wire(&self) -> pdpb::Member {
         pdpb::Member {
             name: self.name.clone(),

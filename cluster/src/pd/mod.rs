@@ -1,7 +1,8 @@
 //! PD: members, ids, TSO, the registry of stores and regions, and replica scheduling.
 //!
-//! In: a [`PdConfig`]. Out: a process that serves gRPC and HTTP on one port. `core` decides; `shell` brings it clock,
-//! disk and streams; `grpc` and `http` translate. None of it knows what a store does with its steps.
+//! In: a [`PdConfig`]. Out: a process that serves gRPC and HTTP on one port. `core` decides;
+//! `shell` provides clock, disk and streams; `grpc` and `http` translate. None of it knows how a
+//! store carries out its steps.
 
 pub(crate) mod core;
 #[allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "the real disk")]
@@ -47,22 +48,22 @@ use tonic::{
     transport::{Server, server::TcpIncoming},
 };
 
-/// What one PD process needs to know.
+/// The configuration of one PD process.
 #[derive(Debug, Clone)]
 pub struct PdConfig {
-    /// Its name (`pd1`).
+    /// PD's name (`pd1`).
     pub name: String,
-    /// Where it keeps its data.
+    /// The data directory.
     pub data_dir: PathBuf,
-    /// Where it serves gRPC and HTTP; port 0 = pick one.
+    /// The address for gRPC and HTTP; port 0 = pick one.
     pub client_addr: SocketAddr,
-    /// Its intervals.
+    /// The profile that sets its intervals.
     pub profile: Profile,
-    /// How many replicas a region shall have, at first.
+    /// The initial number of replicas of a region.
     pub max_replicas: u32,
 }
 
-/// Why a PD cannot go on.
+/// The reason that a PD cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum PdError {
     /// The operating system refused.
@@ -76,7 +77,7 @@ pub enum PdError {
     Server(#[from] tonic::transport::Error),
 }
 
-/// How often the region cache is written, if it changed.
+/// The interval between writes of the region cache, if it changed.
 const REGIONS_SAVED_EVERY: Duration = Duration::from_secs(1);
 
 /// Serves until told to end (SIGTERM, SIGINT).
@@ -95,12 +96,12 @@ pub fn run(config: PdConfig) -> Result<(), PdError> {
         let announce = |client_addr| Ready::Pd { client_addr }.announce();
         serve(config, announce, until).await
     });
-    // Streams of clients stay open as long as these like; nothing of them is waited for.
+    // Clients keep their streams open as long as they like; the shutdown does not wait for them.
     runtime.shutdown_background();
     ended
 }
 
-/// Serves until `until`; `ready` is told where.
+/// Serves until `until`, and announces its address through `ready`.
 async fn serve(
     config: PdConfig,
     ready: impl FnOnce(SocketAddr) -> io::Result<()>,
@@ -137,7 +138,7 @@ async fn serve(
     }
 }
 
-/// Its gRPC, and its HTTP beside it.
+/// The routes of gRPC and HTTP.
 fn routes(shell: &Arc<Shell>, member: Member, own: IpAddr) -> Routes {
     let service = PdService::new(Arc::clone(shell), member.clone());
     let mut routes = Routes::default()
@@ -148,7 +149,7 @@ fn routes(shell: &Arc<Shell>, member: Member, own: IpAddr) -> Routes {
     routes
 }
 
-/// Where this program lies, which tools show; empty if the system does not tell.
+/// The folder of this program, which tools show; empty if the system does not tell.
 fn program_folder() -> String {
     let program = std::env::current_exe().ok();
     let folder = program.as_deref().and_then(std::path::Path::parent);
@@ -158,7 +159,7 @@ fn program_folder() -> String {
 /// Lets time pass for the core, for ever.
 async fn tick(shell: &Shell, every: Duration) {
     let mut ticks = tokio::time::interval(every);
-    // A PD that was stopped for a while has missed its ticks; they are not made up for.
+    // A PD that was paused for a while has missed its ticks; they are not made up for.
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
         ticks.tick().await;
@@ -172,7 +173,7 @@ async fn tick(shell: &Shell, every: Duration) {
     }
 }
 
-/// Writes the region cache now and then, for ever.
+/// Writes the region cache periodically, for ever.
 async fn save_regions(shell: &Arc<Shell>) {
     let mut saved_revision = shell.view(|core, _| core.regions().revision());
     loop {

@@ -1,7 +1,7 @@
-//! What the core is brought: the clock, the disk, and the streams that its messages leave by.
+//! The core's surroundings: the clock, the disk, and the streams that carry its messages.
 //!
-//! In: closures over the core. Out: their answers, after what they depend on is on disk. Messages that do not fit a
-//! store's queue are dropped: the core sends every step again.
+//! In: closures over the core. Out: their answers, after the state they depend on is on disk.
+//! Messages that do not fit a store's queue are dropped: the core sends every step again.
 
 use super::{
     core::{Core, Now, Refusal, saved::SavedRegions},
@@ -18,10 +18,10 @@ use std::{
 use tokio::sync::mpsc;
 use tonic::Status;
 
-/// Steps that may wait for one store.
+/// The largest number of steps that may wait for one store.
 pub const STEPS_QUEUED_MAX: usize = 256;
 
-/// Where the steps for one store go.
+/// The sender of steps to one store.
 pub type StepSender = mpsc::Sender<Result<pdpb::RegionHeartbeatResponse, Status>>;
 
 /// The core and its surroundings.
@@ -57,7 +57,7 @@ impl Clock {
 }
 
 impl Shell {
-    /// Goes on where the disk ends, or makes a new cluster.
+    /// Continues from the saved state, or creates a new cluster.
     pub fn open(disk: Disk, timing: Timing, max_replicas: u32) -> io::Result<Arc<Self>> {
         let clock = Clock::start();
         let core = match disk.load()? {
@@ -73,7 +73,8 @@ impl Shell {
         Ok(Arc::new(shell))
     }
 
-    /// Gives the core an input. Its answer comes after what it depends on is on disk, or not at all.
+    /// Gives the core an input. Returns the answer after the state it depends on is on disk, or an
+    /// error.
     pub fn act<T>(
         &self,
         input: impl FnOnce(&mut Core, Now) -> Result<T, Refusal>,
@@ -102,12 +103,12 @@ impl Shell {
         answer
     }
 
-    /// Asks the core something.
+    /// Queries the core.
     pub fn view<T>(&self, question: impl FnOnce(&Core, Now) -> T) -> T {
         question(&self.lock().core, self.clock.now())
     }
 
-    /// The steps for a store go to this stream from now on.
+    /// Sends the steps for a store to this stream from now on.
     pub fn bind(&self, store: u64, stream: &StepSender) {
         let mut inner = self.lock();
         if inner.streams.get(&store).is_none_or(|bound| !bound.same_channel(stream)) {
@@ -115,7 +116,7 @@ impl Shell {
         }
     }
 
-    /// A stream ended.
+    /// Removes a stream that ended.
     pub fn unbind(&self, stream: &StepSender) {
         self.lock().streams.retain(|_, bound| !bound.same_channel(stream));
     }
@@ -127,7 +128,7 @@ impl Shell {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // A panic in the core is our bug; what the core holds is still the best there is.
+        // A panic in the core is our bug; its state is still the best there is.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

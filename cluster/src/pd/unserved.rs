@@ -1,6 +1,7 @@
-//! PD without its socket: whatever a client could send it, gRPC or HTTP, handed to it directly. For fuzz targets.
+//! PD without its socket: requests, gRPC or HTTP, are handed to it directly. For fuzz targets.
 //!
-//! In: requests. Out: answers. Time passes for it only as far as its own clock does; nobody drives its patrols.
+//! In: requests. Out: answers. Its time passes only as its own clock does; its patrols are not
+//! driven.
 
 use super::{Disk, Member, PdError, Shell, routes};
 use crate::profile::Profile;
@@ -12,7 +13,7 @@ use axum::{
 use std::{net::Ipv4Addr, path::Path};
 use tower_service::Service;
 
-/// A PD that nobody serves.
+/// A PD without a socket.
 #[derive(Debug, Clone)]
 pub struct Unserved {
     router: Router,
@@ -20,7 +21,7 @@ pub struct Unserved {
 }
 
 impl Unserved {
-    /// A new PD of a new cluster; its data goes to this directory.
+    /// Creates a new PD of a new cluster; its data goes to this directory.
     pub fn open(data_dir: &Path) -> Result<Self, PdError> {
         let shell = Shell::open(Disk::open(data_dir)?, Profile::Fast.timing(), 3)?;
         let member = shell.view(|core, _| Member {
@@ -37,12 +38,13 @@ impl Unserved {
         Ok(Self { router, cluster_id })
     }
 
-    /// The cluster that requests must name.
+    /// The id of the cluster that requests must name.
     pub fn cluster_id(&self) -> u64 {
         self.cluster_id
     }
 
-    /// What it answers: the status, and how many bytes follow. Streams are read to their end.
+    /// Answers a request. Returns the status and the number of bytes that follow. Streams are read
+    /// to their end.
     pub async fn ask(&mut self, request: Request<Vec<u8>>) -> (StatusCode, usize) {
         let Ok(response) = self.router.call(request.map(Body::from)).await;
         let status = response.status();

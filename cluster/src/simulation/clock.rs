@@ -1,10 +1,11 @@
-//! A simulated store's clock: the world's time, a little fast or slow, and set off.
+//! A simulated store's clock: the world's time, with a drift and an offset.
 //!
-//! In: the world's time. Out: the store's, and back. It never runs backwards; a change of its rate holds from now on.
+//! In: the world's time. Out: the store's time, and back. It never runs backwards; a new rate holds
+//! from the moment it is set.
 
 use crate::store::node::effects::Now;
 
-/// Seconds since the epoch at which every simulation begins.
+/// The wall-clock time at which every simulation begins, milliseconds since the Unix epoch.
 const BEGINNING_UNIX_MS: u64 = 1_700_000_000_000;
 const MILLION: i128 = 1_000_000;
 
@@ -13,44 +14,44 @@ const MILLION: i128 = 1_000_000;
 pub struct Clock {
     /// The world's time when the rate was set.
     since_us: u64,
-    /// What the clock said then.
+    /// The clock's reading at that time.
     said_us: u64,
-    /// So many parts in a million too fast.
+    /// The drift in parts per million; positive is fast.
     drift_ppm: i32,
-    /// The wall clock is wrong by so much.
+    /// The offset of the wall clock.
     wall_offset_ms: i64,
 }
 
 impl Clock {
-    /// A clock that is right.
+    /// Creates a clock that is right.
     pub fn new() -> Self {
         Self { since_us: 0, said_us: 0, drift_ppm: 0, wall_offset_ms: 0 }
     }
 
-    /// From now on it is so many parts in a million too fast, and its wall clock wrong by so much.
+    /// Sets the drift and the wall clock's offset from now on.
     pub fn set(&mut self, world_us: u64, drift_ppm: i32, wall_offset_ms: i64) {
         let said_us = self.at_us(world_us);
         *self = Self { since_us: world_us, said_us, drift_ppm, wall_offset_ms };
     }
 
-    /// What a process that reads it sees.
+    /// The readings that a process sees.
     pub fn now(&self, world_us: u64) -> Now {
         let monotonic_ms = self.at_us(world_us) / 1_000;
         let unix_ms = (BEGINNING_UNIX_MS + monotonic_ms).saturating_add_signed(self.wall_offset_ms);
         Now { monotonic_ms, unix_ms }
     }
 
-    /// By how many milliseconds it is ahead: its monotonic reading, and its wall clock.
+    /// The milliseconds by which the clock is ahead: its monotonic reading, and its wall clock.
     pub fn error_ms(&self, world_us: u64) -> (i64, i64) {
         let monotonic_ms = (self.at_us(world_us) as i64 - world_us as i64) / 1_000;
         (monotonic_ms, monotonic_ms + self.wall_offset_ms)
     }
 
-    /// When, in the world, it will say so much.
+    /// The world's time at which the clock will show this monotonic reading.
     pub fn world_us(&self, monotonic_ms: u64) -> u64 {
         let ahead_us = i128::from((monotonic_ms * 1_000).saturating_sub(self.said_us));
         let rate = MILLION + i128::from(self.drift_ppm);
-        // Rounded up, so that the clock does say it then.
+        // Rounded up, so that the clock does show it then.
         self.since_us
             + u64::try_from((ahead_us * MILLION + rate - 1) / rate).unwrap_or(u64::MAX / 2)
     }

@@ -1,35 +1,38 @@
-//! A disk of a simulated store: what is written, what is synced, and what a crash leaves of it.
+//! The disk of a simulated store: written batches, synced batches, and the part that survives a
+//! crash.
 //!
-//! In: batches in their order, and when each is done. Out: what a store finds when it starts again. Invariants:
+//! In: batches in their order, and the time at which each is done. Out: the data that a store finds
+//! when it starts again. Invariants:
 //! - a batch is there whole or not at all, as a checksummed journal entry is;
-//! - what a sync covered survives every crash; of what came after it a crash leaves a beginning, drawn by chance.
+//! - batches covered by a sync survive every crash; of the later ones a crash leaves a random
+//!   prefix.
 //!
-//! It does not know time: the world says when a write is done.
+//! It does not know time: the world decides when a write is done.
 
 use crate::store::node::{disk::Batch, effects::Persist};
 use rand::RngExt;
 use std::collections::{BTreeMap, VecDeque};
 
-/// Changes of one batch; none deletes.
+/// The changes of one batch; `None` deletes a key.
 type Writes = Vec<(Vec<u8>, Option<Vec<u8>>)>;
 
-/// What a store has written.
+/// The data that a store has written.
 #[derive(Debug, Default)]
 pub struct Disk {
     durable: BTreeMap<Vec<u8>, Vec<u8>>,
-    /// Written, but no sync has covered it yet.
+    /// Written batches that no sync has covered yet.
     written: Vec<Writes>,
-    /// On its way, in order.
+    /// Batches on their way, in order.
     submitted: VecDeque<Persist>,
 }
 
 impl Disk {
-    /// A batch for the disk.
+    /// Submits a batch to the disk.
     pub fn submit(&mut self, persist: Persist) {
         self.submitted.push_back(persist);
     }
 
-    /// The oldest batch on its way is done. Its number.
+    /// Completes the oldest batch on its way, and returns its number.
     pub fn finish_one(&mut self) -> Option<u64> {
         let Persist { seq, batch: Batch { writes, must_sync } } = self.submitted.pop_front()?;
         self.written.push(writes);
@@ -39,8 +42,8 @@ impl Disk {
         Some(seq)
     }
 
-    /// Power fails: a beginning of what no sync has covered is there, the rest is gone. A batch in the middle of which
-    /// it fails is torn, and dropped when the disk is read again.
+    /// Simulates a power failure: a prefix of the unsynced batches is kept, the rest is gone. A
+    /// batch in the middle of which it fails is torn, and dropped when the disk is read again.
     pub fn crash(&mut self, random: &mut impl RngExt) {
         let submitted = std::mem::take(&mut self.submitted).into_iter();
         self.written.extend(submitted.map(|persist| persist.batch.writes));
@@ -49,12 +52,12 @@ impl Disk {
         self.sync();
     }
 
-    /// Everything that is there.
+    /// All pairs on the disk.
     pub fn pairs(&self) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> {
         self.durable.iter().map(|(key, value)| (key.clone(), value.clone()))
     }
 
-    /// Writes and syncs at once: what a store does before it serves.
+    /// Writes and syncs at once, as a store does before it serves.
     pub fn write(&mut self, batch: Batch) {
         self.written.push(batch.writes);
         self.sync();

@@ -1,6 +1,7 @@
-//! What is wrong with the simulated disks: which are slow, and which fail at their next write.
+//! The faults of the simulated disks: slow ones, and ones that fail at their next write.
 //!
-//! In: faults, and each write. Out: how long the write takes, or that it fails. It does not know what is written.
+//! In: faults, and each write. Out: the duration of the write, or its failure. It does not know the
+//! written data.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +14,7 @@ pub struct DiskFaults {
 }
 
 impl DiskFaults {
-    /// From now on a store's disk takes so many times as long; 1 = as usual.
+    /// Slows a store's disk by this factor from now on; 1 = as usual.
     pub fn slow(&mut self, store: u64, times: u64) {
         if times > 1 {
             self.slowness.insert(store, times);
@@ -22,17 +23,18 @@ impl DiskFaults {
         }
     }
 
-    /// A store's disk fails at its next write.
+    /// Lets a store's disk fail at its next write.
     pub fn fail(&mut self, store: u64) {
         self.failing.insert(store);
     }
 
-    /// It does not.
+    /// Cancels the failure of a store's disk.
     pub fn spare(&mut self, store: u64) {
         self.failing.remove(&store);
     }
 
-    /// A store writes what takes so long on a disk that works; `None` = the write fails.
+    /// Returns the duration of a write that takes `usual_us` on a healthy disk; `None` = the write
+    /// fails.
     pub fn write(&mut self, store: u64, usual_us: u64) -> Option<u64> {
         if self.failing.remove(&store) {
             return None;
@@ -42,7 +44,7 @@ impl DiskFaults {
         Some(usual_us * times)
     }
 
-    /// How many writes a store's disk did while it was slow, ever.
+    /// The number of writes that a store's disk has ever done while it was slow.
     pub fn slow_writes(&self, store: u64) -> u64 {
         self.slow_writes.get(&store).copied().unwrap_or_default()
     }

@@ -1,11 +1,12 @@
-//! What can be done to a simulated cluster, and what met it: processes, network, disks, clocks.
+//! The faults of a simulated cluster and their observed effects: processes, network, disks, clocks.
 //!
-//! In: stores by id. Out: nothing, or how often something met a fault. What is asked has happened when it returns.
+//! In: stores by id. Out: nothing, or the number of times that a fault was met. A fault is in force
+//! when its call returns.
 
 use super::{MessageCounts, Node, ProcessState, Simulation, Weather, World};
 
 impl Simulation {
-    /// Stops processes in the same instant.
+    /// Pauses processes in the same instant.
     pub fn pause(&self, stores: &[u64]) {
         self.change(|world| stores.iter().for_each(|store| world.pause(*store)));
     }
@@ -25,7 +26,7 @@ impl Simulation {
         self.change(|world| stores.iter().for_each(|store| world.start(*store)));
     }
 
-    /// Stops PD, or kills it.
+    /// Pauses PD, or kills it.
     pub fn pause_or_kill_pd(&self, kill: bool) {
         self.change(|world| if kill { world.kill_pd() } else { world.pause_pd() });
     }
@@ -35,53 +36,54 @@ impl Simulation {
         self.change(World::revive_pd);
     }
 
-    /// Nothing gets from the one to the other any more.
+    /// Cuts the way from one node to another.
     pub fn cut(&self, from: Node, to: Node) {
         self.change(|world| world.network.cut(from, to));
     }
 
-    /// One cut of this way is mended; cuts of the same way add up.
+    /// Mends one cut of this way; cuts of the same way add up.
     pub fn mend(&self, from: Node, to: Node) {
         self.change(|world| world.network.mend(from, to));
     }
 
-    /// How much cuts have stopped on these ways, ever.
+    /// The number of messages that cuts have ever stopped on these ways.
     pub fn stopped(&self, ways: &[(Node, Node)]) -> u64 {
         let world = self.world();
         ways.iter().map(|(from, to)| world.network.stopped(*from, *to)).sum()
     }
 
-    /// What became of messages between stores since the beginning.
+    /// The counts of messages between stores since the beginning.
     pub fn message_counts(&self) -> MessageCounts {
         self.world().network.counts
     }
 
-    /// How the network between stores is from now on.
+    /// Sets the condition of the network between stores from now on.
     pub fn set_weather(&self, weather: Weather) {
         self.change(|world| world.network.weather = weather);
     }
 
-    /// From now on a store's disk takes so many times as long; 1 = as usual.
+    /// Slows a store's disk by this factor from now on; 1 = as usual.
     pub fn slow_disk(&self, store: u64, times: u64) {
         self.change(|world| world.disk_faults.slow(store, times));
     }
 
-    /// How many writes a store's disk did while it was slow, ever.
+    /// The number of writes that a store's disk has ever done while it was slow.
     pub fn slow_writes(&self, store: u64) -> u64 {
         self.world().disk_faults.slow_writes(store)
     }
 
-    /// A store's disk fails at its next write, and its process ends.
+    /// Lets a store's disk fail at its next write, which ends its process.
     pub fn fail_disk(&self, store: u64) {
         self.change(|world| world.disk_faults.fail(store));
     }
 
-    /// A store's disk that was to fail does not.
+    /// Cancels the failure of a store's disk.
     pub fn spare_disk(&self, store: u64) {
         self.change(|world| world.disk_faults.spare(store));
     }
 
-    /// From now on a store's clock is so many parts in a million too fast, and its wall clock wrong by so much.
+    /// Sets the drift of a store's clock in parts per million (positive is fast) and the offset of
+    /// its wall clock, from now on.
     pub fn set_clock(&self, store: u64, drift_ppm: i32, wall_offset_ms: i64) {
         self.change(|world| {
             let now_us = world.now_us;
@@ -91,13 +93,14 @@ impl Simulation {
         });
     }
 
-    /// By how many milliseconds a store's clocks are ahead of the world's: the monotonic one, and the wall clock.
+    /// The milliseconds by which a store's clocks are ahead of the world's: the monotonic one, and
+    /// the wall clock.
     pub fn clock_error_ms(&self, store: u64) -> (i64, i64) {
         let world = self.world();
         world.stores.get(&store).map_or((0, 0), |store| store.clock.error_ms(world.now_us))
     }
 
-    /// What PD's process does.
+    /// The state of PD's process.
     pub fn pd_state(&self) -> ProcessState {
         self.world().placement.state
     }

@@ -1,14 +1,19 @@
-//! The embedded cluster in virtual time: the same store and PD logic, without sockets, disks, threads or clocks.
+//! The embedded cluster in virtual time: the same store and PD logic, without sockets, disks,
+//! threads or clocks.
 //!
-//! In: a [`SimulationConfig`], clients' gRPC calls, faults. Out: answers. [`Simulation::run`] lets time pass as tokio's
-//! paused clock does, so that clients, workload and nemesis can be the ordinary ones. How it stays deterministic:
-//! - everything is in one thread, in ordered maps and one queue; ties are broken by the order of planning;
-//! - one seeded source of chance decides every delay, loss and crash;
-//! - no code below reads a clock, a file, the environment or a randomly seeded map (`cluster/clippy.toml` guards it).
+//! In: a [`SimulationConfig`], clients' gRPC calls, faults. Out: answers. [`Simulation::run`] lets
+//! time pass as tokio's paused clock does, so that clients, workload and nemesis can be the
+//! ordinary ones. Rules that keep it deterministic:
+//! - everything is in one thread, in ordered maps and one queue; ties are broken by the order of
+//!   planning;
+//! - one seeded source of randomness decides every delay, loss and crash;
+//! - no code below reads a clock, a file, the environment or a randomly seeded map
+//!   (`cluster/clippy.toml` guards it).
 //!
-//! What real processes here cannot have it can: cut and foul networks, slow and failing disks, clocks that drift.
+//! It has faults that real processes here cannot have: cut and foul networks, slow and failing
+//! disks, clocks that drift.
 //!
-//! A crash is a power failure here, harder than SIGKILL: what no sync had covered may be gone.
+//! A crash is a power failure here, harder than SIGKILL: data that no sync had covered may be gone.
 
 mod clock;
 mod disk;
@@ -49,24 +54,24 @@ use tokio::{
 use wire::{Answer, Broken, Call};
 use world::World;
 
-/// What determines a simulation, but for what is done to it.
+/// The inputs that determine a simulation, apart from faults and calls.
 #[derive(Debug, Clone)]
 pub struct SimulationConfig {
-    /// How many stores.
+    /// The number of stores.
     pub stores: u32,
-    /// How many replicas a region shall have, at first.
+    /// The initial number of replicas of a region.
     pub replicas: u32,
-    /// How fast time passes for the cluster.
+    /// The cluster's time scale.
     pub profile: Profile,
-    /// How leaders make sure that they still lead before they answer a read.
+    /// The way in which leaders ensure that they still lead before they answer a read.
     pub read: ReadMode,
-    /// How stores are wrong on purpose, by id; ids are the stores' numbers.
+    /// The defects of stores, by id; ids are the stores' numbers.
     pub defects: BTreeMap<u64, Defects>,
-    /// The seed of all chance.
+    /// The seed of all randomness.
     pub seed: u64,
-    /// Applied entries that stay in a log: few make snapshots frequent.
+    /// The number of applied entries that stay in a log: a small number makes snapshots frequent.
     pub log_entries_kept: u64,
-    /// A region with more keys is split.
+    /// The number of keys above which a region is split.
     pub region_max_keys: Option<u64>,
 }
 
@@ -75,9 +80,9 @@ pub struct SimulationConfig {
 pub struct SimulatedRegion {
     /// Bounds, epoch, peers.
     pub region: metapb::Region,
-    /// The store of its leader.
+    /// The leader's store.
     pub leader: Option<u64>,
-    /// Whether a peer of it lags.
+    /// True if one of its peers lags.
     pub pending: bool,
 }
 
@@ -90,7 +95,8 @@ pub struct Simulation {
 }
 
 impl Simulation {
-    /// A cluster at its very beginning. To be made inside a runtime whose clock is paused.
+    /// Creates a cluster at its very beginning. It must be created inside a runtime whose clock is
+    /// paused.
     pub fn new(config: SimulationConfig) -> Self {
         let world = Arc::new(Mutex::new(World::new(config)));
         Self { world, changed: Arc::default(), began: Instant::now() }
@@ -110,17 +116,17 @@ impl Simulation {
         }
     }
 
-    /// A connection to whoever has this address.
+    /// Creates a connection to the process at this address.
     pub fn wire(&self, address: &str) -> Wire {
         Wire::new(self.clone(), address)
     }
 
-    /// The stores by id, and what their processes do.
+    /// The stores by id, and the states of their processes.
     pub fn stores(&self) -> Vec<(u64, ProcessState)> {
         self.world().stores.iter().map(|(id, store)| (*id, store.state)).collect()
     }
 
-    /// What PD says of each store: `Up`, `Disconnected`, …
+    /// The condition of each store according to PD: `Up`, `Disconnected`, …
     pub fn store_conditions(&self) -> Vec<(u64, &'static str)> {
         let world = self.world();
         let core = world.placement.core();
@@ -147,7 +153,7 @@ impl Simulation {
         regions
     }
 
-    /// Asks PD to move a region's leader. PD's words if it refuses.
+    /// Asks PD to move a region's leader. A refusal has PD's words.
     pub fn transfer_leader(&self, region: u64, to: u64) -> Result<(), String> {
         self.order(region, &Order::TransferLeader { to })
     }
@@ -162,12 +168,12 @@ impl Simulation {
         self.order(region, &Order::SplitRegion { policy: CheckPolicy::Usekey, keys })
     }
 
-    /// How many replicas PD wants of a region.
+    /// The number of replicas that PD wants of a region.
     pub fn max_replicas(&self) -> u32 {
         self.world().placement.core().settings().policy().max_replicas as u32
     }
 
-    /// Tells PD how many replicas a region shall have.
+    /// Tells PD the number of replicas that a region shall have.
     pub fn set_max_replicas(&self, replicas: u32) -> Result<(), String> {
         let change = [("max-replicas".to_owned(), replicas.into())].into_iter().collect();
         let changed =
@@ -175,7 +181,8 @@ impl Simulation {
         changed.map_err(|refusal| refusal.to_string())
     }
 
-    /// What the processes had to say since the last time: when (microseconds), which store (0 = PD), what.
+    /// Takes the notes of the processes since the last call: time (microseconds), store (0 = PD),
+    /// text.
     pub fn take_notes(&self) -> Vec<(u64, u64, String)> {
         std::mem::take(&mut self.world().notes)
     }
@@ -200,7 +207,7 @@ impl Simulation {
     fn change<T>(&self, change: impl FnOnce(&mut World) -> T) -> T {
         let now_us = self.now_us();
         let mut world = self.world();
-        // What was to happen until now happens first.
+        // Events that are due by now happen first.
         world.run_until(now_us);
         let answer = change(&mut world);
         self.changed.notify_one();
@@ -217,7 +224,7 @@ impl Simulation {
     }
 }
 
-/// Further than any simulation goes.
+/// A time later than any simulation reaches.
 const FAR_US: u64 = 1 << 50;
 
 impl fmt::Debug for Simulation {

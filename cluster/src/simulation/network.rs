@@ -1,13 +1,13 @@
-//! The simulated network: how long a message is on its way, and whether it arrives.
+//! The simulated network: the delay of each message, and its loss.
 //!
-//! In: who sends to whom, and chance. Out: a delay, or nothing. A cut is one-way; whoever wants a partition cuts both
-//! ways. Messages overtake each other, for each has a delay of its own.
+//! In: sender, receiver, and randomness. Out: a delay, or nothing. A cut is one-way; a partition
+//! cuts both ways. Messages overtake each other, since each has a delay of its own.
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
 
-/// Who sends or receives.
+/// A sender or receiver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Node {
     /// The placement driver.
@@ -18,25 +18,25 @@ pub enum Node {
     Clients,
 }
 
-/// How the network is, for messages between stores.
+/// The condition of the network, for messages between stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Weather {
     /// The shortest delay, microseconds.
     pub delay_us_min: u64,
     /// The longest usual delay, microseconds.
     pub delay_us_max: u64,
-    /// How many messages in a thousand are lost.
+    /// The number of messages lost out of a thousand.
     pub lost_per_mille: u32,
-    /// How many in a thousand arrive twice.
+    /// The number of messages delivered twice out of a thousand.
     pub twice_per_mille: u32,
-    /// How many in a thousand are late.
+    /// The number of messages delivered late out of a thousand.
     pub late_per_mille: u32,
-    /// How late they are at most, microseconds.
+    /// The longest delay of a late message, microseconds.
     pub late_us_max: u64,
 }
 
 impl Weather {
-    /// A local network that works: rarely something is late, nothing is lost.
+    /// A healthy local network: messages are rarely late and never lost.
     pub const FAIR: Self = Self {
         delay_us_min: 100,
         delay_us_max: 600,
@@ -45,7 +45,7 @@ impl Weather {
         late_per_mille: 2,
         late_us_max: 20_000,
     };
-    /// One that does not: slow, with losses and repetitions.
+    /// A bad network: slow, with losses and repetitions.
     pub const FOUL: Self = Self {
         delay_us_min: 500,
         delay_us_max: 30_000,
@@ -56,16 +56,16 @@ impl Weather {
     };
 }
 
-/// What became of messages between stores since the beginning.
+/// The counts of messages between stores since the beginning.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct MessageCounts {
-    /// So many were sent.
+    /// The number of messages sent.
     pub sent: u64,
-    /// So many of them were lost.
+    /// The number of messages lost.
     pub lost: u64,
-    /// So many came twice.
+    /// The number of messages delivered twice.
     pub twice: u64,
-    /// So many copies came late.
+    /// The number of copies delivered late.
     pub late: u64,
 }
 
@@ -74,14 +74,14 @@ pub struct MessageCounts {
 pub struct Network {
     pub weather: Weather,
     pub counts: MessageCounts,
-    /// How often each way is cut: cuts of several partitions add up.
+    /// The number of cuts on each way: cuts of several partitions add up.
     cuts: BTreeMap<(Node, Node), u32>,
-    /// How much was stopped by cuts, on each way, ever.
+    /// The number of messages that cuts have ever stopped, on each way.
     stopped: BTreeMap<(Node, Node), u64>,
 }
 
 impl Network {
-    /// A network that works.
+    /// Creates a network that works.
     pub fn new() -> Self {
         Self {
             weather: Weather::FAIR,
@@ -91,12 +91,12 @@ impl Network {
         }
     }
 
-    /// Nothing gets from the one to the other any more.
+    /// Cuts the way from one node to another.
     pub fn cut(&mut self, from: Node, to: Node) {
         *self.cuts.entry((from, to)).or_default() += 1;
     }
 
-    /// One cut of this way is mended.
+    /// Mends one cut of this way.
     pub fn mend(&mut self, from: Node, to: Node) {
         if let Some(times) = self.cuts.get_mut(&(from, to)) {
             *times -= 1;
@@ -106,7 +106,7 @@ impl Network {
         }
     }
 
-    /// Whether something that goes from the one to the other gets there; counted if not.
+    /// Returns true if a message on this way arrives; counts it if not.
     pub fn carries(&mut self, from: Node, to: Node) -> bool {
         let carries = self.cuts.is_empty() || !self.cuts.contains_key(&(from, to));
         if !carries {
@@ -115,12 +115,13 @@ impl Network {
         carries
     }
 
-    /// How much was stopped by cuts on this way, ever.
+    /// The number of messages that cuts have ever stopped on this way.
     pub fn stopped(&self, from: Node, to: Node) -> u64 {
         self.stopped.get(&(from, to)).copied().unwrap_or_default()
     }
 
-    /// When copies of a message between stores arrive, microseconds from now: none, one or two.
+    /// Draws the arrivals of a message between stores, microseconds from now: none, one or two
+    /// copies.
     pub fn deliveries(&mut self, random: &mut ChaCha8Rng) -> impl Iterator<Item = u64> + use<> {
         let weather = self.weather;
         let mut in_a_thousand = |count: u32| count > 0 && random.random_range(0..1_000) < count;
@@ -148,7 +149,7 @@ impl Network {
         delays.into_iter().take(copies)
     }
 
-    /// How long a call or its answer takes, which its connection neither loses nor repeats.
+    /// Draws the delay of a call or its answer, which its connection neither loses nor repeats.
     pub fn call_delay_us(&self, random: &mut ChaCha8Rng) -> u64 {
         let Weather { delay_us_min, delay_us_max, .. } = self.weather;
         random.random_range(delay_us_min..=delay_us_max)

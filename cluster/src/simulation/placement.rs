@@ -1,7 +1,8 @@
 //! The simulated PD: the core that the real PD runs, with a disk that never fails and virtual time.
 //!
-//! In: heartbeats and questions of stores and clients. Out: answers, and steps for leaders. While it is stopped,
-//! what arrives waits; what arrives while it is dead is lost. It restarts from what it had saved.
+//! In: heartbeats and requests of stores and clients. Out: answers, and steps for leaders. Messages
+//! that arrive while it is paused wait; those that arrive while it is dead are lost. It restarts
+//! from its saved state.
 
 use super::store::ProcessState;
 use crate::{
@@ -11,10 +12,10 @@ use crate::{
 use proto::metapb::{Peer, Region, RegionEpoch, Store};
 use std::time::Duration;
 
-/// When every simulation begins, as a wall clock has it.
+/// The wall-clock time at which every simulation begins.
 const BEGINNING: Duration = Duration::from_secs(1_700_000_000);
 
-/// PD.
+/// The simulated PD.
 pub struct Placement {
     pub state: ProcessState,
     core: Core,
@@ -30,7 +31,7 @@ pub struct FirstRegion {
 }
 
 impl Placement {
-    /// A PD whose stores have the ids from 1 on, and the first of them the first region.
+    /// Creates a PD whose stores have the ids from 1 on, and the first of them the first region.
     pub fn new(
         stores: u64,
         timing: Timing,
@@ -58,7 +59,8 @@ impl Placement {
         (placement, FirstRegion { region, peer_id })
     }
 
-    /// Gives the core an input at this moment; the steps for leaders that follow from it.
+    /// Gives the core an input at this moment. Returns its answer and the resulting steps for
+    /// leaders.
     pub fn act<T>(
         &mut self,
         world_us: u64,
@@ -69,17 +71,18 @@ impl Placement {
         (answer, self.core.take_messages())
     }
 
-    /// What the core knows.
+    /// The core.
     pub fn core(&self) -> &Core {
         &self.core
     }
 
-    /// PD's idea of now.
+    /// PD's time for a moment of the world.
     pub fn now(world_us: u64) -> Now {
         at(world_us)
     }
 
-    /// A new process on what the last one saved. The region cache is not saved here: leaders tell it anew.
+    /// Starts a new process on the saved state of the last one. The region cache is not saved here:
+    /// leaders report it anew.
     pub fn restart(&mut self, world_us: u64) -> Result<(), Refusal> {
         if let Some(saved) = self.saved.clone() {
             self.core = Core::restore(at(world_us), self.timing, self.max_replicas, saved, None)?;

@@ -1,10 +1,11 @@
-//! What will happen, in order of time; of what happens at the same time, in the order in which it was planned.
+//! The queue of future events, in order of time; events at the same time are in the order in which
+//! they were planned.
 //!
 //! Pure data: hence two worlds with the same inputs have the same future.
 
 use std::{cmp::Ordering, collections::BinaryHeap};
 
-/// Things that will happen.
+/// Events that will happen.
 #[derive(Debug)]
 pub struct Queue<T> {
     heap: BinaryHeap<Entry<T>>,
@@ -19,23 +20,23 @@ struct Entry<T> {
 }
 
 impl<T> Queue<T> {
-    /// Nothing will happen.
+    /// Creates an empty queue.
     pub fn new() -> Self {
         Self { heap: BinaryHeap::new(), planned: 0 }
     }
 
-    /// Plans something.
+    /// Plans an event.
     pub fn plan(&mut self, at_us: u64, what: T) {
         self.planned += 1;
         self.heap.push(Entry { at_us, number: self.planned, what });
     }
 
-    /// When the next thing happens.
+    /// The time of the next event.
     pub fn next_us(&self) -> Option<u64> {
         self.heap.peek().map(|entry| entry.at_us)
     }
 
-    /// The next thing, if it happens by then.
+    /// Takes the next event, if it happens by then.
     pub fn pop_until(&mut self, until_us: u64) -> Option<(u64, T)> {
         self.heap.peek().filter(|entry| entry.at_us <= until_us)?;
         self.heap.pop().map(|entry| (entry.at_us, entry.what))
@@ -43,7 +44,7 @@ impl<T> Queue<T> {
 }
 
 impl<T> Ord for Entry<T> {
-    /// The greatest is the earliest: the heap gives the greatest first.
+    /// The earliest is the greatest: the heap gives the greatest first.
     fn cmp(&self, other: &Self) -> Ordering {
         (other.at_us, other.number).cmp(&(self.at_us, self.number))
     }

@@ -1,6 +1,6 @@
-//! What the simulated PD answers to clients: members, regions by key, stores.
+//! The simulated PD's answers to clients: members, regions by key, stores.
 //!
-//! In: a call and what PD knows. Out: the answer, encoded. It changes nothing.
+//! In: a call and PD's core. Out: the answer, encoded. It changes nothing.
 
 use super::wire::{Call, PD_ADDRESS, unreadable};
 use crate::pd::core::{Core, regions::Region};

@@ -1,7 +1,7 @@
 //! A simulated store: the node that real stores run, with an inbox, a disk and a clock of its own.
 //!
-//! In: what arrives for it. Out: whether it takes it up now, later (it is stopped) or never (it is dead). It steps
-//! the node and hands the outputs to the world. It does not know the other stores.
+//! In: arriving inputs. Out: the outputs of the node, for the world. Inputs are taken up now, later
+//! (while the store is paused) or never (if it is dead). It does not know the other stores.
 
 use super::{clock::Clock, disk::Disk};
 use crate::store::node::{
@@ -11,14 +11,14 @@ use crate::store::node::{
 };
 use std::collections::BTreeSet;
 
-/// What a simulated process does.
+/// The state of a simulated process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProcessState {
-    /// It runs.
+    /// The process runs.
     Running,
-    /// It is stopped: it gets neither input nor time, and finds both when it is resumed.
+    /// The process is paused: it gets neither input nor time, and finds both when it is resumed.
     Stopped,
-    /// It is dead.
+    /// The process is dead.
     Dead,
 }
 
@@ -27,24 +27,24 @@ pub struct Store {
     pub state: ProcessState,
     pub disk: Disk,
     pub clock: Clock,
-    /// Grows with every start, so that what was meant for an earlier process is told apart.
+    /// Grows with every start, so that events meant for an earlier process are recognised.
     pub incarnation: u64,
-    /// When the disk has done what it was given so far.
+    /// The time at which the disk has finished its work so far.
     pub disk_idle_at_us: u64,
-    /// A step is due already.
+    /// True if a step is planned already.
     pub step_due: bool,
-    /// The timer that is set, world time.
+    /// The time of the timer that is set, world time.
     pub timer_us: u64,
-    /// Calls that it has taken up and not answered.
+    /// Calls that were taken up and not answered.
     pub open_calls: BTreeSet<u64>,
-    /// It was stopped, and has not taken up all that came in meanwhile.
+    /// True if the store was paused, and has not taken up all inputs that arrived meanwhile.
     pub catches_up: bool,
     node: Option<Node>,
     inbox: Vec<Input>,
 }
 
 impl Store {
-    /// A store that does not run yet.
+    /// Creates a store that does not run yet.
     pub fn new() -> Self {
         Self {
             state: ProcessState::Dead,
@@ -61,7 +61,7 @@ impl Store {
         }
     }
 
-    /// Starts a process on what is on the disk.
+    /// Starts a process on the data on the disk.
     pub fn start(&mut self, world_us: u64, config: NodeConfig) -> Result<(), Corrupt> {
         let stored = disk::load(self.disk.pairs())?;
         self.node = Some(Node::new(config, stored, self.clock.now(world_us)));
@@ -73,7 +73,7 @@ impl Store {
         Ok(())
     }
 
-    /// Ends the process; what it had in memory is gone.
+    /// Ends the process; its memory is lost.
     pub fn die(&mut self) {
         self.state = ProcessState::Dead;
         self.node = None;
@@ -82,20 +82,21 @@ impl Store {
         self.incarnation += 1;
     }
 
-    /// Puts something in; a dead store gets nothing.
+    /// Queues an input; a dead store gets none.
     pub fn put_in(&mut self, input: Input) {
         if self.state != ProcessState::Dead {
             self.inbox.push(input);
         }
     }
 
-    /// How much waits: requests of clients, and all else.
+    /// The numbers of waiting inputs: requests of clients, and all others.
     pub fn waiting(&self) -> (usize, usize) {
         let requests = self.inbox.iter().filter(|it| matches!(it, Input::Request { .. })).count();
         (requests, self.inbox.len() - requests)
     }
 
-    /// Lets the node take up so much of what waits, requests before messages as the real driver does.
+    /// Lets the node take up at most this many waiting inputs, requests before messages as the real
+    /// driver does.
     pub fn step(&mut self, world_us: u64, requests: usize, others: usize) -> Option<Outputs> {
         let node = self.node.as_mut()?;
         let is_request = |input: &Input| matches!(input, Input::Request { .. });
@@ -109,12 +110,12 @@ impl Store {
         Some(node.step(self.clock.now(world_us), inputs))
     }
 
-    /// When the node wants to step even if nothing happens, world time.
+    /// The time at which the node wants to step even if nothing happens, world time.
     pub fn wakes_at_us(&self) -> u64 {
         self.node.as_ref().map_or(u64::MAX, |node| self.clock.world_us(node.wakes_at_ms()))
     }
 
-    /// How many regions it holds, for its heartbeats.
+    /// The number of regions that it holds, for its heartbeats.
     pub fn region_count(&self) -> u64 {
         self.node.as_ref().map_or(0, |node| node.counts().regions)
     }

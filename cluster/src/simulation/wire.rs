@@ -1,7 +1,9 @@
-//! The simulated wire between clients and processes: the same gRPC calls, carried by the world instead of sockets.
+//! The simulated wire between clients and processes: the same gRPC calls, carried by the world
+//! instead of sockets.
 //!
-//! In: HTTP requests as a gRPC client makes them. Out: the responses that the called process gives. A connection to a
-//! dead process is refused; a stopped one answers when it runs again. What is not there answers `UNIMPLEMENTED`.
+//! In: HTTP requests as a gRPC client makes them. Out: the responses of the called process. A
+//! connection to a dead process is refused; a paused one answers when it runs again. Missing
+//! methods answer `UNIMPLEMENTED`.
 
 use super::{Simulation, network::Node};
 use crate::store::node::requests::{RawRequest, RawResponse};
@@ -39,28 +41,28 @@ pub struct Wire {
 /// A call on its way.
 #[derive(Debug)]
 pub struct Call {
-    /// Which, as in `/tikvpb.Tikv/RawGet`.
+    /// The method, as in `/tikvpb.Tikv/RawGet`.
     pub path: String,
-    /// Its message, encoded.
+    /// The message, encoded.
     pub message: Bytes,
 }
 
-/// How a call ends.
+/// The result of a call.
 pub type Answer = Result<Bytes, Broken>;
 
-/// Why a call has no answer.
+/// The reason that a call has no answer.
 #[derive(Debug, Clone)]
 pub enum Broken {
-    /// Nobody listens there.
+    /// Nothing listens at the address.
     Refused,
     /// The process died while it had the call.
     Reset,
-    /// The process says no.
+    /// The process answered with an error.
     Status(Status),
 }
 
 impl Wire {
-    /// A connection to whoever has this address.
+    /// Creates a connection to the process at this address.
     pub(super) fn new(simulation: Simulation, address: &str) -> Self {
         let host = address.trim_start_matches("http://").split(':').next().unwrap_or_default();
         let host = host.strip_suffix(".simulated").unwrap_or_default();
@@ -77,7 +79,7 @@ impl Wire {
         let path = request.uri().path().to_owned();
         let framed = request.into_body().collect().await?.to_bytes();
         let to = self.to.ok_or_else(refused)?;
-        // One message to a call; streams are not among what clients here need.
+        // A call has one message; clients here need no streams.
         let message = framed.slice(FRAME_BYTES.min(framed.len())..);
         match self.simulation.call(to, Call { path, message }).await {
             Ok(answer) => Ok(answered(&answer)),
@@ -102,7 +104,7 @@ impl tower_service::Service<Request<Body>> for Wire {
     }
 }
 
-/// An answer as gRPC frames it, with the status behind it.
+/// Frames an answer for gRPC, with the status after it.
 fn answered(message: &[u8]) -> Response<Body> {
     let mut framed = BytesMut::with_capacity(FRAME_BYTES + message.len());
     framed.put_u8(0);
@@ -119,14 +121,14 @@ fn answered(message: &[u8]) -> Response<Body> {
     response
 }
 
-/// A message that cannot be read.
+/// The status for a message that cannot be decoded.
 pub fn unreadable(error: &prost::DecodeError) -> Status {
     Status::new(Code::Internal, error.to_string())
 }
 
 macro_rules! raw_calls {
     ($($path:literal, $name:ident: $request:ident;)*) => {
-        /// A store's call as the node's request.
+        /// Converts a store's call to the node's request.
         pub fn raw_request(call: &Call) -> Result<RawRequest, Status> {
             match call.path.strip_prefix("/tikvpb.Tikv/") {
                 $(Some($path) => kv::$request::decode(call.message.clone())
@@ -136,7 +138,7 @@ macro_rules! raw_calls {
             }
         }
 
-        /// The node's response as the answer to a call.
+        /// Converts the node's response to the answer to a call.
         pub fn raw_response(response: &RawResponse) -> Bytes {
             match response {
                 $(RawResponse::$name(response) => response.encode_to_vec().into(),)*

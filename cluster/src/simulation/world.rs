@@ -1,7 +1,8 @@
-//! The simulated world: stores and PD, the network and disks between them, and what will happen next.
+//! The simulated world: stores and PD, the network and disks between them, and the future events.
 //!
-//! In: calls of clients, faults, and how far time shall go. Out: answers. One thread, one queue, one source of chance:
-//! the same seed and the same inputs at the same times give the same outputs. It does not know who drives it.
+//! In: calls of clients, faults, and the time up to which to run. Out: answers. One thread, one
+//! queue, one source of randomness: the same seed and the same inputs at the same times give the
+//! same outputs. It does not know its driver.
 
 mod processes;
 mod words;
@@ -22,18 +23,18 @@ use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
 use tokio::sync::oneshot;
 
-/// A process takes so long until it takes up what has come in, microseconds.
+/// The longest time until a process takes up new inputs, microseconds.
 const WAKE_US_MAX: u64 = 150;
-/// A sync of the disk.
+/// The duration of a sync of the disk, microseconds.
 const SYNC_US: std::ops::RangeInclusive<u64> = 150..=1_200;
-/// A write that nobody waits for.
+/// The duration of a write that nobody waits for, microseconds.
 const WRITE_US: u64 = 20;
-/// Requests and reads that may wait in one region, as in real stores.
+/// The largest number of requests and reads that may wait in one region, as in real stores.
 const WAITING_MAX: usize = 4_096;
 
-/// What happens.
+/// An event of the world.
 enum Event {
-    /// A store takes up what has come in.
+    /// A store takes up its inputs.
     Step { store: u64, incarnation: u64 },
     /// A store's disk has done its oldest batch.
     Written { store: u64, incarnation: u64 },
@@ -43,15 +44,15 @@ enum Event {
     Called { to: Node, id: u64, call: Call },
     /// An answer has arrived at a client.
     Answered { id: u64, answer: Answer },
-    /// A store's words have arrived at PD.
+    /// A store's message has arrived at PD.
     Told { store: u64, words: Box<Words> },
-    /// A store says to PD that it lives.
+    /// A store sends its heartbeat to PD.
     StoreHeartbeat { store: u64 },
-    /// PD looks over its regions.
+    /// PD examines its regions.
     PdTick,
 }
 
-/// What a store says to PD.
+/// A store's message to PD.
 enum Words {
     Region(pdpb::RegionHeartbeatRequest),
     Store(pdpb::StoreStats),
@@ -59,7 +60,7 @@ enum Words {
     AskRegion(u64),
 }
 
-/// What arrived at a PD that was stopped.
+/// A message that arrived at a PD that was paused.
 enum Late {
     Told { store: u64, words: Box<Words> },
     Called { id: u64, call: Call },
@@ -73,7 +74,7 @@ pub struct World {
     pub stores: BTreeMap<u64, Store>,
     pub disk_faults: DiskFaults,
     pub config: SimulationConfig,
-    /// Worth a line in a log, with the world's time and the store.
+    /// Notes for a log, with the world's time and the store.
     pub notes: Vec<(u64, u64, String)>,
     random: ChaCha8Rng,
     queue: Queue<Event>,
@@ -83,7 +84,7 @@ pub struct World {
 }
 
 impl World {
-    /// A cluster at its very beginning: one region with one peer on the first store.
+    /// Creates a cluster at its very beginning: one region with one peer on the first store.
     pub fn new(config: SimulationConfig) -> Self {
         let mut random = ChaCha8Rng::seed_from_u64(config.seed);
         random.set_stream(2);
@@ -116,12 +117,12 @@ impl World {
         world
     }
 
-    /// When something happens next.
+    /// The time of the next event.
     pub fn next_us(&self) -> u64 {
         self.queue.next_us().unwrap_or(u64::MAX)
     }
 
-    /// Lets time pass until then.
+    /// Lets time pass until `until_us`.
     pub fn run_until(&mut self, until_us: u64) {
         while let Some((at_us, event)) = self.queue.pop_until(until_us) {
             self.now_us = at_us;
@@ -130,7 +131,7 @@ impl World {
         self.now_us = self.now_us.max(until_us);
     }
 
-    /// A client calls, at its own idea of now.
+    /// Sends a client's call, at the client's own time.
     pub fn call(&mut self, now_us: u64, to: Node, call: Call, answer: oneshot::Sender<Answer>) {
         self.next_call += 1;
         let id = self.next_call;
@@ -228,7 +229,7 @@ impl World {
         }
     }
 
-    /// Makes sure that a store takes up soon what has come in.
+    /// Plans a step soon, in which a store takes up its inputs.
     fn wake(&mut self, id: u64) {
         let delay_us = self.random.random_range(0..=WAKE_US_MAX);
         let at_us = self.now_us + delay_us;
@@ -244,7 +245,8 @@ impl World {
         let now_us = self.now_us;
         let (mut requests, mut others) = self.store(id).waiting();
         if self.store(id).catches_up {
-            // Each connection is read by itself: which of them comes first, and how far, is chance.
+            // Each connection is read by itself: the order of connections, and the amount read, are
+            // random.
             requests = self.random.random_range(0..=requests);
             others = self.random.random_range(0..=others);
         }
@@ -300,7 +302,7 @@ impl World {
         for (region, keys) in outputs.ask_split {
             self.tell_pd(id, Words::AskSplit(region, keys));
         }
-        // What a split brought forth PD hears from the new regions' heartbeats.
+        // PD learns of split regions from the heartbeats of the new regions.
         for region in outputs.ask_region {
             self.tell_pd(id, Words::AskRegion(region));
         }

@@ -1,8 +1,8 @@
-//! The real driver of the node: gathers what happens, steps, and does what comes out.
+//! The real driver of the node: gathers events, steps the node, and carries out its outputs.
 //!
-//! In: events from the services, PD, the writer and the clock. Out: batches to the writer, messages to the transport,
-//! answers to waiting calls, words to PD. One loop steps the node, so there is nothing to lock; while the disk syncs,
-//! the loop goes on.
+//! In: events from the services, PD, the writer and the clock. Out: batches to the writer, messages
+//! to the transport, answers to waiting calls, messages to PD. One loop steps the node, so there is
+//! nothing to lock; while the disk syncs, the loop goes on.
 
 use super::{
     StoreError,
@@ -30,23 +30,24 @@ use tokio::{
     time,
 };
 
-/// Events that may wait; beyond, clients are told that the server is busy, and other stores wait.
+/// The largest number of waiting events; beyond it, clients are told that the server is busy, and
+/// other stores wait.
 pub const EVENTS_WAITING_MAX: usize = 16_384;
-/// Events of one step.
+/// The largest number of events of one step.
 const EVENTS_TOGETHER_MAX: usize = 1_024;
-/// Below this much room on the disk, writes are refused.
+/// The free space on the disk below which writes are refused.
 const DISK_RESERVE_BYTES: u64 = 32 << 20;
 
-/// Something for the node.
+/// An event for the node.
 #[derive(Debug)]
 pub enum Event {
-    /// A client's request, and where the answer goes.
+    /// A client's request, and the sender of the answer.
     Request(RawRequest, oneshot::Sender<RawResponse>),
     /// Anything else.
     Input(Input),
 }
 
-/// The node with all that it is connected to.
+/// The node with all its connections.
 pub struct Driver {
     node: Node,
     clock: Clock,
@@ -68,12 +69,12 @@ pub struct Driver {
 pub struct Clock(Instant);
 
 impl Clock {
-    /// A clock that begins now.
+    /// Starts a clock at this moment.
     pub fn start() -> Self {
         Self(Instant::now())
     }
 
-    /// This moment.
+    /// Reads the clock.
     pub fn now(self) -> Now {
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Now { monotonic_ms: self.0.elapsed().as_millis() as u64, unix_ms: unix.as_millis() as u64 }
@@ -109,7 +110,7 @@ impl Driver {
         })
     }
 
-    /// Runs until the disk fails; a stop from outside is the caller's.
+    /// Runs until the disk fails; the caller handles a stop from outside.
     pub async fn run(&mut self) -> Result<(), StoreError> {
         let mut gathered = Vec::with_capacity(EVENTS_TOGETHER_MAX);
         loop {
@@ -124,8 +125,9 @@ impl Driver {
                 },
                 () = time::sleep(Duration::from_millis(sleep_ms)) => {}
             }
-            // Requests before messages, as in TiKV, whose reads do not queue behind Raft: a leader that slept meets both
-            // at once, and must not depend on hearing of its successor before it is asked.
+            // Requests before messages, as in TiKV, whose reads do not queue behind Raft. A leader
+            // that slept meets both at once, and must be correct even if it is asked before it
+            // hears of its successor.
             gathered.sort_by_key(|event| matches!(event, Event::Input(_)));
             for event in gathered.drain(..) {
                 inputs.push(self.as_input(event));
@@ -155,7 +157,7 @@ impl Driver {
             self.transport.send(outgoing);
         }
         if let (Some(persist), Some(writer)) = (outputs.persist, &self.writer) {
-            // It waits where the disk is that far behind, and so do we.
+            // The send waits if the disk is that far behind, and so does this loop.
             writer.send(persist).map_err(|_| StoreError::Writer)?;
         }
         for (id, response) in outputs.replies {
@@ -183,7 +185,7 @@ impl Driver {
     }
 }
 
-/// What has come up is written, and the directory is free for the next one.
+/// Writes the remaining batches and frees the directory for the next process.
 impl Drop for Driver {
     fn drop(&mut self) {
         self.writer.take();
@@ -194,7 +196,8 @@ impl Drop for Driver {
     }
 }
 
-/// Watches the room on the disk and tells the node when it ends and when there is some again.
+/// Watches the free space on the disk, and tells the node when it runs out and when there is some
+/// again.
 pub async fn watch_disk(path: PathBuf, events: mpsc::Sender<Event>) {
     let mut full = false;
     loop {

@@ -1,13 +1,15 @@
-//! The disk: batches in, everything back at start. The one file that knows fjall.
+//! The disk: batches in, all data back at start. The one file that knows fjall.
 //!
-//! fjall was chosen by measurement (`benches/engine.rs`): its commits with fsync cost what a bare append and
-//! fdatasync cost, as raft-engine's do, and it keeps keys as well as logs. Its journal is checksummed: a torn tail is
-//! dropped when it is opened, and since a batch is one journal entry, half of a batch is never seen.
+//! fjall was chosen by measurement (`benches/engine.rs`). Its commits with fsync cost as much as a
+//! bare append and fdatasync, as raft-engine's do, and it keeps keys as well as logs. Its journal
+//! is checksummed: a torn tail is dropped when it is opened. Since a batch is one journal entry,
+//! half of a batch is never seen.
 //!
-//! But fjall cannot tell a torn tail from a broken middle: from some broken bytes on it drops everything. So commits are
-//! numbered; each carries its number, and once it is synced the number also goes into the file `synced-commits`. What
-//! is opened must have at least that number, or something was lost that others rely on. What this deliberately does not
-//! know: what keys and values mean, but for the store's identity.
+//! But fjall cannot tell a torn tail from a broken middle: it drops everything from the broken
+//! bytes on. So each commit carries a number, and once it is synced the number also goes into the
+//! file `synced-commits`. An opened directory must have at least that number, or data that others
+//! rely on were lost. It deliberately does not know the meaning of keys and values, except for the
+//! store's identity.
 
 use super::{StoreError, node::disk::Batch};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
@@ -32,12 +34,12 @@ const CACHE_BYTES: u64 = 4 << 20;
 /// A key and its value.
 pub type Pair = (Vec<u8>, Vec<u8>);
 
-/// Which store of which cluster a directory belongs to.
+/// The cluster and store that a directory belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Identity {
-    /// The cluster, as PD calls it.
+    /// The cluster's id at PD.
     pub cluster_id: u64,
-    /// The store, as PD calls it.
+    /// The store's id at PD.
     pub store_id: u64,
 }
 
@@ -53,7 +55,7 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Opens a directory, or makes it.
+    /// Opens a directory, or creates it.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let at = |reason: String| StoreError::DataDir { path: path.to_owned(), reason };
         std::fs::create_dir_all(path).map_err(|error| at(error.to_string()))?;
@@ -74,7 +76,7 @@ impl Engine {
             let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES_MAX);
             Ok((database.keyspace("store", options)?, database))
         };
-        // Some broken bytes make fjall panic; nothing of what it was building is used afterwards.
+        // Some broken bytes make fjall panic; nothing that it was building is used afterwards.
         let opened = std::panic::catch_unwind(open).map_err(|_| {
             StoreError::Corrupt(format!("{}: the journal is unreadable", path.display()))
         })?;
@@ -94,13 +96,13 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Finds out how many commits there are, and that none is missing.
+    /// Counts the commits, and checks that none is missing.
     fn count_commits(&self) -> Result<(), StoreError> {
         let found = self.keyspace.get(COMMITS_KEY).map_err(|error| self.broken(&error))?;
         let number = |bytes: &[u8]| bytes.try_into().map(u64::from_be_bytes).unwrap_or_default();
         let found = found.map_or(0, |bytes| number(&bytes));
         let mut synced = [0; 8];
-        // An empty file is that of a new store.
+        // A new store has an empty file.
         let synced =
             self.synced_commits.read_exact_at(&mut synced, 0).map_or(0, |()| number(&synced));
         if found < synced {
@@ -113,7 +115,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Whose directory this is; none before the first start is through.
+    /// The directory's owner; `None` before the first start is complete.
     pub fn identity(&self) -> Result<Option<Identity>, StoreError> {
         let Some(bytes) = self.keyspace.get(IDENTITY_KEY).map_err(|error| self.broken(&error))?
         else {
@@ -128,7 +130,7 @@ impl Engine {
         }
     }
 
-    /// Notes whose directory this is.
+    /// Notes the directory's owner.
     pub fn set_identity(&self, identity: Identity) -> Result<(), StoreError> {
         let mut value = identity.cluster_id.to_be_bytes().to_vec();
         value.extend_from_slice(&identity.store_id.to_be_bytes());
@@ -136,7 +138,7 @@ impl Engine {
         self.write(&[batch])
     }
 
-    /// Every key and value of the node's.
+    /// Every key and value of the node.
     pub fn pairs(&self) -> Result<Vec<Pair>, StoreError> {
         let mut pairs = Vec::new();
         for guard in self.keyspace.iter() {
@@ -148,7 +150,7 @@ impl Engine {
         Ok(pairs)
     }
 
-    /// How much of the disk the data take, journals included.
+    /// The space on the disk that the data take, journals included.
     pub fn disk_bytes(&self) -> u64 {
         self.database.disk_space().unwrap_or_default()
     }
@@ -158,7 +160,8 @@ impl Engine {
         let must_sync = batches.iter().any(|batch| batch.must_sync);
         let durability = must_sync.then_some(PersistMode::SyncData);
         let mut together = self.database.batch().durability(durability);
-        // fjall gives all changes of a batch one sequence number, so of several to one key only the last may be in it.
+        // fjall gives all changes of a batch one sequence number, so only the last of several
+        // changes to one key may be in it.
         let mut last = HashMap::new();
         for (key, value) in batches.iter().flat_map(|batch| &batch.writes) {
             last.insert(key.as_slice(), value.as_deref());
@@ -174,7 +177,7 @@ impl Engine {
         let failed = |reason: String| StoreError::Disk { path: self.path.clone(), reason };
         together.commit().map_err(|error| failed(error.to_string()))?;
         if must_sync {
-            // Not synced itself: where it lags behind, it only asks for less than it could.
+            // Not synced itself: a number that lags behind only demands less than it could.
             self.synced_commits
                 .write_all_at(&commit.to_be_bytes(), 0)
                 .map_err(|error| failed(error.to_string()))?;
@@ -209,7 +212,8 @@ mod tests {
         assert_eq!(again.pairs().expect("it reads"), want);
     }
 
-    /// A directory with twenty synced commits, of which the last was not yet reported; and the bytes of its journal.
+    /// Creates a directory with twenty synced commits, the last of which was not yet reported, and
+    /// returns the bytes of its journal too.
     fn twenty_commits() -> (tempfile::TempDir, PathBuf, Vec<u8>) {
         let dir = tempfile::TempDir::new().expect("a directory");
         let engine = Engine::open(dir.path()).expect("it opens");

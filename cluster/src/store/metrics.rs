@@ -1,7 +1,8 @@
-//! What a store counts, in Prometheus' text form and under TiKV's names where they mean the same.
+//! A store's metrics, in Prometheus' text form and under TiKV's names if they mean the same.
 //!
-//! In: served requests, the node's counts as of its last step, the sizes of disk and data. Out: the text of `/metrics`.
-//! A store has a registry of its own, since a test may run several in one process.
+//! In: served requests, the node's counts as of its last step, the sizes of disk and data. Out: the
+//! text of `/metrics`. A store has a registry of its own, since a test may run several in one
+//! process.
 
 use super::{
     StoreError,
@@ -20,7 +21,7 @@ use std::{
 const FIRST_BUCKET_S: f64 = 5e-5;
 const BUCKETS: usize = 22;
 
-/// What TiKV says of requests that no resource group ranks; it is the only priority here.
+/// TiKV's priority for requests that no resource group ranks; it is the only one here.
 const PRIORITY: &str = "unknown";
 
 const KINDS: [(RequestKind, &str); 11] = [
@@ -37,14 +38,14 @@ const KINDS: [(RequestKind, &str); 11] = [
     (RequestKind::CompareAndSwap, "raw_compare_and_swap"),
 ];
 
-/// How large things are, in bytes.
+/// Sizes in bytes.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Sizes {
-    /// The disk.
+    /// The disk's size.
     pub capacity: u64,
-    /// What is free of it.
+    /// The disk's free space.
     pub available: u64,
-    /// What the store's data take.
+    /// The size of the store's data.
     pub used: u64,
 }
 
@@ -64,7 +65,7 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Counters at zero, of a store of that version that started then.
+    /// Creates counters at zero, for a store of this version and start time.
     pub fn new(version: &str, started_unix_s: u64) -> Result<Self, StoreError> {
         Self::registered(version, started_unix_s)
             .map_err(|error| StoreError::Server(format!("metrics: {error}")))
@@ -122,13 +123,13 @@ impl Metrics {
         Ok(metrics)
     }
 
-    /// Counts a request that was answered after that time.
+    /// Counts a request and its duration.
     pub fn served(&self, kind: RequestKind, took: Duration) {
         let position = KINDS.iter().position(|(known, _)| *known == kind).unwrap_or_default();
         self.served[position].observe(took.as_secs_f64());
     }
 
-    /// Takes over what the node counts.
+    /// Sets the node's counts.
     pub fn set_counts(&self, counts: Counts) {
         self.regions.set(counts.regions as i64);
         self.leaders.set(counts.leaders as i64);
@@ -137,7 +138,7 @@ impl Metrics {
         *self.lock() = counts;
     }
 
-    /// Takes over how large things are.
+    /// Sets the sizes.
     pub fn set_sizes(&self, sizes: Sizes) {
         for (kind, bytes) in
             [("capacity", sizes.capacity), ("available", sizes.available), ("used", sizes.used)]
@@ -147,12 +148,12 @@ impl Metrics {
         self.engine_size.set(sizes.used as i64);
     }
 
-    /// What the node counted last.
+    /// The node's latest counts.
     pub fn counts(&self) -> Counts {
         *self.lock()
     }
 
-    /// The page.
+    /// The text of the page.
     pub fn text(&self) -> Result<String, prometheus::Error> {
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }

@@ -1,8 +1,9 @@
 //! A store: regions as Raft groups, their data on disk, TiKV's gRPC in front.
 //!
-//! [`run`] is a whole store process but for its arguments. The logic is in `node`, without clocks and sockets;
-//! around it: `engine` and `writer` (disk), `transport` (other stores), `pd_client`, `service` and `status` (those who
-//! ask), and `driver`, which turns what these report into the node's steps.
+//! [`run`] is a whole store process without its arguments. The logic is in `node`, without clocks
+//! and sockets. Around it are `engine` and `writer` (disk), `transport` (other stores),
+//! `pd_client`, `service` and `status` (clients), and `driver`, which turns their events into the
+//! node's steps.
 
 #[allow(
     clippy::disallowed_types,
@@ -41,32 +42,33 @@ use std::{net::SocketAddr, path::PathBuf};
 
 pub use startup::run;
 
-/// What one store process needs to know.
+/// The configuration of one store process.
 #[derive(Debug, Clone)]
 pub struct StoreConfig {
-    /// Its id, if its directory is new; `None` = PD gives it one.
+    /// The store's id, if its directory is new; `None` = PD assigns it.
     pub store_id: Option<u64>,
     /// PD's address, `host:port`.
     pub pd_endpoint: String,
-    /// Where it serves gRPC; port 0 = pick one.
+    /// The address of gRPC; port 0 = pick one.
     pub addr: SocketAddr,
-    /// Where it serves its status; port 0 = pick one.
+    /// The address of the status server; port 0 = pick one.
     pub status_addr: SocketAddr,
-    /// Where it keeps its data.
+    /// The data directory.
     pub data_dir: PathBuf,
-    /// Its intervals.
+    /// The profile that sets its intervals.
     pub profile: Profile,
-    /// A region with more keys is split.
+    /// The number of keys above which a region is split.
     pub region_max_keys: Option<u64>,
-    /// Values may have a time to live; otherwise a put with one is refused, as TiKV does by default.
+    /// True if values may have a time to live; otherwise a put with one is refused, as TiKV does by
+    /// default.
     pub enable_ttl: bool,
-    /// How its leaders make sure that they still lead before they answer a read.
+    /// The way in which its leaders ensure that they still lead before they answer a read.
     pub read: ReadMode,
-    /// How it is wrong on purpose.
+    /// Its defects.
     pub defects: Defects,
 }
 
-/// Why a store stopped, or did not start.
+/// The reason that a store ended, or did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The runtime did not start.
@@ -75,12 +77,12 @@ pub enum StoreError {
     /// A thread did not start.
     #[error("the store cannot start its writer thread: {0}")]
     Thread(std::io::Error),
-    /// An address is taken or not ours.
+    /// An address is taken or does not belong to this machine.
     #[error("the store cannot listen on {addr}: {source}")]
     Bind {
         /// The address.
         addr: SocketAddr,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
     /// The data directory cannot be used.
@@ -88,38 +90,38 @@ pub enum StoreError {
     DataDir {
         /// The directory.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         reason: String,
     },
-    /// What is on disk does not make sense.
+    /// The data on disk are inconsistent.
     #[error("the store's data is corrupt, and it does not start on it: {0}")]
     Corrupt(String),
-    /// A write failed; what is on disk is what was acknowledged before.
+    /// A write failed; the data on disk are those that were acknowledged before.
     #[error("the store cannot write to {} and stops: {reason}", path.display())]
     Disk {
         /// The directory.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         reason: String,
     },
     /// The writer thread is gone.
     #[error("the store's writer thread has stopped")]
     Writer,
-    /// PD does not answer. At a start it is asked again.
+    /// PD does not answer. A starting store asks again.
     #[error("PD does not answer: {0}")]
     PdUnreachable(String),
-    /// PD refuses us.
+    /// PD refused the store.
     #[error("the store cannot go on without PD: {0}")]
     Pd(String),
-    /// The data directory belongs elsewhere.
+    /// The data directory belongs to another cluster.
     #[error("the data directory belongs to cluster {found}, but PD is of cluster {expected}")]
     ForeignCluster {
         /// The directory's cluster.
         found: u64,
-        /// PD's.
+        /// PD's cluster.
         expected: u64,
     },
-    /// A server ended by itself.
+    /// A server ended unexpectedly.
     #[error("the store's server failed: {0}")]
     Server(String),
 }

@@ -1,7 +1,9 @@
-//! PD as a store sees it: who am I, who else is there, here is what I lead, what do you want of me.
+//! PD as a store uses it: registration, addresses of other stores, heartbeats of led regions, and
+//! PD's operators.
 //!
-//! In: heartbeats and questions of the node. Out: PD's wishes and answers, as inputs of the node. A PD that is down or
-//! frozen costs time but nothing else: every call has a deadline, every queue an end, and streams are opened again.
+//! In: heartbeats and requests of the node. Out: PD's operators and answers, as inputs of the node.
+//! A PD that is down or frozen costs time but nothing else: every call has a deadline, every queue
+//! a limit, and streams are opened again.
 
 use super::{
     StoreError,
@@ -22,9 +24,9 @@ use tonic::{
 
 const CALL_TIMEOUT: Duration = Duration::from_secs(3);
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
-/// Between two lines in the log about a PD that does not answer.
+/// The pause between two lines in the log about a PD that does not answer.
 const COMPLAINT_PAUSE: Duration = Duration::from_secs(10);
-/// More than a store leads regions, so that a round of them fits.
+/// More than the regions that a store leads, so that a round of heartbeats fits.
 const HEARTBEATS_WAITING_MAX: usize = 16_384;
 
 /// PD's client; clones share a connection.
@@ -35,8 +37,8 @@ pub struct Pd {
 }
 
 impl Pd {
-    /// Connects and asks which cluster this is, again and again until PD answers, as TiKV does: a store that is
-    /// started before its PD, or while that is down, serves as soon as PD does.
+    /// Connects and asks for the cluster's id, again and again until PD answers, as TiKV does. So a
+    /// store that is started before its PD, or while that is down, serves as soon as PD does.
     pub async fn connect(endpoint: &str) -> Result<Self, StoreError> {
         let url = match endpoint.split_once("://") {
             Some(_) => endpoint.to_owned(),
@@ -69,7 +71,7 @@ impl Pd {
         pdpb::RequestHeader { cluster_id: self.cluster_id, sender_id: 0 }
     }
 
-    /// An id that nothing else in the cluster has.
+    /// Allocates an id that is unique in the cluster.
     pub async fn alloc_id(&self) -> Result<u64, StoreError> {
         let request = pdpb::AllocIdRequest { header: Some(self.header()), count: 1 };
         let response = self.client.clone().alloc_id(request).await.map_err(|e| failed(&e))?;
@@ -78,7 +80,7 @@ impl Pd {
         Ok(response.id)
     }
 
-    /// Whether the cluster has begun.
+    /// Returns true if the cluster is bootstrapped.
     pub async fn is_bootstrapped(&self) -> Result<bool, StoreError> {
         let request = pdpb::IsBootstrappedRequest { header: Some(self.header()) };
         let response =
@@ -88,7 +90,7 @@ impl Pd {
         Ok(response.bootstrapped)
     }
 
-    /// Begins the cluster with that region; says whether it was us who did.
+    /// Bootstraps the cluster with that region. Returns false if another store did it first.
     pub async fn bootstrap(&self, store: Store, region: Region) -> Result<bool, StoreError> {
         let (store, region) = (Some(store), Some(region));
         let request = pdpb::BootstrapRequest { header: Some(self.header()), store, region };
@@ -109,7 +111,7 @@ impl Pd {
         accepted(response.into_inner().header)
     }
 
-    /// Where another store is.
+    /// The address of another store.
     pub async fn store_address(&self, store_id: u64) -> Option<String> {
         let request = pdpb::GetStoreRequest { header: Some(self.header()), store_id };
         let response = self.client.clone().get_store(request).await.ok()?.into_inner();
@@ -120,7 +122,7 @@ impl Pd {
         (!address.is_empty()).then_some(address)
     }
 
-    /// Says that the store lives.
+    /// Sends the store's heartbeat.
     pub async fn store_heartbeat(&self, stats: pdpb::StoreStats) -> Result<(), StoreError> {
         let request =
             pdpb::StoreHeartbeatRequest { header: Some(self.header()), stats: Some(stats) };
@@ -129,14 +131,14 @@ impl Pd {
         accepted(response.into_inner().header)
     }
 
-    /// Asks for the ids of a split; tells the node when they come.
+    /// Asks for the ids of a split, and passes them to the node.
     pub async fn ask_split(self, region: Region, keys: Vec<Vec<u8>>, events: mpsc::Sender<Event>) {
         let request = pdpb::AskBatchSplitRequest {
             header: Some(self.header()),
             region: Some(region.clone()),
             split_count: keys.len() as u32,
         };
-        // If it fails PD's operator is still open, and it asks for the split again.
+        // If it fails, PD's operator is still open, and PD asks for the split again.
         let Ok(response) = self.client.clone().ask_batch_split(request).await else { return };
         let response = response.into_inner();
         if accepted(response.header).is_err() || response.ids.len() != keys.len() {
@@ -154,11 +156,11 @@ impl Pd {
     /// Tells PD that a split is done.
     pub async fn report_split(self, regions: Vec<Region>) {
         let request = pdpb::ReportBatchSplitRequest { header: Some(self.header()), regions };
-        // Heartbeats of the new regions say the same.
+        // Heartbeats of the new regions report the same.
         let _ = self.client.clone().report_batch_split(request).await;
     }
 
-    /// Asks what has become of a region; tells the node.
+    /// Asks for the current state of a region, and passes it to the node.
     pub async fn ask_region(self, region_id: u64, events: mpsc::Sender<Event>) {
         if let Ok(Some(region)) = self.region(region_id).await {
             let _ = events.send(Event::Input(Input::RegionFromPd { region })).await;
@@ -177,8 +179,8 @@ impl Pd {
         Ok(response.into_inner().region)
     }
 
-    /// Keeps the stream of region heartbeats open. What is put into the sender goes to PD; when the queue is full,
-    /// PD hangs, and leaders will have newer things to say when it returns.
+    /// Keeps the stream of region heartbeats open. Heartbeats put into the sender go to PD. A full
+    /// queue means that PD hangs, and leaders will have newer heartbeats when it returns.
     pub fn region_heartbeats(
         &self,
         events: mpsc::Sender<Event>,
@@ -192,7 +194,7 @@ impl Pd {
                     return;
                 }
                 time::sleep(RETRY_PAUSE).await;
-                // What was said to the old connection may be lost; leaders start afresh.
+                // Messages to the old connection may be lost; leaders start afresh.
                 while queue.try_recv().is_ok() {}
                 if events.send(Event::Input(Input::PdConnected)).await.is_err() {
                     return;
@@ -209,13 +211,15 @@ impl Pd {
     ) {
         let (stream, requests) = mpsc::channel(16);
         let mut client = self.client.clone();
-        // A server may answer the call only after the first message, so the two must not wait for each other.
+        // A server may answer the call only after the first message, so the two must not wait for
+        // each other.
         let answers = client.region_heartbeat(ReceiverStream::new(requests));
         tokio::pin!(answers);
         let mut responses = None;
         loop {
             tokio::select! {
-                // Nothing leaves the queue before there is room for it: of a thousand regions none may be passed over.
+                // Nothing leaves the queue before there is room for it: of a thousand regions none
+                // may be left out.
                 heartbeat = async {
                     let room = stream.reserve().await.ok()?;
                     Some((room, queue.recv().await?))
@@ -248,7 +252,7 @@ async fn next(
     }
 }
 
-/// Asks until PD answers. Its refusal is an answer too.
+/// Repeats a request until PD answers. A refusal is an answer too.
 pub async fn patiently<T, F>(mut ask: impl FnMut() -> F) -> Result<T, StoreError>
 where
     F: Future<Output = Result<T, StoreError>>,
@@ -268,7 +272,8 @@ where
     }
 }
 
-/// A call that did not come through, or that PD would not hear: one for another cluster, or one that it does not know.
+/// The error of a call that did not come through, or that PD refused: one for another cluster, or
+/// one that it does not know.
 fn failed(status: &tonic::Status) -> StoreError {
     let text = format!("{:?}: {}", status.code(), status.message());
     match status.code() {

@@ -1,7 +1,9 @@
-//! A store's gRPC: TiKV's raw calls for clients, streams of Raft messages for other stores, the health service.
+//! A store's gRPC: TiKV's raw calls for clients, streams of Raft messages for other stores, the
+//! health service.
 //!
-//! In: calls. Out: events for the driver, and its answers back on the wire. It deliberately decides nothing: whether a
-//! request may be served is the node's business; here a request is refused only because the queue is full.
+//! In: calls. Out: events for the driver, and its answers back on the wire. It deliberately decides
+//! nothing: the node decides whether a request may be served; here a request is refused only
+//! because the queue is full.
 
 use super::{
     driver::Event,
@@ -34,17 +36,17 @@ use tokio_stream::{Stream, wrappers::ReceiverStream};
 use tonic::{Request, Response, Status, Streaming};
 
 const SNAPSHOT_BYTES_MAX: usize = 1 << 30;
-/// Answers of one command stream that wait to be sent.
+/// The largest number of answers of one command stream that wait to be sent.
 const ANSWERS_WAITING_MAX: usize = 64;
-/// Commands of one stream that are being served.
+/// The largest number of commands of one stream that are being served.
 const COMMANDS_AT_ONCE_MAX: usize = 4_096;
 
 /// The services' shared state.
 #[derive(Clone)]
 pub struct Service {
-    /// Where requests go.
+    /// The queue for requests.
     pub events: mpsc::Sender<Event>,
-    /// What is counted.
+    /// The store's metrics.
     pub metrics: Arc<Metrics>,
 }
 
@@ -197,7 +199,7 @@ commands! {
 }
 
 impl Service {
-    /// Serves one command stream: answers leave as they come up, together where several are there.
+    /// Serves one command stream: answers leave as they come, several at a time if they are ready.
     async fn run_commands(
         self,
         mut requests: Streaming<BatchCommandsRequest>,
@@ -258,7 +260,7 @@ impl Health for Service {
         _request: Request<HealthCheckRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
         let serving = HealthCheckResponse { status: ServingStatus::Serving as i32 };
-        // The state never changes while the process serves, so after the first message there is nothing to say.
+        // The state never changes while the process serves, so nothing follows the first message.
         let stream = futures::stream::iter([Ok(serving)]).chain(futures::stream::pending());
         Ok(Response::new(Box::pin(stream)))
     }

@@ -1,7 +1,8 @@
-//! A store's life: open the directory, find out who we are, register with PD, serve until told to stop.
+//! A store's life: open the directory, determine its identity, register with PD, serve until told
+//! to end.
 //!
-//! In: the configuration. Out: the ready line on stdout, then a serving process. SIGTERM and SIGINT end it cleanly;
-//! SIGKILL at any moment loses nothing that was acknowledged.
+//! In: the configuration. Out: the ready line on stdout, then a serving process. SIGTERM and SIGINT
+//! end it cleanly; SIGKILL at any moment loses nothing that was acknowledged.
 
 use super::{
     StoreConfig, StoreError,
@@ -41,15 +42,16 @@ use tokio::{
 };
 use tonic::transport::server::TcpIncoming;
 
-/// What we say that we are: clients ask PD for it and expect a version that they know.
+/// The version that the store reports: clients ask PD for it and expect one that they know.
 const VERSION: &str = "8.5.0";
 const MESSAGE_BYTES_MAX: usize = 64 << 20;
 const WAITING_MAX: usize = 4_096;
 const LOG_ENTRIES_KEPT: u64 = 4_096;
 
-/// Runs a store until it is told to stop. Blocks; brings its own runtime.
+/// Runs a store until it is told to end. Blocks; creates its own runtime.
 pub fn run(config: StoreConfig) -> Result<(), StoreError> {
-    // One thread: a cluster has more processes than the machine has cores, and the disk has a thread of its own.
+    // One thread: a cluster has more processes than the machine has cores, and the disk has a
+    // thread of its own.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -78,7 +80,8 @@ pub(super) async fn serve(
     let engine = Engine::open(&config.data_dir)?;
     let pd = Pd::connect(&config.pd_endpoint).await?;
     let identity = identify(&engine, &pd, config.store_id).await?;
-    // Not before PD answers: until a store serves, connections to it shall be refused, not kept waiting.
+    // Not before PD answers: until a store serves, connections to it shall be refused, not kept
+    // waiting.
     let (listener, addr) = bind(config.addr).await?;
     let (status_listener, status_addr) = bind(config.status_addr).await?;
     let about = Store {
@@ -155,7 +158,8 @@ async fn bind(addr: SocketAddr) -> Result<(TcpListener, SocketAddr), StoreError>
     bound.await.map_err(|source| StoreError::Bind { addr, source })
 }
 
-/// Who we are: as noted in the directory, or, at the very first start, as we were told or as PD says.
+/// Determines the store's identity: as noted in the directory, or, at the very first start, as
+/// configured or as PD assigns it.
 async fn identify(engine: &Engine, pd: &Pd, wanted: Option<u64>) -> Result<Identity, StoreError> {
     let expected = pd.cluster_id();
     match engine.identity()? {
@@ -175,14 +179,15 @@ async fn identify(engine: &Engine, pd: &Pd, wanted: Option<u64>) -> Result<Ident
     }
 }
 
-/// What is on disk, after the cluster has begun: with our first region, if PD took it.
+/// Bootstraps the cluster if necessary, and returns the data on disk: with our first region, if PD
+/// took it.
 async fn begin(
     engine: &Engine,
     pd: &Pd,
     about: &Store,
 ) -> Result<BTreeMap<u64, StoredRegion>, StoreError> {
     let stored = load(engine)?;
-    // A store that crashed between writing the region and PD's answer takes up where it was.
+    // A store that crashed between writing the region and PD's answer continues from there.
     let known = stored.values().find_map(|stored| stored.as_first_region().cloned());
     let region = match known {
         Some(region) if patiently(|| pd.region(region.id)).await?.is_some() => return Ok(stored),
@@ -205,7 +210,8 @@ async fn begin(
     };
     let region_id = region.id;
     let bootstrapped = patiently(|| pd.bootstrap(about.clone(), region.clone())).await?;
-    // PD may have taken ours, and its answer may have been lost; asked again, it says only that it has one.
+    // PD may have taken our region, and its answer may have been lost; asked again, it says only
+    // that it has one.
     if !bootstrapped && patiently(|| pd.region(region_id)).await?.is_none() {
         engine.write(&[disk::without_first_region(region_id)])?;
     }

@@ -38,7 +38,8 @@ fn exposition(metrics: &Metrics) -> Response {
     }
 }
 
-/// The settings under TiKV's names, as far as they have a meaning here; what is ours alone stands under `embedded`.
+/// The settings under TiKV's names, if they have a meaning here; settings without a counterpart in
+/// TiKV are under `embedded`.
 pub fn settings(config: &StoreConfig, addr: SocketAddr, status_addr: SocketAddr) -> Value {
     let timing = config.profile.timing();
     let milliseconds = |ms: u64| match ms {

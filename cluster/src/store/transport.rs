@@ -1,7 +1,8 @@
 //! Messages to other stores: one stream for each store, snapshots apart in pieces.
 //!
-//! In: the node's outgoing messages. Out: the same on the wire, and reports of what was lost. Raft bears loss, so
-//! nothing is kept: a queue that is full or a connection that is down drops what comes, says so, and goes on.
+//! In: the node's outgoing messages. Out: the same messages on the wire, and reports of lost ones.
+//! Raft tolerates loss, so nothing is kept: with a full queue or a broken connection the message is
+//! dropped and reported.
 
 use super::{
     driver::Event,
@@ -23,9 +24,10 @@ use tonic::transport::{Channel, Endpoint};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const SNAPSHOT_TIMEOUT: Duration = Duration::from_mins(1);
 const BACKOFF_MIN: Duration = Duration::from_millis(50);
-/// Well below an election timeout: a vote that is sent meanwhile is lost, and asked for again only at the next one.
+/// Well below an election timeout: a vote that is sent meanwhile is lost, and asked for again only
+/// at the next one.
 const BACKOFF_MAX: Duration = Duration::from_millis(500);
-/// Losses are reported this often at most: each report makes leaders probe anew.
+/// The shortest time between two reports of losses: each report makes leaders probe anew.
 const REPORT_PAUSE: Duration = Duration::from_millis(200);
 const QUEUE_MAX: usize = 4_096;
 const BATCH_MAX: usize = 128;
@@ -46,7 +48,7 @@ struct Stream {
 }
 
 impl Transport {
-    /// Streams that report to `events` and ask `pd` for addresses.
+    /// Creates streams that report to `events` and ask `pd` for addresses.
     pub fn new(pd: Pd, events: mpsc::Sender<Event>) -> Self {
         let snapshots = Arc::new(Semaphore::new(SNAPSHOTS_AT_ONCE_MAX));
         Self { pd, events, streams: HashMap::new(), snapshots }
@@ -69,7 +71,7 @@ impl Transport {
         let quiet = stream.reported.is_none_or(|at| at.elapsed() > REPORT_PAUSE);
         if stream.queue.try_send(outgoing.message).is_err() && quiet {
             stream.reported = Some(Instant::now());
-            // The node's own queue may be full as well; then it learns by the next loss.
+            // The node's own queue may be full as well; then it learns of the next loss.
             let _ = self.events.try_send(Event::Input(Input::Unreachable { store_id }));
         }
     }
@@ -106,15 +108,15 @@ async fn transfer_snapshot(channel: Channel, message: RaftMessage, data: Vec<u8>
     all_sent.and(answer.ok().map(drop))
 }
 
-/// Where a store was last, and whether it still answered there.
+/// The last address of a store, and whether it still answered there.
 #[derive(Default)]
 struct Whereabouts {
     address: Option<String>,
     answered: bool,
 }
 
-/// A connection to a store. Where it does not answer any more, PD is asked whether it has moved; if PD does not answer
-/// either, the last address has to do.
+/// Connects to a store. If it no longer answers at its last address, PD is asked whether it has
+/// moved; if PD does not answer either, the last address is used.
 async fn connect(pd: &Pd, store_id: u64, last: &mut Whereabouts) -> Option<Channel> {
     if !last.answered
         && let Some(address) = pd.store_address(store_id).await

@@ -1,7 +1,8 @@
-//! Group commit: one thread that writes whatever batches have come up while it wrote the last ones.
+//! Group commit: one thread that writes all batches that arrived while it wrote the last ones.
 //!
-//! In: batches, in order. Out: after each round the number of the last batch that is down, or why writing failed,
-//! after which nothing more is written. It deliberately does not know what waits for a batch.
+//! In: batches, in order. Out: after each round the number of the last batch on disk, or the reason
+//! that writing failed, after which nothing more is written. It deliberately does not know what
+//! waits for a batch.
 
 use super::{StoreError, engine::Engine, node::effects::Persist};
 use std::{
@@ -10,12 +11,12 @@ use std::{
 };
 use tokio::sync::mpsc::UnboundedSender;
 
-/// Batches that may wait; whoever steps the node then waits for the disk.
+/// The largest number of waiting batches; beyond it, the driver waits for the disk.
 const WAITING_MAX: usize = 1_024;
-/// Batches written as one.
+/// The largest number of batches written as one.
 const TOGETHER_MAX: usize = 256;
 
-/// Starts the thread. It ends when the sender is dropped, after the last batch is down.
+/// Starts the thread. It ends when the sender is dropped, after the last batch is on disk.
 pub fn spawn(
     engine: Engine,
     done: UnboundedSender<Result<u64, StoreError>>,
@@ -43,7 +44,7 @@ fn run(
         }
         let result = engine.write(&together).map(|()| seq);
         let failed = result.is_err();
-        // The receiver is gone only when the store stops, and then nobody waits any more.
+        // The receiver is gone only when the store ends, and then nobody waits any more.
         if done.send(result).is_err() || failed {
             return;
         }

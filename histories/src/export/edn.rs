@@ -1,23 +1,28 @@
-//! The history of one register in Jepsen's EDN: a vector of maps, as `knossos.core/analysis` takes it.
+//! The history of one register in Jepsen's EDN: a vector of maps, as `knossos.core/analysis` takes
+//! it.
 //!
-//! In: the calls on one key. Out: text. `{:process 0, :type :invoke, :f :write, :value "a", :time 12, :index 0}`, with `:read`,
-//! `:write` and `:cas` (`[expected new]`). Values are strings; bytes that are no text are keywords, `:hex-00ff`. Absence is
-//! [`ABSENT`], for Knossos takes a read of `nil` for one that says nothing: so the model is
-//! `(knossos.model/cas-register :absent)`, and a delete writes `:absent`. Where times are equal, beginnings come first, as our
-//! intervals are closed. A process has one open call: one that does not fit gets a process of its own.
+//! In: the calls on one key. Out: text. An event is
+//! `{:process 0, :type :invoke, :f :write, :value "a", :time 12, :index 0}`, with `:read`, `:write`
+//! and `:cas` (`[expected new]`). Values are strings; bytes that are no text are keywords,
+//! `:hex-00ff`.
+//!
+//! Absence is [`ABSENT`], because Knossos takes a read of `nil` for one that says nothing. So the
+//! model is `(knossos.model/cas-register :absent)`, and a delete writes `:absent`. Where times are
+//! equal, beginnings come first, as our intervals are closed. A process has one open call; a call
+//! that overlaps another one of its client gets a process of its own.
 
 use super::{Fate, KeyCall, KeyOperation};
 use crate::operation::Value;
 use rustc_hash::FxBuildHasher;
 use std::{collections::HashMap, fmt::Write as _};
 
-/// What stands for a key that is not there.
+/// The value of an absent key.
 pub const ABSENT: &str = ":absent";
 
-/// The whole file. The calls are in the order of invocation.
+/// The text of the whole file. The calls are in the order of invocation.
 pub fn text(key: &str, calls: &[KeyCall]) -> String {
     let title = format!("the key {key}, exported by jepsen-tikv {}", env!("CARGO_PKG_VERSION"));
-    // A comment ends with its line, so it must not hold another one.
+    // A comment ends with its line, so the title must not hold a line break.
     let title = title.replace(['\n', '\r'], " ");
     let mut text = format!("; {title}; model: (knossos.model/cas-register {ABSENT})\n[");
     let mut first = true;
@@ -67,7 +72,8 @@ fn halves(calls: &[KeyCall]) -> Vec<Half> {
         });
     }
     halves.sort_by_key(|(is_end, half)| (half.time_ns, *is_end));
-    // Nobody knows when a call of unknown outcome ended: after everything else, it constrains nothing.
+    // The end of a call of unknown outcome is unknown: placed after everything else, it constrains
+    // nothing.
     let is_known = |half: &&(bool, Half)| half.1.time_ns < u64::MAX;
     let last_ns = halves.iter().rfind(is_known).map_or(0, |(_, half)| half.time_ns);
     let timed = |half: Half| Half { time_ns: half.time_ns.min(last_ns + 1), ..half };

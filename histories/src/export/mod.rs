@@ -1,10 +1,13 @@
-//! Histories for other projects: Jepsen's EDN, a register at a time, such that Knossos reads it.
+//! Histories for other projects: Jepsen's EDN, one register at a time, in the form that Knossos
+//! reads.
 //!
-//! In: events. Out: what happened to each key ([`KeyCall`]), and its lines ([`edn`]). Every operation on several keys becomes
-//! one on each of them, over its interval: a batch; a scan, which read each key of the range that it covered, there or
-//! absent; a deleted range. Left out, and counted: reads without an answer, which say nothing, and key-only scans of keys that
-//! were there, since a register without a value cannot be told. Keys with a TTL have no such register at all: they are
-//! refused. Faults are not exported.
+//! In: events. Out: the calls on each key ([`KeyCall`]), and their lines ([`edn`]). Every operation
+//! on several keys becomes one on each of them, over its interval: a batch, a deleted range, or a
+//! scan. A scan is a read of each key of the range that it covered, present or absent.
+//!
+//! Left out are reads without an answer, which say nothing. Also left out, and counted, are
+//! key-only scans of present keys, since a register cannot express presence without a value. Keys
+//! with a TTL have no such register at all: they are refused. Faults are not exported.
 
 pub mod edn;
 
@@ -14,10 +17,10 @@ use crate::operation::{Answer, Key, Operation, Value};
 use rustc_hash::FxBuildHasher;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// What was asked of one key.
+/// An operation on one key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyOperation {
-    /// A read, and what it saw.
+    /// A read, and the value it saw.
     Read(Option<Value>),
     /// A write; `None` = a delete.
     Write(Option<Value>),
@@ -25,40 +28,40 @@ pub enum KeyOperation {
     Cas(Option<Value>, Value),
 }
 
-/// How it ended.
+/// The outcome of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
-    /// It took effect.
+    /// The call took effect.
     Ok,
-    /// It certainly did not.
+    /// The call certainly took no effect.
     Fail,
-    /// Nobody knows.
+    /// The effect is unknown.
     Info,
 }
 
 /// One operation on one key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyCall {
-    /// Who.
+    /// The client.
     pub client: ClientId,
-    /// When it was invoked, nanoseconds since the run's start.
+    /// The time of invocation, nanoseconds since the run's start.
     pub invoke_ns: u64,
-    /// When it ended; the largest number if nobody knows that it did.
+    /// The time of completion; `u64::MAX` if that is unknown.
     pub finish_ns: u64,
-    /// What was asked.
+    /// The operation.
     pub operation: KeyOperation,
-    /// How it ended.
+    /// The outcome.
     pub fate: Fate,
 }
 
 /// A history, split by key.
 #[derive(Debug, Default)]
 pub struct Keys {
-    /// What happened to each key, in the order of invocation.
+    /// The calls on each key, in the order of invocation.
     pub calls: BTreeMap<Key, Vec<KeyCall>>,
     /// Keys that were put with a TTL.
     pub with_ttl: BTreeSet<Key>,
-    /// How many keys key-only scans returned, which is left out.
+    /// The number of keys returned by key-only scans, which are left out.
     pub left_out: u64,
 }
 
@@ -70,7 +73,7 @@ struct When {
     fate: Fate,
 }
 
-/// A range in which every key got this operation, but for those returned.
+/// A range in which every key but those returned got this operation.
 #[derive(Debug)]
 struct Covered {
     start: Key,
@@ -80,7 +83,7 @@ struct Covered {
     when: When,
 }
 
-/// Splits a history.
+/// Splits a history by key.
 #[derive(Debug, Default)]
 pub struct Splitter {
     keys: Keys,
@@ -89,8 +92,8 @@ pub struct Splitter {
 }
 
 impl Splitter {
-    /// Hears one event, in order.
-    pub fn hear(&mut self, event: EventRef<'_>) {
+    /// Adds one event, in order.
+    pub fn observe(&mut self, event: EventRef<'_>) {
         let Process::Client(client) = event.process else { return };
         match event.what {
             WhatRef::Invoke(operation) => {
@@ -110,7 +113,7 @@ impl Splitter {
         }
     }
 
-    /// What happened to each key.
+    /// Returns the calls on each key.
     pub fn finish(mut self) -> Keys {
         let mut open: Vec<(ClientId, (u64, Operation))> = self.open.drain().collect();
         open.sort_by_key(|(client, _)| *client);
@@ -166,7 +169,7 @@ impl Splitter {
                 self.cas(key, expected, new, answer, when);
             }
             (scan @ Operation::Scan { .. }, Some(answer)) => self.scan(scan, answer, when),
-            // A read without an answer says nothing; but the key is there to be scanned.
+            // A read without an answer says nothing, but scans cover its key.
             (Operation::Get { key }, _) => self.mention(key),
             (Operation::BatchGet { keys }, _) => keys.into_iter().for_each(|key| self.mention(key)),
             (Operation::Scan { .. }, None) => {}
@@ -182,11 +185,11 @@ impl Splitter {
         when: When,
     ) {
         match answer {
-            // One that did not swap is a read of what it saw.
+            // A CAS that did not swap is a read of the value it saw.
             Some(Answer::Cas { swapped: false, previous }) => {
                 self.push(key, KeyOperation::Read(previous), when);
             }
-            // One that says that it swapped what it did not expect demands both.
+            // A CAS that swapped although it reports an unexpected value demands both.
             Some(Answer::Cas { swapped: true, previous }) if previous != expected => {
                 self.push(key.clone(), KeyOperation::Read(previous), when);
                 self.push(key, KeyOperation::Cas(expected, new), when);
@@ -216,7 +219,7 @@ impl Splitter {
             _ => return,
         };
         let met_limit = keys.len() as u64 >= u64::from(limit);
-        // One that met its limit read up to the last key that it returned.
+        // A scan that met its limit read up to the last key that it returned.
         let (start, end) = match keys.last().filter(|_| met_limit) {
             None if met_limit => return,
             None => (start, end),

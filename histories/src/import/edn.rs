@@ -1,8 +1,9 @@
-//! A reader of EDN, as much of it as histories use.
+//! A reader of the subset of EDN that histories use.
 //!
-//! In: text. Out: [`Edn`] values with the lines they begin at. Numbers, symbols and characters are kept as they are
-//! written, but for the suffixes of large integers: `5N` and `5M` are 5. Tags (`#inst`, `#jepsen.history.Op`) are skipped, `#_`
-//! and `;` drop what they say. Nesting is bounded, of brackets, tags and `#_` together.
+//! In: text. Out: [`Edn`] values with the lines they begin at. Numbers, symbols and characters are
+//! kept as they are written, without the suffixes of large integers: `5N` and `5M` are 5. Tags
+//! (`#inst`, `#jepsen.history.Op`) are skipped, as are comments (`;`) and values after `#_`.
+//! Nesting is bounded, of brackets, tags and `#_` together.
 
 use std::fmt;
 
@@ -41,7 +42,7 @@ impl Edn {
         }
     }
 
-    /// What a map holds under a keyword.
+    /// The value of a keyword in a map.
     pub(crate) fn get(&self, keyword: &str) -> Option<&Self> {
         let Self::Map(entries) = self else { return None };
         let is_it =
@@ -72,14 +73,14 @@ impl fmt::Display for Edn {
     }
 }
 
-/// What is wrong with the text.
+/// An error in the text.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum EdnError {
-    /// It ends in the middle of a value.
+    /// The text ends in the middle of a value.
     Torn,
-    /// It is nested deeper than anything that a history holds.
+    /// The text is nested deeper than any history.
     TooDeep,
-    /// It is no EDN.
+    /// The text is no EDN.
     Unexpected(String),
 }
 
@@ -95,17 +96,17 @@ impl<'a> EdnReader<'a> {
         Self { rest: text, line: 1 }
     }
 
-    /// The line of what comes next, counted from 1.
+    /// The line of the next value, counted from 1.
     pub(crate) fn line(&self) -> u64 {
         self.line
     }
 
-    /// What is not read yet.
+    /// The rest of the text.
     pub(crate) fn rest(&self) -> &'a str {
         self.rest
     }
 
-    /// The next character that means something; `None` at the end.
+    /// The next significant character; `None` at the end.
     pub(crate) fn peek(&mut self) -> Result<Option<char>, EdnError> {
         self.peek_at(0)
     }
@@ -126,12 +127,12 @@ impl<'a> EdnReader<'a> {
         }
     }
 
-    /// Steps over one bracket.
+    /// Skips one bracket.
     pub(crate) fn bracket(&mut self) {
         self.advance(1);
     }
 
-    /// The next value.
+    /// Reads the next value.
     pub(crate) fn next(&mut self) -> Result<Edn, EdnError> {
         self.value(0)
     }
@@ -223,7 +224,7 @@ impl<'a> EdnReader<'a> {
     }
 
     fn token(&mut self) -> Edn {
-        // A character may be one that ends other tokens.
+        // A character literal may be one that ends other tokens.
         let character = self.rest.strip_prefix('\\').and_then(|rest| rest.chars().next());
         let least = 1 + character.map_or(0, char::len_utf8);
         let token = &self.rest[..self.token_length().max(least)];
@@ -245,7 +246,7 @@ fn plain_number(token: &str) -> Option<&str> {
     is_integer.then_some(if number == "-0" { "0" } else { number })
 }
 
-/// The character that four hexadecimal digits stand for; half a pair of surrogates stands for itself alone.
+/// The character of four hexadecimal digits; half a pair of surrogates is kept alone.
 fn unicode(characters: &mut impl Iterator<Item = (usize, char)>) -> Result<char, EdnError> {
     let digits: String = characters.take(4).map(|(_, digit)| digit).collect();
     if digits.len() < 4 {

@@ -1,15 +1,15 @@
 //! Jepsen histories in EDN: one vector (or list) of maps, or one map after another.
 //!
-//! In: text, and what the user says of its values. Out: events. A map has `:process`, `:type`, `:f`, `:value` and perhaps
-//! `:key`, `:error`, `:index` and `:time`; other fields are ignored.
+//! In: text, and the user's word on the kind of values. Out: events. A map has `:process`, `:type`,
+//! `:f`, `:value` and perhaps `:key`, `:error`, `:index` and `:time`; other fields are ignored.
 
 use super::edn::{Edn, EdnError, EdnReader};
 use super::raw::{self, RawEvent, Reading};
 use super::{Imported, independent};
 use crate::error::{MalformedReason, ReadError};
 
-/// Reads a history in EDN. `independent` says that values are `[key value]`, or that they are not; otherwise the file
-/// tells.
+/// Reads a history in EDN. `independent` is true if values are `[key value]`, false if they are
+/// not; `None` lets the file decide.
 pub fn read_edn(text: &str, independent: Option<bool>) -> Imported {
     let reading = Reading { nil_is_absence: false, failed_cas_observes: false };
     let mut source = Source { reader: EdnReader::new(text), closing: None, begun: false };

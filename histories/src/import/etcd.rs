@@ -1,18 +1,23 @@
-//! Histories of etcd's robustness tests: `operations.json`, JSON objects one behind the other, an operation each.
+//! Histories of etcd's robustness tests: `operations.json`, a sequence of JSON objects, one per
+//! operation.
 //!
-//! In: text; the files of all clients, one after the other. Out: events in the order of their times, and what was left
-//! out, in words. What becomes of what:
+//! In: text; the files of all clients, one after the other. Out: events in the order of their
+//! times, and in words the parts left out. Conversions:
 //!
-//! - A `range` of one key is a get, a `range` of several a scan, a `txn` its operations: those of the branch that was taken,
-//!   or of both, each of unknown outcome, if there was no answer. What a transaction promises beyond its single operations
-//!   (that they take effect together, its conditions) is not kept: fewer demands accuse nobody.
-//! - A range of keys only, or of which only the count was asked, says which keys are there, and nothing of their values. etcd's files
-//!   do not keep that flag inside of a transaction: there an empty value is taken for none, unless an empty one was written.
-//! - An operation with an error, or without an answer, has an unknown outcome. One that etcd itself refused
-//!   (`ClientError`) says nothing if it reads, and is unknown if it writes.
-//! - Left out: reads of old revisions and of a member's own state, counts of several keys, and every key that was ever put under
-//!   a lease, since it may vanish at any time.
-//! - Values longer than etcd's tests keep stand there as a hash; equal hashes are taken for equal values.
+//! - A `range` of one key is a get, a `range` of several a scan. A `txn` becomes its operations:
+//!   those of the branch that was taken, or those of both with unknown outcome if there was no
+//!   answer. The further promises of a transaction (its atomicity, its conditions) are not kept:
+//!   fewer demands accuse nobody.
+//! - A range of keys only, or with only a count, shows which keys are present, but not their
+//!   values. etcd's files do not keep that flag inside a transaction: there an empty value counts
+//!   as no value, unless an empty value was written.
+//! - An operation with an error, or without an answer, has an unknown outcome. An operation that
+//!   etcd itself refused (`ClientError`) says nothing if it reads, and has an unknown outcome if it
+//!   writes.
+//! - Left out: reads of old revisions and of a member's own state, and counts of several keys. Also
+//!   left out is every key that was ever put under a lease, since it may vanish at any time.
+//! - Values that etcd's tests shorten are in the file as hashes; equal hashes count as equal
+//!   values.
 
 use super::etcd_record::{
     KeyOptions, OperationKind, RangeOptions, RangeResult, Record, TxnRequest, ValueOrHash,
@@ -25,9 +30,10 @@ use crate::operation::{Answer, Key, Operation};
 use crate::order;
 use std::collections::BTreeSet;
 
-/// The answer of a read of the newest state has this revision or a later one; -1 stands for "not linearizable".
+/// The answer of a read of the newest state has this revision or a later one; -1 stands for "not
+/// linearizable".
 const REVISION_MIN: i64 = 0;
-/// etcd's tests keep a hash of values that are so long.
+/// etcd's tests keep a hash of values that are at least this long.
 const HASHED_BYTES_MIN: usize = 20;
 
 /// Reads operations, one JSON object after another.
@@ -64,7 +70,7 @@ pub(crate) fn read_etcd_files(files: &[(Option<String>, &str)]) -> Imported {
     imported
 }
 
-/// Refuses what could not be judged.
+/// Refuses a record that could not be judged.
 fn checked(record: &Record) -> Result<(), MalformedReason> {
     let shape = |reason: String| Err(MalformedReason::Shape(reason));
     let time = |time: i64| match u64::try_from(time) {
@@ -116,22 +122,22 @@ impl LeftOut {
     }
 }
 
-/// No record is read yet.
+/// The place before any record was read.
 const NOWHERE: &Place = &Place { file: None, line: 0, index: None, time: None };
 
 struct Import<'a> {
     operations: Vec<TimedOperation>,
     left_out: LeftOut,
-    /// An empty value was written.
+    /// True if an empty value was written.
     has_empty: bool,
     place: &'a Place,
 }
 
-/// A range that was asked for.
+/// A requested range.
 #[derive(Clone, Copy)]
 struct Asked<'a> {
     range: &'a RangeOptions,
-    /// Flags of the range are not kept in the file.
+    /// True inside a transaction, where the file does not keep the flags of a range.
     is_in_txn: bool,
 }
 
@@ -216,10 +222,11 @@ impl<'a> Import<'a> {
             }
             return;
         }
-        // One that was cut covers what it returned; a single zero byte means that there is no end.
+        // A range that was cut covers only the keys it returned; a single zero byte means that
+        // there is no end.
         let end = match returned.last() {
             Some(last) if is_cut => Some([key(&last.key).as_slice(), &[0]].concat()),
-            // Only their number.
+            // Only the number of keys is known.
             None if is_cut => {
                 self.left_out.counts += 1;
                 return;
@@ -255,7 +262,8 @@ fn key(name: &str) -> Key {
     name.as_bytes().to_vec()
 }
 
-/// A value, or its hash if it is long. Within a transaction etcd's tests keep long values whole.
+/// The bytes of a value, or its hash if it is long. etcd's tests keep long values whole inside a
+/// transaction.
 fn bytes(value: &ValueOrHash) -> Vec<u8> {
     let hashed = |hash: u32| format!("hash {hash:08x}").into_bytes();
     match value.hash {

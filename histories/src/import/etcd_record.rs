@@ -1,10 +1,11 @@
-//! The shapes of etcd's `operations.json`, as its robustness tests write them: names as in Go, absent fields as zero.
+//! The shapes of etcd's `operations.json`, as its robustness tests write them: names as in Go,
+//! absent fields as zero.
 //!
-//! In: JSON. Out: a [`Record`] for each operation. Knows nothing of what they mean here.
+//! In: JSON. Out: a [`Record`] for each operation. Knows nothing of their meaning for a history.
 
 use serde::{Deserialize, Deserializer};
 
-/// One operation: what was asked, when, and what was answered.
+/// One operation: the request, its times, and the answer.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Record {
@@ -35,7 +36,7 @@ pub(super) struct RangeRequest {
     pub(super) options: RangeOptions,
     #[serde(default)]
     pub(super) revision: i64,
-    /// A member answered from its own state, which may be old.
+    /// A member answers from its own state, which may be old.
     #[serde(default)]
     pub(super) serializable: bool,
 }
@@ -58,7 +59,7 @@ pub(super) struct TxnRequest {
     operations_on_failure: Named<Vec<EtcdOperation>>,
 }
 
-/// A field that may be absent, null, or something.
+/// A field that may be absent, null, or present.
 type Named<T> = Option<Option<T>>;
 
 fn named<'de, D: Deserializer<'de>, T: Deserialize<'de>>(field: D) -> Result<Named<T>, D::Error> {
@@ -66,7 +67,8 @@ fn named<'de, D: Deserializer<'de>, T: Deserialize<'de>>(field: D) -> Result<Nam
 }
 
 impl TxnRequest {
-    /// Returns true if it has a field for its operations, empty or not. Other versions name them otherwise.
+    /// Returns true if the record has a field for its operations, empty or not. Other versions name
+    /// that field differently.
     pub(super) fn names_operations(&self) -> bool {
         self.operations_on_success.is_some() || self.operations_on_failure.is_some()
     }
@@ -133,7 +135,7 @@ pub(super) struct Response {
     /// Older files: the answer was lost, and only its revision is known.
     #[serde(default, rename = "PartialResponse")]
     is_partial: bool,
-    /// Newer files: there was no answer, but it is known to have taken effect.
+    /// Newer files: there was no answer, but the operation is known to have taken effect.
     #[serde(default)]
     persisted: bool,
 }
@@ -158,7 +160,7 @@ pub(super) struct OperationResult {
 pub(super) struct RangeResult {
     #[serde(rename = "KVs")]
     pub(super) kvs: Option<Vec<KeyValue>>,
-    /// How many keys there are, returned or not.
+    /// The number of keys in the range, returned or not.
     #[serde(rename = "Count")]
     pub(super) count: i64,
 }
@@ -190,7 +192,8 @@ impl Record {
         })
     }
 
-    /// The branch of a transaction that was taken, with its results; both without, if nobody knows. None for others.
+    /// The taken branch of a transaction with its results, or both branches without results if that
+    /// is unknown. Empty for other operations.
     pub(super) fn branches(&self) -> Vec<Branch<'_>> {
         let Some(txn) = &self.input.txn else { return Vec::new() };
         let success = txn.operations_on_success.as_ref().and_then(|it| it.as_deref());

@@ -1,13 +1,15 @@
 //! Values of `jepsen.independent`: pairs `[key value]`, a register for each key.
 //!
-//! In: all events of a file. Out: the same, with keys of their own where the values are such pairs. A file does not say it, so the
-//! whole of it is looked at:
+//! In: all events of a file. Out: the same events, with keys of their own where the values are such
+//! pairs. A file does not state this, so all of it is examined:
 //!
-//! - Every read is invoked with `[key nil]`: the values are pairs of a key and a value. A CAS is `[key [expected new]]`, or
-//!   `[key expected new]`.
-//! - Every read is invoked with `nil` or a plain value: there is one register, even if it holds pairs.
-//! - Nothing is read, and every CAS is `[key [expected new]]` with a key that is no pair itself, or has three elements: pairs of a
-//!   key and a value. Otherwise one register.
+//! - Every read is invoked with `[key nil]`: the values are pairs of a key and a value. A CAS is
+//!   `[key [expected new]]`, or `[key expected new]`.
+//! - Every read is invoked with `nil` or a plain value: there is one register, even if it holds
+//!   pairs.
+//! - Nothing is read, and every CAS has three elements, or is `[key [expected new]]` with a key
+//!   that is no pair itself: the values are pairs of a key and a value. Otherwise there is one
+//!   register.
 //! - Anything else is ambiguous and refused, unless the user says which of the two it is.
 
 use super::edn::Edn;
@@ -17,7 +19,7 @@ use std::collections::BTreeMap;
 
 /// Gives the events keys of their own if their values are pairs of a key and a value.
 pub(super) fn settle(raws: &mut [RawEvent], said: Option<bool>) -> Result<(), ReadError> {
-    // Who names keys in a field of their own has none in the values.
+    // A file with a key field has no keys in the values.
     let is_independent = match said {
         Some(said) => said,
         None if raws.iter().any(|raw| raw.key.is_some()) => false,
@@ -32,7 +34,8 @@ pub(super) fn settle(raws: &mut [RawEvent], said: Option<bool>) -> Result<(), Re
     refuse_lookalikes(raws, |raw| elements(&raw.value).filter(|_| raw.f == "cas")?.get(1))
 }
 
-/// Refuses a file with a text and another value that are the same bytes here, as `"5"` and `5`: to Clojure they differ.
+/// Refuses a file with a text and another value that are the same bytes here, as `"5"` and `5`: in
+/// Clojure they differ.
 fn refuse_lookalikes<'a>(
     raws: &'a [RawEvent],
     part: impl Fn(&'a RawEvent) -> Option<&'a Edn>,
@@ -81,7 +84,7 @@ fn is_independent(raws: &[RawEvent]) -> Result<bool, ReadError> {
     if let (Some(read), Some(cas)) = (reads().next(), invoked(&["cas"]).find(|raw| three(raw))) {
         return Err(ambiguous(cas, read));
     }
-    // Nothing is read.
+    // The history has no reads.
     let is_pair = |raw: &RawEvent| elements(&raw.value).is_some_and(|it| it.len() == 2);
     let names_key = |raw: &RawEvent| match elements(&raw.value) {
         Some([key, Edn::Sequence(pair)]) => {
@@ -112,7 +115,7 @@ fn split(raw: &mut RawEvent) -> Result<(), ReadError> {
     };
     raw.key = key.as_ref().and_then(Edn::bytes);
     raw.value = value;
-    // A completion may say in its value what went wrong.
+    // A completion may have an error in place of its value.
     let wants_key = raw.kind == "invoke" || raw.kind == "ok" && matches!(&*raw.f, "read" | "get");
     if wants_key && raw.key.is_none() {
         let value = &raw.value;

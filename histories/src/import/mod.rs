@@ -1,20 +1,23 @@
-//! Histories of other projects: Jepsen's EDN, the text logs of Jepsen, Knossos and Porcupine, tipocket's lines, etcd's
-//! operations.
+//! Histories of other projects: Jepsen's EDN, the text logs of Jepsen, Knossos and Porcupine,
+//! tipocket's lines, etcd's operations.
 //!
-//! In: a file's text. Out: events as ours are, checked against the same rules, or the line and the reason; and where each stands in
-//! the file. `etcd` has times and keys of its own, and says what becomes of them. What the other files do not say is filled in:
+//! In: a file's text. Out: events in our own form, checked against the same rules, or the line and
+//! the reason of an error; and the place of each event in the file. `etcd` has times and keys of
+//! its own, and describes their conversion itself. Facts that the other files lack are filled in:
 //!
-//! - Time is the order of the lines, one nanosecond each: that order is what their own tools judge. Where every event
-//!   has a time of its own, and these grow from event to event, they are taken, since they say the same order.
-//! - There is one register, the key [`REGISTER`], unless an event names a `:key` or the values are pairs of a key and a value
-//!   (`independent`).
-//! - `:read`/`:get`, `:write`/`:put`, `:delete` and `:cas` with `[expected new]` are known; anything else that a
-//!   client does is refused. Values are kept as they are written; `nil` is absence.
-//! - In EDN (as Knossos reads it) a read of `nil` asserts nothing and a failed CAS is left out. In a text log (as
-//!   Porcupine reads it) a read of `nil` saw absence, and a CAS that failed without an error saw another value than it
-//!   expected. One that failed with an error was not applied, and saw nothing.
-//! - Whatever happens by a process that is no number is a fault. An `:info` of a process that has nothing open, or about
-//!   another operation than it has open, is a remark and is passed over.
+//! - Time is the order of the lines, one nanosecond each: their own tools judge that order. If
+//!   every event has a time of its own, and these grow from event to event, these times are taken,
+//!   since they state the same order.
+//! - There is one register, the key [`REGISTER`], unless an event names a `:key` or the values are
+//!   pairs of a key and a value (`independent`).
+//! - `:read`/`:get`, `:write`/`:put`, `:delete` and `:cas` with `[expected new]` are known; any
+//!   other operation of a client is refused. Values are kept as they are written; `nil` is absence.
+//! - In EDN (as Knossos reads it) a read of `nil` asserts nothing and a failed CAS is left out. In
+//!   a text log (as Porcupine reads it) a read of `nil` saw absence, and a CAS that failed without
+//!   an error saw another value than it expected. A CAS that failed with an error was not applied,
+//!   and saw nothing.
+//! - An event of a process that is no number is a fault. An `:info` of a process that has nothing
+//!   open, or about another operation than the open one, is a remark and is skipped.
 
 mod edn;
 mod edn_history;
@@ -41,18 +44,18 @@ use serde::{Deserialize, Serialize};
 /// The key of a history that has only one register.
 pub const REGISTER: &str = "register";
 
-/// What was read of a file.
+/// The result of reading a file.
 #[derive(Debug, Default)]
 pub struct Imported {
     /// The events; an error is the last.
     pub events: Vec<Result<Event, ReadError>>,
-    /// Where the event of each index stands in the file.
+    /// The place in the file of the event of each index.
     pub places: Vec<Place>,
-    /// What was left out, in words; empty = nothing.
+    /// The parts left out, in words; empty = nothing.
     pub left_out: Vec<String>,
 }
 
-/// Where an event stands in the file that it was imported from.
+/// The place of an event in the file that it was imported from.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
     /// The file, if the history is in several.
@@ -60,16 +63,16 @@ pub struct Place {
     pub file: Option<String>,
     /// The line, counted from 1.
     pub line: u64,
-    /// The `:index` that the file gives it.
+    /// The `:index` in the file.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub index: Option<String>,
-    /// The `:time` that the file gives it.
+    /// The `:time` in the file.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub time: Option<String>,
 }
 
 impl Imported {
-    /// A history of which nothing was read.
+    /// The result for a history of which nothing was read.
     fn refused(error: ReadError) -> Self {
         Self { events: vec![Err(error)], ..Self::default() }
     }

@@ -1,6 +1,7 @@
-//! Events as EDN, text logs and tipocket have them, turned into ours.
+//! Conversion of the events of EDN, text logs and tipocket into ours.
 //!
-//! In: raw events, in the order of the file. Out: events that obey the rules of every history, and where each stands.
+//! In: raw events, in the order of the file. Out: events that obey the rules of every history, and
+//! the place of each.
 
 use super::{Imported, Place, REGISTER, client_id, edn::Edn};
 use crate::error::{MalformedReason, ReadError};
@@ -8,12 +9,13 @@ use crate::event::{Event, Outcome, Process, What};
 use crate::operation::{Answer, Key, Operation};
 use crate::order::{self, Order};
 
-/// How a format is to be read where formats differ.
+/// The points on which the formats differ.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reading {
-    /// A read of `nil` saw that there was nothing; otherwise it asserts nothing.
+    /// A read of `nil` saw absence; otherwise it asserts nothing.
     pub(super) nil_is_absence: bool,
-    /// A CAS that failed without an error saw another value than it expected; otherwise it is left out.
+    /// A CAS that failed without an error saw another value than it expected; otherwise it is left
+    /// out.
     pub(super) failed_cas_observes: bool,
 }
 
@@ -27,16 +29,16 @@ pub(super) struct RawEvent {
     pub(super) f: String,
     pub(super) key: Option<Key>,
     pub(super) value: Edn,
-    /// It says what went wrong.
+    /// True if the event has an error.
     pub(super) has_error: bool,
-    /// What the file calls its index.
+    /// The index in the file.
     pub(super) index: Option<String>,
-    /// What the file calls its time.
+    /// The time in the file.
     pub(super) time: Option<String>,
 }
 
 impl RawEvent {
-    /// Returns true for an operation of a client. What a negative process does beside operations is a fault.
+    /// Returns true for an operation of a client. Other events of a negative process are faults.
     pub(super) fn is_client_s(&self) -> bool {
         self.process.is_some_and(|process| process >= 0 || is_known(&self.f))
     }
@@ -46,7 +48,7 @@ impl RawEvent {
     }
 }
 
-/// Turns raw events into ours; `wrong` is what ended the reading of them.
+/// Converts raw events into ours; `wrong` is the error that ended the reading of them.
 pub(super) fn imported(
     raws: Vec<RawEvent>,
     reading: Reading,
@@ -71,7 +73,7 @@ pub(super) fn imported(
                 break;
             }
         }
-        // Times that do not grow from event to event do not say the order.
+        // Times that do not grow from event to event do not state the order.
         times = times.zip(time).and_then(|(mut times, time): (Vec<u64>, _)| {
             let grows = times.last().is_none_or(|last| *last < time);
             times.push(time);
@@ -89,7 +91,7 @@ pub(super) fn imported(
     imported
 }
 
-/// The event's own time, if it has a usable one. -1 stands for none in Jepsen.
+/// The event's own time, if it has a usable one. In Jepsen -1 stands for none.
 fn time(raw: &RawEvent) -> Result<Option<u64>, MalformedReason> {
     let Some(time) = raw.time.as_ref().and_then(|time| time.parse::<i128>().ok()) else {
         return Ok(None);
@@ -107,7 +109,7 @@ fn time(raw: &RawEvent) -> Result<Option<u64>, MalformedReason> {
     Ok(Some(time_ns))
 }
 
-/// The event, held to the rules; `None` for a remark.
+/// Converts an event and checks it against the rules; `None` for a remark.
 fn event(
     order: &mut Order,
     reading: Reading,
@@ -157,7 +159,7 @@ fn is_known(f: &str) -> bool {
     matches!(f, "read" | "get" | "write" | "put" | "delete" | "cas")
 }
 
-/// Returns true if an event's `f` is about an operation of this name. A write of nil is a delete.
+/// Returns true if an event's `f` names this operation. A write of nil is a delete.
 fn names(f: &str, operation: &str) -> bool {
     match f {
         "read" | "get" => operation == "get",
@@ -166,7 +168,7 @@ fn names(f: &str, operation: &str) -> bool {
     }
 }
 
-/// Refuses an answer about another key than was asked.
+/// Refuses an answer about another key than the requested one.
 fn check_key(operation: &Operation, raw: &RawEvent) -> Result<(), MalformedReason> {
     let (Operation::Get { key }
     | Operation::Put { key, .. }
@@ -199,7 +201,7 @@ fn outcome(reading: Reading, operation: &Operation, raw: &RawEvent) -> Outcome {
         ("fail", Operation::Cas { expected, new, .. })
             if reading.failed_cas_observes && !raw.has_error =>
         {
-            // What stands in the place of the value may be what went wrong.
+            // An error may stand in the place of the value.
             let repeats_it = match &raw.value {
                 Edn::Sequence(pair) => {
                     matches!(pair.as_slice(), [from, to] if from.bytes() == *expected && to.bytes().as_ref() == Some(new))

@@ -7,10 +7,11 @@
 //! :nemesis <tab> :info <tab> :start <tab> nil
 //! ```
 //!
-//! In: text, and what the user says of its values. Out: events. An event is told by its columns: a process, then its type.
-//! Columns are parted by tabs, or by blanks where the logger's name or the beginning of the line stands before them. Other
-//! lines of a log are passed over. A file whose first event begins its line is a history.txt: there only what an error goes
-//! on with may stand between events.
+//! In: text, and the user's word on the kind of values. Out: events. An event is recognised by its
+//! columns: a process, then its type. Columns are separated by tabs, or by blanks if the logger's
+//! name or the beginning of the line precedes them. Other lines of a log are skipped. A file whose
+//! first event begins its line is a history.txt: only the continuation of an error may stand
+//! between its events.
 
 use super::edn::{Edn, EdnError, EdnReader};
 use super::raw::{self, RawEvent, Reading};
@@ -21,7 +22,8 @@ const KINDS: [&str; 4] = [":invoke", ":ok", ":fail", ":info"];
 /// Jepsen's namespaces that log operations, the newer one last.
 const LOGGERS: [&str; 2] = ["jepsen.util", "jepsen.print"];
 
-/// Reads a text log. `independent` says that values are `[key value]`, or that they are not; otherwise the file tells.
+/// Reads a text log. `independent` is true if values are `[key value]`, false if they are not;
+/// `None` lets the file decide.
 pub fn read_text_log(text: &str, independent: Option<bool>) -> Imported {
     let reading = Reading { nil_is_absence: true, failed_cas_observes: true };
     let (mut raws, mut wrong) = raw_events(text);
@@ -83,8 +85,8 @@ fn raw_events(text: &str) -> (Vec<RawEvent>, Option<ReadError>) {
     (raws, None)
 }
 
-/// A last line without an end may end in the middle of a value that a read returned: it is taken for whole unless
-/// a longer value was written that begins like it.
+/// The error of a last line without an end, which may be cut in the middle of a value that a read
+/// returned. The line counts as whole unless a longer value with the same beginning was written.
 fn cut_value(raws: &[RawEvent]) -> Option<ReadError> {
     let last = raws.last().filter(|raw| raw.kind == "ok" && !raw.has_error)?;
     if matches!(last.value, Edn::Sequence(_) | Edn::Map(_) | Edn::Text(_) | Edn::Nil) {
@@ -107,9 +109,9 @@ fn cut_value(raws: &[RawEvent]) -> Option<ReadError> {
 struct Columns<'a> {
     process: &'a str,
     kind: &'a str,
-    /// What follows them.
+    /// The text after the columns.
     rest: &'a str,
-    /// Nothing stands before them.
+    /// True if nothing precedes the columns.
     is_bare: bool,
 }
 
@@ -136,7 +138,8 @@ impl<'a> Columns<'a> {
         is_event.then(|| Self { process, kind: &kind[1..], rest, is_bare })
     }
 
-    /// The event of the columns. What a failed or unknown operation has as its value may be anything.
+    /// Parses the event of the columns. A failed or unknown operation may have anything as its
+    /// value.
     fn event(&self, line: u64) -> Result<RawEvent, String> {
         let process = self.process.parse().ok();
         let mut reader = EdnReader::new(self.rest.trim_end());
@@ -148,7 +151,7 @@ impl<'a> Columns<'a> {
         };
         let mut raw = RawEvent { line, process, kind: self.kind.to_owned(), ..RawEvent::default() };
         if process.is_none() {
-            // What a fault says may go on on the next lines.
+            // The text of a fault may go on on the next lines.
             raw.f = field().ok().and_then(|f| f.word().map(str::to_owned)).unwrap_or_default();
             raw.has_error = true;
             return Ok(raw);
@@ -172,7 +175,7 @@ fn is_logger(before: &str) -> bool {
     LOGGERS.iter().any(|logger| name.ends_with(logger))
 }
 
-/// The type of a line that is logged as an event and has none that is known.
+/// The type of a line that is logged as an event and has an unknown type.
 fn unknown_kind(line: &str) -> Option<&str> {
     let (process, rest) = line.split_once("\t:")?;
     let begin = process.rfind(char::is_whitespace)?;

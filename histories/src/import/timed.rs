@@ -1,44 +1,46 @@
 //! Operations with the times of their beginnings and ends, turned into events in order.
 //!
-//! In: operations in any order, from formats that keep a whole operation in one place. Out: events as ours are: a client
-//! has one open operation at most, and its times never run backwards. Where an operation does not fit behind the
-//! last one of its client it gets a client of its own, which demands less of the order and so accuses nobody.
+//! In: operations in any order, from formats that keep a whole operation in one place. Out: events
+//! in our form: a client has one open operation at most, and its times never run backwards. An
+//! operation that overlaps the last one of its client gets a client of its own. That demands less
+//! of the order and so accuses nobody.
 
 use super::{Imported, Place};
 use crate::event::{Event, Outcome, Process, What};
 use crate::operation::{Answer, Operation};
 use std::collections::HashMap;
 
-/// How an operation ended.
+/// The outcome of an operation.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Done {
-    /// It was answered.
+    /// The operation was answered.
     Ok(Answer),
-    /// Nobody knows.
+    /// The outcome is unknown.
     Unknown,
 }
 
 /// One operation.
 #[derive(Debug, Clone)]
 pub(super) struct TimedOperation {
-    /// Who asked, if that is a usable number.
+    /// The client, if its number is usable.
     pub(super) client: Option<u64>,
-    /// When it began, nanoseconds from any moment.
+    /// The time of its beginning, nanoseconds from any origin.
     pub(super) call: i64,
-    /// When it ended, in the same unit.
+    /// The time of its end, from the same origin.
     pub(super) finish: i64,
     pub(super) operation: Operation,
     pub(super) done: Done,
-    /// Where it stands.
+    /// The operation's place in the file.
     pub(super) place: Place,
 }
 
-/// The events of the operations, in order of time; at the same time beginnings come first, as intervals are closed.
+/// The events of the operations, in order of time; at the same time beginnings come first, as
+/// intervals are closed.
 pub(super) fn events(mut operations: Vec<TimedOperation>) -> Imported {
     operations.sort_by_key(|it| (it.call, it.finish));
     let first = operations.first().map_or(0, |it| it.call);
     let mut next = operations.iter().filter_map(|it| it.client).max().map_or(0, |max| max + 1);
-    // A client that was left with an unknown outcome is not heard of again.
+    // A client with an unknown outcome is not used again.
     let mut free_after: HashMap<u64, Option<i64>, rustc_hash::FxBuildHasher> = HashMap::default();
     let mut halves = Vec::with_capacity(operations.len() * 2);
     for TimedOperation { client, call, finish, operation, done, place } in operations {

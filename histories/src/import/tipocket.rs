@@ -1,6 +1,8 @@
-//! Histories of tipocket: JSON objects `{"action":…,"proc":…,"time":…,"data":…}`, usually one a line.
+//! Histories of tipocket: JSON objects `{"action":…,"proc":…,"time":…,"data":…}`, usually one a
+//! line.
 //!
-//! In: text. Out: events. Its three models of registers are known, and told apart by the shape of `data`:
+//! In: text. Out: events. Its three models of registers are known, and told apart by the shape of
+//! `data`:
 //!
 //! | model | `data` of a `call` | `data` of a `return` |
 //! |---|---|---|
@@ -8,9 +10,10 @@
 //! | CAS register | `{"Op":0}` reads, `{"Op":1,"Arg1":n}` writes, `{"Op":2,"Arg1":from,"Arg2":to}` | `{"Ok":bool,"Exists":bool,"Value":n,"Unknown":bool}` |
 //! | rawkv-linearizability | `{"Op":0,"Key":k}` reads, `{"Op":1,"Key":k,"Val":n}` writes, `{"Op":2,"Key":k}` deletes; 0 is absence | `{"Val":n,"Unknown":bool}` |
 //!
-//! The state that a `dump` before the first call holds is the first value, or that of each key (`[{"K":k,"V":n}]`); without one
-//! a register holds 0, the others are absent. Later dumps say nothing about when they were read, and are left out. Other actions are
-//! faults. As with other imports time is the order of the lines.
+//! A `dump` before the first call holds the first value, or that of each key (`[{"K":k,"V":n}]`).
+//! Without one a register holds 0, and the keys of other models are absent. Later dumps do not
+//! state the time at which they were read, and are left out. Other actions are faults. As with
+//! other imports, time is the order of the lines.
 
 use super::raw::{self, RawEvent, Reading};
 use super::{Imported, edn::Edn};
@@ -53,7 +56,7 @@ enum Model {
     RawKv,
 }
 
-/// What a request asks.
+/// The operation of a request.
 #[derive(Debug, Clone)]
 struct Request {
     model: Model,
@@ -66,9 +69,9 @@ struct Request {
 struct Tipocket {
     raws: Vec<RawEvent>,
     model: Option<Model>,
-    /// What a dump before the first call said.
+    /// The data of a dump before the first call.
     first: Option<serde_json::Value>,
-    /// What each process has open.
+    /// The open request of each process.
     open: HashMap<i64, Request, FxBuildHasher>,
 }
 
@@ -109,7 +112,7 @@ impl Tipocket {
                 self.raws.push(event(line.proc, "invoke", request));
             }
             "return" => {
-                // A return without a call: whatever it says, the rules of order refuse it.
+                // A return without a call: the rules of order refuse it in any case.
                 let model = self.model.unwrap_or(Model::Register);
                 let nothing = || Request { model, f: "read", key: None, value: Edn::Nil };
                 let mut request = self.open.remove(&line.proc).unwrap_or_else(nothing);
@@ -129,7 +132,7 @@ impl Tipocket {
         Ok(())
     }
 
-    /// Writes of what the registers hold at first.
+    /// Adds writes of the registers' first values.
     fn set_first(&mut self, line: u64, model: Model) -> Result<(), String> {
         let first = self.first.take();
         let shape = |first: &serde_json::Value| format!("no first state of a register: {first}");
@@ -200,7 +203,7 @@ fn request(data: &serde_json::Value) -> Option<Request> {
     Some(Request { model: Model::CasRegister, f, key: None, value })
 }
 
-/// The type of a response to a request, whose value becomes what was read.
+/// The type of a response to a request; the request's value becomes the value read.
 fn response(request: &mut Request, data: &serde_json::Value) -> Option<&'static str> {
     let is = |name: &str| data.get(name).and_then(serde_json::Value::as_bool);
     if is("Unknown")? {

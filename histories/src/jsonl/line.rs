@@ -1,7 +1,7 @@
-//! One event line, read by `serde_json`: whatever it holds, and whatever is wrong with it.
+//! One event line, read by `serde_json`: the reader for every line, valid or not.
 //!
-//! In: the bytes of a line, and the [rules between events](crate::order). Out: an [`Event`], or the reason why there
-//! is none. It knows neither files nor line numbers.
+//! In: the bytes of a line, and the [rules between events](crate::order). Out: an [`Event`], or the
+//! reason that there is none. It knows neither files nor line numbers.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,16 +16,16 @@ use crate::jsonl::shapes;
 use crate::operation::Operation;
 use crate::order::{self, Order};
 
-/// Why a line gives no event.
+/// The reason that a line gives no event.
 #[derive(Debug)]
 pub(super) enum LineError {
-    /// It does not parse, with the parser's words. An incomplete line looks like that.
+    /// The line does not parse; the parser's message. An incomplete line looks like this.
     Unparsable(String),
-    /// It parses, but breaks a rule.
+    /// The line parses, but breaks a rule.
     Malformed(MalformedReason),
 }
 
-/// Reads one line, and holds it to the rules between events.
+/// Reads one line and checks it against the rules between events.
 pub(super) fn event(line: &[u8], order: &mut Order) -> Result<Event, LineError> {
     let parsed = serde_json::from_slice::<Line>(line).map_err(|error| {
         let reason = error.to_string();
@@ -146,8 +146,8 @@ fn to_event(line: Line<'_>, order: &mut Order) -> Result<Event, MalformedReason>
     })
 }
 
-/// Whether a completion is about the operation that is open: the same `f`, the same key, and, where the
-/// completion repeats what is written, the same value.
+/// Returns true if a completion is about the open operation: the same `f`, the same key, and, where
+/// the completion repeats the written value, the same value.
 fn names_it(operation: &Operation, line: &Line<'_>) -> bool {
     if operation.name() != line.f {
         return false;
@@ -167,7 +167,7 @@ fn names_it(operation: &Operation, line: &Line<'_>) -> bool {
         return true;
     };
     let raw = line.key.map_or("null", RawValue::get);
-    // A key without escapes, as nearly all are, is compared without being copied.
+    // A key without escapes, as nearly all are, is compared without a copy.
     let plain = raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     match plain {
         Some(plain) if !plain.contains('\\') => plain.as_bytes() == key.as_slice(),
@@ -175,7 +175,7 @@ fn names_it(operation: &Operation, line: &Line<'_>) -> bool {
     }
 }
 
-/// Whether the value at `ok` is the value at `invoke`.
+/// Returns true if the value at `ok` equals the value at `invoke`.
 fn is_answered_with_itself(operation: &Operation) -> bool {
     matches!(
         operation,

@@ -2,11 +2,11 @@
 //!
 //! # Specification
 //!
-//! **Line 1, the header**: `{"format":"jepsen-tikv history","version":1, …}` with free further fields (target,
-//! client, seed, plan hash, tool version).
+//! **Line 1, the header**: `{"format":"jepsen-tikv history","version":1, …}` with free further
+//! fields (target, client, seed, plan hash, tool version).
 //!
-//! **Every other line, an event** with these fields, in this order when we write; any order when we read. Unknown
-//! fields are ignored, an unknown `type` or (of a client) `f` is refused.
+//! **Every other line, an event** with these fields, in this order when we write; any order when we
+//! read. Unknown fields are ignored, an unknown `type` or (of a client) `f` is refused.
 //!
 //! | field | what it holds |
 //! |---|---|
@@ -20,8 +20,9 @@
 //! | `error` | text, where something went wrong |
 //! | `attempts` | `[{"store":n,"region":n,"begin":ns,"end":ns,"error":text}, …]` where the client records them |
 //!
-//! A client has at most one open operation. An `invoke` without a completion is as `info`. The nemesis writes
-//! `invoke` when a fault begins and `info` when a step of it has ended; its faults overlap.
+//! A client has at most one open operation. An `invoke` without a completion counts as `info`. The
+//! nemesis writes `invoke` when a fault begins and `info` when a step of it has ended; its faults
+//! overlap.
 //!
 //! Keys and values are strings; bytes that are not UTF-8 are `{"hex":"00ff"}`. Absent is `null`.
 //!
@@ -37,14 +38,14 @@
 //! | `delete-range` | `{"start":k,"end":k or null}` | null |
 //! | a fault | whom: stores by id, address, PID, role; how long | what was seen of it; of each store that was signalled `signalled_ns`, when (the event's own `time` is when that was confirmed) |
 //!
-//! A long history is cut into [segments], files that are one history when one is put behind the other: a header with
-//! the field `follows` between two events says that the next segment begins, and nothing else.
+//! A long history is cut into [segments], files that are one history when concatenated. A header
+//! with the field `follows` between two events says only that the next segment begins.
 //!
-//! Empty lines are passed over. A history that somebody has laid out anew (`jq .`, an array) is read as well, by
+//! Empty lines are skipped. A history that was reformatted (`jq .`, an array) is read as well, by
 //! [`source`](crate::source).
 //!
-//! A reader may meet a file whose writer was killed: everything up to the last newline is whole, what follows it
-//! is [`ReadError::TornTail`](crate::ReadError::TornTail).
+//! A reader may meet a file whose writer was killed: everything up to the last newline is whole;
+//! the rest is [`ReadError::TornTail`](crate::ReadError::TornTail).
 
 mod line;
 mod open;
@@ -64,7 +65,7 @@ pub use text::Text;
 pub(crate) use values::read_values;
 pub use write::Writer;
 
-/// What the header's `format` says.
+/// The value of the header's `format`.
 pub const FORMAT: &str = "jepsen-tikv history";
 /// The version that is written, and the only one that is read.
 pub const VERSION: u64 = 1;

@@ -1,6 +1,7 @@
-//! Opens a history file by its path: plain, compressed, in several [`segments`], or standard input (`-`).
+//! Opens a history file by its path: plain, compressed, in several [`segments`], or standard input
+//! (`-`).
 //!
-//! In: a path. Out: a [`Reader`], and how far the file is read.
+//! In: a path. Out: a [`Reader`], and the position up to which the file is read.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -16,10 +17,10 @@ use crate::peeked::Peeked;
 use crate::plain_file;
 
 const BUFFER_BYTES: usize = 1 << 20;
-/// Nearly every header is shorter.
+/// Nearly every header is shorter than this.
 const HEADER_BYTES: usize = 16 << 10;
 
-/// How far a file is read; asked for from any thread while another reads.
+/// The position up to which a file is read; any thread may ask for it while another reads.
 #[derive(Debug, Clone, Default)]
 pub struct Position {
     read: Arc<AtomicU64>,
@@ -27,7 +28,7 @@ pub struct Position {
 }
 
 impl Position {
-    /// Bytes of the file that were read, compressed as they are.
+    /// The number of bytes read from the file, compressed as they are.
     pub fn read(&self) -> u64 {
         self.read.load(Ordering::Relaxed)
     }
@@ -37,13 +38,13 @@ impl Position {
         self.length
     }
 
-    /// There is more to read than was known.
+    /// Adds bytes that were found later to the length.
     pub(super) fn lengthen(&mut self, bytes: u64) {
         self.length = self.length.map(|length| length + bytes);
     }
 }
 
-/// Counts what is read of a file.
+/// Counts the bytes read from a file.
 pub(super) struct Counting<R> {
     source: R,
     position: Position,
@@ -68,7 +69,7 @@ pub fn open(path: &Path) -> Result<Reader<Box<dyn BufRead + Send>>, ReadError> {
     Reader::new(open_bytes(path)?.0)
 }
 
-/// The text of a history in a run directory, uncompressed, all segments one behind the other.
+/// The text of a history in a run directory, uncompressed, all segments concatenated.
 pub fn text(path: &Path) -> io::Result<Box<dyn BufRead + Send>> {
     Ok(open_found(path)?.0)
 }
@@ -78,7 +79,8 @@ pub(crate) fn open_found(path: &Path) -> io::Result<(Box<dyn BufRead + Send>, Po
     opened(plain_file::open(path)?, path)
 }
 
-/// Opens a file (or `-`, standard input), uncompressing it where it is compressed, and behind the segments before it.
+/// Opens a file, or standard input for `-`. Uncompresses it if necessary, and puts the segments
+/// before it first.
 pub(crate) fn open_bytes(path: &Path) -> io::Result<(Box<dyn BufRead + Send>, Position)> {
     if path.as_os_str() == "-" {
         let position = Position::default();
@@ -90,7 +92,7 @@ pub(crate) fn open_bytes(path: &Path) -> io::Result<(Box<dyn BufRead + Send>, Po
 
 fn opened(file: File, path: &Path) -> io::Result<(Box<dyn BufRead + Send>, Position)> {
     let metadata = file.metadata()?;
-    // A pipe has no length that says anything, and no segments.
+    // A pipe has no meaningful length, and no segments.
     let is_file = metadata.is_file();
     let position = Position { length: is_file.then_some(metadata.len()), ..Position::default() };
     let mut source = Peeked::new(uncompressed(Counting::new(file, position.clone()))?);
@@ -102,10 +104,11 @@ fn opened(file: File, path: &Path) -> io::Result<(Box<dyn BufRead + Send>, Posit
     Ok((Box::new(BufReader::with_capacity(BUFFER_BYTES, segments)), position))
 }
 
-/// The first line of what is read, without taking it; its beginning if it is longer than any header.
+/// The first line of the source, without consuming it; only its beginning if it is longer than any
+/// header.
 fn first_line(source: &mut Peeked<Box<dyn BufRead + Send>>) -> &[u8] {
     for bytes in [HEADER_BYTES, BUFFER_BYTES] {
-        // Whoever reads on meets the same error.
+        // A later read meets the same error.
         let is_all = source.hold(bytes).unwrap_or(true);
         if is_all || source.held().contains(&b'\n') {
             break;

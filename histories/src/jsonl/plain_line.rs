@@ -1,13 +1,15 @@
-//! The lines that nearly every line is, read without building anything.
+//! A fast reader for plain lines, which nearly all lines are; it builds no values.
 //!
-//! In: the bytes of a line. Out: where its parts stand, if it is a *plain* line: a client's get, put, delete or CAS,
-//! its fields and no others in the order in which we write them, no blanks, keys and values that are strings without
-//! escapes. Any other line, well-formed or not, gives `None` and is read by `serde_json` ([`super::line`]). So this file
-//! never refuses anything, and what it accepts means what `serde_json` finds in it; a property test holds it to that.
+//! In: the bytes of a line. Out: the positions of its parts, if it is a *plain* line. A plain line
+//! is a client's get, put, delete or CAS, with its fields and no others in the order in which we
+//! write them. It has no blanks, and its keys and values are strings without escapes. Any other
+//! line, well-formed or not, gives `None` and is read by `serde_json` ([`super::line`]). So this
+//! file never refuses anything, and a line that it accepts has the meaning that `serde_json` finds
+//! in it. A property test checks that.
 
 use crate::borrowed::{AnswerRef, OperationRef};
 
-/// Where a string stands in a batch of lines, without its quotes.
+/// The position of a string in a batch of lines, without its quotes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Span {
     start: u32,
@@ -36,7 +38,7 @@ pub(super) enum F {
     Cas,
 }
 
-/// A plain line. What a field holds that its `f` does not have is of no meaning.
+/// A plain line. A field that its `f` does not have is without meaning.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PlainLine {
     pub(super) index: u64,
@@ -46,11 +48,11 @@ pub(super) struct PlainLine {
     pub(super) f: F,
     pub(super) swapped: bool,
     pub(super) key: Span,
-    /// A get's answer, a put's value, what a CAS expects.
+    /// A get's answer, a put's value, or a CAS's expected value.
     pub(super) value: OptionalSpan,
-    /// What a CAS writes.
+    /// A CAS's new value.
     pub(super) new: OptionalSpan,
-    /// What a CAS found.
+    /// A CAS's previous value.
     pub(super) previous: OptionalSpan,
 }
 
@@ -69,7 +71,8 @@ impl OptionalSpan {
 }
 
 impl PlainLine {
-    /// The line that begins at `start`, and where the next one begins; `None` if it is no plain line.
+    /// Reads the line that begins at `start`, and returns the beginning of the next one too; `None`
+    /// if it is no plain line.
     pub(super) fn read(bytes: &[u8], start: usize) -> Option<(Self, usize)> {
         let mut scan = Scan { bytes, at: start };
         scan.literal(b"{\"index\":")?;
@@ -133,7 +136,7 @@ impl PlainLine {
         Some((line, scan.at))
     }
 
-    /// The operation that the line names; `None` if it does not say what is written, as an answer need not.
+    /// The operation that the line names; `None` if it lacks the written value, as an answer may.
     pub(super) fn operation<'a>(&self, bytes: &'a [u8]) -> Option<OperationRef<'a>> {
         let key = self.key.of(bytes);
         Some(match self.f {
@@ -146,7 +149,8 @@ impl PlainLine {
         })
     }
 
-    /// Whether this completion is about the operation that is open. An answer to a CAS repeats its key only.
+    /// Returns true if this completion is about the open operation. An answer to a CAS repeats its
+    /// key only.
     pub(super) fn names(&self, open: OperationRef<'_>, bytes: &[u8]) -> bool {
         match open {
             OperationRef::Cas { key, .. } if self.kind == Kind::Ok => {
@@ -156,7 +160,7 @@ impl PlainLine {
         }
     }
 
-    /// The answer that this line, of kind ok, is.
+    /// The answer in this line, whose kind is ok.
     pub(super) fn answer<'a>(&self, bytes: &'a [u8]) -> AnswerRef<'a> {
         match self.f {
             F::Get => AnswerRef::Got(self.value.of(bytes)),
@@ -219,7 +223,8 @@ impl Scan<'_> {
         })
     }
 
-    /// A string, from behind its opening quote to behind its closing one; plain if it has no escapes.
+    /// Reads a string, from behind its opening quote to behind its closing one; plain if it has no
+    /// escapes.
     #[inline]
     fn string(&mut self) -> Option<Span> {
         let start = self.at;
@@ -244,8 +249,9 @@ impl Scan<'_> {
 const ONES: u64 = u64::MAX / 255;
 const HIGH: u64 = ONES << 7;
 
-/// Where the string that begins here is closed, and whether it is ASCII; `None` if an escape or a control character
-/// comes first. Eight bytes at a time: the lowest byte found is the right one, those above it may be wrong.
+/// The end of the string that begins here, and true if the string is ASCII; `None` if an escape or
+/// a control character comes first. Reads eight bytes at a time: the lowest byte found is the right
+/// one, those above it may be wrong.
 #[inline]
 fn string_end(bytes: &[u8], start: usize) -> Option<(usize, bool)> {
     let mut at = start;

@@ -1,11 +1,11 @@
-//! Reads `history.jsonl` line by line; the format stands in the module above.
+//! Reads `history.jsonl` line by line; [`crate::jsonl`] specifies the format.
 //!
-//! In: bytes. Out: the header, then an iterator of events, each checked against the format and against the
-//! [rules between events](crate::order). After the first error the iterator ends. What it keeps is one line and
-//! one small entry per client.
+//! In: bytes. Out: the header, then an iterator of events, each checked against the format and
+//! against the [rules between events](crate::order). After the first error the iterator ends. It
+//! keeps one line and one small entry per client.
 //!
-//! A torn tail is its own outcome, [`ReadError::TornTail`], after all events before it: whoever judges the
-//! history refuses, whoever rescues one takes what there is and says so.
+//! A torn tail is an outcome of its own, [`ReadError::TornTail`], after all events before it. A
+//! judge of the history refuses it; a rescuer takes the events that are there and says so.
 
 use std::fmt;
 use std::io::{self, BufRead, Read};
@@ -37,7 +37,7 @@ impl<R: BufRead> Reader<R> {
         Self::behind(source, 0)
     }
 
-    /// Reads the header, behind so many lines that were skipped.
+    /// Reads the header after this many lines that were skipped.
     pub(crate) fn behind(source: R, lines: u64) -> Result<Self, ReadError> {
         let mut reader = Self {
             source,
@@ -66,12 +66,12 @@ impl<R: BufRead> Reader<R> {
         &self.header
     }
 
-    /// The line read last, counted from 1 (the header).
+    /// The number of the line read last, counted from 1 (the header).
     pub fn line_number(&self) -> u64 {
         self.line_number
     }
 
-    /// The source behind the line read last, the rules so far, and that line's number.
+    /// The source after the line read last, the state of the rules, and that line's number.
     pub(super) fn into_parts(self) -> (R, Order, u64) {
         (self.source, self.order, self.line_number)
     }
@@ -115,7 +115,7 @@ pub(super) fn says_nothing(line: &[u8]) -> bool {
     line.trim_ascii().is_empty() || segments::follows(line).is_some()
 }
 
-/// The error of a line; one that does not end and does not parse was cut off.
+/// The error of a line. A line that does not end and does not parse was cut off.
 pub(super) fn refusal(line: u64, whole: bool, error: LineError) -> ReadError {
     match error {
         LineError::Unparsable(_) if !whole => ReadError::TornTail { line },

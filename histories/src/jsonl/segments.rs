@@ -1,11 +1,13 @@
-//! A history in several files: where they lie, and how they are read as one.
+//! A history in several files: their paths, and their reading as one.
 //!
-//! A long history is cut into segments by the recorder. `history.jsonl` is always the last one, plain; before it come
-//! `history.jsonl.000001.zst`, `history.jsonl.000002.zst` and so on, or the same without `.zst` as long as nobody has
-//! compressed them. Each begins with the header; that of every segment but the first has a field `follows` more, the
-//! number of segments before it. Put one behind the other (`zstdcat`, `cat`) they are one history, so this is what reading does.
+//! A long history is cut into segments by the recorder. `history.jsonl` is always the last one,
+//! plain. Before it come `history.jsonl.000001.zst`, `history.jsonl.000002.zst` and so on, without
+//! `.zst` until they are compressed. Each begins with the header. That of every segment but the
+//! first has one more field, `follows`: the number of segments before it. Concatenated (`zstdcat`,
+//! `cat`) they are one history, and they are read that way.
 //!
-//! In: the path of the last segment. Out: the bytes of all. Which of them is compressed is told from their first bytes.
+//! In: the path of the last segment. Out: the bytes of all. Compressed segments are detected by
+//! their first bytes.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -22,24 +24,24 @@ use crate::plain_file;
 /// The header's field for the number of segments before this one.
 pub(crate) const FOLLOWS: &str = "follows";
 
-/// Where a segment lies before it is compressed; they are counted from 1.
+/// The path of a segment before it is compressed; segments are counted from 1.
 pub fn segment_path(history: &Path, number: u64) -> PathBuf {
     with_suffix(history, &format!(".{number:06}"))
 }
 
-/// Where a segment lies once it is compressed.
+/// The path of a segment once it is compressed.
 pub fn compressed_segment_path(history: &Path, number: u64) -> PathBuf {
     with_suffix(history, &format!(".{number:06}.zst"))
 }
 
-/// A path with something behind its name.
+/// A path with a suffix after its name.
 pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);
     name.into()
 }
 
-/// How many segments come before the one that begins with this line, if the line is a header.
+/// The number of segments before the one that begins with this line, if the line is a header.
 pub(super) fn follows(line: &[u8]) -> Option<u64> {
     if !line.starts_with(b"{\"format\":") {
         return None;
@@ -48,22 +50,22 @@ pub(super) fn follows(line: &[u8]) -> Option<u64> {
     (header.get("format")? == FORMAT).then(|| header.get(FOLLOWS)?.as_u64()).flatten()
 }
 
-/// All segments of a history, one behind the other.
+/// All segments of a history, concatenated.
 pub(super) struct Segments {
     history: PathBuf,
     /// The next segment to read.
     next: u64,
-    /// So many come before the last.
+    /// The number of segments before the last.
     before_last: u64,
-    /// What is being read.
+    /// The segment that is being read.
     current: Option<Box<dyn BufRead + Send>>,
-    /// The last one, held open: it may be moved while the others are read.
+    /// The last segment, held open: it may be moved while the others are read.
     last: Option<Box<dyn BufRead + Send>>,
     position: Position,
 }
 
 impl Segments {
-    /// The segments that come before a history's last one, and that one.
+    /// Creates the sequence of the segments before a history's last one and the last one itself.
     pub(super) fn before(
         history: &Path,
         before_last: u64,
@@ -114,7 +116,8 @@ impl Read for Segments {
     }
 }
 
-/// Opens a segment, compressed or not. It may be compressed just now, so it is looked for again where it was.
+/// Opens a segment, compressed or not. It may be compressed at this moment, so the compressed path
+/// is tried again after the plain one.
 fn open(history: &Path, number: u64) -> io::Result<File> {
     let compressed = compressed_segment_path(history, number);
     let plain = segment_path(history, number);

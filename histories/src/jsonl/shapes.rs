@@ -1,7 +1,7 @@
-//! The shapes of `key` and `value` in an event line, by operation; the table stands in the module above.
+//! The shapes of `key` and `value` in an event line, by operation; [`crate::jsonl`] has the table.
 //!
-//! In: the raw JSON of the two fields. Out: an [`Operation`] or an [`Answer`], or what is wrong with the shape.
-//! This file knows nothing of lines or of the rules between events.
+//! In: the raw JSON of the two fields. Out: an [`Operation`] or an [`Answer`], or the error in the
+//! shape. This file knows nothing of lines or of the rules between events.
 
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -10,7 +10,7 @@ use crate::error::MalformedReason;
 use crate::jsonl::text::Text;
 use crate::operation::{Answer, Key, Operation, Value};
 
-/// What a client asks, from an invocation's `f`, `key` and `value`.
+/// Parses a client's operation from an invocation's `f`, `key` and `value`.
 pub(super) fn operation(
     f: &str,
     key: Option<&RawValue>,
@@ -56,7 +56,7 @@ pub(super) fn operation(
     })
 }
 
-/// What a completed operation was answered, from the completion's `value`.
+/// Parses the answer to a completed operation from the completion's `value`.
 pub(super) fn answer(
     operation: &Operation,
     value: Option<&RawValue>,
@@ -112,7 +112,7 @@ fn put_value(value: Option<&RawValue>) -> Result<(Value, Option<u64>), Malformed
     field::<Text>("put", "value", value).map(|text| (text.0, None))
 }
 
-/// Parses one field, and says in the error which one had the wrong shape.
+/// Parses one field, and names it in the error if it has the wrong shape.
 fn field<'a, T: Deserialize<'a>>(
     f: &str,
     name: &str,

@@ -1,10 +1,13 @@
-//! Reads a history fast: batches of lines, parsed on all threads while the batch before them is heard.
+//! Reads a history fast: batches of lines, parsed on all threads while the batch before them is
+//! delivered.
 //!
-//! In: a [`Reader`] behind its header. Out: every event, in order, to one listener. It says exactly what the reader's
-//! iterator says, events, errors and their line numbers alike. Parsing needs no order, so rayon's current pool does it
-//! for pieces of a batch; the [rules between events](crate::order) and the listener need the order, so one thread at a
-//! time goes through the batch before. Three batches are in memory: heard, parsed, read from the file. Nothing waits for
-//! another thread, so it works on a pool of one as well.
+//! In: a [`Reader`] behind its header. Out: every event, in order, to one listener. The events,
+//! errors and line numbers are exactly those of the reader's iterator.
+//!
+//! Parsing needs no order, so rayon's current pool parses pieces of a batch. The [rules between
+//! events](crate::order) and the listener need the order, so one thread at a time goes through the
+//! batch before. Three batches are in memory: one delivered, one parsed, one read from the file. No
+//! thread waits for another one, so a pool of one thread works as well.
 
 use std::io::{self, BufRead};
 
@@ -18,19 +21,19 @@ use crate::jsonl::plain_line::{Kind, PlainLine};
 use crate::jsonl::read::{LINE_BYTES_MAX, Reader, refusal, says_nothing};
 use crate::order::Order;
 
-/// So much is read at once, unless a line is longer.
+/// The number of bytes read at once, unless a line is longer.
 const BATCH_BYTES: usize = 4 << 20;
-/// A batch is parsed in pieces of at least so much.
+/// The smallest piece in which a batch is parsed, in bytes.
 const PIECE_BYTES: usize = 256 << 10;
 
-/// Whole lines, as they stand in the file.
+/// Whole lines, as they are in the file.
 #[derive(Default)]
 struct Batch {
     bytes: Vec<u8>,
-    /// So many of the bytes are lines; what follows them is old.
+    /// The number of bytes that are lines; the bytes after them are old.
     filled: usize,
     pieces: Vec<Piece>,
-    /// Why there is nothing behind these lines.
+    /// The reason that there is nothing after these lines.
     end: Option<End>,
 }
 
@@ -49,13 +52,14 @@ struct Piece {
 
 enum Parsed {
     Plain(PlainLine),
-    /// Where it begins and ends, its newline included.
+    /// The offsets of its beginning and end, its newline included.
     Other(u32, u32),
 }
 
 impl<R: BufRead + Send> Reader<R> {
-    /// Hears every event that is left, up to the first error, the listener's or our own.
-    pub fn hear<E: From<ReadError> + Send>(
+    /// Passes every remaining event to the listener, up to the first error, the listener's or our
+    /// own.
+    pub fn visit<E: From<ReadError> + Send>(
         self,
         mut listener: impl FnMut(EventRef<'_>) -> Result<(), E> + Send,
     ) -> Result<(), E> {
@@ -70,7 +74,7 @@ impl<R: BufRead + Send> Reader<R> {
         loop {
             let is_last = heard.end.is_some();
             let (result, ()) = rayon::join(
-                || heard.hear(&mut order, &mut line, &mut listener),
+                || heard.visit(&mut order, &mut line, &mut listener),
                 || {
                     if !is_last {
                         let has_more = parsed.end.is_none();
@@ -102,7 +106,8 @@ impl<R: BufRead + Send> Reader<R> {
 }
 
 impl Batch {
-    /// Fills the batch with whole lines. What was read behind the last of them is left over for the next batch.
+    /// Fills the batch with whole lines. The bytes after the last line are left over for the next
+    /// batch.
     fn read(&mut self, source: &mut impl BufRead, left_over: &mut Vec<u8>) {
         let wanted = BATCH_BYTES.max(left_over.len() * 2);
         if self.bytes.len() < wanted {
@@ -164,8 +169,9 @@ impl Batch {
         self.pieces.par_iter_mut().for_each(|piece| piece.parse(bytes));
     }
 
-    /// Hears every line in order. `line` is the number of the line before the first.
-    fn hear<E: From<ReadError>>(
+    /// Passes every line in order to the listener. `line` is the number of the line before the
+    /// first.
+    fn visit<E: From<ReadError>>(
         &self,
         order: &mut Order,
         line: &mut u64,
@@ -214,7 +220,7 @@ impl Piece {
     }
 }
 
-/// A plain line's event, held to the rules between events.
+/// A plain line's event, checked against the rules between events.
 fn plain_event<'a>(
     line: &PlainLine,
     bytes: &'a [u8],
@@ -224,7 +230,7 @@ fn plain_event<'a>(
     order.index(index)?;
     let named = line.operation(bytes);
     let what = if kind == Kind::Invoke {
-        // A plain invocation says all that its operation has.
+        // A plain invocation has every part of its operation.
         let operation = named.ok_or_else(|| MalformedReason::Shape("no value".to_owned()))?;
         order.invoke(client, time, operation)?;
         WhatRef::Invoke(operation)

@@ -1,6 +1,6 @@
-//! Bytes in JSON: a string where they are UTF-8, `{"hex":"00ff"}` where they are not.
+//! Bytes in JSON: a string if they are UTF-8, `{"hex":"00ff"}` if they are not.
 //!
-//! In: bytes. Out: JSON, and back. It does not know what the bytes are.
+//! In: bytes. Out: JSON, and back. It does not know the meaning of the bytes.
 
 use std::fmt;
 

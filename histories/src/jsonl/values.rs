@@ -1,7 +1,8 @@
-//! A history whose JSON is not one event a line any more: `jq .` has laid it out over several lines, or `jq -s .` as an array.
+//! A history whose JSON no longer has one event a line: `jq .` has laid it out over several lines,
+//! or `jq -s .` as an array.
 //!
-//! In: the whole text. Out: the header and the events, held to the same rules as those of a file of lines, and refused
-//! with the line on which an event begins.
+//! In: the whole text. Out: the header and the events, checked against the rules for a file of
+//! lines. A refusal names the line on which an event begins.
 
 use crate::error::ReadError;
 use crate::event::{Event, Header};
@@ -24,7 +25,7 @@ pub(crate) fn read_values(
     let mut order = Order::new();
     let mut events = Vec::new();
     for value in values {
-        // Laid out over several lines it is the header of a further segment all the same.
+        // The header of a further segment counts as one even if it is laid out over several lines.
         let compact = compact(value.text);
         if says_nothing(compact.as_bytes()) {
             continue;
@@ -41,7 +42,7 @@ pub(crate) fn read_values(
     Ok((header, events))
 }
 
-/// The value without what lays it out, if it may be a header.
+/// The value without its layout, if it may be a header.
 fn compact(value: &str) -> String {
     let is_header =
         value.strip_prefix('{').is_some_and(|rest| rest.trim_start().starts_with("\"format\""));

@@ -1,7 +1,7 @@
-//! Writes events as lines of `history.jsonl`; the format stands in the module above.
+//! Writes events as lines of `history.jsonl`; [`crate::jsonl`] specifies the format.
 //!
-//! In: a header and events whose indexes the caller gave. Out: bytes in any [`Write`]. It does not check the
-//! rules between events: producers use [`order`](crate::order) where they need to.
+//! In: a header and events whose indexes the caller assigned. Out: bytes in any [`Write`]. It does
+//! not check the rules between events: producers use [`order`](crate::order) where they need to.
 
 use std::io::{self, Write};
 
@@ -70,17 +70,17 @@ impl<W: Write> Writer<W> {
         self.end_line()
     }
 
-    /// Bytes written so far, header included.
+    /// The number of bytes written so far, header included.
     pub fn written(&self) -> u64 {
         self.written
     }
 
-    /// Passes what is buffered in the sink on.
+    /// Passes buffered bytes on to the sink.
     pub fn flush(&mut self) -> io::Result<()> {
         self.sink.flush()
     }
 
-    /// Gives the sink back, flushed.
+    /// Returns the sink, flushed.
     pub fn finish(mut self) -> io::Result<W> {
         self.sink.flush()?;
         Ok(self.sink)
@@ -119,7 +119,7 @@ fn write_operation(
     }
     line.extend_from_slice(b",\"value\":");
     match answer {
-        // These are what most lines are; the rest may take the way over a JSON tree.
+        // Most lines are of these kinds; the rest may be built as a JSON tree.
         Some(Answer::Got(value)) => write_optional(line, value.as_deref()),
         None | Some(Answer::Done) => match operation {
             Operation::Put { value, ttl_s: None, .. } => write_bytes(line, value),

@@ -1,18 +1,24 @@
-//! Records a run: appends events to `history.jsonl` while clients work, without making them wait for the disk.
+//! Records a run: appends events to `history.jsonl` while clients work, without making them wait
+//! for the disk.
 //!
-//! In: events from many threads through [`RecorderHandle::record`], each with the time that its own thread took
-//! (before the request is sent, after the reply is there). Out: the file, and a [`RecordError`] where the disk
-//! gave up. It does not know clocks: times are handed in.
+//! In: events from many threads through [`RecorderHandle::record`], each with the time that its own
+//! thread took (before the request is sent, after the reply is there). Out: the file, and a
+//! [`RecordError`] where the disk gave up. It does not know clocks: times are handed in.
 //!
-//! - Workers push into a queue and never wait. One thread gives the indexes, in the order of the queue, formats
-//!   and writes. Since one client's events come from one thread at a time, they keep their order.
-//! - The thread wakes every [`POLL`] and takes what is there, so that pushing costs no wake-up call.
-//! - Whole lines only are handed to the file, at least every [`FLUSH`]; the file is append-only: after a crash at
-//!   any byte it is a readable prefix, at most with a torn last line. After a refused write it ends with a whole line.
-//! - A long history is cut into segments, and those that are full are compressed, if [`RecorderOptions`] say so.
-//! - Whoever wants to hear the events while they are recorded gets them in the order of their indexes.
-//! - The queue is bounded: when [`PENDING_MAX`] events wait, the disk is no disk to record on. The recorder then
-//!   fails, as it does on a write error, and says so through [`RecorderHandle::failure`]; it never blocks.
+//! - Workers push into a queue and never wait. One thread assigns the indexes, in the order of the
+//!   queue, formats and writes. Since one client's events come from one thread at a time, they keep
+//!   their order.
+//! - The thread wakes every [`POLL`] and takes all queued events, so that pushing costs no wake-up
+//!   call.
+//! - Only whole lines are handed to the file, at least every [`FLUSH`]. The file is append-only:
+//!   after a crash at any byte it is a readable prefix, at most with a torn last line. After a
+//!   refused write it ends with a whole line.
+//! - A long history is cut into segments, and full segments are compressed, if [`RecorderOptions`]
+//!   say so.
+//! - A listener gets the events in the order of their indexes while they are recorded.
+//! - The queue is bounded: when [`PENDING_MAX`] events wait, the disk is too slow to record on. The
+//!   recorder then fails, as it does on a write error, and says so through
+//!   [`RecorderHandle::failure`]; it never blocks.
 
 mod segmented;
 
@@ -28,14 +34,15 @@ use crate::event::{Attempt, Event, Header, Process, What};
 use crate::torn_end;
 use segmented::Segmented;
 
-/// How long the writing thread sleeps when nothing waits.
+/// The time that the writing thread sleeps when nothing waits.
 pub const POLL: Duration = Duration::from_millis(2);
-/// What was recorded is in the file at most this much later.
+/// The largest delay until a recorded event is in the file.
 pub const FLUSH: Duration = Duration::from_millis(50);
-/// Events that may wait for the disk; about half a gigabyte, and minutes of a fast run.
+/// The largest number of events that may wait for the disk; about half a gigabyte, and minutes of a
+/// fast run.
 pub const PENDING_MAX: u64 = 2_000_000;
 
-/// Why the history is not whole.
+/// The reason that the history is not whole.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum RecordError {
     /// The file could not be created.
@@ -43,7 +50,7 @@ pub enum RecordError {
     Create {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's message.
         reason: String,
     },
     /// The disk refused a write.
@@ -51,7 +58,7 @@ pub enum RecordError {
     Write {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's message.
         reason: String,
     },
     /// The disk is too slow.
@@ -67,25 +74,25 @@ pub enum RecordError {
 pub struct Record {
     /// Nanoseconds since the run's start.
     pub time_ns: u64,
-    /// Who.
+    /// The client or nemesis.
     pub process: Process,
-    /// What.
+    /// The content of the event.
     pub what: What,
     /// The error's text, for `fail` and `info`.
     pub error: Option<String>,
-    /// The tries behind a completion.
+    /// The attempts behind a completion.
     pub attempts: Vec<Attempt>,
 }
 
 impl Record {
-    /// A record without an error and without attempts.
+    /// Creates a record without an error and without attempts.
     pub fn new(time_ns: u64, process: Process, what: What) -> Self {
         Self { time_ns, process, what, error: None, attempts: Vec::new() }
     }
 }
 
-/// Owns the file and the thread that writes it. Dropped without [`finish`](Recorder::finish), it still writes
-/// everything that was recorded before the last handle went.
+/// Owns the file and the thread that writes it. Dropped without [`finish`](Recorder::finish), it
+/// still writes everything that was recorded before the last handle was dropped.
 #[derive(Debug)]
 pub struct Recorder {
     handle: Option<RecorderHandle>,
@@ -100,12 +107,12 @@ pub struct RecorderHandle {
     shared: Arc<Shared>,
 }
 
-/// What a recorder does beside writing one file.
+/// The optional features of a recorder.
 #[derive(Debug, Clone, Default)]
 pub struct RecorderOptions {
-    /// From so many bytes on a segment is full, and the next is begun; never if there is no such number.
+    /// The size from which on a segment is full and the next is begun; `None` = never.
     pub segment_bytes_max: Option<u64>,
-    /// Who hears every event that was written. Nobody waits for it.
+    /// The receiver of every event that was written. The recorder does not wait for it.
     pub listener: Option<Sender<Event>>,
 }
 
@@ -151,18 +158,18 @@ impl Recorder {
         Ok(Self { handle: Some(handle), thread: Some(thread), shared })
     }
 
-    /// A handle for a worker.
+    /// Creates a handle for a worker.
     pub fn handle(&self) -> RecorderHandle {
         self.handle.clone().expect("the handle is there until the recorder is finished")
     }
 
-    /// What went wrong so far.
+    /// The failure so far, if any.
     pub fn failure(&self) -> Option<RecordError> {
         self.shared.failure.get().cloned()
     }
 
-    /// Writes what waits, makes the disk keep it, and says how many events the file holds. Events recorded after
-    /// this, through handles that still exist, are dropped.
+    /// Writes the waiting events, syncs the file, and returns the number of events in it. Events
+    /// recorded after this, through handles that still exist, are dropped.
     pub fn finish(mut self) -> Result<u64, RecordError> {
         self.stop();
         match self.failure() {
@@ -189,18 +196,19 @@ impl Drop for Recorder {
 }
 
 impl RecorderHandle {
-    /// Hands an event over. Never waits; after a failure events are dropped, since the run is lost anyway.
+    /// Queues an event. Never waits; after a failure events are dropped, since the run is lost
+    /// anyway.
     pub fn record(&self, record: Record) {
         if self.shared.pending.fetch_add(1, Ordering::Relaxed) >= PENDING_MAX {
             self.shared.fail(RecordError::Behind { path: self.shared.path.clone() });
         }
         if self.shared.failure.get().is_none() {
-            // A send fails only after `finish`, which says that later events are dropped.
+            // A send fails only after `finish`, after which events are dropped.
             let _ = self.sender.send(Message::Record(record));
         }
     }
 
-    /// What went wrong so far; look at it now and then, and end the run.
+    /// The failure so far, if any; workers poll it, and end the run.
     pub fn failure(&self) -> Option<RecordError> {
         self.shared.failure.get().cloned()
     }
@@ -213,7 +221,8 @@ impl Shared {
     }
 }
 
-/// The recorder's thread: takes everything that waits, writes it, sleeps; until told to finish.
+/// The recorder's thread: takes everything that waits, writes it, sleeps, until it is told to
+/// finish.
 fn write_all(
     receiver: &Receiver<Message>,
     mut file: Segmented,
@@ -248,7 +257,7 @@ fn write_all(
                         continue;
                     }
                 }
-                // Whoever listened may have heard enough.
+                // The listener may be gone.
                 listener = listener.filter(|listener| listener.send(event).is_ok());
             }
             Err(TryRecvError::Empty) => {
@@ -263,7 +272,7 @@ fn write_all(
     }
     file.finish().unwrap_or_else(failed);
     if shared.failure.get().is_some() {
-        // If even that is refused, the end is torn: a reader says so.
+        // If that is refused as well, the end stays torn, and a reader reports it.
         let _ = torn_end::cut(&shared.path);
     }
     shared.recorded.store(index, Ordering::Release);

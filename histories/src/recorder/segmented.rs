@@ -1,8 +1,9 @@
-//! The file behind a recorder, cut into [segments](crate::jsonl::segments) where that is wanted.
+//! The file behind a recorder, cut into [segments](crate::jsonl::segments) if that is wanted.
 //!
-//! In: events with their indexes. Out: `history.jsonl`, and behind a full one the next. A full segment is compressed by a thread
-//! of its own, beside the recording; until it is whole and on disk as `.zst`, the plain one stays. Wherever the process
-//! is killed, what lies there is readable: a segment has its name before the file that follows it has.
+//! In: events with their indexes. Out: `history.jsonl`, and a new one after each full one. A full
+//! segment is compressed by a thread of its own, beside the recording; until it is whole and on
+//! disk as `.zst`, the plain one stays. The files are readable wherever the process is killed: a
+//! segment has its name before the file that follows it has.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -24,9 +25,9 @@ pub(super) struct Segmented {
     path: PathBuf,
     header: Header,
     writer: Writer<BufWriter<File>>,
-    /// A segment is full from so many bytes on.
+    /// The size from which on a segment is full.
     bytes_max: Option<u64>,
-    /// So many came before.
+    /// The number of segments before this one.
     before: u64,
     compressor: Option<Compressor>,
 }
@@ -38,7 +39,7 @@ impl Segmented {
         Self::behind(path, header, bytes_max, file)
     }
 
-    /// The same with the first file open already.
+    /// Creates the writer on a first file that is open already, and writes the header to it.
     pub(super) fn behind(
         path: &Path,
         header: &Header,
@@ -62,7 +63,7 @@ impl Segmented {
         self.writer.flush()
     }
 
-    /// Passes everything on, makes the disk keep it, and waits until the full segments are compressed.
+    /// Passes everything on, syncs the file, and waits until the full segments are compressed.
     pub(super) fn finish(mut self) -> io::Result<()> {
         let finished = self.writer.finish().and_then(|mut buffer| {
             buffer.flush()?;
@@ -80,12 +81,13 @@ impl Segmented {
         let mut header = self.header.clone();
         header.fields.insert(FOLLOWS.to_owned(), (self.before + 1).into());
         let fresh = with_suffix(&self.path, ".next");
-        // One of an earlier process would be nobody's any more.
+        // A file left by an earlier process is overwritten: it belongs to nobody any more.
         let file = OpenOptions::new().write(true).create(true).truncate(true).open(&fresh)?;
         let mut writer = Writer::new(BufWriter::with_capacity(BUFFER_BYTES, file), &header)?;
         writer.flush()?;
         let full = segment_path(&self.path, self.before + 1);
-        // With a second name there is no moment without a history; not every file system has them.
+        // With a second name there is no moment without a history; not every file system supports
+        // hard links.
         if fs::hard_link(&self.path, &full).is_err() {
             fs::rename(&self.path, &full)?;
         }
@@ -119,7 +121,7 @@ impl Compressor {
     }
 
     fn compress(&self, number: u64) {
-        // The thread ends only when this does.
+        // The thread ends only when the compressor does.
         let _ = self.full.send(number);
     }
 
@@ -135,7 +137,7 @@ fn compress_all(history: &Path, asked: &Receiver<u64>) {
             (segment_path(history, number), compressed_segment_path(history, number));
         let fresh = with_suffix(&whole, ".part");
         if compress(&plain, &fresh, &whole).is_err() {
-            // There is no room, perhaps; nothing is lost, since the plain segment is as good.
+            // There may be no room; nothing is lost, since the plain segment is as good.
             let _ = fs::remove_file(&fresh);
         }
     }

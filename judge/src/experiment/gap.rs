@@ -1,45 +1,45 @@
-//! Whether a gap in service while stores are stopped breaks a promise: a pure decision about four
+//! Decides if a gap in service while stores are paused breaks a promise: a pure decision about four
 //! numbers.
 //!
 //! A bound alone would accuse a correct cluster on a busy machine, where clients wait without any
-//! fault. So the gap is held against the bound and against the longest one of as long a time
-//! without a fault in the same run.
+//! fault. So the gap is also compared with the longest gap in an equally long window without a
+//! fault.
 
-/// A gap so many times as long as one without a fault is not the machine's doing.
+/// A gap this many times as long as one without a fault is not due to the machine.
 const FAR: u64 = 5;
 
-/// A gap, and what it is held against, milliseconds.
+/// A gap, and the values to compare it with, in milliseconds.
 #[expect(clippy::struct_field_names, reason = "a unit belongs to each name")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gap {
-    /// The longest time without a success while stores were stopped.
+    /// The longest time without a success while stores were paused.
     pub gap_ms: u64,
-    /// What is allowed.
+    /// The allowed gap.
     pub bound_ms: u64,
-    /// The longest time without a success in as long a time without a fault; none if there was no
-    /// such time.
+    /// The longest time without a success in a window of the same length without a fault; none if
+    /// there was no such window.
     pub quiet_ms: Option<u64>,
-    /// For so long the tester itself was not given the processor.
+    /// The time in which the tester itself got no processor.
     pub late_ms: u64,
 }
 
-/// What a gap means.
+/// The result of comparing a gap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Held {
-    /// It is allowed.
+    /// The gap is allowed.
     Within,
-    /// Without the tester's own standstill it would be allowed: unknown.
+    /// The gap would be allowed without the tester's own delay: unknown.
     TesterSlept,
-    /// Nobody knows what the machine does without a fault: unknown.
+    /// There is no gap without a fault to compare with: unknown.
     NothingToCompare,
-    /// It is too long, and not far longer than without a fault: unknown.
+    /// The gap is too long, but not far longer than without a fault: unknown.
     LikeTheMachine,
-    /// It is too long, and far longer than without a fault.
+    /// The gap is too long, and far longer than without a fault.
     Broken,
 }
 
 impl Gap {
-    /// What it means.
+    /// Compares the gap.
     pub fn held(self) -> Held {
         let Self { gap_ms, bound_ms, quiet_ms, late_ms } = self;
         let awake_ms = gap_ms.saturating_sub(late_ms);
@@ -67,10 +67,10 @@ mod tests {
 
     #[test]
     fn a_busy_machine_accuses_nobody() {
-        // Seen of a correct cluster on two cores with a load of 50, and at rest.
+        // Measured on a correct cluster on two cores with a load of 50, and at rest.
         assert_eq!(held(848, Some(300), 0), Held::Within);
         assert_eq!(held(112, Some(20), 0), Held::Within);
-        // A little more load, and the bound is crossed, with and without a fault.
+        // With a little more load the bound is exceeded, with and without a fault.
         assert_eq!(held(1_300, Some(700), 0), Held::LikeTheMachine);
         assert_eq!(held(5_000, Some(1_000), 0), Held::LikeTheMachine);
         assert_eq!(held(1_300, Some(20), 400), Held::TesterSlept);
@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn a_gap_that_only_the_fault_explains_is_broken() {
-        // A leader that was among the two stopped ones: 19 s until there is another one.
+        // A leader was among the two paused stores: 19 s until there is another one.
         assert_eq!(held(19_000, Some(848), 0), Held::Broken);
         assert_eq!(held(1_900, Some(30), 0), Held::Broken);
         assert_eq!(held(1_001, Some(200), 0), Held::Broken);

@@ -1,4 +1,4 @@
-//! Experiments as their events tell them, and what they show.
+//! Tests of experiments: their events, and the findings from them.
 
 use super::*;
 use histories::{Answer, Event, Operation, Outcome, Process, What};
@@ -74,11 +74,11 @@ fn put(time_ms: u64) -> [Event; 2] {
 
 fn judged(config: &ScenarioConfig, mut events: Vec<Event>) -> Vec<Finding> {
     events.sort_by_key(|event| event.time_ns);
-    let mut finder = SceneFinder::of(&header(config)).expect("a scenario");
+    let mut finder = ExperimentFinder::of(&header(config)).expect("a scenario");
     let mut traffic = Traffic::default();
     for event in &events {
-        finder.hear(event.borrowed());
-        traffic.hear(event.borrowed());
+        finder.observe(event.borrowed());
+        traffic.observe(event.borrowed());
     }
     finder.finish(&traffic.finish())
 }
@@ -94,8 +94,8 @@ fn said(findings: &[Finding]) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// One store stopped from 2 s to 6 s; another leads after a second and a half; reads every `before_ms`, then
-/// `after_ms`.
+/// One store paused from 2 s to 6 s; another leads after a second and a half; reads every
+/// `before_ms`, then `after_ms`.
 fn one_store(before_ms: u64, after_ms: u64) -> Vec<Event> {
     let mut events: Vec<Event> = Vec::new();
     events.extend((1_000..2_000).step_by(before_ms as usize).flat_map(read));
@@ -117,11 +117,11 @@ fn one_store(before_ms: u64, after_ms: u64) -> Vec<Event> {
     events.push(fault(3_500, "leader-moved", false, moved));
     let windows = json!({ "windows-ns": { "before": [1_000 * MS, 2_000 * MS - 1], "moved": [4_000 * MS, 5_000 * MS - 1] },
         "tester-late-ns": 0 });
-    events.push(fault(6_000, "resume", true, json!({ "fault": 0, "scene": windows })));
+    events.push(fault(6_000, "resume", true, json!({ "fault": 0, "experiment": windows })));
     events
 }
 
-/// Two stores stopped from 2 s to 4 s, with reads at these times, and the keys counted at 3 s.
+/// Two stores paused from 2 s to 4 s, with reads at these times, and the keys counted at 3 s.
 fn two_stores(reads_ms: &[u64], after: &[&str], late_ms: u64, waited: bool) -> Vec<Event> {
     let mut events: Vec<Event> = reads_ms.iter().copied().flat_map(read).collect();
     events.push(fault(
@@ -137,9 +137,9 @@ fn two_stores(reads_ms: &[u64], after: &[&str], late_ms: u64, waited: bool) -> V
     events.extend(scan(3_000, &["k0", "k1"]));
     events.extend(put(3_001));
     events.extend(scan(3_002, after));
-    let scene = json!({ "tester-late-ns": late_ms * MS });
-    events.push(fault(4_000, "resume", true, json!({ "fault": 1, "scene": scene })));
-    // Nothing is wrong from 5 s to 7 s; reads every 10 ms.
+    let experiment = json!({ "tester-late-ns": late_ms * MS });
+    events.push(fault(4_000, "resume", true, json!({ "fault": 1, "experiment": experiment })));
+    // No fault from 5 s to 7 s; reads every 10 ms.
     events.extend((4_110..7_000).step_by(10).flat_map(read));
     let quiet = json!({ "window-ns": [5_000 * MS, 7_000 * MS] });
     events.push(fault(7_000, "quiet", false, quiet));
@@ -202,7 +202,7 @@ fn a_gap_is_held_against_the_bound_unless_the_tester_slept_or_it_raced() {
     };
     let (slow, none) = (
         two_stores(&reads, &after, 0, true).into_iter().filter(|event| {
-            // The same clients have gaps of 200 ms without a fault as well.
+            // The same clients have gaps of 200 ms without a fault too.
             event.time_ns < 5_000 * MS
                 || event.process != Process::Client(1)
                 || event.time_ns % (200 * MS) < 2 * MS

@@ -1,19 +1,19 @@
-//! What is left of a run in parts, for whoever judges or shows it again.
+//! The kept files of a run in parts, for judging or showing it again.
 //!
-//! In: a run's directory. Out: its parts whose files are kept, and the verdict on all of them. Parts that were valid were dropped
-//! when they were over, so of these only the verdict is left.
+//! In: a run's directory. Out: its parts whose files are kept, and the verdict on all of them.
+//! Valid parts were deleted when they were over, so only the verdict is left of them.
 
 use crate::Judgement;
 
 use run_directory::RunDirectory;
 use std::path::{Path, PathBuf};
 
-/// What is left.
+/// The kept parts and the verdict.
 #[derive(Debug)]
 pub struct Kept {
     /// The parts that can be judged again, in order.
     pub parts: Vec<PathBuf>,
-    /// What was judged of all of them, if the run came to its end.
+    /// The verdict on all parts, if the run came to its end.
     pub verdict: Option<Judgement>,
 }
 
@@ -26,7 +26,7 @@ pub fn open(path: &Path) -> Option<RunDirectory> {
 }
 
 impl Kept {
-    /// Of the run in parts that a path names; `None` if it names none.
+    /// The kept files of the run in parts that a path names; `None` if it names none.
     pub fn of(path: &Path) -> Option<Self> {
         let run = open(path)?;
         let entries = std::fs::read_dir(path.join("parts")).into_iter().flatten().flatten();

@@ -1,7 +1,7 @@
-//! What clients did, counted: how many operations of each kind ended how, and when nothing succeeded.
+//! Counts the clients' operations by kind and outcome, and finds times without a success.
 //!
-//! In: the events of a history. Out: counts, and the longest time without a success inside a window. "Unavailable"
-//! and "wrong" are different findings; this is the first of the two.
+//! In: the events of a history. Out: counts, and the longest time without a success inside a
+//! window. "Unavailable" and "wrong" are different findings; this is the first of the two.
 
 mod served;
 mod successes;
@@ -15,37 +15,37 @@ use served::Service;
 use std::collections::{BTreeMap, HashMap};
 use successes::Successes;
 
-/// How the operations of one kind ended.
+/// The outcomes of operations of one kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
-    /// Took effect.
+    /// Operations that took effect.
     pub ok: u64,
-    /// Certainly took no effect.
+    /// Operations that certainly took no effect.
     pub fail: u64,
-    /// Unknown, those never completed among them.
+    /// Operations of unknown outcome, including those never completed.
     pub info: u64,
 }
 
-/// A stretch of time, nanoseconds since the run's start, both ends included.
+/// A window of time, in nanoseconds since the run's start, both ends included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Window {
-    /// Its beginning.
+    /// The begin.
     pub begin_ns: u64,
-    /// Its end.
+    /// The end.
     pub end_ns: u64,
 }
 
-/// What clients did.
+/// The clients' operations, counted.
 #[derive(Debug, Clone, Default)]
 pub struct Traffic {
-    /// The few kinds that there are, in the order of their first invocation.
+    /// The few kinds, in the order of their first invocation.
     by_kind: Vec<(&'static str, Counts)>,
     successes: Successes,
     service: Service,
     open: HashMap<u64, Open, FxBuildHasher>,
 }
 
-/// What a client has open: the kind's place, and when it was invoked.
+/// A client's open operation: the kind's index, and the invocation time.
 #[derive(Debug, Clone, Copy)]
 struct Open {
     kind: usize,
@@ -53,14 +53,14 @@ struct Open {
 }
 
 impl Traffic {
-    /// Such that memory does not grow with the operations. Only windows that begin and end with an event of the nemesis are
-    /// answered exactly then.
+    /// A counter whose memory does not grow with the operations. Only windows that begin and end
+    /// with an event of the nemesis are answered exactly then.
     pub fn summed_up() -> Self {
         Self { successes: Successes::summed_up(), ..Self::default() }
     }
 
-    /// Hears one event of the history, in order.
-    pub fn hear(&mut self, event: EventRef<'_>) {
+    /// Takes one event of the history, in order.
+    pub fn observe(&mut self, event: EventRef<'_>) {
         let Process::Client(client) = event.process else {
             self.successes.mark(event.time_ns);
             return;
@@ -101,7 +101,7 @@ impl Traffic {
         })
     }
 
-    /// Ends the hearing: completions are put in order of time, which recording need not have kept.
+    /// Ends the input: completions are sorted by time, which recording need not have kept.
     #[must_use]
     pub fn finish(mut self) -> Self {
         self.successes.finish();
@@ -109,12 +109,12 @@ impl Traffic {
         self
     }
 
-    /// How the operations of each kind ended.
+    /// The outcomes of each kind of operation.
     pub fn by_kind(&self) -> BTreeMap<&'static str, Counts> {
         self.by_kind.iter().copied().collect()
     }
 
-    /// How all operations ended.
+    /// The outcomes of all operations.
     pub fn total(&self) -> Counts {
         self.by_kind.iter().fold(Counts::default(), |sum, (_, counts)| Counts {
             ok: sum.ok + counts.ok,
@@ -123,12 +123,12 @@ impl Traffic {
         })
     }
 
-    /// For how much of the time clients were served; none if nobody asked for anything.
+    /// The part of the time in which clients were served; none if there were no operations.
     pub fn served(&self) -> Option<Served> {
         self.service.served()
     }
 
-    /// How many operations of these kinds succeeded.
+    /// The number of successful operations of these kinds.
     pub fn ok_of(&self, kinds: &[&str]) -> u64 {
         self.by_kind
             .iter()
@@ -137,23 +137,23 @@ impl Traffic {
             .sum()
     }
 
-    /// How many operations that succeeded were at least partly inside a window.
+    /// The number of successful operations that were at least partly inside a window.
     pub fn ok_during(&self, window: Window) -> u64 {
         self.successes.during(window)
     }
 
-    /// How many operations completed with success inside a window.
+    /// The number of operations that completed with success inside a window.
     pub fn completed_ok_in(&self, window: Window) -> usize {
         self.successes.completed_in(window)
     }
 
-    /// The longest time between two successes that touches a window, nanoseconds; from the window's begin on if
-    /// nothing succeeded before it, and to its end if nothing did after it.
+    /// The longest time between two successes that touches a window, in nanoseconds. It counts from
+    /// the window's begin if nothing succeeded before it, and to its end if nothing did after it.
     pub fn longest_gap_ns(&self, window: Window) -> u64 {
         self.successes.longest_gap_ns(window)
     }
 
-    /// When the first operation that was invoked after a moment succeeded.
+    /// The time when the first operation that was invoked after a moment succeeded.
     pub fn first_success_invoked_after(&self, moment_ns: u64) -> Option<u64> {
         self.successes.first_invoked_after(moment_ns)
     }
@@ -173,15 +173,16 @@ mod tests {
         Event { index: 0, time_ns, process, what, error: None, attempts: vec![] }
     }
 
-    /// Each client's one operation: invoked, completed (0 = never), whether it succeeded.
+    /// One operation for each client: invocation time, completion time (0 = never), true if
+    /// successful.
     fn traffic(operations: &[(u64, u64, bool)]) -> Traffic {
         let mut traffic = Traffic::default();
         for (client, (invoked, completed, ok)) in (0..).zip(operations) {
-            traffic.hear(event(client, *invoked, What::Invoke(operation())).borrowed());
+            traffic.observe(event(client, *invoked, What::Invoke(operation())).borrowed());
             let outcome = if *ok { Outcome::Ok(Answer::Got(None)) } else { Outcome::Fail };
             if *completed > 0 {
                 let complete = What::Complete(operation(), outcome);
-                traffic.hear(event(client, *completed, complete).borrowed());
+                traffic.observe(event(client, *completed, complete).borrowed());
             }
         }
         traffic.finish()

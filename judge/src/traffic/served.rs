@@ -1,37 +1,37 @@
-//! For how much of the time the cluster served its clients.
+//! Measures the part of the time in which the cluster served its clients.
 //!
 //! In: invocations and completions, in the order of recording. Out: [`Served`]. A moment counts
-//! only if a client waits for an answer then, so that clients that pause, and the time before and
-//! after them, say nothing. It was served if nobody had to wait longer than [`OUTAGE_NS`] for the
-//! next success of anybody.
+//! only if a client then waits for an answer, so pauses of clients, and the time before and after
+//! their work, do not count. The cluster serves at a moment if the wait for the next success of any
+//! client is no longer than [`OUTAGE_NS`].
 
 use serde::{Deserialize, Serialize};
 
-/// From then on a time without a success is none in which the cluster served.
+/// The cluster does not serve in a gap without a success that is longer than this.
 const OUTAGE_NS: u64 = 1_000_000_000;
 
-/// For how long clients asked, and were served.
+/// The times in which clients asked, and were served.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Served {
-    /// For so many milliseconds a client waited for an answer.
+    /// Milliseconds in which a client waited for an answer.
     pub asked_ms: u64,
-    /// For so many of them the cluster served.
+    /// Milliseconds of these in which the cluster served.
     pub served_ms: u64,
 }
 
 impl Served {
-    /// The part of the time in which it served, percent.
+    /// The part of the time in which the cluster served, in percent.
     pub fn percent(self) -> u64 {
         (self.served_ms * 100).checked_div(self.asked_ms).unwrap_or(100)
     }
 
-    /// True if it served for less than a third of the time.
+    /// Returns true if the cluster served for less than a third of the time.
     pub fn is_little(self) -> bool {
         self.served_ms * 3 < self.asked_ms
     }
 
-    /// Both together.
+    /// The sums of two measurements.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self {
@@ -41,19 +41,19 @@ impl Served {
     }
 }
 
-/// Measures it.
+/// Measures the service.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Service {
     /// Clients that wait for an answer.
     waiting: u64,
-    /// Since when nothing succeeded though somebody waited.
+    /// The time since when nothing succeeded though some client waited.
     since_ns: u64,
     asked_ns: u64,
     outage_ns: u64,
 }
 
 impl Service {
-    /// A client asks.
+    /// Notes that a client asks.
     pub fn asked(&mut self, at_ns: u64) {
         if self.waiting == 0 {
             self.since_ns = self.since_ns.max(at_ns);
@@ -61,7 +61,7 @@ impl Service {
         self.waiting += 1;
     }
 
-    /// A client is answered.
+    /// Notes that a client is answered.
     pub fn answered(&mut self, at_ns: u64, is_success: bool) {
         self.waiting = self.waiting.saturating_sub(1);
         if is_success || self.waiting == 0 {
@@ -75,7 +75,7 @@ impl Service {
         }
     }
 
-    /// What was measured; none if nobody asked.
+    /// The measurement; none if no client asked.
     pub fn served(self) -> Option<Served> {
         (self.asked_ns > 0).then(|| Served {
             asked_ms: self.asked_ns / 1_000_000,

@@ -1,38 +1,40 @@
-//! When operations succeeded: exactly for the recent ones, and between moments that matter for all before them.
+//! Times of successful operations: exact for recent ones, and summed up between marks for older
+//! ones.
 //!
-//! In: the times of operations that succeeded, in the order of recording, and *marks*, the moments at which something
-//! happened to the cluster. Out: counts and gaps in windows. A window that begins and ends at marks is answered
-//! exactly however long ago it was: of the time between two marks only sums are kept, so that memory grows with the
-//! faults and not with the operations. It does not know what a fault is.
+//! In: the times of operations that succeeded, in the order of recording, and *marks*, the moments
+//! at which something happened to the cluster. Out: counts and gaps in windows. A window that
+//! begins and ends at marks is answered exactly however long ago it was. Of the time between two
+//! marks only sums are kept, so memory grows with the faults and not with the operations. It does
+//! not know what a fault is.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Window;
 
-/// So many successes are kept exactly before older ones are summed up; 16 bytes each.
+/// The number of successes kept exactly before older ones are summed up; 16 bytes each.
 const RECENT_MAX: usize = 1 << 18;
-/// Recording may be so late; what is younger is kept exactly.
+/// The longest delay of recording; younger successes are kept exactly.
 const LATE_NS: u64 = 1_000_000_000;
 
-/// When operations succeeded.
+/// Times of successful operations.
 #[derive(Debug, Clone, Default)]
 pub struct Successes {
-    /// When each was invoked and when it completed; in the order of completion once the hearing has ended.
+    /// Invocation and completion times, sorted by completion once the input has ended.
     recent: Vec<(u64, u64)>,
-    /// The older ones by the cell in which they completed.
+    /// The older operations by the cell in which they completed.
     completed: BTreeMap<Cell, Completed>,
-    /// The same ones by the cell in which they were invoked.
+    /// The older operations by the cell in which they were invoked.
     invoked: BTreeMap<Cell, Invoked>,
     marks: BTreeSet<u64>,
     latest_ns: u64,
     recent_max: Option<usize>,
 }
 
-/// A mark, or the open time between it and the next one; in the order of time.
+/// A mark, or the open interval between it and the next one; ordered by time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Cell {
     begin_ns: u64,
-    /// The time behind the mark, not the mark itself.
+    /// True for the interval behind the mark, false for the mark itself.
     is_behind: bool,
 }
 
@@ -51,12 +53,12 @@ struct Invoked {
 }
 
 impl Successes {
-    /// Such that older ones are summed up between marks.
+    /// A collection that sums up older successes between marks.
     pub fn summed_up() -> Self {
         Self { recent_max: Some(RECENT_MAX), ..Self::default() }
     }
 
-    /// Remembers a moment that a window may begin or end at.
+    /// Remembers a moment at which a window may begin or end.
     pub fn mark(&mut self, moment_ns: u64) {
         if self.recent_max.is_some() {
             self.marks.insert(moment_ns);
@@ -72,7 +74,7 @@ impl Successes {
         }
     }
 
-    /// Puts completions in order of time, which recording need not have kept.
+    /// Sorts completions by time, which recording need not have kept.
     pub fn finish(&mut self) {
         self.recent.sort_unstable_by_key(|(_, completed_ns)| *completed_ns);
     }
@@ -98,7 +100,7 @@ impl Successes {
             completed.longest_gap_ns = completed.longest_gap_ns.max(gap_ns);
             completed.last_ns = completed.last_ns.max(completed_ns);
         }
-        // What all fits in less than half is not summed up again for every new one.
+        // If all fit in less than half, they are not summed up again for every new one.
         if self.recent.len() * 2 > self.recent.capacity() {
             self.recent_max = self.recent_max.map(|max| max.max(2 * self.recent.len()));
         }
@@ -110,9 +112,9 @@ impl Successes {
         Cell { begin_ns, is_behind: mark != Some(moment_ns) }
     }
 
-    /// How many operations were at least partly inside a window.
+    /// The number of operations that were at least partly inside a window.
     pub fn during(&self, window: Window) -> u64 {
-        // Whatever completed before it was invoked before its end, too.
+        // An operation that completed before the window was also invoked before the window's end.
         let invoked = self.invoked.iter().filter(|(cell, _)| self.cell(window.end_ns) >= **cell);
         let invoked: u64 = invoked.map(|(_, sums)| sums.count).sum();
         let completed =
@@ -122,11 +124,12 @@ impl Successes {
             *completed_ns >= window.begin_ns && *invoked_ns <= window.end_ns
         };
         let recent = self.recent.iter().filter(touches).count() as u64;
-        // One that was invoked before the window's end and completed before its beginning is counted in both.
+        // Operations invoked before the window's end and completed before its begin are in both
+        // sums.
         invoked.saturating_sub(completed) + recent
     }
 
-    /// How many completed inside a window, its beginning excluded.
+    /// The number of operations that completed inside a window, its begin excluded.
     pub fn completed_in(&self, window: Window) -> usize {
         let by = |moment_ns: u64| {
             let cells = self.completed.iter().filter(|(cell, _)| **cell <= self.cell(moment_ns));
@@ -136,8 +139,8 @@ impl Successes {
         by(window.end_ns) - by(window.begin_ns)
     }
 
-    /// The longest time between two completions that touches a window; from its begin on if there was none before it, and
-    /// to its end if there was none after it.
+    /// The longest time between two completions that touches a window. It counts from the window's
+    /// begin if there was none before it, and to its end if there was none after it.
     pub fn longest_gap_ns(&self, window: Window) -> u64 {
         let (begin, end) = (self.cell(window.begin_ns), self.cell(window.end_ns));
         let one = |completed_ns: u64| Completed {
@@ -148,7 +151,7 @@ impl Successes {
         };
         let older = self.completed.iter().map(|(cell, sums)| (*cell, *sums));
         let recent = self.recent.iter().map(|(_, completed_ns)| {
-            // Of the recent ones each is its own cell, so that windows need no marks.
+            // Each recent one is its own cell, so that windows need no marks.
             (Cell { begin_ns: *completed_ns, is_behind: false }, one(*completed_ns))
         });
         let recent_end = Cell { begin_ns: window.end_ns, is_behind: false };
@@ -172,7 +175,7 @@ impl Successes {
         longest.max(window.end_ns.saturating_sub(previous))
     }
 
-    /// When the first one completed that was invoked at a moment or after it.
+    /// The completion time of the first operation that was invoked at a moment or after it.
     pub fn first_invoked_after(&self, moment_ns: u64) -> Option<u64> {
         let older = self.invoked.range(self.cell(moment_ns)..);
         let older = older.map(|(_, sums)| sums.first_completed_ns);

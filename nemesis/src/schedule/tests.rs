@@ -1,4 +1,4 @@
-//! Schedules by chance: what holds of every one.
+//! Properties of every schedule, tested with random configurations.
 
 use super::*;
 use proptest::prelude::*;

@@ -1,8 +1,9 @@
-//! The largest value of every number that a flag, a plan or a property gives.
+//! The largest value of every number in a flag, a plan or a property.
 //!
-//! In: a name and a value. Out: nothing, or a sentence with the bound and its reason. Without a bound a slip of the hand (a
-//! number too long by some digits) takes all memory, or overflows a sum. Numbers that need no bound (seeds, ports)
-//! have a type that fits them. Lower bounds stand where their reasons are, in the checks of each command.
+//! In: a name and a value. Out: nothing, or a sentence with the bound and its reason. Without a
+//! bound a typing error (a number with some digits too many) takes all memory, or overflows a sum.
+//! Numbers that need no bound (seeds, ports) have a type that fits them. Lower bounds stand where
+//! their reasons are, in the checks of each command.
 
 use clap::ArgMatches;
 use failure::Failure;
@@ -15,7 +16,7 @@ const CLIENTS: &str = "each client is a task with connections of its own";
 const MACHINE: &str = "they all run on one machine";
 const RECORDS: &str = "a load at full speed would take weeks";
 
-/// A flag's name (or a property's), its largest value, and why it is not larger.
+/// A flag's name (or a property's), its largest value, and the reason for this bound.
 pub const BOUNDS: [(&str, u64, &str); 40] = [
     ("stores", 100, MACHINE),
     ("kv", 100, MACHINE),
@@ -78,7 +79,7 @@ fn within(name: &str, called: &str, value: u128) -> Result<(), Failure> {
     }
 }
 
-/// Refuses numbers on the command line, or in what stands in for it, that are beyond their bounds.
+/// Refuses values of flags, given or by default, that are beyond their bounds.
 pub fn command_line(matches: &ArgMatches) -> Result<(), Failure> {
     for id in matches.ids() {
         let name = id.as_str().replace('_', "-");
@@ -86,7 +87,7 @@ pub fn command_line(matches: &ArgMatches) -> Result<(), Failure> {
             continue;
         }
         for raw in matches.get_raw(id.as_str()).into_iter().flatten() {
-            // Others are no numbers: an address, a time with its unit.
+            // Other values are no numbers: an address, a time with its unit.
             if let Some(value) = raw.to_str().and_then(|text| text.parse::<u128>().ok()) {
                 flag(&name, value)?;
             }

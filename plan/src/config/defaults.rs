@@ -1,4 +1,5 @@
-//! The configuration of a run whose user chose nothing. The flags' own defaults are taken from here, or held to it by a test.
+//! The default configuration of a run. The flags' own defaults are taken from here, or a test keeps
+//! them equal.
 
 use super::{
     AtomicMode, ClientName, ClusterShape, Config, Distribution, NemesisConfig, TargetConfig,
@@ -6,20 +7,20 @@ use super::{
 };
 use crate::scenario::ScenarioName;
 
-/// The times of drawn faults, milliseconds.
+/// The times of randomly scheduled faults, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FaultTimes {
     /// The shortest pause.
     pub pause_ms_min: u64,
     /// The longest pause.
     pub pause_ms_max: u64,
-    /// From one fault's end to the next one's beginning, about.
+    /// The approximate time from one fault's end to the next one's begin.
     pub interval_ms: u64,
 }
 
 impl FaultTimes {
-    /// The times for a profile. By default some pauses move the leader and some do not, so they straddle lease and
-    /// election timeout.
+    /// The times for a profile. By default some pauses move the leader and some do not, so their
+    /// lengths range from below the lease to above the election timeout.
     pub fn of_profile(profile: &str) -> Self {
         let (pause_ms_min, pause_ms_max, interval_ms) = match profile {
             "tikv" => (4_000, 30_000, 15_000),
@@ -39,7 +40,7 @@ impl WorkloadName {
     }
 }
 
-/// A test's name: its workload and its faults.
+/// A test's default name: its workload and its faults.
 pub fn default_name(workload: WorkloadName, faults: &[String]) -> String {
     let workload = workload.name();
     if faults.is_empty() {
@@ -87,7 +88,7 @@ impl Default for WorkloadConfig {
 }
 
 impl Default for Config {
-    /// The test without any flags and with seed 0, which a user's run draws.
+    /// The test without any flags. Its seed is 0; a user's run draws one.
     fn default() -> Self {
         let faults = vec!["pause-two".to_owned()];
         let cluster = ClusterShape::default();
@@ -111,7 +112,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// The run that a scenario without any flags is played in: no drawn faults, and seed 0.
+    /// The configuration of a scenario without any flags: no scheduled faults, and seed 0.
     pub fn of_scenario(name: ScenarioName) -> Self {
         let mut config = Self { name: format!("scenario-{}", name.name()), ..Self::default() };
         config.nemesis.faults = Vec::new();

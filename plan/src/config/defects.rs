@@ -1,7 +1,9 @@
-//! Which stores have which defects: `NAME[@STORE[+STORE]...]`, stores by their number in the order of their start.
+//! Assigns defects to stores: `NAME[@STORE[+STORE]...]`, stores by their number in the order of
+//! their start.
 //!
-//! In: specifications as the command line gives them. Out: the defects of one store, or one sentence that says what is
-//! wrong with them. The number is that of the process's name, `store-3`: ids are PD's to give, and not known before.
+//! In: specifications as the command line gives them. Out: the defects of one store, or one
+//! sentence that says what is wrong with them. The number is that of the process's name, `store-3`:
+//! PD assigns the ids, which are not known before.
 
 use super::ClusterShape;
 use cluster::{
@@ -10,11 +12,11 @@ use cluster::{
 };
 use failure::Failure;
 
-/// One defect, and who has it.
+/// One defect, and the stores that have it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Spec {
     defect: Defect,
-    /// Numbers from 1; empty = every store.
+    /// The stores' numbers from 1; empty = every store.
     stores: Vec<u32>,
 }
 
@@ -65,7 +67,7 @@ impl ClusterShape {
     }
 }
 
-/// The defects of those names, for one store.
+/// The defects of these names, for one store.
 pub fn named(names: &[String]) -> Result<Defects, Failure> {
     names.iter().map(|name| Spec::parse(name, 0).map(|spec| spec.defect)).collect()
 }

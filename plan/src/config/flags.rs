@@ -1,18 +1,18 @@
-//! The flags that repeat a configuration, those at their defaults left out.
+//! The flags that repeat a configuration, without those at their defaults.
 //!
-//! In: a configuration, and the one without any flags. Out: a command line as a person would type it, which gives the same
-//! configuration again (tests in `src/cli` hold both to it).
+//! In: a configuration, and the one without any flags. Out: a command line as a person would type
+//! it, which gives the same configuration again (tests in `src/cli` hold both to it).
 
 use super::{ATTACHED_PREFIX, Config, NemesisConfig, TargetConfig};
 
 impl Config {
-    /// The flags that repeat this run, those at their defaults left out.
+    /// The command line that repeats this run, without flags at their defaults.
     pub fn command_line(&self, defaults: &Self) -> String {
         let command = if self.target == TargetConfig::Simulated { "simulate" } else { "test" };
         format!("jepsen-tikv {command} {}", self.flags(defaults).join(" "))
     }
 
-    /// The same, flag by flag.
+    /// The flags that repeat this run, one string each, without those at their defaults.
     pub fn flags(&self, defaults: &Self) -> Vec<String> {
         let mut flags = Vec::new();
         let mut flag = |name: &str, mine: String, default: String| {
@@ -64,7 +64,7 @@ impl Config {
     }
 }
 
-/// A text as one word of a shell's command line: it may come from a plan that somebody else wrote.
+/// A text quoted as one word of a shell's command line: it may come from somebody else's plan.
 pub fn shell_word(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "+-./:@_,=%".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
@@ -82,7 +82,7 @@ fn value_name(value: &impl clap::ValueEnum) -> String {
     value.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
 }
 
-/// Milliseconds as the flags take them: `60` (seconds) or `1500ms`.
+/// Milliseconds in the flags' format: `60` (seconds) or `1500ms`.
 fn seconds(time_ms: u64) -> String {
     if time_ms.is_multiple_of(1000) { (time_ms / 1000).to_string() } else { format!("{time_ms}ms") }
 }

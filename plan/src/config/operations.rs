@@ -1,7 +1,7 @@
-//! Which operations a workload draws, and how often: `get=8,put=5`.
+//! The weights of a workload's operations: `get=8,put=5`.
 //!
-//! In: weights as the command line or a plan gives them. Out: checked [`Operations`]. An operation that is not named is not
-//! drawn.
+//! In: weights as the command line or a plan gives them. Out: checked [`Operations`]. An operation
+//! that is not named is not drawn.
 
 use super::WorkloadName;
 use failure::Failure;
@@ -38,7 +38,7 @@ pub enum OperationName {
 #[serde(transparent)]
 pub struct Operations(BTreeMap<OperationName, u32>);
 
-/// Weights whose sum is a number that can be drawn from.
+/// The largest weight; the sum of such weights does not overflow.
 const WEIGHT_MAX: u32 = 1_000_000;
 
 impl OperationName {
@@ -53,12 +53,12 @@ impl OperationName {
         Self::BatchPut,
         Self::BatchDelete,
     ];
-    /// Those that read; a workload without any of them tests nothing.
+    /// The operations that read; a workload without any of them tests nothing.
     pub const READS: [Self; 3] = [Self::Get, Self::Scan, Self::BatchGet];
-    /// Those that write values; a workload without any of them tests nothing.
+    /// The operations that write values; a workload without any of them tests nothing.
     pub const WRITES: [Self; 3] = [Self::Put, Self::Cas, Self::BatchPut];
 
-    /// Its name on the command line.
+    /// The operation's name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Get => "get",
@@ -72,7 +72,8 @@ impl OperationName {
         }
     }
 
-    /// A put and a get stand for themselves; of a chain of compare-and-swaps no link can be left out.
+    /// The reading effort for a person. A put and a get stand alone; a chain of CAS must be read
+    /// whole.
     fn effort(self) -> u32 {
         match self {
             Self::Get | Self::Put => 1,
@@ -84,7 +85,7 @@ impl OperationName {
 }
 
 impl Operations {
-    /// These weights.
+    /// Operations with these weights.
     pub fn new(weights: impl IntoIterator<Item = (OperationName, u32)>) -> Self {
         Self(weights.into_iter().collect())
     }
@@ -94,17 +95,19 @@ impl Operations {
         (!weights.is_empty()).then(|| Self::new(weights.iter().copied()))
     }
 
-    /// What can be drawn, and how often.
+    /// Every operation that can be drawn, with its weight.
     pub fn weights(&self) -> Vec<(OperationName, u32)> {
         self.0.iter().map(|(name, weight)| (*name, *weight)).collect()
     }
 
-    /// How hard what they leave behind is to read, for shrinking: what depends on other operations, or on several keys, is harder.
+    /// The reading effort of a history, for shrinking: operations that depend on others, or on
+    /// several keys, are harder.
     fn effort(&self) -> u32 {
         self.0.keys().map(|name| name.effort()).sum()
     }
 
-    /// Weights that are easier to read than these, or than a workload's own: the easiest first, and none that tests nothing.
+    /// Weights that are easier to read than `now` or a workload's own, the easiest first. All of
+    /// them still test something.
     pub fn simpler(now: Option<&Self>) -> Vec<Self> {
         let is_drawn = |name: &OperationName| now.is_none_or(|it| it.0.contains_key(name));
         let plain = [OperationName::Get, OperationName::Put];
@@ -129,7 +132,7 @@ impl Operations {
         simpler
     }
 
-    /// Refuses what cannot be drawn, or would test nothing.
+    /// Refuses weights that cannot be drawn, or that would test nothing.
     pub(super) fn check(&self, workload: WorkloadName) -> Result<(), Failure> {
         if workload != WorkloadName::Register {
             return Err(Failure::usage(

@@ -1,7 +1,7 @@
-//! Which cluster is under test: the kinds of target, and what each lets us do.
+//! The kinds of target, and the faults that each supports.
 //!
-//! In: values as the command line gives them. Out: a [`TargetConfig`], part of the plan, and what it [`Offers`], which a
-//! plan is held against before anything starts.
+//! In: values as the command line gives them. Out: a [`TargetConfig`], part of the plan, and its
+//! [`Offers`], against which a plan is checked before anything starts.
 
 use super::flags::shell_word;
 use failure::Failure;
@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// What keys begin with on a cluster that somebody else uses too.
+/// The default prefix of keys on a cluster that somebody else uses too.
 pub const ATTACHED_PREFIX: &str = "jepsen-tikv/";
 
 /// Which cluster is under test.
@@ -80,7 +80,7 @@ pub struct AttachConfig {
     pub found: Option<Found>,
 }
 
-/// Leave to hurt a cluster does not come from a file, whatever it says.
+/// Reads `allow-faults` as false, since a file must not give this permission.
 fn not_allowed<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     bool::deserialize(deserializer).map(|_| false)
 }
@@ -109,17 +109,17 @@ pub struct Found {
     pub max_replicas: bool,
 }
 
-/// What a target lets us do.
+/// The faults and defects that a target supports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Offers {
-    /// What its nemesis can do.
+    /// The capabilities for its nemesis.
     pub faults: nemesis::Capabilities,
-    /// Its stores can be made wrong on purpose.
+    /// True if its stores can have defects.
     pub defects: bool,
 }
 
 impl AttachConfig {
-    /// A cluster on this machine, to look at.
+    /// A cluster on this machine that is only observed.
     pub fn local(pd: &str) -> Self {
         Self {
             pd: vec![pd.to_owned()],
@@ -134,7 +134,7 @@ impl AttachConfig {
 }
 
 impl TargetConfig {
-    /// Who makes it ready is told so.
+    /// The progress text while the target is prepared.
     pub fn beginning(&self) -> &'static str {
         match self {
             Self::Attach(_) => "attaching to the cluster",
@@ -142,7 +142,7 @@ impl TargetConfig {
         }
     }
 
-    /// Who has done with it is told so.
+    /// The progress text while the target is terminated.
     pub fn ending(&self) -> &'static str {
         match self {
             Self::Attach(_) => "detaching from the cluster",
@@ -150,7 +150,7 @@ impl TargetConfig {
         }
     }
 
-    /// Its name on the command line.
+    /// The target's name on the command line.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Embedded => "embedded",
@@ -161,7 +161,7 @@ impl TargetConfig {
         }
     }
 
-    /// What it lets us do.
+    /// The faults and defects that the target supports.
     pub fn offers(&self) -> Offers {
         let all = nemesis::Capabilities {
             pause: true,
@@ -176,7 +176,7 @@ impl TargetConfig {
                 Offers { faults: nemesis::Capabilities { simulated: true, ..all }, defects: true }
             }
             Self::Binaries(_) => Offers { faults: all, defects: false },
-            // What tiup started only tiup could start again.
+            // A store that tiup started could be started again only by tiup.
             Self::Playground(_) => {
                 Offers { faults: nemesis::Capabilities { kill: false, ..all }, defects: false }
             }
@@ -194,7 +194,7 @@ impl TargetConfig {
         }
     }
 
-    /// Where it is and how it was made, for people: "embedded cluster", "attached cluster at …".
+    /// The target's place and origin, for people: "embedded cluster", "attached cluster at …".
     pub fn described(&self) -> String {
         match self {
             Self::Embedded => "embedded cluster".into(),
@@ -207,12 +207,12 @@ impl TargetConfig {
         }
     }
 
-    /// Refuses what would be more than a value where it is used.
+    /// Refuses values that would be read as more than a value where they are used.
     pub fn check(&self) -> Result<(), Failure> {
         let (size, version) = match self {
             Self::Embedded | Self::Simulated => (None, None),
             Self::Attach(it) => {
-                // ssh would take it for an option of its own.
+                // ssh would take such a host for an option.
                 let strange = |host: &&String| {
                     host.starts_with('-')
                         || host.contains(|c: char| c.is_whitespace() || c.is_control())
@@ -243,7 +243,7 @@ impl TargetConfig {
         Ok(())
     }
 
-    /// The flags that `replay` and `shrink` want to be given again, as words.
+    /// The target's flags that `replay` and `shrink` need again, as words.
     pub fn named_words(&self) -> Vec<String> {
         let mut words = Vec::new();
         let mut flag = |name: &str, value: String| words.extend([format!("--{name}"), value]);
@@ -270,7 +270,7 @@ impl TargetConfig {
         words
     }
 
-    /// The flags that name it again, one string each.
+    /// The flags that name the target again, one string each.
     pub fn flags(&self) -> Vec<String> {
         let mut flags = Vec::new();
         let mut flag =

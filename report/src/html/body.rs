@@ -3,9 +3,8 @@
 //! In: the judgement, the facts, and the errors by kind. Out: the page's body. It is readable without scripts; the
 //! panels need one. All that comes from a run is escaped.
 
-use super::{errors::Kind, facts::Facts, wrong};
-use crate::Around;
-use crate::Form;
+use super::{errors::Kind, facts::Facts, violations};
+use crate::{Form, RunContext};
 use judge::{FaultJudged, Judgement};
 use pages::escaped;
 use std::fmt::Write;
@@ -16,7 +15,7 @@ const ENDING_WIDTH: usize = 100;
 const ROWS_MAX: usize = 200;
 
 /// Everything that the page tells.
-pub struct Told<'a> {
+pub struct PageContent<'a> {
     /// The run's name and time.
     pub title: &'a str,
     /// What is judged.
@@ -34,7 +33,7 @@ pub struct Told<'a> {
 }
 
 /// The body.
-pub fn body(told: &Told<'_>) -> String {
+pub fn body(told: &PageContent<'_>) -> String {
     let mut html =
         String::from("<a class=\"skip\" href=\"#over-time\">To the charts</a>\n<main>\n");
     // Writing into a string cannot fail, here and below.
@@ -45,7 +44,7 @@ pub fn body(told: &Told<'_>) -> String {
         escaped(told.title)
     );
     html += &verdict(told);
-    html += &wrong::html(told);
+    html += &violations::html(told);
     html += &tried(told);
     html += "<h2 id=\"over-time\">Over time</h2>\n<div class=\"cursor bar\"><output id=\"cursor\" class=\"dim\">Point at a \
              panel to read its values; drag to zoom, double-click for all.</output><span id=\"zoom\"></span></div>\n\
@@ -58,7 +57,7 @@ pub fn body(told: &Told<'_>) -> String {
     html
 }
 
-fn verdict(told: &Told<'_>) -> String {
+fn verdict(told: &PageContent<'_>) -> String {
     let judgement = told.judgement;
     let mut lines = match told.refused {
         Some(why) => vec![format!("REFUSED: this history cannot be judged. {why}")],
@@ -88,7 +87,7 @@ fn verdict(told: &Told<'_>) -> String {
         };
     }
     if told.refused.is_none() {
-        let around = Around { repeat: told.repeat.map(str::to_owned), ..Around::default() };
+        let around = RunContext { repeat: told.repeat.map(str::to_owned), ..RunContext::default() };
         let form = Form { width: ENDING_WIDTH, colour: false };
         let ending = crate::ending(judgement, &around, form).join("\n");
         let _ = write!(html, "<pre tabindex=\"0\">{}</pre>", escaped(&ending));
@@ -106,7 +105,7 @@ fn verdict(told: &Told<'_>) -> String {
     html + "</section>\n"
 }
 
-fn tried(told: &Told<'_>) -> String {
+fn tried(told: &PageContent<'_>) -> String {
     let header = &told.facts.header.fields;
     let text = |name: &str| match header.get(name) {
         Some(serde_json::Value::String(text)) => text.clone(),
@@ -244,7 +243,7 @@ fn errors(errors: &[(Kind, u64)]) -> String {
     html + "</tbody></table></div>\n"
 }
 
-fn files(told: &Told<'_>) -> String {
+fn files(told: &PageContent<'_>) -> String {
     let mut html = String::from("<h2>Files beside this page</h2>\n<ul>");
     for file in told.files {
         let _ = write!(html, "<li><a href=\"{0}\">{0}</a></li>", escaped(file));

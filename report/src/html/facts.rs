@@ -136,8 +136,8 @@ impl Facts {
         let source = histories::source::open_found(path, histories::ReadOptions::default())?;
         let mut facts = Self { header: source.header.clone(), ..Self::default() };
         facts.keys.extend(keys.into_iter().map(|key| (key, KeyLast::default())));
-        let heard = source.hear(|event| {
-            facts.hear(event, wanted);
+        let heard = source.visit(|event| {
+            facts.observe(event, wanted);
             Ok::<(), ReadError>(())
         });
         if let Err(error) = heard {
@@ -148,7 +148,7 @@ impl Facts {
         Ok(facts)
     }
 
-    fn hear(&mut self, event: EventRef<'_>, wanted: &BTreeSet<u64>) {
+    fn observe(&mut self, event: EventRef<'_>, wanted: &BTreeSet<u64>) {
         self.end_ns = self.end_ns.max(event.time_ns);
         match (event.process, event.what) {
             (Process::Client(client), WhatRef::Invoke(operation)) => {

@@ -4,18 +4,18 @@
 //! one self-contained page, beside them. It decides nothing: every number and sentence about right and wrong is the
 //! judgement's. Data is thinned, evidence is not; see [`panels`].
 
-mod beneath;
 mod body;
 mod cluster_panels;
 mod errors;
 mod explanation;
 mod facts;
 mod panels;
+mod process_lanes;
 mod scale;
+mod sentences;
 mod spacetime;
 mod thinned;
-mod words;
-mod wrong;
+mod violations;
 
 use facts::Facts;
 use failure::{Exit, Failure};
@@ -85,7 +85,7 @@ fn page(
     let errors = errors::by_kind(&run.history());
     let title = title(run);
     let repeat = Plan::read(&run.plan()).ok().and_then(|plan| plan.command_line().ok());
-    let body = body::body(&body::Told {
+    let body = body::body(&body::PageContent {
         title: &title,
         judgement,
         refused,

@@ -6,9 +6,9 @@
 //! and the cut is shown.
 
 use super::{
-    beneath::{axis, process_lane, stores_concerned},
     explanation::Step,
     facts::{Facts, Wanted},
+    process_lanes::{axis, process_lane, stores_concerned},
     scale::{LEFT, LETTER, RIGHT, Scale, WIDTH},
 };
 use judge::Judgement;

@@ -1,57 +1,58 @@
-//! Experiment 1: the store of the leader stops. Another store takes over, service comes back, nothing is lost.
+//! Experiment 1: the leader's store is paused. Another store takes over, service returns, no data
+//! is lost.
 
-use super::scene::{Ended, Scene};
+use super::script::{Ended, Script};
 use nemesis::{Region, Store};
 use std::collections::BTreeMap;
 
-/// Plays it.
-pub async fn play(scene: &Scene) -> Result<(), Ended> {
-    let (stores, _) = scene.look().await?;
-    scene.step(format_args!(
+/// Plays the script.
+pub async fn carry_out(script: &Script) -> Result<(), Ended> {
+    let (stores, _) = script.look().await?;
+    script.step(format_args!(
         "load: measured for {:.0} s while nothing is wrong",
-        scene.config.window_ms as f64 / 1000.0
+        script.config.window_ms as f64 / 1000.0
     ));
-    let before = scene.measure("before").await?;
-    scene.say(format_args!("{before:.0} operations succeed in a second"));
+    let before = script.measure("before").await?;
+    script.say(format_args!("{before:.0} operations succeed in a second"));
 
-    let (leader, led) = leader(scene, &stores).await?;
-    scene.step(format_args!("find the leader: {}", told(&leader, &led)));
-    scene.step(format_args!("stop its process: kill -STOP {}", pid(&leader)));
+    let (leader, led) = leader(script, &stores).await?;
+    script.step(format_args!("find the leader: {}", told(&leader, &led)));
+    script.step(format_args!("stop its process: kill -STOP {}", pid(&leader)));
     let Some(first) = led.first() else {
         return Err(Ended::Failed("no region has a leader".into()));
     };
-    let pulse = scene.stop(0, first, std::slice::from_ref(&leader)).await?;
+    let probe = script.stop(0, first, std::slice::from_ref(&leader)).await?;
 
-    scene.step("wait for another leader");
-    if scene.await_new_leaders(0, leader.id, &led).await?.is_none() {
-        scene.say(format_args!(
+    script.step("wait for another leader");
+    if script.await_new_leaders(0, leader.id, &led).await?.is_none() {
+        script.say(format_args!(
             "none after {:.0} s: the stopped store still leads as far as PD knows",
-            scene.patience().as_secs_f64()
+            script.patience().as_secs_f64()
         ));
     }
 
-    scene.step("load: measured again while the store is still stopped");
-    let moved = scene.measure("moved").await?;
-    scene.say(format_args!(
+    script.step("load: measured again while the store is still stopped");
+    let moved = script.measure("moved").await?;
+    script.say(format_args!(
         "nothing succeeded for {:.1} s; now {moved:.0} operations succeed in a second, {:.0} % of before",
-        pulse.beat().gap.as_secs_f64(),
+        probe.beat().gap.as_secs_f64(),
         moved / before.max(1.0) * 100.0
     ));
 
-    scene.step(format_args!("resume it: kill -CONT {}", pid(&leader)));
-    scene.resume(0, &pulse).await?;
-    drop(pulse);
-    let took = scene.await_whole().await?;
-    scene.say(format_args!(
+    script.step(format_args!("resume it: kill -CONT {}", pid(&leader)));
+    script.resume(0, &probe).await?;
+    drop(probe);
+    let took = script.await_whole().await?;
+    script.say(format_args!(
         "every store is up, every region has its replicas, caught up, after {:.1} s",
         took.as_secs_f64()
     ));
     Ok(())
 }
 
-/// The store that leads most of the workload's regions, and which.
-async fn leader(scene: &Scene, stores: &[Store]) -> Result<(Store, Vec<Region>), Ended> {
-    let (_, regions) = scene.look().await?;
+/// The store that leads most of the workload's regions, and those regions.
+async fn leader(script: &Script, stores: &[Store]) -> Result<(Store, Vec<Region>), Ended> {
+    let (_, regions) = script.look().await?;
     let mut led: BTreeMap<u64, Vec<Region>> = BTreeMap::new();
     for region in regions {
         if let Some(leader) = region.leader {

@@ -1,86 +1,88 @@
-//! Experiment 2: with five replicas of every region, two stores that lead none of the workload's regions stop in one
-//! instant. Nobody notices: no gap, all keys there, a new one can be put.
+//! Experiment 2: with five replicas of every region, two stores that lead none of the workload's
+//! regions are paused in one instant. Clients notice nothing: there is no gap, all keys are there,
+//! a new one can be put.
 
-use super::scene::{Ended, Scene};
+use super::script::{Ended, Script};
 use nemesis::{Region, Store, Target};
 use plan::scenario::ScenarioConfig;
 use tokio::time::Instant;
 
-/// So many replicas survive two stops.
+/// The number of replicas that survives two paused stores.
 const REPLICAS: u32 = 5;
 
-/// Plays it.
-pub async fn play(scene: &Scene) -> Result<(), Ended> {
-    let ScenarioConfig { wait, window_ms, gap_max_ms, .. } = scene.config;
-    let initial = scene.parts.target.max_replicas().await?;
-    scene.step(format_args!("max-replicas {REPLICAS} instead of {initial}"));
-    let took = scene.set_replicas(0, REPLICAS, wait).await?;
+/// Plays the script.
+pub async fn carry_out(script: &Script) -> Result<(), Ended> {
+    let ScenarioConfig { wait, window_ms, gap_max_ms, .. } = script.config;
+    let initial = script.parts.target.max_replicas().await?;
+    script.step(format_args!("max-replicas {REPLICAS} instead of {initial}"));
+    let took = script.set_replicas(0, REPLICAS, wait).await?;
     if wait {
         let took = took.as_secs_f64();
-        scene.say(format_args!("every region has {REPLICAS} voters, caught up, after {took:.1} s"));
+        script
+            .say(format_args!("every region has {REPLICAS} voters, caught up, after {took:.1} s"));
     } else {
-        scene.say("not waited for (--no-wait): the stop races with the new replicas on purpose");
+        script.say("not waited for (--no-wait): the stop races with the new replicas on purpose");
     }
 
     if wait {
         let seconds = window_ms as f64 / 1000.0;
-        scene.step(format_args!("load: measured for {seconds:.0} s while nothing is wrong"));
-        let before = scene.measure("before").await?;
-        scene.say(format_args!("{before:.0} operations succeed in a second"));
+        script.step(format_args!("load: measured for {seconds:.0} s while nothing is wrong"));
+        let before = script.measure("before").await?;
+        script.say(format_args!("{before:.0} operations succeed in a second"));
     }
 
-    let (stores, regions) = scene.look().await?;
+    let (stores, regions) = script.look().await?;
     let (region, two) = choose(&stores, &regions)?;
     let names: Vec<String> = two.iter().map(told).collect();
     let pids: Vec<String> = two.iter().map(pid).collect();
-    scene.step(format_args!(
+    script.step(format_args!(
         "two stores that do not lead it, of the {} voters of region {}: {}",
         region.voters.len(),
         region.id,
         names.join(" and ")
     ));
-    scene.step(format_args!("stop both in one instant: kill -STOP {}", pids.join(" ")));
-    let pulse = scene.stop(1, &region, &two).await?;
+    script.step(format_args!("stop both in one instant: kill -STOP {}", pids.join(" ")));
+    let probe = script.stop(1, &region, &two).await?;
     let stopped = Instant::now();
 
-    scene.step("load, and the keys, while both are stopped");
-    let during = scene.measure("stopped").await?;
-    scene.say(format_args!(
+    script.step("load, and the keys, while both are stopped");
+    let during = script.measure("stopped").await?;
+    script.say(format_args!(
         "{during:.0} operations succeed in a second; longest time without a success {:.0} ms (bound {gap_max_ms} ms)",
-        pulse.beat().gap.as_secs_f64() * 1000.0
+        probe.beat().gap.as_secs_f64() * 1000.0
     ));
-    let counts = scene.count().await?;
+    let counts = script.count().await?;
     match (counts.before, counts.after) {
         (Some(before), Some(after)) => {
-            scene.say(format_args!("{before} keys; one put; {after} keys"));
+            script.say(format_args!("{before} keys; one put; {after} keys"));
         }
-        (Some(before), None) => scene.say(format_args!("{before} keys; no put succeeded")),
-        _ => scene.say("the keys cannot be counted while both are stopped"),
+        (Some(before), None) => script.say(format_args!("{before} keys; no put succeeded")),
+        _ => script.say("the keys cannot be counted while both are stopped"),
     }
 
-    scene.step(format_args!("resume both: kill -CONT {}", pids.join(" ")));
+    script.step(format_args!("resume both: kill -CONT {}", pids.join(" ")));
     let stopped = stopped.elapsed();
-    scene.resume(1, &pulse).await?;
-    drop(pulse);
-    let took = scene.await_whole().await?.as_secs_f64();
-    scene.say(format_args!("every region has {REPLICAS} voters, back in sync, after {took:.1} s"));
+    script.resume(1, &probe).await?;
+    drop(probe);
+    let took = script.await_whole().await?.as_secs_f64();
+    script.say(format_args!("every region has {REPLICAS} voters, back in sync, after {took:.1} s"));
 
     if wait {
-        scene.step(format_args!(
+        script.step(format_args!(
             "load: watched for as long as both were stopped, {:.0} s, while nothing is wrong",
             stopped.as_secs_f64()
         ));
-        let quiet_ms = scene.watch_quiet(stopped).await?.as_secs_f64() * 1000.0;
-        scene.say(format_args!("longest time without a success {quiet_ms:.0} ms"));
+        let quiet_ms = script.watch_quiet(stopped).await?.as_secs_f64() * 1000.0;
+        script.say(format_args!("longest time without a success {quiet_ms:.0} ms"));
     }
 
-    scene.step(format_args!("max-replicas {initial} again"));
-    let took = scene.set_replicas(2, initial, true).await?.as_secs_f64();
-    scene.say(format_args!("every region has {initial} voters after {took:.1} s"));
+    script.step(format_args!("max-replicas {initial} again"));
+    let took = script.set_replicas(2, initial, true).await?.as_secs_f64();
+    script.say(format_args!("every region has {initial} voters after {took:.1} s"));
     Ok(())
 }
 
-/// A region of the workload, and two of its voters that lead none of them.
+/// A region of the workload, and two of its voters that lead none of the workload's regions.
 fn choose(stores: &[Store], regions: &[Region]) -> Result<(Region, Vec<Store>), Ended> {
     let leads = |id| regions.iter().any(|region| region.leader == Some(id));
     let of = |region: &Region| -> Vec<Store> {

@@ -1,14 +1,15 @@
-//! What faults have disturbed of a simulated cluster, and what that touched.
+//! Disturbances of a simulated cluster by faults, and their effects.
 //!
-//! In: a fault's disturbance, and its end. Out: the simulation as all that are in force together make it: cuts add up,
-//! the worst weather and the slowest disk win, a clock is as the newest fault has it. A disturbance is told by what met
-//! it (messages cut off, writes that were slow), so that one that met nothing is not taken for a fault.
+//! In: a fault's disturbance, and its end. Out: the simulation's settings under all disturbances in
+//! force: cuts add up, the worst weather and the slowest disk win, the newest fault sets a clock.
+//! The effect of a disturbance is counted (messages cut off, slow writes), so that one without an
+//! effect is not taken for a fault.
 
 use cluster::simulation::{MessageCounts, Node, ProcessState, Simulation, Weather};
 use nemesis::{Disturbance, Place, StoreId};
 use std::collections::BTreeMap;
 
-/// The shortest of messages that take long, as a part of the longest.
+/// The longest delay of a message divided by the shortest.
 const DELAY_SPREAD: u64 = 10;
 
 /// The disturbances in force, by fault.
@@ -20,14 +21,14 @@ pub struct Disturbances {
 #[derive(Debug)]
 struct InForce {
     what: Disturbance,
-    /// How often it would have been met before it began.
+    /// The count of `met` before this disturbance began.
     met_before: u64,
     counts_before: MessageCounts,
     clock_before_ms: i64,
 }
 
 impl Disturbances {
-    /// A fault disturbs.
+    /// Begins a fault's disturbance.
     pub fn begin(&mut self, simulation: &Simulation, fault: usize, what: Disturbance) {
         let it = InForce {
             met_before: met(simulation, &what),
@@ -49,7 +50,7 @@ impl Disturbances {
         self.apply(simulation);
     }
 
-    /// A fault's disturbance ends. What it touched, in words.
+    /// Ends a fault's disturbance. Returns its effect in words.
     pub fn end(&mut self, simulation: &Simulation, fault: usize) -> Option<String> {
         let it = self.in_force.remove(&fault)?;
         let touched = it.touched(simulation);
@@ -76,7 +77,7 @@ impl Disturbances {
         self.in_force.values().any(of_pd)
     }
 
-    /// Makes weather, disks and clocks what those in force want of them together.
+    /// Sets weather, disks and clocks to the sum of the disturbances in force.
     fn apply(&self, simulation: &Simulation) {
         let mut weather = Weather::FAIR;
         let mut slowness: BTreeMap<StoreId, u64> = BTreeMap::new();
@@ -122,7 +123,7 @@ fn node(place: Place) -> Node {
     }
 }
 
-/// How often something has met such a disturbance, ever; 0 where that is not counted.
+/// The number of events so far that such a disturbance affects; 0 where they are not counted.
 fn met(simulation: &Simulation, what: &Disturbance) -> u64 {
     let counts = simulation.message_counts();
     match what {
@@ -137,7 +138,7 @@ fn met(simulation: &Simulation, what: &Disturbance) -> u64 {
     }
 }
 
-/// By how much the clock that it is about is ahead.
+/// The lead of the disturbed clock, in milliseconds.
 fn clock_ms(simulation: &Simulation, what: &Disturbance) -> i64 {
     match what {
         Disturbance::Clock { store, .. } => simulation.clock_error_ms(*store).0,
@@ -146,7 +147,7 @@ fn clock_ms(simulation: &Simulation, what: &Disturbance) -> i64 {
 }
 
 impl InForce {
-    /// What it touched so far, in words; `None` = nothing met it.
+    /// The effect so far in words, or `None` if there was none.
     fn touched(&self, simulation: &Simulation) -> Option<String> {
         let met = met(simulation, &self.what).saturating_sub(self.met_before);
         let words = match &self.what {

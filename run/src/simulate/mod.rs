@@ -1,8 +1,9 @@
-//! A plan carried out in virtual time: the ordinary clients, workload, nemesis and recorder against a simulated cluster,
-//! in one thread, with every delay and loss from the seed.
+//! Carries a plan out in virtual time, in one thread, with every delay and loss from the seed. The
+//! ordinary clients, workload, nemesis and recorder work against a simulated cluster.
 //!
-//! In: a plan. Out: an ordinary history. The same plan and the same binary give the same history, byte for byte, on
-//! any machine. It runs as fast as the processor goes: what the plan calls a second takes a few milliseconds.
+//! In: a plan. Out: an ordinary history. The same plan and the same binary give the same history,
+//! byte for byte, on any machine. It runs at the processor's speed: a second of the plan takes a
+//! few milliseconds.
 
 mod disturbances;
 mod recovery;
@@ -22,10 +23,11 @@ use stage::Stage;
 use std::{path::Path, task::Poll};
 use workload::Workload;
 
-/// Applied entries that stay in a log: fewer than real stores keep, so that snapshots are needed.
+/// Applied entries kept in a log: fewer than in real stores, so that snapshots are needed.
 const LOG_ENTRIES_KEPT: u64 = 64;
 
-/// Carries a plan out in virtual time and writes its history. What could not be healed, in sentences.
+/// Carries a plan out in virtual time and writes its history. Returns the failures of healing, in
+/// sentences.
 pub fn record(plan: &Plan, history: &Path, interrupt: &Interrupt) -> Result<Vec<String>, Failure> {
     let plan_hash = plan::hash(&plan.to_json()?);
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -38,7 +40,7 @@ pub fn record(plan: &Plan, history: &Path, interrupt: &Interrupt) -> Result<Vec<
         let stage =
             Stage { plan, simulation: simulation.clone(), workload: workload(plan), interrupt };
         tokio::select! {
-            // In this order always: a draw would make two runs differ.
+            // Always in this order: a random choice would make two runs differ.
             biased;
             () = asked(interrupt, Urgency::Now) => Err(crate::interrupted()),
             result = stage.perform(&plan_hash, history) => result,
@@ -73,8 +75,8 @@ fn workload(plan: &Plan) -> Workload {
     Workload::new(&plan.config.workload, plan.config.seed)
 }
 
-/// Ready once somebody asked for an end. It is looked at whenever anything happens, and wakes nobody: in virtual time
-/// something always happens, and a timer of its own would take part in it.
+/// Ready once somebody asked for an end. It has no timer, since a timer would take part in virtual
+/// time; it is polled whenever anything else happens, which is often.
 async fn asked(interrupt: &Interrupt, urgency: Urgency) {
     std::future::poll_fn(|_| {
         if interrupt.urgency() >= urgency { Poll::Ready(()) } else { Poll::Pending }

@@ -1,9 +1,9 @@
-//! Whether a simulated cluster serves again after the last healing: every region takes a write and gives it back, and
-//! PD brings every region back to its replicas.
+//! Observes the recovery of a simulated cluster after the last healing: every region serves a write
+//! and a read, and PD restores every region's replicas.
 //!
-//! In: the cluster, and clients' words. Out: a pair of events of the nemesis in the history, `recovery`, from which the
-//! judge reads it (`judge/src/recovery.rs`). Time is virtual, so a slow machine is no excuse: a cluster that does not recover
-//! has a bug.
+//! In: the cluster, and clients' answers. Out: a pair of nemesis events in the history, `recovery`,
+//! for the judge (`judge::recovery`). Time is virtual, so a slow machine is no excuse: a cluster
+//! that does not recover has a bug.
 
 use crate::recording::{Client, Recording};
 use client::RawKv;
@@ -13,19 +13,19 @@ use serde_json::json;
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
 
-/// Between two looks.
+/// The time between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// How long the cluster may take.
+/// The times that the cluster may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
-    /// Until every region serves.
+    /// The time until every region serves.
     pub serves: Duration,
-    /// Until it is whole: every region has its replicas, caught up.
+    /// The time until the cluster is whole: every region has its replicas, caught up.
     pub whole: Duration,
 }
 
-/// A look at whether the cluster recovers.
+/// An observer of the cluster's recovery.
 pub struct Recovery<'a> {
     pub simulation: &'a Simulation,
     pub library: &'a dyn RawKv,
@@ -37,7 +37,8 @@ pub struct Recovery<'a> {
 }
 
 impl Recovery<'_> {
-    /// Waits until the cluster serves and then until it is whole, which `missing` tells, and notes both in the history.
+    /// Waits until the cluster serves and then until it is whole (`missing` returns None). Records
+    /// both.
     pub async fn watch(&self, missing: impl Fn() -> Option<String>) {
         let began = Instant::now();
         let value = json!({
@@ -61,7 +62,8 @@ impl Recovery<'_> {
         self.recording.nemesis(What::FaultComplete { f: "recovery".into(), value });
     }
 
-    /// Writes to every region and reads it back, until that succeeds everywhere. Where it did not in time, in words.
+    /// Writes to every region and reads it back, until that succeeds everywhere. Returns the
+    /// regions that failed until the deadline, in words.
     async fn await_service(&self, until: Instant) -> Vec<String> {
         let mut client = self.recording.client();
         let mut served: BTreeSet<Key> = BTreeSet::new();
@@ -70,7 +72,7 @@ impl Recovery<'_> {
             let regions = self.simulation.regions();
             for region in &regions {
                 let Some(key) = self.probe(region) else { continue };
-                // A region that split off since is asked for itself.
+                // A region that split off since gets its own probe.
                 if !served.contains(&key) && self.serves(&mut client, &key, &mut tries).await {
                     served.insert(key);
                 }
@@ -101,7 +103,7 @@ impl Recovery<'_> {
         matches!(got, Outcome::Ok(_))
     }
 
-    /// The key by which a region is asked: one of the workload's where it has any, so that no key is added to these.
+    /// The key that probes a region: one of the workload's where possible, so that it gains no key.
     fn probe(&self, region: &SimulatedRegion) -> Option<Key> {
         let (start, end) = (&region.region.start_key, &region.region.end_key);
         let inside = |key: &&Key| *key >= start && (end.is_empty() || *key < end);
@@ -119,7 +121,7 @@ fn in_words(region: &SimulatedRegion) -> String {
     format!("region {}, {leader} as far as PD knows", region.region.id)
 }
 
-/// Where no region is, as far as PD knows.
+/// The range without a region, as far as PD knows, or None.
 fn gap(regions: &[SimulatedRegion]) -> Option<String> {
     let mut bound: Option<&[u8]> = Some(&[]);
     for SimulatedRegion { region, .. } in regions {
@@ -148,7 +150,7 @@ mod tests {
     use histories::{Header, Recorder, RecorderOptions};
     use std::{collections::BTreeMap, path::Path};
 
-    /// Looks at a cluster of three stores of which so many are dead, and judges what was noted.
+    /// Observes the recovery of three stores, of which `dead` are dead, and judges the history.
     fn watched(dead: &[u64], history: &Path) -> judge::Judgement {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
@@ -209,7 +211,7 @@ mod tests {
         assert_eq!(serves.exit(), Exit::Valid, "{:?}", serves.reasons);
         let recovery = serves.recovery.expect("it was looked at");
         assert_eq!((recovery.stuck, recovery.missing), (Vec::new(), None));
-        // Every region was asked, the workload's by its own key.
+        // Every region was probed, the workload's by its own key.
         assert!(serves.operations["put"].ok >= 5, "{:?}", serves.operations);
 
         let stuck = watched(&[1, 2], &dir.path().join("stuck.jsonl"));

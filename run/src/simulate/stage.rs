@@ -1,7 +1,7 @@
-//! A simulated cluster and what is done with it: load, work under faults, heal, recover, count.
+//! A simulated cluster and the phases of its run: load, work under faults, heal, recover, count.
 //!
-//! In: a plan and a simulation whose time passes beside this. Out: the history, and what could not be healed. It waits in
-//! virtual time only.
+//! In: a plan and a simulation whose time passes beside this. Out: the history, and the failures of
+//! healing. It waits in virtual time only.
 
 use super::{
     asked,
@@ -34,19 +34,19 @@ use tokio::{
 };
 use workload::Workload;
 
-/// How long every region may take after the last healing until it serves, virtual time, with the profile `fast`, whose
-/// elections take two seconds.
+/// Virtual time in which every region must serve after the last healing, with the profile `fast`,
+/// whose elections take two seconds.
 const SERVES_WITHIN: Duration = Duration::from_mins(2);
-/// How long the cluster may take until it is whole, virtual time, likewise.
+/// Virtual time in which the cluster must become whole, with the profile `fast`.
 const WHOLE_WITHIN: Duration = Duration::from_mins(10);
-/// Between two looks at it.
+/// The time between two looks at the cluster.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// How long the counting of the keys may take, virtual time.
+/// Virtual time in which the keys must be counted.
 const COUNT_WITHIN: Duration = Duration::from_mins(1);
-/// The profile `tikv` is slower by so much.
+/// The profile `tikv` is slower by this factor.
 const TIKV_SLOWER: u32 = 10;
 
-/// A simulated cluster and what shall be done with it.
+/// A simulated cluster and its run.
 pub struct Stage<'a> {
     pub plan: &'a Plan,
     pub simulation: Simulation,
@@ -55,7 +55,8 @@ pub struct Stage<'a> {
 }
 
 impl Stage<'_> {
-    /// Load, work under faults, heal, recover, count. What could not be healed, in sentences.
+    /// Loads, works under faults, heals, recovers, counts. Returns the failures of healing, in
+    /// sentences.
     pub async fn perform(&self, plan_hash: &str, history: &Path) -> Result<Vec<String>, Failure> {
         let shape = &self.plan.config.cluster;
         self.await_whole(0).await?;
@@ -72,7 +73,7 @@ impl Stage<'_> {
             .map_err(Failure::target_or_disk)?;
         let recording = Recording::new(Clock::start(), recorder.handle());
         let report = self.work(&self.workers(&recording)).await?;
-        // Of what could not be healed nothing is demanded.
+        // Faults that could not be healed are not checked for recovery.
         if report.unhealed.is_empty() {
             self.recovery(&recording, &self.client()).watch(|| self.missing(0)).await;
         }
@@ -105,7 +106,7 @@ impl Stage<'_> {
                 }
                 () = sleep(Duration::from_millis(time_ms)) => {}
             }
-            // Both wait for it; if neither is there any more there is nobody to tell.
+            // Both tasks wait for it; if both are gone, nobody needs it.
             let _ = stop.send(true);
         };
         let (report, (), ()) = tokio::join!(nemesis, workers.work(&stopped), until_over);
@@ -151,7 +152,7 @@ impl Stage<'_> {
         Ok(())
     }
 
-    /// What the cluster lacks to be whole, in words: a region, a replica, a leader, a store.
+    /// The part that the cluster lacks to be whole, in words: a region, replica, leader or store.
     fn missing(&self, splits: usize) -> Option<String> {
         const NEW_CLUSTER_REGIONS: usize = 5;
         let replicas = self.simulation.max_replicas() as usize;
@@ -199,7 +200,7 @@ impl Stage<'_> {
                 let inside: Vec<Vec<u8>> =
                     open.iter().filter(inside).map(|key| (*key).clone()).collect();
                 if !inside.is_empty() {
-                    // PD refuses while it does something else with the region: it is asked again.
+                    // PD refuses while it changes the region in another way; it is asked again.
                     let _ = self.simulation.split(region.region.id, inside);
                 }
             }
@@ -248,13 +249,13 @@ impl Stage<'_> {
             shape.replicas,
             shape.profile,
             shape.reads_in_words(),
-            shape.wrong_on_purpose()
+            shape.defects_shown()
         );
         crate::header(self.plan, plan_hash, &target, &self.counted_range())
     }
 }
 
-/// Tells the history what the nemesis does.
+/// Records the nemesis's events in the history.
 struct SimulationObserver(Arc<Recording>);
 
 impl Observer for SimulationObserver {

@@ -1,6 +1,7 @@
-//! The simulated cluster as its nemesis sees it.
+//! The simulated cluster as a target of the nemesis.
 //!
-//! In: stores by id. Out: what their simulated processes do afterwards. Nothing here waits: what is asked has happened.
+//! In: stores by id. Out: changes of their simulated processes. Nothing here waits: every request
+//! takes effect at once.
 
 use super::disturbances::Disturbances;
 use cluster::simulation::{ProcessState as Simulated, SimulatedRegion, Simulation, store_address};
@@ -17,7 +18,7 @@ use std::{
 use tokio::time::sleep;
 use workload::Workload;
 
-/// How long a disk that shall fail may be left alone, and how often it is looked at.
+/// The time to wait for a disk error, and the time between two looks at the disk.
 const DISK_FAILS_WITHIN: Duration = Duration::from_secs(2);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
@@ -31,7 +32,7 @@ pub struct SimulatedTarget {
 }
 
 impl SimulatedTarget {
-    /// The cluster of a simulation.
+    /// The target of a simulation.
     pub fn new(simulation: Simulation, workload: &Workload) -> Self {
         let mut keys = workload.keys().to_vec();
         keys.sort();
@@ -75,7 +76,7 @@ fn region(known: &SimulatedRegion) -> Region {
     Region { id: known.region.id, leader: known.leader, voters, learners }
 }
 
-/// An answer that is there.
+/// A future that is ready at once.
 fn at_once<T: Send + 'static>(answer: Result<T, TargetError>) -> Pending<'static, T> {
     Box::pin(std::future::ready(answer))
 }
@@ -116,7 +117,7 @@ impl Target for SimulatedTarget {
     }
 
     fn start(&self, stores: Vec<StoreId>) -> Pending<'_, Vec<SeenProcess>> {
-        // Whoever is started gets a disk that works.
+        // A started store gets a disk that works.
         for store in &stores {
             self.simulation.spare_disk(*store);
         }
@@ -148,7 +149,7 @@ impl Target for SimulatedTarget {
         let (start, end) = (&known.region.start_key, &known.region.end_key);
         let inside = |key: &&Key| *key > start && (end.is_empty() || *key < end);
         let inside: Vec<&Key> = self.keys.iter().filter(inside).collect();
-        // One with fewer than two keys stays whole, as a real store leaves it.
+        // A region with fewer than two keys stays whole, as in a real store.
         let split = match inside.get(inside.len() / 2).filter(|_| inside.len() >= 2) {
             Some(middle) => self.simulation.split(region, vec![(*middle).clone()]),
             None => Ok(()),

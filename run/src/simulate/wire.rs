@@ -1,4 +1,4 @@
-//! Connections of the direct client that a simulation carries.
+//! Simulated connections of the direct client.
 
 use client::direct::{Connection, ConnectionError, Connector};
 use cluster::simulation::Simulation;

@@ -1,6 +1,6 @@
-//! Workers against a client library in this process: what they record is a history, and a true one.
+//! Tests of workers against a client library in this process: their records are correct histories.
 //!
-//! Time is tokio's and paused: it jumps to the next timer, so nothing here waits for real.
+//! The time is tokio's and paused: it jumps to the next timer, so no test waits in real time.
 
 use super::*;
 use crate::clock::Clock;
@@ -16,17 +16,17 @@ use tempfile::TempDir;
 
 const OP_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A map behind the trait of client libraries. It takes a while for every answer, and some answers are mishaps.
+/// A map as a client library. Every answer takes a while, and some calls go wrong.
 #[derive(Default)]
 struct Library {
     data: Mutex<BTreeMap<Vec<u8>, Vec<u8>>>,
     calls: AtomicU64,
     answer_after: Duration,
-    /// Every so many calls, one is said to be not applied.
+    /// One in this many calls is reported as not applied.
     not_applied_every: Option<u64>,
-    /// Every so many calls, one is of unknown outcome. Half of them are applied.
+    /// One in this many calls has an unknown outcome. Half of them are applied.
     unknown_every: Option<u64>,
-    /// What is said to be not applied is applied all the same.
+    /// If true, calls reported as not applied are applied all the same.
     lies: bool,
 }
 
@@ -107,7 +107,7 @@ impl RawKv for Library {
     }
 }
 
-/// A run's files and what its workers are made of.
+/// A run's files and the parts of its workers.
 struct Bench {
     folder: TempDir,
     recorder: Recorder,
@@ -151,7 +151,7 @@ fn bench(name: WorkloadName, busy: Library, idle: Vec<Library>, rate: Option<u64
 }
 
 impl Bench {
-    /// Works for so long, and reads what was recorded.
+    /// Works for `length` and returns the recorded events.
     async fn work(self, load: bool, length: Duration) -> Vec<Event> {
         let (switch, stop) = watch::channel(false);
         if load {
@@ -166,7 +166,8 @@ impl Bench {
         self.recorder.finish().expect("a whole history");
         let path = self.folder.path().join("history.jsonl");
         let reader = jsonl::open(&path).expect("a history");
-        // The reader refuses two open operations of a client, and a client whose time runs backwards.
+        // The reader refuses two open operations of a client, and a client whose time runs
+        // backwards.
         reader.collect::<Result<_, _>>().expect("a well-formed history")
     }
 }
@@ -187,7 +188,7 @@ fn invoked(events: &[Event]) -> impl Iterator<Item = &Operation> {
     })
 }
 
-/// A correct map, with mishaps among its answers.
+/// A correct map, of whose calls some go wrong.
 fn mishaps() -> Library {
     Library {
         answer_after: Duration::from_millis(4),
@@ -284,7 +285,7 @@ async fn idle_clients_only_read_and_read_on_after_a_late_answer() {
     };
     let prompt = reads(Duration::from_millis(1)).await;
     assert!((2..=100).contains(&prompt), "{prompt} reads in 20 s");
-    // So late that it would read less than once a second if it idled in between.
+    // The reads are so late that idling in between would leave less than one a second.
     let late = reads(LATE).await;
     assert!(late > 30, "{late} reads in 20 s");
 }

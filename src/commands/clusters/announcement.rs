@@ -1,7 +1,9 @@
-//! What a supervisor says while its cluster starts: to the terminal it is in, or to the command that detached it.
+//! Messages of a supervisor while its cluster starts, for its terminal or for the command that
+//! detached it.
 //!
-//! A detached supervisor writes a line of JSON for each [`Announcement`] on its standard output, a pipe; when the
-//! cluster serves it closes the pipe, and everything it says later goes to its log.
+//! A detached supervisor writes a line of JSON for each [`Announcement`] on its standard output, a
+//! pipe. When the cluster serves, the supervisor closes the pipe; every later message goes to its
+//! log.
 
 use failure::{Exit, Failure};
 use serde::{Deserialize, Serialize};
@@ -11,68 +13,69 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-/// One thing said.
+/// One message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Announcement {
-    /// A line for the person who asked.
+    /// A line for the user.
     Line(String),
-    /// The cluster serves; nothing follows.
+    /// The cluster serves; no message follows.
     Serving,
-    /// It does not come up; nothing follows.
+    /// The cluster does not come up; no message follows.
     Failed {
         /// The exit code.
         exit: u8,
-        /// The whole sentence.
+        /// The whole sentence of the failure.
         sentence: String,
     },
 }
 
-/// Where it is said.
+/// The destination of the messages.
 #[derive(Debug)]
-pub enum Speaker {
+pub enum Announcer {
     /// On the terminal that the supervisor is in.
     Terminal,
-    /// Through the pipe, and once that is closed in the log; whether it is closed.
+    /// Through the pipe, and in the log once the pipe is closed; the flag is true once it is
+    /// closed.
     Pipe(AtomicBool),
 }
 
 impl Announcement {
-    /// Of a failure.
+    /// The message of a failure.
     pub fn failed(failure: &Failure) -> Self {
         Self::Failed { exit: failure.exit.code(), sentence: failure.sentence.clone() }
     }
 
-    /// The failure that was told.
+    /// The failure that a message reported.
     pub fn failure(exit: u8, sentence: String) -> Failure {
         let known = Exit::ALL.into_iter().find(|kind| kind.code() == exit);
         Failure::new(known.unwrap_or(Exit::Software), sentence)
     }
 }
 
-impl Speaker {
-    /// Says a line.
+impl Announcer {
+    /// Writes a line.
     pub fn line(&self, line: impl std::fmt::Display) {
         match self {
             Self::Terminal => terminal::result(line),
             Self::Pipe(closed) => {
                 terminal::note(&line);
                 if !closed.load(Ordering::Relaxed) {
-                    // That nobody listens any more is found out by `serving`.
+                    // A reader that went away is noticed by `serving`.
                     let _ = write(&Announcement::Line(line.to_string()));
                 }
             }
         }
     }
 
-    /// Says several.
+    /// Writes several lines.
     pub fn lines(&self, lines: &[String]) {
         for line in lines {
             self.line(line);
         }
     }
 
-    /// Says that the cluster serves; fails if nobody is there to hear it.
+    /// Reports that the cluster serves; fails if the reader of the pipe is gone.
     pub fn serving(&self) -> Result<(), Failure> {
         let Self::Pipe(closed) = self else { return Ok(()) };
         let close = || {
@@ -86,7 +89,7 @@ impl Speaker {
         })
     }
 
-    /// Says that it does not come up. Whether somebody is left to be told so.
+    /// Reports that the cluster does not come up, in the log and, while it is open, the pipe.
     pub fn failed(&self, failure: &Failure) {
         if let Self::Pipe(closed) = self {
             terminal::note(failure);

@@ -1,7 +1,7 @@
-//! Which cluster a command is about.
+//! The choice of the cluster that a command is about.
 //!
-//! As with `tiup playground`: the one of that tag; without a tag the only one that runs, and if several run the tag
-//! has to be said.
+//! The choice follows `tiup playground`: the cluster of the given tag, or without a tag the only
+//! one that runs. If several run, the tag is required.
 
 use super::{
     directory::ClusterDirectory,
@@ -12,7 +12,8 @@ use failure::{Exit, Failure};
 use std::path::Path;
 use targets::consent;
 
-/// The cluster of that tag; without a tag the only one that runs, or was left behind by a killed supervisor.
+/// Returns the cluster of a tag; without a tag the only one that runs or whose supervisor was
+/// killed.
 pub fn of(runs_dir: &Path, tag: Option<&str>) -> Result<ClusterDirectory, Failure> {
     let Some(tag) = tag else { return only_one(runs_dir) };
     let directory = ClusterDirectory::of(runs_dir, Tag::checked(tag)?)?;
@@ -29,7 +30,7 @@ pub fn of(runs_dir: &Path, tag: Option<&str>) -> Result<ClusterDirectory, Failur
     )))
 }
 
-/// The same, refused if it does not run.
+/// Returns the cluster as [`of`] does, and fails if it does not run.
 pub fn of_running(runs_dir: &Path, tag: Option<&str>) -> Result<ClusterDirectory, Failure> {
     let directory = of(runs_dir, tag)?;
     match Life::of(&directory).0 {
@@ -44,7 +45,8 @@ pub fn of_running(runs_dir: &Path, tag: Option<&str>) -> Result<ClusterDirectory
     }
 }
 
-/// Where the PD is of the cluster of that tag, or of the only one that runs; `None` = without a tag, none runs.
+/// Returns PD's address in the cluster of a tag, or in the only one that runs; `None` = without a
+/// tag, none runs.
 pub fn running_pd(runs_dir: &Path, tag: Option<&str>) -> Result<Option<String>, Failure> {
     let all = ClusterDirectory::all(runs_dir)?;
     let mut runs = false;
@@ -61,7 +63,7 @@ pub fn running_pd(runs_dir: &Path, tag: Option<&str>) -> Result<Option<String>, 
     pd.ok_or_else(early).map(Some)
 }
 
-/// Nothing is done to a cluster of which this user's own notes say nothing.
+/// The refusal to act on a cluster that this user's own records do not mention.
 pub fn foreign(directory: &ClusterDirectory) -> Failure {
     Failure::new(
         Exit::Unknown,
@@ -73,8 +75,8 @@ pub fn foreign(directory: &ClusterDirectory) -> Failure {
     )
 }
 
-/// Refuses to start what somebody else may have made, unless the user agrees at the terminal: its
-/// data and logs are written to, and nobody knows what is under their names.
+/// Refuses to start a cluster in a directory that somebody else may have made, unless the user
+/// agrees at the terminal. Data and logs are written there, and its file names may lead anywhere.
 pub fn refuse_foreign(directory: &ClusterDirectory) -> Result<(), Failure> {
     directory.check_no_link()?;
     if Life::of(directory).0 != Life::Foreign {

@@ -1,7 +1,7 @@
 //! `cluster clean`: removes the data of clusters that have ended.
 //!
-//! In: a tag, or all. Out: directories that are gone. Never removes what runs, what is no cluster's, or anything
-//! behind a symbolic link.
+//! In: a tag, or all. Out: directories that are gone. Never removes a cluster that runs, a
+//! directory that is not a cluster's, or anything behind a symbolic link.
 
 use super::{choice, directory::ClusterDirectory, spec::Life};
 use crate::cli::CleanArgs;
@@ -23,9 +23,10 @@ pub fn command(args: &CleanArgs) -> Result<Exit, Failure> {
     let (mut first, mut foreign) = (Ok(Exit::Valid), Ok(Exit::Valid));
     for directory in clusters {
         match clean(&directory) {
-            // What runs was not meant: `--all` is about those that have ended.
+            // Clusters that run were not meant: `--all` is about those that have ended.
             Err(failure) if failure.exit == Exit::Usage => terminal::note(failure),
-            // What others started comes last, so that it keeps nothing else from being removed.
+            // Other people's clusters come last, so that their refusal keeps nothing else from
+            // being removed.
             Err(failure) if failure.exit == Exit::Unknown => {
                 terminal::note(&failure);
                 foreign = Err(failure);

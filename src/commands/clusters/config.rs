@@ -1,7 +1,7 @@
-//! `cluster config`: PD's settings, shown and changed in pd-ctl's words, for those who have no pd-ctl.
+//! `cluster config`: shows and changes PD's settings in pd-ctl's words, for users without pd-ctl.
 //!
-//! In: a section, or a setting and its value. Out: PD's JSON as pd-ctl prints it, or `Success!`. PD decides what is a
-//! setting; any PD will do, also one that somebody else started.
+//! In: a section, or a setting and its value. Out: PD's JSON as pd-ctl prints it, or `Success!`. PD
+//! decides which settings exist; any PD will do, even one that somebody else started.
 
 use crate::{
     cli::{ConfigArgs, ConfigCommand},
@@ -12,7 +12,7 @@ use failure::{Exit, Failure};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// How long PD may take to answer.
+/// The time that PD may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// `jepsen-tikv cluster config …`.
@@ -44,7 +44,7 @@ pub fn command(args: &ConfigArgs) -> Result<Exit, Failure> {
     })
 }
 
-/// What pd-ctl shows of all settings: `config show` has those of replication and scheduling.
+/// Returns the settings that pd-ctl shows: `config show` has those of replication and scheduling.
 fn section_of(all: &Value, section: Option<&str>) -> Value {
     match section {
         Some("all") => all.clone(),
@@ -53,7 +53,7 @@ fn section_of(all: &Value, section: Option<&str>) -> Value {
     }
 }
 
-/// A number or a switch as JSON has it, and a text otherwise.
+/// Parses a number or a switch as JSON, and keeps any other text as a string.
 fn value_of(text: &str) -> Value {
     match serde_json::from_str(text) {
         Ok(value @ (Value::Number(_) | Value::Bool(_))) => value,

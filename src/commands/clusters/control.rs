@@ -1,9 +1,10 @@
-//! The supervisor's control socket, `control.sock` (mode 0600): how stores are killed and paused so that the
-//! supervisor knows it was on purpose.
+//! The supervisor's control socket, `control.sock` (mode 0600). Stores are killed and paused
+//! through it so that the supervisor knows it was on purpose.
 //!
 //! A connection carries one [`Request`] and one [`Reply`], each a line of JSON:
-//! `{"act":"kill","stores":["1","store-2","127.0.0.1:20160"],"pd":false}` is answered by `{"done":["killed …"]}` or
-//! `{"refused":{"exit":64,"sentence":"…"}}`. Only processes of the supervisor's own user are answered.
+//! `{"act":"kill","stores":["1","store-2","127.0.0.1:20160"],"pd":false}` is answered by
+//! `{"done":["killed …"]}` or `{"refused":{"exit":64,"sentence":"…"}}`. Only processes of the
+//! supervisor's own user are answered.
 
 use super::directory::ClusterDirectory;
 use failure::Failure;
@@ -25,16 +26,16 @@ use tokio::{
     sync::Semaphore,
 };
 
-/// How long a peer may take to say what it wants.
+/// The time that a peer may take to send its request.
 const ASK_WITHIN: Duration = Duration::from_secs(5);
-/// How long an answer may take: starting a store is the longest.
+/// The time that an answer may take: starting a store takes the longest.
 const ANSWER_WITHIN: Duration = Duration::from_mins(2);
 /// Longest line, bytes.
 const LINE_MAX: u64 = 64 << 10;
-/// Requests that are answered at once.
+/// The number of requests that are answered at the same time.
 const REQUESTS_MAX: usize = 16;
 
-/// What is done to processes.
+/// The action on processes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Act {
@@ -48,47 +49,47 @@ pub enum Act {
     Resume,
 }
 
-/// What is asked.
+/// A request to the supervisor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
-    /// What is done.
+    /// The action.
     pub act: Act,
-    /// To which stores, by id, name or address.
+    /// The stores it applies to, by id, name or address.
     pub stores: Vec<String>,
-    /// And to PD.
+    /// True if it applies to PD too.
     pub pd: bool,
 }
 
-/// What is answered.
+/// The supervisor's answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reply {
-    /// What was done, in sentences.
+    /// The actions done, in sentences.
     Done(Vec<String>),
-    /// Why it was not.
+    /// The request was refused.
     Refused {
         /// The exit code.
         exit: u8,
-        /// The whole sentence.
+        /// The whole sentence of the refusal.
         sentence: String,
     },
 }
 
-/// Answers requests.
+/// A handler of requests.
 pub trait Answer: Send + Sync + 'static {
-    /// The answer to one.
+    /// Answers one request.
     fn answer(&self, request: Request) -> impl Future<Output = Reply> + Send;
 }
 
-/// The socket's place. A socket's path is 107 bytes at most, a directory's may be longer: so the way to it leads
-/// through the open directory.
+/// Returns the path of the socket. A socket's path has 107 bytes at most and a directory's may be
+/// longer, so the path goes through the open directory.
 fn socket(directory: &ClusterDirectory) -> io::Result<(File, PathBuf)> {
     let folder = File::open(directory.path())?;
     let path = PathBuf::from(format!("/proc/self/fd/{}/control.sock", folder.as_raw_fd()));
     Ok((folder, path))
 }
 
-/// Begins to listen, in place of a socket that a killed supervisor left.
+/// Starts to listen, and replaces a socket that a killed supervisor left.
 pub fn listen(directory: &ClusterDirectory) -> Result<UnixListener, Failure> {
     let listen = || {
         let (_folder, path) = socket(directory)?;
@@ -106,7 +107,7 @@ pub fn listen(directory: &ClusterDirectory) -> Result<UnixListener, Failure> {
     })
 }
 
-/// Answers whoever connects, for ever.
+/// Answers all connections, forever.
 pub async fn serve(listener: UnixListener, answer: Arc<impl Answer>) {
     let permits = Arc::new(Semaphore::new(REQUESTS_MAX));
     loop {
@@ -159,13 +160,13 @@ fn json_line(value: &impl Serialize) -> io::Result<Vec<u8>> {
 }
 
 impl Reply {
-    /// Of a failure.
+    /// The refusal that reports a failure.
     pub fn refused(failure: &Failure) -> Self {
         Self::Refused { exit: failure.exit.code(), sentence: failure.sentence.clone() }
     }
 }
 
-/// Asks the supervisor of a cluster.
+/// Sends a request to the supervisor of a cluster.
 pub async fn ask(directory: &ClusterDirectory, request: &Request) -> Result<Reply, Failure> {
     let ask = async {
         let (_folder, path) = socket(directory)?;

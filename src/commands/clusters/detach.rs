@@ -1,13 +1,14 @@
-//! `cluster up --detach`: a supervisor in a session of its own, which the terminal's end does not reach.
+//! `cluster up --detach`: runs a supervisor in a session of its own, which survives the terminal.
 //!
-//! In: a wish. Out: a supervisor process that goes on, once its cluster serves. It is this binary again, with the
-//! wish on its standard input; it says how it goes through a pipe (`announcement`). If it does not come up, or if
-//! whoever asked goes away before it did, nothing of it stays.
+//! In: the checked options. Out: a supervisor process that stays, once its cluster serves. It is
+//! this binary again, with the options on its standard input; it reports progress through a pipe
+//! (`announcement`). If the cluster does not come up, or the starting command goes away first,
+//! nothing of it stays.
 
 use super::{
-    announcement::{Announcement, Speaker},
+    announcement::{Announcement, Announcer},
+    options::ClusterOptions,
     supervisor,
-    wish::Wish,
 };
 use failure::{Exit, Failure};
 use nix::{
@@ -29,21 +30,21 @@ use tokio::{
 };
 
 /// Starts a detached supervisor, and returns once its cluster serves.
-pub fn up(wish: &Wish) -> Result<Exit, Failure> {
+pub fn up(options: &ClusterOptions) -> Result<Exit, Failure> {
     targets::heal::before_a_run()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(Failure::software)?.block_on(async {
         let interrupt = Interrupt::listen().map_err(Failure::software)?;
-        let mut supervisor = spawn(wish).await?;
+        let mut supervisor = spawn(options).await?;
         tokio::select! {
-            heard = hear(&mut supervisor) => heard,
+            heard = observe(&mut supervisor) => heard,
             () = interrupt.at_least(Urgency::Early) => end(supervisor).await,
         }
     })
 }
 
-async fn spawn(wish: &Wish) -> Result<Child, Failure> {
-    let directory = wish.directory()?;
+async fn spawn(options: &ClusterOptions) -> Result<Child, Failure> {
+    let directory = options.directory()?;
     directory.make()?;
     let log = directory.logs().join("supervisor.log");
     let cannot = |error: std::io::Error| {
@@ -52,7 +53,7 @@ async fn spawn(wish: &Wish) -> Result<Child, Failure> {
     let log = plain_file::open_with(&log, OpenOptions::new().create(true).append(true));
     let log = log.map_err(cannot)?;
     let mut supervisor = Command::new(std::env::current_exe().map_err(cannot)?)
-        // Not a name that a search for "tikv" finds.
+        // This name is not found by a search for "tikv".
         .arg0("jepsen-cluster")
         .arg("internal-supervisor")
         .arg(directory.path())
@@ -61,15 +62,15 @@ async fn spawn(wish: &Wish) -> Result<Child, Failure> {
         .stderr(log)
         .spawn()
         .map_err(cannot)?;
-    let text = serde_json::to_vec(wish).map_err(Failure::software)?;
+    let text = serde_json::to_vec(options).map_err(Failure::software)?;
     if let Some(mut stdin) = supervisor.stdin.take() {
         stdin.write_all(&text).await.map_err(cannot)?;
     }
     Ok(supervisor)
 }
 
-/// Passes on what the supervisor says, until its cluster serves.
-async fn hear(supervisor: &mut Child) -> Result<Exit, Failure> {
+/// Prints the supervisor's messages until its cluster serves.
+async fn observe(supervisor: &mut Child) -> Result<Exit, Failure> {
     let silent = || Failure::software("the supervisor ended without a word; see its logs");
     let stdout = supervisor.stdout.take().ok_or_else(silent)?;
     let mut lines = BufReader::new(stdout).lines();
@@ -87,7 +88,7 @@ async fn hear(supervisor: &mut Child) -> Result<Exit, Failure> {
     Err(silent())
 }
 
-/// Ends a supervisor that has not come up yet, and waits for it.
+/// Terminates a supervisor whose cluster has not come up yet, and waits for it.
 async fn end(mut supervisor: Child) -> Result<Exit, Failure> {
     if let Some(pid) = supervisor.id() {
         let _ = kill(Pid::from_raw(pid.cast_signed()), Signal::SIGTERM);
@@ -96,21 +97,21 @@ async fn end(mut supervisor: Child) -> Result<Exit, Failure> {
     Err(Failure::new(Exit::Interrupted, "interrupted: the cluster is ended again"))
 }
 
-/// The detached supervisor's own life.
+/// Runs the detached supervisor.
 pub fn supervise() -> Result<Exit, Failure> {
-    let speaker = Arc::new(Speaker::Pipe(AtomicBool::new(false)));
-    let lived = read_wish().and_then(|wish| supervisor::run(&wish, &speaker));
+    let announcer = Arc::new(Announcer::Pipe(AtomicBool::new(false)));
+    let lived = read_wish().and_then(|options| supervisor::run(&options, &announcer));
     if let Err(failure) = &lived {
-        speaker.failed(failure);
-        // Said already, there and in the log.
+        announcer.failed(failure);
+        // The failure was already reported, through the pipe and in the log.
         return Ok(failure.exit);
     }
     lived
 }
 
-fn read_wish() -> Result<Wish, Failure> {
+fn read_wish() -> Result<ClusterOptions, Failure> {
     nix::unistd::setsid().map_err(Failure::software)?;
-    // The folder where somebody started it may be removed or unmounted.
+    // The folder that the command was started in may be removed or unmounted later.
     std::env::set_current_dir(Path::new("/")).map_err(Failure::software)?;
     let mut text = String::new();
     std::io::stdin().read_to_string(&mut text).map_err(Failure::software)?;

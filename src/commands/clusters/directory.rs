@@ -1,8 +1,9 @@
-//! A cluster's directory, `RUNS/clusters/TAG/`: names only, and the lock that says whose it is.
+//! A cluster's directory, `RUNS/clusters/TAG/`: its file names, and the lock that says who owns it.
 //!
-//! `spec.json` (what was asked), `cluster.json` (what runs where), `data/`, `logs/`,
-//! `control.sock` (the supervisor's, mode 0600), `lock` (held by the supervisor as
-//! long as it lives; the kernel releases it, whatever way it goes). Nothing here follows a symbolic link.
+//! `spec.json` (the options), `cluster.json` (the processes and addresses), `data/`, `logs/`,
+//! `control.sock` (the supervisor's, mode 0600), `lock` (held by the supervisor as long as it
+//! lives; the kernel releases it, however the supervisor ends). Nothing here follows a symbolic
+//! link.
 
 use super::tag::Tag;
 use failure::Failure;
@@ -17,10 +18,10 @@ use std::{
 };
 use targets::state;
 
-/// The folder of the clusters in the runs directory; no test has this name.
+/// The folder of the clusters in the runs directory; no test may have this name.
 pub const FOLDER: &str = "clusters";
 
-/// How long somebody else may hold the lock who only looks or removes.
+/// The time to wait for a lock whose holder only reads or removes the directory.
 const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 const LOCK_POLL: Duration = Duration::from_millis(20);
 
@@ -31,20 +32,20 @@ pub struct ClusterDirectory {
     tag: Tag,
 }
 
-/// Held by the one who may start processes in a directory or remove it.
+/// The lock of a directory; its holder may start processes there or remove it.
 #[derive(Debug)]
 pub struct Lock {
     _file: Flock<File>,
 }
 
 impl ClusterDirectory {
-    /// The directory of a tag, whether it is there or not.
+    /// Returns the directory of a tag, existing or not.
     pub fn of(runs_dir: &Path, tag: Tag) -> Result<Self, Failure> {
         let runs_dir = std::path::absolute(runs_dir).map_err(Failure::usage)?;
         Ok(Self { path: runs_dir.join(FOLDER).join(tag.name()), tag })
     }
 
-    /// Every directory of a cluster in the runs directory, by tag.
+    /// Returns every cluster's directory in the runs directory, by tag.
     pub fn all(runs_dir: &Path) -> Result<Vec<Self>, Failure> {
         let clusters = runs_dir.join(FOLDER);
         if !is_folder(&clusters) {
@@ -62,7 +63,7 @@ impl ClusterDirectory {
         tags.into_iter().map(|tag| Self::of(runs_dir, tag)).collect()
     }
 
-    /// Makes it, readable for its owner only, if it is not there.
+    /// Creates the directory, readable for its owner only, if it does not exist.
     pub fn make(&self) -> Result<(), Failure> {
         let make = || {
             let folders = self.path.parent().unwrap_or(&self.path);
@@ -84,7 +85,7 @@ impl ClusterDirectory {
         self.check_no_link()
     }
 
-    /// Refuses a directory that is a link, or lies behind one: what is behind it is not ours.
+    /// Refuses a directory that is a link or lies behind one: its contents are not ours.
     pub fn check_no_link(&self) -> Result<(), Failure> {
         let folders = [self.path.parent().unwrap_or(&self.path), &self.path];
         match folders.into_iter().find(|folder| folder.is_symlink()) {
@@ -96,7 +97,7 @@ impl ClusterDirectory {
         }
     }
 
-    /// Takes the lock; `None` if somebody else holds it.
+    /// Takes the lock; `None` if another process holds it.
     pub fn lock(&self) -> Result<Option<Lock>, Failure> {
         let path = self.path.join("lock");
         let failed = |error: io::Error| {
@@ -109,7 +110,8 @@ impl ClusterDirectory {
             let file = file.map_err(failed)?;
             let inode = file.metadata().map_err(failed)?.ino();
             match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-                // Whoever removed the directory has removed this very file: the next try makes another.
+                // The process that removed the directory has removed this very file: the next try
+                // creates another.
                 Ok(file) if fs::metadata(&path).is_ok_and(|there| there.ino() == inode) => {
                     return Ok(Some(Lock { _file: file }));
                 }
@@ -123,13 +125,13 @@ impl ClusterDirectory {
         }
     }
 
-    /// Whether it is there.
+    /// Returns true if the directory exists.
     pub fn exists(&self) -> bool {
         is_folder(&self.path)
     }
 
-    /// Removes it and what is in it, `spec.json` last, so that what is left of a removal that failed is still known
-    /// as a cluster's. Links are removed, never followed.
+    /// Removes the directory and its contents, `spec.json` last, so that the remains of a failed
+    /// removal are still recognised as a cluster's. Links are removed, never followed.
     pub fn remove(&self, _held: &Lock) -> Result<(), Failure> {
         let remove = || {
             let last = [self.spec(), self.path.join("lock")];
@@ -167,22 +169,22 @@ impl ClusterDirectory {
         &self.path
     }
 
-    /// What was asked.
+    /// The file of the options.
     pub fn spec(&self) -> PathBuf {
         self.path.join("spec.json")
     }
 
-    /// What runs where.
+    /// The file of the processes and addresses.
     pub fn cluster(&self) -> PathBuf {
         self.path.join("cluster.json")
     }
 
-    /// The processes' data.
+    /// The folder of the processes' data.
     pub fn data(&self) -> PathBuf {
         self.path.join("data")
     }
 
-    /// The processes' logs.
+    /// The folder of the processes' logs.
     pub fn logs(&self) -> PathBuf {
         self.path.join("logs")
     }

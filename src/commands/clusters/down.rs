@@ -1,7 +1,8 @@
-//! `cluster down`: ends what `cluster up` started, and nothing else.
+//! `cluster down`: ends the processes that `cluster up` started, and nothing else.
 //!
-//! In: which cluster. Out: what was ended, in sentences. The supervisor is asked by SIGTERM, as Ctrl-C would; one that
-//! does not hear is killed, and its processes die with it. Processes are told from others by PID and start time.
+//! In: the choice of a cluster. Out: sentences about the processes that ended. The supervisor gets
+//! a SIGTERM, which works like Ctrl-C. One that does not react is killed, and its processes die
+//! with it. Processes are identified by PID and start time.
 
 use super::{
     choice,
@@ -18,9 +19,9 @@ use targets::{
     state::{self, Started},
 };
 
-/// How long a supervisor may take to end its processes: it may be starting one.
+/// The time that a supervisor may take to end its processes: it may be starting one.
 const END_WITHIN: Duration = Duration::from_mins(1);
-/// How long what was killed may take to be gone.
+/// The time until a killed process must be gone.
 const GONE_WITHIN: Duration = Duration::from_secs(10);
 
 /// `jepsen-tikv cluster down`.
@@ -66,7 +67,7 @@ fn end(directory: &ClusterDirectory) -> Result<(), Failure> {
             return Ok(());
         }
     }
-    // As its supervisor left it.
+    // The record as the supervisor left it.
     let healed = state::of_directory(directory.path()).map(|left| heal::heal_record(&left));
     report(&running, &healed.unwrap_or_default())?;
     tidy(directory)
@@ -76,7 +77,7 @@ fn running(started: &[Started]) -> Vec<Started> {
     started.iter().filter(|it| it.process.state() != ProcessState::Gone).cloned().collect()
 }
 
-/// Asks the supervisor to end; kills it if it does not.
+/// Asks the supervisor to end, and kills it if it does not.
 fn end_supervisor(tag: &str, supervisor: &ProcessIdentity) -> Result<(), Failure> {
     let refused = |error: nemesis::SignalError| {
         let pid = supervisor.pid;
@@ -104,7 +105,7 @@ fn end_supervisor(tag: &str, supervisor: &ProcessIdentity) -> Result<(), Failure
     Ok(())
 }
 
-/// Says what ended; fails if something did not.
+/// Prints which processes ended; fails if one did not.
 fn report(running: &[Started], left: &Healed) -> Result<(), Failure> {
     for Started { name, process, .. } in running {
         let state = process.await_state(|state| state == ProcessState::Gone, GONE_WITHIN);
@@ -119,7 +120,8 @@ fn report(running: &[Started], left: &Healed) -> Result<(), Failure> {
     left.troubles().next().map_or(Ok(()), |sentence| Err(Failure::target_or_disk(sentence)))
 }
 
-/// What a supervisor that was killed could not do any more: note the end, remove what is not kept.
+/// Finishes what a killed supervisor could not: records the end, and removes the data unless it is
+/// kept.
 fn tidy(directory: &ClusterDirectory) -> Result<(), Failure> {
     let tag = directory.tag();
     let Some(spec) = Spec::read(directory)? else {

@@ -1,10 +1,11 @@
 //! `cluster`: embedded clusters that live on their own, for other clients and for learning.
 //!
-//! In: the flags of `cluster up`, `status`, `kill`, `start`, `pause`, `resume`, `down` and `clean`. Out: a cluster
-//! that serves, and what is known of it. Each cluster has a [`tag`](tag::Tag), a [`directory`], and one
-//! [`supervisor`], the parent of all its processes: in the terminal, or detached from it ([`detach`]). The other
-//! commands read the directory; they change the cluster through the supervisor's [`control`] socket, and end it by
-//! a signal to the supervisor. Knows nothing of tests, histories or verdicts.
+//! In: the flags of `cluster up`, `status`, `kill`, `start`, `pause`, `resume`, `down` and `clean`.
+//! Out: a cluster that serves, and its status. Each cluster has a [`tag`](tag::Tag), a
+//! [`directory`], and one [`supervisor`], the parent of all its processes: in the terminal, or
+//! detached from it ([`detach`]). The other commands read the directory. They change the cluster
+//! through the supervisor's [`control`] socket, and end it by a signal to the supervisor. Knows
+//! nothing of tests, histories or verdicts.
 
 mod announcement;
 mod choice;
@@ -14,6 +15,7 @@ mod control;
 mod detach;
 mod directory;
 mod down;
+pub(crate) mod options;
 mod ports;
 mod processes;
 mod spec;
@@ -22,7 +24,6 @@ mod supervisor;
 mod table;
 mod tag;
 mod watch;
-pub(crate) mod wish;
 
 pub use choice::running_pd;
 
@@ -33,9 +34,9 @@ use failure::{Exit, Failure};
 pub fn command(command: &ClusterCommand) -> Result<Exit, Failure> {
     match command {
         ClusterCommand::Up(args) => {
-            let wish = wish::Wish::checked(args)?;
-            choice::refuse_foreign(&wish.directory()?)?;
-            if args.detach { detach::up(&wish) } else { supervisor::in_the_terminal(&wish) }
+            let options = options::ClusterOptions::checked(args)?;
+            choice::refuse_foreign(&options.directory()?)?;
+            if args.detach { detach::up(&options) } else { supervisor::in_the_terminal(&options) }
         }
         ClusterCommand::Status(args) => watch::command(args),
         ClusterCommand::Kill(args) => processes::ask(control::Act::Kill, args),
@@ -52,7 +53,7 @@ pub fn command(command: &ClusterCommand) -> Result<Exit, Failure> {
     }
 }
 
-/// The hidden command that a detached cluster's supervisor runs as.
+/// The hidden command that runs a detached cluster's supervisor.
 pub fn detached_supervisor() -> Result<Exit, Failure> {
     detach::supervise()
 }

@@ -1,8 +1,8 @@
-//! The ports of a cluster: TiKV's defaults, or the next that are free.
+//! The ports of a cluster: TiKV's defaults, or the next free ones.
 //!
-//! In: the ports to begin with, and where the stores served before. Out: an address for every process. A port is
-//! tried by listening on it; between that and the process's own listening somebody else may take it, which the
-//! supervisor notices and tries again.
+//! In: the ports to begin with, and the addresses that the stores had before. Out: an address for
+//! every process. A port is tried by listening on it. Another process may take it before ours
+//! listens; the supervisor notices that and chooses again.
 
 use failure::Failure;
 use pages::serving;
@@ -14,34 +14,35 @@ use std::{
 };
 use targets::embedded::{Addresses, ClusterFile};
 
-/// How many ports are tried for one process.
+/// The number of ports tried for one process.
 const TRIES_MAX: u16 = 1_000;
 
 /// The ports to begin with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wanted {
-    /// PD's.
+    /// PD's port.
     pub pd: u16,
-    /// The first store's.
+    /// The first store's port.
     pub kv: u16,
     /// The first store's status port.
     pub status: u16,
-    /// The dashboard's.
+    /// The dashboard's port.
     pub dashboard: u16,
-    /// Whether flags named them: then the ports of an earlier life do not matter.
+    /// True if flags named the ports: then the ports of an earlier life do not matter.
     pub asked: bool,
 }
 
-/// Ports that were chosen.
+/// The ports that were chosen.
 #[derive(Debug)]
 pub struct Chosen {
-    /// Where each process shall serve.
+    /// The address of each process.
     pub addresses: Addresses,
-    /// Wanted but taken, and what is used instead; in words.
+    /// Sentences about wanted ports that were taken, and their replacements.
     pub taken: Vec<String>,
 }
 
-/// The dashboard's address, on this machine's loopback interface; a port that browsers open.
+/// Chooses the dashboard's address, on this machine's loopback interface, with a port that browsers
+/// open.
 pub fn choose_dashboard(wanted: u16) -> Result<SocketAddr, Failure> {
     Chooser::at(Ipv4Addr::LOCALHOST.into()).next("the dashboard", wanted, &serving::blocked())
 }
@@ -97,7 +98,8 @@ fn store_name(index: usize) -> String {
 struct Chooser {
     host: IpAddr,
     used: BTreeSet<u16>,
-    /// Listened on until all are chosen, so that nobody else gets them meanwhile.
+    /// Listeners on the chosen ports, kept until all are chosen, so that nobody else gets them
+    /// meanwhile.
     held: Vec<TcpListener>,
     taken: Vec<String>,
 }
@@ -107,7 +109,7 @@ impl Chooser {
         Self { host, used: BTreeSet::new(), held: Vec::new(), taken: Vec::new() }
     }
 
-    /// The first port from `wanted` on that is free and not forbidden.
+    /// Returns the first port from `wanted` on that is free and not forbidden.
     fn next(
         &mut self,
         who: &str,
@@ -148,7 +150,7 @@ mod tests {
 
     const HOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-    /// A port that is free, and most likely some after it.
+    /// Returns a free port; the next few are most likely free too.
     fn free_port() -> u16 {
         let listener = TcpListener::bind((HOST, 0)).expect("a port");
         listener.local_addr().expect("an address").port().min(60_000)

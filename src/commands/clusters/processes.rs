@@ -1,10 +1,12 @@
-//! The processes of a running cluster, killed, started, paused and resumed on request; and the request's other end.
+//! Kills, starts, pauses and resumes the processes of a running cluster on request; and sends such
+//! requests.
 //!
-//! In: requests. Out: what was done, in sentences. All the processes of one request are chosen before anything is
-//! done: if one of them will not do, nothing is done. A pause is in the journal before the process is stopped.
+//! In: requests. Out: the actions done, in sentences. All the processes of a request are chosen
+//! before any action: if one of them is unsuitable, nothing is done. A pause is in the journal
+//! before the process is paused.
 
 use super::{
-    announcement::{Announcement, Speaker},
+    announcement::{Announcement, Announcer},
     choice,
     control::{Act, Answer, Reply, Request},
 };
@@ -22,24 +24,28 @@ use targets::{
 pub struct Processes {
     cluster: Arc<Mutex<EmbeddedCluster>>,
     paused: Arc<PausedProcesses>,
-    speaker: Arc<Speaker>,
-    /// As it was when it was looked at last: a store that is being started holds the lock of the cluster.
+    announcer: Arc<Announcer>,
+    /// The last description that was read: while a store is being started, the cluster is locked.
     last: Arc<Mutex<ClusterFile>>,
 }
 
 impl Processes {
-    /// Of a cluster that was started.
-    pub fn new(cluster: EmbeddedCluster, paused: PausedProcesses, speaker: Arc<Speaker>) -> Self {
+    /// The processes of a cluster that was started.
+    pub fn new(
+        cluster: EmbeddedCluster,
+        paused: PausedProcesses,
+        announcer: Arc<Announcer>,
+    ) -> Self {
         let last = Arc::new(Mutex::new(cluster.describe()));
-        Self { cluster: Arc::new(Mutex::new(cluster)), paused: Arc::new(paused), speaker, last }
+        Self { cluster: Arc::new(Mutex::new(cluster)), paused: Arc::new(paused), announcer, last }
     }
 
-    /// What runs where.
+    /// Describes the running processes and their addresses.
     pub fn describe(&self) -> ClusterFile {
         lock(&self.cluster).describe()
     }
 
-    /// The same without waiting, perhaps as it was a moment ago.
+    /// Describes the processes without waiting, perhaps as they were a moment ago.
     fn glance(&self) -> ClusterFile {
         let mut last = lock(&self.last);
         if let Some(cluster) = try_lock(&self.cluster) {
@@ -48,22 +54,22 @@ impl Processes {
         last.clone()
     }
 
-    /// Those that run.
+    /// Returns the processes that run.
     pub fn running(&self) -> Vec<ProcessIdentity> {
         self.describe().processes().filter_map(|entry| entry.process.clone()).collect()
     }
 
-    /// Reaps and tells of those that ended though nobody asked them to.
+    /// Reaps the processes that ended unasked, and returns a sentence about each.
     pub fn look_for_ended(&self) -> Vec<String> {
-        // If something is being started or killed, there is a next time.
+        // While a process is being started or killed, the check is left to the next call.
         let Some(mut cluster) = try_lock(&self.cluster) else { return Vec::new() };
         let ended = cluster.ended_by_themselves();
         let ended: Vec<String> = ended.iter().map(ToString::to_string).collect();
-        self.speaker.lines(&ended);
+        self.announcer.lines(&ended);
         ended
     }
 
-    /// Resumes what is paused and ends every process.
+    /// Resumes the paused processes, then ends all processes.
     pub fn stop(&self) {
         self.paused.resume_all();
         lock(&self.cluster).stop();
@@ -79,7 +85,7 @@ impl Processes {
             Act::Kill => {
                 let processes = running(&chosen, "it cannot be killed")?;
                 cluster.kill(&ids, pd)?;
-                // One that was paused is so no more.
+                // A process that was paused is no longer.
                 self.paused.resume(&processes).map_err(Failure::target_or_disk)?;
                 Ok(sentences("killed", &chosen))
             }
@@ -116,7 +122,8 @@ impl Processes {
     }
 }
 
-/// What is behind these locks is right after every step, so a panic elsewhere is no reason to stop.
+/// Locks a mutex, even after a panic elsewhere: the data behind these locks is consistent after
+/// every step.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -135,7 +142,7 @@ impl Answer for Processes {
         let acted = tokio::task::spawn_blocking(move || processes.act(&request)).await;
         match acted.map_err(Failure::software).and_then(|acted| acted) {
             Ok(done) => {
-                self.speaker.lines(&done);
+                self.announcer.lines(&done);
                 Reply::Done(done)
             }
             Err(failure) => Reply::refused(&failure),
@@ -157,7 +164,7 @@ impl observe::Processes for Processes {
     }
 }
 
-/// Asks a cluster's supervisor for something.
+/// Sends a request to a cluster's supervisor.
 pub fn ask(act: Act, args: &ChosenArgs) -> Result<Exit, Failure> {
     let directory = choice::of_running(&args.place.runs_dir, args.place.tag.as_deref())?;
     let request = Request { act, stores: args.stores.clone(), pd: args.pd };
@@ -172,7 +179,7 @@ pub fn ask(act: Act, args: &ChosenArgs) -> Result<Exit, Failure> {
     }
 }
 
-/// The processes that a request names, each once.
+/// Returns the processes that a request names, each once.
 fn chosen(file: &ClusterFile, request: &Request) -> Result<Vec<ProcessEntry>, Failure> {
     let mut chosen: Vec<&ProcessEntry> = Vec::new();
     for name in &request.stores {
@@ -203,7 +210,7 @@ fn chosen(file: &ClusterFile, request: &Request) -> Result<Vec<ProcessEntry>, Fa
     Ok(chosen.into_iter().cloned().collect())
 }
 
-/// Their processes; refused if one does not run.
+/// Returns the entries' processes; fails if one does not run.
 fn running(chosen: &[ProcessEntry], why: &str) -> Result<Vec<ProcessIdentity>, Failure> {
     let process = |entry: &ProcessEntry| {
         entry
@@ -224,7 +231,7 @@ fn sentences(done: &str, chosen: &[ProcessEntry]) -> Vec<String> {
     chosen.iter().map(|entry| format!("{done} {}", named(entry))).collect()
 }
 
-/// What was done, if every process is seen to do what it shall.
+/// Returns sentences about the action, if every process is observed in the state it should have.
 fn seen(
     done: &str,
     chosen: &[ProcessEntry],

@@ -1,10 +1,11 @@
-//! `spec.json` in a cluster's directory: what was asked of it.
+//! `spec.json` in a cluster's directory: the options that it was started with.
 //!
-//! Version 1 is a [`Spec`] as JSON: `{"format":"jepsen-tikv cluster spec","version":1,"tag":…,"keep-data":…,
-//! "shape":…,"host":…,"started-at":…,"pd":"HOST:PORT","dashboard":"http://…"}`. `pd` and `dashboard` are absent until
-//! the cluster serves. What runs where is in `cluster.json` beside it
-//! (`targets/src/embedded/cluster_file.rs`). Whether it runs, and who supervises it, stands only in
-//! the user's state directory ([`targets::state`]): a directory may come from somebody else.
+//! Version 1 is a [`Spec`] as JSON:
+//! `{"format":"jepsen-tikv cluster spec","version":1,"tag":…,"keep-data":…,"shape":…,"host":…,
+//! "started-at":…,"pd":"HOST:PORT","dashboard":"http://…"}`. `pd` and `dashboard` are absent until
+//! the cluster serves. The processes and addresses are in `cluster.json` beside it
+//! (`targets/src/embedded/cluster_file.rs`). The cluster's life and its supervisor are recorded only in the user's
+//! state directory ([`targets::state`]), because a directory may come from somebody else.
 
 use super::directory::ClusterDirectory;
 use failure::Failure;
@@ -20,7 +21,7 @@ use targets::state::{self, LeftRecord};
 const FORMAT: &str = "jepsen-tikv cluster spec";
 const VERSION: u32 = 1;
 
-/// What was asked of a cluster.
+/// The options that a cluster was started with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Spec {
@@ -28,13 +29,13 @@ pub struct Spec {
     version: u32,
     /// The cluster's tag.
     pub tag: String,
-    /// Whether the data outlives the cluster.
+    /// True if the data outlives the cluster.
     pub keep_data: bool,
-    /// Its shape; its ports are in `cluster.json`.
+    /// The cluster's shape; its ports are in `cluster.json`.
     pub shape: ClusterShape,
-    /// The address that every process serves on.
+    /// The address that every process listens on.
     pub host: IpAddr,
-    /// When it was started last, UTC.
+    /// The time of the last start, UTC.
     pub started_at: String,
     /// PD's address, once the cluster serves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -44,22 +45,22 @@ pub struct Spec {
     pub dashboard: Option<String>,
 }
 
-/// Whether a cluster runs.
+/// The life of a cluster: running or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Life {
-    /// Its supervisor runs.
+    /// The supervisor runs.
     Up,
-    /// It was ended in order.
+    /// The cluster was ended in order.
     Down,
-    /// Its supervisor was killed, and its processes with it.
+    /// The supervisor was killed, and its processes with it.
     SupervisorGone,
-    /// Somebody else started it.
+    /// Somebody else started the cluster.
     Foreign,
 }
 
 impl Spec {
-    /// Of a cluster that begins now.
+    /// The options of a cluster that starts now.
     pub fn new(tag: String, keep_data: bool, shape: ClusterShape, host: IpAddr) -> Self {
         Self {
             format: FORMAT.into(),
@@ -74,7 +75,7 @@ impl Spec {
         }
     }
 
-    /// Of this directory; `None` if there is none.
+    /// Reads the options of a directory; `None` if there are none.
     pub fn read(directory: &ClusterDirectory) -> Result<Option<Self>, Failure> {
         let path = directory.spec();
         let text = match plain_file::read(&path, CLUSTER_BYTES_MAX) {
@@ -100,7 +101,7 @@ impl Spec {
         Ok(Some(spec))
     }
 
-    /// Writes it whole.
+    /// Writes the whole file.
     pub fn write(&self, directory: &ClusterDirectory) -> Result<(), Failure> {
         let text = serde_json::to_vec_pretty(self).map_err(Failure::software)?;
         write_whole(&directory.spec(), &text)
@@ -108,8 +109,8 @@ impl Spec {
 }
 
 impl Life {
-    /// Of the cluster in this directory, and the record of it. One of which this user's testers know nothing is
-    /// somebody else's.
+    /// Returns the life of the cluster in a directory, and its record. A cluster without a record
+    /// in this user's state directory is somebody else's.
     pub fn of(directory: &ClusterDirectory) -> (Self, Option<LeftRecord>) {
         let record = state::of_directory(directory.path());
         let life = match &record {
@@ -122,7 +123,7 @@ impl Life {
         (life, record)
     }
 
-    /// Its word.
+    /// Returns the word for this life.
     pub fn name(self) -> &'static str {
         match self {
             Self::Up => "up",

@@ -1,7 +1,9 @@
-//! What is known of a cluster: the processes from `cluster.json` and `/proc`, leaders, regions and states from PD.
+//! The status of a cluster: processes from `cluster.json` and `/proc`; leaders, regions and states
+//! from PD.
 //!
-//! In: a cluster's directory, or the PD of a cluster that somebody else started. Out: a [`ClusterStatus`], whose JSON
-//! docs/cluster.md describes. Every question is bounded in time; what cannot be had is absent, and why is said.
+//! In: a cluster's directory, or the PD of a cluster that somebody else started. Out: a
+//! [`ClusterStatus`], whose JSON docs/cluster.md describes. Every question has a deadline. A fact
+//! that cannot be had is absent, with the reason.
 
 use super::{
     directory::ClusterDirectory,
@@ -21,10 +23,10 @@ use targets::{
     listening, observe,
 };
 
-/// How long PD may take to answer: `--watch` shows a frozen one within two seconds.
+/// The time that PD may take to answer: `--watch` shows a frozen PD within two seconds.
 const PD_PATIENCE: Duration = Duration::from_secs(2);
 
-/// What is known of a cluster.
+/// The status of a cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ClusterStatus {
     /// Always `jepsen-tikv cluster status`.
@@ -33,7 +35,7 @@ pub struct ClusterStatus {
     pub version: u32,
     /// The cluster's tag; absent if somebody else started it.
     pub tag: Option<String>,
-    /// Whether it runs.
+    /// The cluster's life: running or not.
     pub life: Life,
     /// The PID of the parent of all its processes, while it runs.
     pub supervisor_pid: Option<u32>,
@@ -41,7 +43,7 @@ pub struct ClusterStatus {
     pub pd: Option<String>,
     /// The dashboard's address.
     pub dashboard: Option<String>,
-    /// Why PD's view is absent.
+    /// The reason why PD's view is absent.
     pub pd_error: Option<String>,
     /// PD and the stores.
     pub instances: Vec<Instance>,
@@ -52,9 +54,9 @@ pub struct ClusterStatus {
 /// A region.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RegionStatus {
-    /// Its id.
+    /// The region's id.
     pub id: u64,
-    /// Its bounds, readable.
+    /// The bounds, readable.
     pub range: String,
     /// The lower bound, inclusive, in hexadecimal.
     pub start_key: String,
@@ -64,57 +66,57 @@ pub struct RegionStatus {
     pub leader: Option<String>,
     /// The names of the stores that have a replica.
     pub replicas: Vec<String>,
-    /// About how many keys it has.
+    /// The approximate number of keys.
     pub keys: u64,
 }
 
 /// PD or a store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Instance {
-    /// Its name.
+    /// The instance's name.
     pub name: String,
     /// `pd` or `tikv`.
     pub component: &'static str,
     /// A store's id.
     pub store_id: Option<u64>,
-    /// Where it serves clients.
+    /// The address for clients.
     pub address: String,
-    /// Where a store serves its status.
+    /// The address of a store's status pages.
     pub status_address: Option<String>,
-    /// Its process, while it has one that can be seen.
+    /// The PID of its process, while it has one that can be seen.
     pub pid: Option<u32>,
-    /// What the process does.
+    /// The state of the process.
     pub process: InstanceState,
-    /// Why it ended: `killed` on purpose, or how it ended by itself.
+    /// The reason of its end: `killed` on purpose, or how it ended by itself.
     pub ended: Option<String>,
-    /// How many regions a store leads, as PD has it.
+    /// The number of regions that a store leads, as PD has it.
     pub leaders: Option<u64>,
-    /// Of how many regions a store has a peer, as PD has it.
+    /// The number of regions with a peer on a store, as PD has it.
     pub regions: Option<u64>,
-    /// What PD says: a store's state, a PD member's health.
+    /// PD's own word: a store's state, a PD member's health.
     pub pd_state: Option<String>,
 }
 
-/// What a process does.
+/// The state of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum InstanceState {
-    /// It runs.
+    /// The process runs.
     Running,
-    /// It is stopped by a signal (SIGSTOP).
+    /// The process is paused by a signal (SIGSTOP).
     Stopped,
-    /// It was killed on purpose.
+    /// The process was killed on purpose.
     Killed,
-    /// It ended by itself, or something else ended it.
+    /// The process ended by itself, or was ended from outside.
     Ended,
-    /// Its cluster was ended in order.
+    /// The cluster was ended in order.
     Down,
-    /// It is not to be seen from here.
+    /// The process cannot be seen from here.
     Unknown,
 }
 
 impl InstanceState {
-    /// The word.
+    /// Returns the word for this state.
     pub fn name(self) -> &'static str {
         match self {
             Self::Running => "running",
@@ -156,7 +158,7 @@ impl ClusterStatus {
         }
     }
 
-    /// Of a cluster that `cluster up` started.
+    /// Reads the status of a cluster that `cluster up` started.
     pub async fn of_cluster(directory: &ClusterDirectory) -> Result<Self, Failure> {
         let spec = Spec::read(directory)?;
         let (life, record) = Life::of(directory);
@@ -167,7 +169,8 @@ impl ClusterStatus {
         if life == Life::Foreign {
             status.instances.iter_mut().for_each(|it| it.process = InstanceState::Unknown);
         }
-        // By name, which counts as the stores were asked for; ids come as PD gives them.
+        // Sorted by name: names are numbered in the order in which the stores were asked for,
+        // while PD gives arbitrary ids.
         status.instances.sort_by_key(|it| (it.component == "tikv", it.name.len(), it.name.clone()));
         status.pd = file.map(|file| file.pd.addr.to_string());
         if life != Life::Up {
@@ -187,7 +190,8 @@ impl ClusterStatus {
         Ok(status)
     }
 
-    /// Of a cluster that somebody else started: the first of these PDs that answers tells.
+    /// Reads the status of a cluster that somebody else started, from the first of these PDs that
+    /// answers.
     pub async fn of_pd(endpoints: &[String]) -> Result<Self, Failure> {
         let mut last = String::from("no address was given");
         for endpoint in endpoints {
@@ -208,7 +212,7 @@ impl ClusterStatus {
         )))
     }
 
-    /// Adds what PD says, also of stores and members that we did not know of.
+    /// Adds PD's view, with stores and members that were not known before.
     fn add(&mut self, view: PdView) {
         for member in view.members {
             let health = if member.health { "healthy" } else { "unhealthy" };
@@ -299,10 +303,10 @@ impl Instance {
 }
 
 impl Instance {
-    /// Finds the process of an instance that we did not start, if it is on this machine and may be seen.
+    /// Finds the process of an instance that we did not start, if it is visible on this machine.
     fn find_process(&mut self) {
         let Ok(addr) = self.address.parse::<SocketAddr>() else { return };
-        // Only an address of this machine's own can be listened on.
+        // Only an address of this machine can be listened on.
         let is_local = TcpListener::bind((addr.ip(), 0)).is_ok();
         if !is_local {
             return;
@@ -317,7 +321,7 @@ impl Instance {
     }
 }
 
-/// What PD says.
+/// PD's view of the cluster.
 struct PdView {
     members: Vec<MemberHealth>,
     stores: Vec<Store>,

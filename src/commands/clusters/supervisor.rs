@@ -1,18 +1,18 @@
 //! A cluster's supervisor: the parent of all its processes, from their start to their end.
 //!
-//! In: a wish, and requests through the control socket. Out: a cluster that serves, in a directory that says so.
-//! It ends in order on Ctrl-C, SIGTERM and SIGHUP, and at once on a second one; whatever way it ends, the kernel ends
-//! its processes with it. Data is kept if the cluster has a tag, otherwise removed at the end, as `tiup playground`
-//! does.
+//! In: the checked options, and requests through the control socket. Out: a cluster that serves, in
+//! a directory that says so. The supervisor ends in order on Ctrl-C, SIGTERM and SIGHUP, and at
+//! once on a second one. However it ends, the kernel ends its processes with it. Data is kept if
+//! the cluster has a tag, otherwise removed at the end, as `tiup playground` does.
 
 use super::{
-    announcement::Speaker,
+    announcement::Announcer,
     control,
     directory::{ClusterDirectory, Lock},
+    options::ClusterOptions,
     ports,
     processes::Processes,
     spec::Spec,
-    wish::Wish,
 };
 use crate::watch::live::{self, Live, Source};
 use client::pd_http::PdHttp;
@@ -29,32 +29,33 @@ use targets::{
 };
 use tokio::{task::spawn_blocking, time::Instant};
 
-/// How long the cluster may take until it is whole.
+/// The time that the cluster may take until it is whole.
 const WHOLE_WITHIN: Duration = Duration::from_mins(5);
-/// How long PD may take to answer.
+/// The time that PD may take to answer.
 const PD_PATIENCE: Duration = Duration::from_secs(5);
-/// Between two looks at a cluster that becomes whole.
+/// The interval at which a cluster that is becoming whole is checked.
 const POLL: Duration = Duration::from_millis(50);
-/// Between two looks for processes that ended by themselves.
+/// The interval at which the supervisor checks for processes that ended by themselves.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// A new cluster has TiKV's five regions.
 const NEW_CLUSTER_REGIONS: usize = 5;
-/// How often other ports are chosen because somebody took them meanwhile.
+/// The number of times that other ports are chosen because some were taken meanwhile.
 const PORT_TRIES_MAX: u32 = 5;
-/// Before that, so long at most, and never as long as whoever took them: they may be starting a cluster as well.
+/// The longest pause before other ports are chosen. Its length is random, since the process that
+/// took the ports may be another starting cluster.
 const PORT_PAUSE_MS_MAX: u64 = 1_000;
 
-/// Starts a cluster, and keeps it until somebody asks for its end.
-pub fn in_the_terminal(wish: &Wish) -> Result<Exit, Failure> {
+/// Starts a cluster, and keeps it until it is asked to end.
+pub fn in_the_terminal(options: &ClusterOptions) -> Result<Exit, Failure> {
     targets::heal::before_a_run()?;
-    run(wish, &Arc::new(Speaker::Terminal))
+    run(options, &Arc::new(Announcer::Terminal))
 }
 
-/// Starts a cluster in its directory, and keeps it until somebody asks for its end.
-pub fn run(wish: &Wish, speaker: &Arc<Speaker>) -> Result<Exit, Failure> {
-    // Whoever looks for `tikv` among the processes shall find stores only.
+/// Starts a cluster in its directory, and keeps it until it is asked to end.
+pub fn run(options: &ClusterOptions, announcer: &Arc<Announcer>) -> Result<Exit, Failure> {
+    // A search for `tikv` among the processes finds stores only.
     cluster::process::take_name(c"jepsen-cluster").map_err(Failure::software)?;
-    let directory = wish.directory()?;
+    let directory = options.directory()?;
     directory.make()?;
     let tag = directory.tag();
     let Some(lock) = directory.lock()? else {
@@ -70,50 +71,55 @@ pub fn run(wish: &Wish, speaker: &Arc<Speaker>) -> Result<Exit, Failure> {
             directory.path().display()
         )));
     }
-    let ended = wish.shape(earlier.as_ref().map(|spec| &spec.shape)).and_then(|shape| {
-        let supervisor =
-            Supervisor { wish, directory: &directory, is_new: earlier.is_none(), shape, speaker };
+    let ended = options.shape(earlier.as_ref().map(|spec| &spec.shape)).and_then(|shape| {
+        let supervisor = Supervisor {
+            options,
+            directory: &directory,
+            is_new: earlier.is_none(),
+            shape,
+            announcer,
+        };
         supervisor.run()
     });
-    settle(wish, &directory, &lock, speaker, ended)
+    settle(options, &directory, &lock, announcer, ended)
 }
 
-/// Leaves the directory as the end of the cluster wants it.
+/// Leaves the directory in the state that the cluster's end requires.
 fn settle(
-    wish: &Wish,
+    options: &ClusterOptions,
     directory: &ClusterDirectory,
     lock: &Lock,
-    speaker: &Speaker,
+    announcer: &Announcer,
     ended: Result<(), Failure>,
 ) -> Result<Exit, Failure> {
     let _ = fs::remove_file(directory.path().join("control.sock"));
-    // A start that failed left logs that its sentence names; one that did not even begin left nothing.
+    // The message of a failed start names its logs; a start that did not even begin left none.
     let nothing_there = !directory.data().exists();
-    let removed = if nothing_there || (ended.is_ok() && !wish.keep_data) {
+    let removed = if nothing_there || (ended.is_ok() && !options.keep_data) {
         directory.remove(lock)
     } else {
         Ok(())
     };
-    // Why it ended comes first, what could not be tidied up after that.
+    // The reason of the end comes first, failures to tidy up after it.
     ended.and(removed)?;
-    if wish.keep_data {
+    if options.keep_data {
         let tag = directory.tag();
-        speaker.line(format_args!(
+        announcer.line(format_args!(
             "The data of {tag} is kept: jepsen-tikv cluster up --tag {tag} starts it again, cluster clean --tag \
              {tag} removes it."
         ));
     } else {
-        speaker.line("Its data is removed; a cluster with a --tag keeps it.");
+        announcer.line("Its data is removed; a cluster with a --tag keeps it.");
     }
     Ok(Exit::Valid)
 }
 
 struct Supervisor<'a> {
-    wish: &'a Wish,
+    options: &'a ClusterOptions,
     directory: &'a ClusterDirectory,
     is_new: bool,
     shape: ClusterShape,
-    speaker: &'a Arc<Speaker>,
+    announcer: &'a Arc<Announcer>,
 }
 
 impl Supervisor<'_> {
@@ -140,32 +146,33 @@ impl Supervisor<'_> {
         };
         answering.abort();
         let count = processes.running().len();
-        self.speaker.line(format_args!("Ending {count} processes of {} ...", self.directory.tag()));
+        self.announcer
+            .line(format_args!("Ending {count} processes of {} ...", self.directory.tag()));
         let stopped = spawn_blocking(move || processes.stop());
         tokio::select! {
             stopped = stopped => stopped.map_err(Failure::software)?,
             () = interrupt.at_least(Urgency::Now) => return Err(interrupted()),
         }
-        self.speaker.line("All of them have ended.");
+        self.announcer.line("All of them have ended.");
         lived
     }
 
-    /// Starts every process; if somebody takes a port meanwhile, with others once more.
+    /// Starts every process; if a port is taken meanwhile, starts again with other ports.
     async fn start(&self) -> Result<Processes, Failure> {
         let shape = &self.shape;
         let wrong = match shape.defects.as_slice() {
             [] => String::new(),
             defects => format!(", wrong on purpose: {}", defects.join(", ")),
         };
-        self.speaker.line(format_args!(
+        self.announcer.line(format_args!(
             "Starting the embedded cluster {}: {} stores, {} replicas, profile {}{wrong}",
             self.directory.tag(),
             shape.stores,
             shape.replicas,
             shape.profile
         ));
-        if let Some(version) = &self.wish.version {
-            self.speaker.line(format_args!(
+        if let Some(version) = &self.options.version {
+            self.announcer.line(format_args!(
                 "Not TiKV {version}: the embedded cluster is this program's own, whatever the version; \
                  --target binaries and --target playground test real TiKV"
             ));
@@ -174,19 +181,19 @@ impl Supervisor<'_> {
         let mut tries = 0;
         loop {
             tries += 1;
-            let (wish, stores) = (self.wish, shape.stores);
-            let chosen = ports::choose(wish.host, wish.ports, stores, earlier.as_ref())?;
-            self.speaker.lines(&chosen.taken);
-            let (keep, tag) = (wish.keep_data, self.directory.tag().name().to_owned());
-            Spec::new(tag, keep, shape.clone(), wish.host).write(self.directory)?;
+            let (options, stores) = (self.options, shape.stores);
+            let chosen = ports::choose(options.host, options.ports, stores, earlier.as_ref())?;
+            self.announcer.lines(&chosen.taken);
+            let (keep, tag) = (options.keep_data, self.directory.tag().name().to_owned());
+            Spec::new(tag, keep, shape.clone(), options.host).write(self.directory)?;
             let started = self.start_at(chosen).await;
             match started {
                 Err(failure) if tries < PORT_TRIES_MAX && lost_a_port(&failure) => {
-                    self.speaker.line(format_args!("{failure}; trying again"));
+                    self.announcer.line(format_args!("{failure}; trying again"));
                     let pause_ms = rand::random_range(0..PORT_PAUSE_MS_MAX);
                     tokio::time::sleep(Duration::from_millis(pause_ms)).await;
                     if self.is_new {
-                        // What the first try left would only bear the addresses that are not to be had.
+                        // The remains of the first try only contain the addresses that are taken.
                         let _ = fs::remove_dir_all(self.directory.data());
                     }
                 }
@@ -199,34 +206,34 @@ impl Supervisor<'_> {
         let record = OwnRecord::of_cluster(self.directory.path())?;
         let paused = PausedProcesses::create(&record.journal()).map_err(Failure::target_or_disk)?;
         let (shape, path) = (self.shape.clone(), self.directory.path().to_owned());
-        let speaker = Arc::clone(self.speaker);
+        let announcer = Arc::clone(self.announcer);
         let cluster = spawn_blocking(move || {
-            let serves = |entry: &ProcessEntry| speaker.line(started(entry));
+            let serves = |entry: &ProcessEntry| announcer.line(started(entry));
             EmbeddedCluster::start_at(&shape, (&path, record), &chosen.addresses, &serves)
         })
         .await
         .map_err(Failure::software)??;
-        Ok(Processes::new(cluster, paused, Arc::clone(self.speaker)))
+        Ok(Processes::new(cluster, paused, Arc::clone(self.announcer)))
     }
 
-    /// What ran where in an earlier life.
+    /// Returns the processes and addresses of an earlier life.
     fn earlier(&self) -> Option<ClusterFile> {
         ClusterFile::read(&self.directory.cluster())
     }
 
-    /// Waits until the cluster is whole, says so, and watches its processes for ever.
+    /// Waits until the cluster is whole, says so, and watches its processes forever.
     async fn serve(&self, processes: &Processes) -> Result<(), Failure> {
         let pd_endpoint = processes.describe().pd.addr.to_string();
         let pd = PdHttp::new(&pd_endpoint, PD_PATIENCE).map_err(Failure::target_or_disk)?;
         self.await_whole(processes, &pd, 0).await?;
         if self.is_new && self.shape.regions > 1 {
             let keys = workload::split_keys_of_table(self.shape.regions);
-            self.speaker
+            self.announcer
                 .line(format_args!("Splitting the table's keys into {} regions", keys.len() + 1));
             splitting::split(&pd, &keys, WHOLE_WITHIN).await?;
             self.await_whole(processes, &pd, keys.len()).await?;
         }
-        // Served as long as this lives.
+        // The dashboard is served as long as this value lives.
         let live = self.dashboard(processes, &pd_endpoint).await?;
         let dashboard = live.as_ref().map(Live::url);
         if let Some(mut spec) = Spec::read(self.directory)? {
@@ -235,7 +242,7 @@ impl Supervisor<'_> {
             spec.write(self.directory)?;
         }
         self.welcome(&pd_endpoint, dashboard.as_deref());
-        self.speaker.serving()?;
+        self.announcer.serving()?;
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
             processes.look_for_ended();
@@ -247,7 +254,7 @@ impl Supervisor<'_> {
         processes: &Processes,
         pd_endpoint: &str,
     ) -> Result<Option<Live>, Failure> {
-        if !self.wish.monitor {
+        if !self.options.monitor {
             return Ok(None);
         }
         let source = Source {
@@ -257,7 +264,7 @@ impl Supervisor<'_> {
             processes: Some(Arc::new(processes.clone())),
             tester: None,
         };
-        live::serve(source, ports::choose_dashboard(self.wish.ports.dashboard)?).await.map(Some)
+        live::serve(source, ports::choose_dashboard(self.options.ports.dashboard)?).await.map(Some)
     }
 
     async fn await_whole(
@@ -294,19 +301,19 @@ impl Supervisor<'_> {
         }
     }
 
-    /// Says how to connect, and how to end it.
+    /// Prints how to connect to the cluster, and how to end it.
     fn welcome(&self, pd_endpoint: &str, dashboard: Option<&str>) {
         let tag = self.directory.tag();
-        let runs_dir = match self.wish.runs_dir_flag() {
+        let runs_dir = match self.options.runs_dir_flag() {
             Some(path) => format!(" --runs-dir {}", path.display()),
             None => String::new(),
         };
-        let end = match **self.speaker {
-            Speaker::Terminal => "Ctrl-C, or ",
-            Speaker::Pipe(_) => "",
+        let end = match **self.announcer {
+            Announcer::Terminal => "Ctrl-C, or ",
+            Announcer::Pipe(_) => "",
         };
         let dashboard = dashboard.unwrap_or("none (--without-monitor)");
-        self.speaker.lines(&[
+        self.announcer.lines(&[
             String::new(),
             format!("The cluster {tag} is started, enjoy."),
             String::new(),
@@ -326,7 +333,8 @@ fn started(entry: &ProcessEntry) -> String {
     format!("Start {kind} instance: {} at {}{status}, PID {pid}", entry.name, entry.addr)
 }
 
-/// Whether a start failed since somebody took the port between our choice and the process's listening.
+/// Returns true if a start failed because another process took the port between our choice and our
+/// listening.
 fn lost_a_port(failure: &Failure) -> bool {
     failure.sentence.contains(nix::errno::Errno::EADDRINUSE.desc())
 }

@@ -1,8 +1,10 @@
-//! A cluster's status as tables for people: its processes, and its regions. Pure: a status in, lines out.
+//! Formats a cluster's status as tables of its processes and its regions. Pure: a status in, lines
+//! out.
 
 use super::status::{ClusterStatus, Instance, RegionStatus};
 
-/// Columns of numbers are to the right. With TiKV's ports and all stores Up a line fits a terminal of 80 columns.
+/// Columns and their alignment; true = right, for numbers. With TiKV's ports and all stores Up, a
+/// line fits 80 columns.
 const INSTANCES: [(&str, bool); 8] = [
     ("NAME", false),
     ("ADDRESS", false),
@@ -15,7 +17,7 @@ const INSTANCES: [(&str, bool); 8] = [
 ];
 const REGIONS: [(&str, bool); 5] =
     [("REGION", true), ("LEADER", false), ("KEYS", true), ("REPLICAS", false), ("RANGE", false)];
-/// More regions are only counted.
+/// The number of regions up to which each gets a line; more are only counted.
 const REGIONS_MAX: usize = 30;
 
 /// The lines of the tables, those about the whole cluster first.

@@ -6,12 +6,12 @@ use std::fmt;
 /// Longest tag, bytes.
 const LENGTH_MAX: usize = 64;
 
-/// A checked tag: letters, digits, `-`, `_` and `.`, not first a `.` or `-`.
+/// A checked tag: letters, digits, `-`, `_` and `.`, with neither `.` nor `-` first.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Tag(String);
 
 impl Tag {
-    /// The tag of that name, if it can be one.
+    /// Returns the tag of that name, if the name is valid.
     pub fn checked(name: &str) -> Result<Self, Failure> {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         let begins_well = name.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
@@ -24,7 +24,7 @@ impl Tag {
         )))
     }
 
-    /// A tag for a cluster without one.
+    /// Returns a random tag for a cluster without one.
     pub fn drawn() -> Self {
         Self(format!("unnamed-{:08x}", rand::random::<u32>()))
     }

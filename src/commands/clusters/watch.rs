@@ -1,8 +1,8 @@
-//! `cluster status`: once, or again every second.
+//! `cluster status`: shows the status once, or again every second.
 //!
-//! In: which cluster. Out: a table or JSON on stdout. On a terminal `--watch` redraws in place, elsewhere it appends;
-//! Ctrl-C ends it well, and so does the end of the cluster's directory or of whoever reads what it
-//! says.
+//! In: the choice of a cluster. Out: a table or JSON on stdout. On a terminal `--watch` redraws in
+//! place, elsewhere it appends. Ctrl-C ends it with success, and so does the end of the cluster's
+//! directory or of the reader of stdout.
 
 use super::{choice, directory::ClusterDirectory, status::ClusterStatus, table};
 use crate::cli::StatusArgs;
@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use run::interrupt::{Interrupt, Urgency};
 use std::{cell::RefCell, io::IsTerminal, time::Duration};
 
-/// Between two looks.
+/// The interval between two rounds.
 const EVERY: Duration = Duration::from_secs(1);
 
 /// `jepsen-tikv cluster status`.
@@ -59,7 +59,8 @@ async fn watch(subject: &Subject, json: bool) -> Result<Exit, Failure> {
     let screen = Screen::new(json);
     loop {
         let round = async {
-            // A PD that does not answer is shown, and asked again: that is what one watches for.
+            // A PD that does not answer is shown and asked again: such moments are the reason to
+            // watch.
             let text = match subject.look().await {
                 Ok(status) if json => serde_json::to_string(&status).map_err(Failure::software)?,
                 Ok(status) => table::lines(&status).join("\n"),
@@ -85,9 +86,9 @@ async fn watch(subject: &Subject, json: bool) -> Result<Exit, Failure> {
     Ok(Exit::Valid)
 }
 
-/// Where rounds are shown: in place on a terminal, one after the other elsewhere.
+/// The output of the rounds: in place on a terminal, one after the other elsewhere.
 enum Screen {
-    /// Redrawn, and its last text printed once at the end.
+    /// A bar that is redrawn, and its last text, which is printed once at the end.
     InPlace(ProgressBar, RefCell<String>),
     Appending,
 }
@@ -98,13 +99,13 @@ impl Screen {
             return Self::Appending;
         }
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout());
-        // The table is the bar's message: redrawing in place is what bars are good at.
+        // The table is the bar's message, because bars redraw in place well.
         let plain = ProgressStyle::with_template("{msg}");
         bar.set_style(plain.unwrap_or_else(|_| ProgressStyle::default_bar()));
         Self::InPlace(bar, RefCell::default())
     }
 
-    /// Shows a round. Whether anybody is left to see the next one.
+    /// Shows a round. Returns false if the reader is gone.
     fn show(&self, text: String) -> bool {
         match self {
             Self::InPlace(bar, last) => {
@@ -117,7 +118,7 @@ impl Screen {
         }
     }
 
-    /// The last round stays.
+    /// Leaves the last round on the screen.
     fn leave(&self) {
         if let Self::InPlace(bar, last) = self {
             bar.finish_and_clear();

@@ -1,7 +1,7 @@
-//! The disk on which run directories go: whether it can be written, how much is free, how fast it syncs.
+//! The disk of the run directories: write access, free space, speed of syncs.
 //!
-//! In: a folder, there or not. Out: findings. It appends small lines and syncs each, as a store's log does, for half a
-//! second; what it made it removes.
+//! In: a folder, existing or not. Out: findings. Appends small lines and syncs each, as a store's
+//! log does, for half a second, and then removes the file.
 
 use super::Finding;
 use nix::sys::statvfs::statvfs;
@@ -13,12 +13,13 @@ use std::{
 };
 
 const MEASURED_FOR: Duration = Duration::from_millis(500);
-/// A write of the embedded cluster waits for a majority's syncs, so clients see at most about this.
+/// A write of the embedded cluster waits for a majority's syncs, so clients get at most about this
+/// many writes.
 const SYNCS_A_SECOND_MIN: f64 = 200.0;
 /// A minute of the default run leaves about 50 MiB; a night much more.
 const FREE_MIN_MIB: u64 = 2048;
 
-/// Looks at the disk.
+/// Examines the disk.
 pub fn look(runs_dir: &Path) -> Vec<Finding> {
     let place = existing(runs_dir);
     match syncs_a_second(&place) {
@@ -33,7 +34,7 @@ pub fn look(runs_dir: &Path) -> Vec<Finding> {
     }
 }
 
-/// The folder, or the nearest one above it that is there.
+/// Returns the folder, or the nearest existing one above it.
 fn existing(path: &Path) -> PathBuf {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     absolute.ancestors().find(|folder| folder.is_dir()).unwrap_or(Path::new("/")).to_owned()

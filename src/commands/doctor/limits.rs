@@ -1,6 +1,7 @@
-//! What the kernel allows and how it tells the time: cores, memory, open files, processes, clock, ports of TiKV.
+//! The kernel's limits and clock: cores, memory, open files, processes, the clock, TiKV's ports.
 //!
-//! In: `/proc` and `/sys`. Out: findings. What cannot be read is said, not guessed.
+//! In: `/proc` and `/sys`. Out: findings. A value that cannot be read is reported as such, not
+//! guessed.
 
 use super::Finding;
 use std::{
@@ -11,18 +12,18 @@ use std::{
 };
 use targets::listening;
 
-/// What the embedded cluster of six stores uses, at most, in one process.
+/// The most open files that an embedded cluster of six stores uses in one process.
 const OPEN_FILES_MIN: u64 = 1024;
-/// What `tikv-server` asks for before it starts.
+/// The limit that `tikv-server` demands before it starts.
 const TIKV_OPEN_FILES: u64 = 82_920;
-/// Six stores, PD and the tester.
+/// The memory for six stores, PD and the tester.
 const MEMORY_MIN_MIB: u64 = 1024;
-/// Where PD, TiKV and its status serve by default.
+/// The default ports of PD, TiKV and its status.
 const TIKV_PORTS: [(&str, u16); 3] = [("PD", 2379), ("TiKV", 20_160), ("TiKV's status", 20_180)];
-/// A clock slower than this is not read without a system call.
+/// A slower clock is read by a system call.
 const CLOCK_READ_NS_MAX: f64 = 200.0;
 
-/// Looks at all of it.
+/// Examines all of these limits.
 pub fn look() -> Vec<Finding> {
     vec![cores(), memory(), open_files(), processes(), clock(), loopback(), ports()]
 }
@@ -107,7 +108,7 @@ fn clock() -> Finding {
         }
         began.elapsed().as_nanos() as f64 / f64::from(READS)
     };
-    // The fastest of many tells about the clock, the others about who else uses the cores.
+    // The fastest of many reads measures the clock, the others measure the load of the cores.
     let read_ns = (0..TIMES).map(|_| measure()).fold(f64::INFINITY, f64::min);
     let said = format!("{source}, {read_ns:.0} ns a reading");
     if read_ns <= CLOCK_READ_NS_MAX {
@@ -151,7 +152,7 @@ fn ports() -> Finding {
     )
 }
 
-/// A limit of this process; `u64::MAX` = none.
+/// Returns a limit of this process; `u64::MAX` = none.
 fn limit(name: &str) -> Option<u64> {
     let limits = fs::read_to_string("/proc/self/limits").ok()?;
     let line = limits.lines().find_map(|line| line.strip_prefix(name))?;

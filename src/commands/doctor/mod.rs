@@ -1,8 +1,8 @@
-//! `doctor`: whether this machine can run tests, and what of it limits what.
+//! `doctor`: checks that this machine can run tests, and finds what limits them.
 //!
-//! In: the machine. Out: a table of findings, or JSON, and an exit code: 74 if something is missing that every run needs,
-//! otherwise 0. What it starts (a process to signal, a file to sync) it ends and removes. A limit is not an error: it says
-//! which runs suffer, and how.
+//! In: the machine. Out: a table of findings, or JSON, and an exit code: 74 if something is missing
+//! that every run needs, otherwise 0. Everything it starts (a process to signal, a file to sync) it
+//! ends and removes. A limit is not an error: the finding says which runs suffer, and how.
 
 mod disk;
 mod limits;
@@ -13,47 +13,47 @@ use crate::cli::DoctorArgs;
 use failure::{Exit, Failure};
 use serde::Serialize;
 
-/// How good something is.
+/// The grade of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Health {
-    /// As it should be.
+    /// Nothing is wrong.
     Good,
-    /// Some runs suffer, or cannot be made.
+    /// Some runs suffer, or are impossible.
     Limits,
-    /// No run can be made.
+    /// No run is possible.
     Bad,
 }
 
-/// One thing that was looked at.
+/// The result of one examination.
 #[derive(Debug, Clone, Serialize)]
 pub struct Finding {
-    /// What was looked at.
+    /// The name of the thing examined.
     pub what: &'static str,
-    /// How good it is.
+    /// The grade.
     pub health: Health,
-    /// What was seen, and what it limits.
+    /// The observation, and the runs that it limits.
     pub said: String,
 }
 
 impl Finding {
-    /// As it should be.
+    /// A finding without trouble.
     pub fn good(what: &'static str, said: impl Into<String>) -> Self {
         Self { what, health: Health::Good, said: said.into() }
     }
 
-    /// Some runs suffer.
+    /// A finding that makes some runs suffer.
     pub fn limits(what: &'static str, said: impl Into<String>) -> Self {
         Self { what, health: Health::Limits, said: said.into() }
     }
 
-    /// No run can be made.
+    /// A finding that makes every run impossible.
     pub fn bad(what: &'static str, said: impl Into<String>) -> Self {
         Self { what, health: Health::Bad, said: said.into() }
     }
 }
 
-/// Looks at everything and says what it found.
+/// Examines everything and prints the findings.
 pub fn command(args: &DoctorArgs) -> Result<Exit, Failure> {
     let looks: [fn(&DoctorArgs) -> Vec<Finding>; 4] = [
         |_| limits::look(),

@@ -1,6 +1,8 @@
-//! Whether processes can be stopped and resumed here, and seen to be: what every fault of the nemesis needs.
+//! Checks that processes can be paused and resumed here, and that their state is visible: every
+//! fault of the nemesis needs it.
 //!
-//! In: a process of our own that does nothing (`cat`, waiting for input). Out: findings. It ends with the look.
+//! In: an idle process of our own (`cat`, waiting for input). Out: findings. The process ends with
+//! the examination.
 
 use super::Finding;
 use nemesis::{ProcessIdentity, ProcessState};
@@ -11,10 +13,10 @@ use std::{
     time::Duration,
 };
 
-/// How long a signal may take to show.
+/// The time until a signal's effect must be visible.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Looks at it.
+/// Examines pausing and resuming.
 pub fn look() -> Vec<Finding> {
     const WHAT: &str = "signals";
     let finding = match Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn() {
@@ -56,7 +58,7 @@ fn stop_and_resume(child: &Child) -> Result<(), String> {
     Ok(())
 }
 
-/// Processes of other users matter only for clusters that run already.
+/// Examines processes of other users, which matter only for clusters that already run.
 fn others() -> Finding {
     const WHAT: &str = "others' processes";
     if is_root() {
@@ -73,12 +75,12 @@ fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
 }
 
-/// Ends with the look, stopped or not.
+/// A process that ends when this value is dropped, paused or not.
 struct Ends(Child);
 
 impl Drop for Ends {
     fn drop(&mut self) {
-        // Without input `cat` ends by itself; killing it also ends one that is stopped.
+        // Without input `cat` ends by itself; the kill also ends a paused one.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

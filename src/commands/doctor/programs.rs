@@ -1,6 +1,7 @@
-//! Programs of others that some targets need: TiKV, PD, tiup, ssh.
+//! Foreign programs that some targets need: TiKV, PD, tiup, ssh.
 //!
-//! In: `PATH`. Out: findings. Each that is found is asked for its version, and given a few seconds to say it.
+//! In: `PATH`. Out: findings. Each program found is asked for its version, with a deadline of a few
+//! seconds.
 
 use super::Finding;
 use std::{
@@ -9,11 +10,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long a program may take to say its version.
+/// The time that a program may take to print its version.
 const PATIENCE: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(20);
 
-/// A program, how it says its version, and what cannot be done without it.
+/// A program, the flag that prints its version, and the features that need it.
 const PROGRAMS: [(&str, &str, &str); 4] = [
     ("tikv-server", "--version", "--target binaries needs --tikv-server PATH"),
     ("pd-server", "--version", "--target binaries needs --pd-server PATH"),
@@ -21,7 +22,7 @@ const PROGRAMS: [(&str, &str, &str); 4] = [
     ("ssh", "-V", "--target attach cannot reach stores on other hosts"),
 ];
 
-/// Looks for them.
+/// Looks for the programs.
 pub fn look() -> Vec<Finding> {
     let look_for = |(name, flag, without): (&'static str, &str, &str)| match on_path(name) {
         None => Finding::limits(name, format!("not on PATH: {without}")),
@@ -41,7 +42,7 @@ fn on_path(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&path).map(|folder| folder.join(name)).find(|program| program.is_file())
 }
 
-/// The first line that says anything; many programs begin with "Release Version: …".
+/// Returns the first line with a version; many programs begin with "Release Version: …".
 fn version(program: &std::path::Path, flag: &str) -> Option<String> {
     let mut child = Command::new(program)
         .arg(flag)

@@ -1,7 +1,7 @@
-//! Two runs side by side, in words.
+//! Compares two runs side by side, as text.
 //!
-//! In: the rows, verdicts and plans of two runs. Out: lines with a value for each, and whether they differ. What both
-//! plans say alike is left out.
+//! In: the rows, verdicts and plans of two runs. Out: lines with a value for each run, and whether
+//! the values differ. Settings that are the same in both plans are left out.
 
 use super::{
     row::{self, Row},
@@ -18,26 +18,26 @@ use std::collections::BTreeMap;
 /// One line of the comparison.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Line {
-    /// What is compared.
+    /// The name of the thing compared.
     pub what: String,
-    /// What each has.
+    /// The value of each run.
     pub values: [String; 2],
 }
 
 impl Line {
-    /// Whether they are different.
+    /// Returns true if the values differ.
     pub fn differs(&self) -> bool {
         self.values[0] != self.values[1]
     }
 }
 
-/// All lines; `None` if one of them is no run.
+/// Returns all lines; `None` if one of the ids is not a run's.
 pub fn lines(runs: &Runs, ids: [&str; 2]) -> Option<Vec<Line>> {
     let [a, b] = ids.map(|id| Some(told(&runs.find(id)?, id)));
     Some(joined(&a?, &b?))
 }
 
-/// What is known of one run, in the order of the page.
+/// Returns the facts about one run, in the order of the page.
 fn told(run: &RunDirectory, id: &str) -> Vec<(String, String)> {
     let row = row::read(run, id);
     let head = verdict_head::read(&run.verdict());
@@ -96,7 +96,7 @@ fn succeeded(head: &VerdictHead) -> u64 {
     head.operations.values().map(|count| count.ok).sum()
 }
 
-/// A plan's settings, each by its path.
+/// Returns a plan's settings, each by its path.
 fn flags(path: &str, value: &Value) -> Vec<(String, String)> {
     match value {
         Value::Object(fields) => fields

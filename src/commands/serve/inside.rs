@@ -1,8 +1,9 @@
-//! A path below a folder that leads nowhere else.
+//! Resolves a path below a folder and refuses one that leads out of it.
 //!
-//! In: a folder and a relative path as a browser gave it, decoded. Out: the path, if each part of it is a plain name and
-//! no link: `..`, an absolute path, a hidden name or a symbolic link is nothing that exists here. It is asked before
-//! every access; whoever can change the folder meanwhile can read the files anyway.
+//! In: a folder and a relative path as a browser sent it, decoded. Out: the path, if each part of
+//! it is a plain name and no link. `..`, an absolute path, a hidden name or a symbolic link counts
+//! as missing. The check precedes every access; someone who can change the folder meanwhile can
+//! read the files anyway.
 
 use run_directory::run_files::is_plain;
 use std::{
@@ -10,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What a path names.
+/// The thing that a path names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Inside {
     /// A folder.
@@ -19,7 +20,7 @@ pub enum Inside {
     File(PathBuf),
 }
 
-/// What a relative path names, if it stays inside.
+/// Resolves a relative path; `None` if it does not stay inside.
 pub fn inside(folder: &Path, relative: &str) -> Option<Inside> {
     let mut path = folder.to_owned();
     let mut kind: Option<FileType> = None;

@@ -1,9 +1,10 @@
-//! `serve`: the runs of a folder in a browser, the newest first, while they come.
+//! `serve`: shows the runs of a folder in a browser, the newest first, with new ones as they
+//! appear.
 //!
-//! In: the folder that `--runs-dir` names, and an address. Out: a list with filters, for each run its report, its files
-//! and all of them as one archive, and two runs side by side. It only reads, judges nothing that was judged, and keeps
-//! no state but a cache. A path that leads out of the folder, through `..` or through a link, is no path here
-//! (`inside`).
+//! In: the folder that `--runs-dir` names, and an address. Out: a list with filters; for each run
+//! its report, its files and an archive of all of them; and two runs side by side. The server only
+//! reads, does not judge again, and keeps no state but a cache. A path that leads out of the
+//! folder, through `..` or through a link, counts as missing (`inside`).
 
 mod comparison;
 mod inside;
@@ -22,12 +23,12 @@ use run::interrupt::{Interrupt, Urgency};
 use runs::Runs;
 use std::sync::Arc;
 
-/// `jepsen-tikv serve`: until Ctrl-C.
+/// `jepsen-tikv serve`: serves until Ctrl-C.
 pub fn command(args: &ServeArgs) -> Result<Exit, Failure> {
     let runs = Arc::new(Runs::open(&args.runs_dir)?);
     let runtime = tokio::runtime::Runtime::new().map_err(Failure::software)?;
     runtime.block_on(serve(args, runs))?;
-    // A file that is being sent to somebody does not keep us.
+    // A download in progress does not delay the end.
     runtime.shutdown_background();
     Ok(Exit::Valid)
 }

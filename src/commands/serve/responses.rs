@@ -1,7 +1,8 @@
-//! What a browser is answered: pages, JSON, files as they are sent.
+//! Responses to browsers: pages, JSON, and files streamed while they are read.
 //!
-//! In: bodies. Out: responses that say what they are and what they may do. A run may come from somebody else, so its
-//! files are shown as text, and its report may run its scripts but reach nobody, this server included.
+//! In: bodies. Out: responses with their media type and permissions. A run may come from somebody
+//! else. So its files are shown as text, and its report may run scripts but contact nobody, this
+//! server included.
 
 use axum::{
     body::Body,
@@ -12,10 +13,10 @@ use std::io::{self, Write};
 use tokio::sync::mpsc::{Sender, channel};
 use tokio_stream::wrappers::ReceiverStream;
 
-/// So much is sent at once, and so many of them wait for a slow reader.
+/// The size of a chunk, bytes; a channel holds several for a slow reader.
 const CHUNK: usize = 64 << 10;
 const WAITING_MAX: usize = 8;
-/// A report's scripts draw; in a sandbox it is of no origin, so it cannot ask for other runs.
+/// A report's scripts draw. The sandbox gives them no origin, so they cannot ask for other runs.
 const REPORT_POLICY: &str = "sandbox allow-scripts allow-downloads allow-popups allow-top-navigation-by-user-activation; \
      default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; base-uri 'none'; \
      form-action 'none'; frame-ancestors 'none'";
@@ -28,7 +29,7 @@ pub fn page(html: String) -> Response {
     plain(response)
 }
 
-/// A report.
+/// A run's report.
 pub fn report(body: Body) -> Response {
     let mut response = Response::new(body);
     with(&mut response, header::CONTENT_TYPE, "text/html; charset=utf-8");
@@ -36,7 +37,7 @@ pub fn report(body: Body) -> Response {
     plain(response)
 }
 
-/// JSON, or nothing if the browser has it already.
+/// JSON, or "not modified" if the browser has it already.
 pub fn json(text: String, known: Option<&HeaderValue>) -> Response {
     let tag = HeaderValue::from_str(&format!("\"{:08x}\"", crc32fast::hash(text.as_bytes())));
     let Ok(tag) = tag else { return plain(text.into_response()) };
@@ -63,12 +64,12 @@ pub fn file(body: Body, media_type: &'static str, save_as: Option<&str>) -> Resp
     plain(response)
 }
 
-/// No such thing.
+/// The response for a missing thing.
 pub fn missing() -> Response {
     plain((StatusCode::NOT_FOUND, "there is no such run, or no such file of it\n").into_response())
 }
 
-/// It exists, and something went wrong.
+/// The response for a thing that exists but could not be served.
 pub fn failed(why: impl std::fmt::Display) -> Response {
     plain((StatusCode::INTERNAL_SERVER_ERROR, format!("{why}\n")).into_response())
 }
@@ -77,7 +78,8 @@ fn with(response: &mut Response, name: header::HeaderName, value: &'static str) 
     response.headers_mut().insert(name, HeaderValue::from_static(value));
 }
 
-/// For every response: it is what it says, it is asked for again, and other pages learn nothing.
+/// Adds the headers of every response: no guessing of types, no reuse without asking, no referrer
+/// to other pages.
 fn plain(mut response: Response) -> Response {
     with(&mut response, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     with(&mut response, header::CACHE_CONTROL, "no-cache");
@@ -85,7 +87,8 @@ fn plain(mut response: Response) -> Response {
     response
 }
 
-/// A body that is made while it is sent, by a thread that may block. If it fails, or the reader leaves, it ends early.
+/// A body that a thread, which may block, writes while it is sent. The body ends early if the
+/// thread fails or the reader leaves.
 pub fn streamed<F>(make: F) -> Body
 where
     F: FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
@@ -95,7 +98,7 @@ where
         let mut sending = io::BufWriter::with_capacity(CHUNK, Sending(sender.clone()));
         let result = make(&mut sending).and_then(|()| sending.flush());
         if let Err(error) = result {
-            // The connection is cut, so that the reader knows that something is missing.
+            // The connection is cut, so that the reader notices that the body is incomplete.
             let _ = sender.blocking_send(Err(error));
         }
     });

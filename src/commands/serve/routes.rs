@@ -1,17 +1,18 @@
-//! The addresses of `serve`, and what is behind each.
+//! The addresses of `serve`, with the responses behind them.
 //!
-//! | address | what |
+//! | address | response |
 //! |---|---|
 //! | `/` | the list |
-//! | `/runs.json` | the list as data; asked for every other second, with what is known as an `ETag` |
+//! | `/runs.json` | the list as data; polled every other second, with the known version as an `ETag` |
 //! | `/runs/RUN/` | a run: facts and files |
-//! | `/runs/RUN/report.html` | its report; drawn on the spot if there is none |
+//! | `/runs/RUN/report.html` | its report; drawn on request if there is none |
 //! | `/runs/RUN/FILE` | a file of it, as text |
 //! | `/archive/RUN` | all its files as a `.zip` |
-//! | `/panels/RUN` | what its panels show, as data |
+//! | `/panels/RUN` | the data of its panels |
 //! | `/compare?a=RUN&b=RUN` | two runs side by side |
 //!
-//! In: requests. Out: responses. A run is looked up by its path before anything is read, see `inside`.
+//! In: requests. Out: responses. A run is looked up by its path before anything is read, see
+//! `inside`.
 
 use super::{comparison, inside::Inside, media_type::media_type, responses, row, runs::Runs};
 use axum::{
@@ -31,7 +32,7 @@ use serde::Deserialize;
 use std::{fmt::Write, io, net::SocketAddr, sync::Arc};
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
-/// So many reports are drawn at a time: a large history takes memory.
+/// The number of reports drawn at a time: a large history takes memory.
 const DRAWN_AT_ONCE: usize = 1;
 
 #[derive(Clone)]
@@ -40,7 +41,7 @@ struct Shared {
     drawing: Arc<Semaphore>,
 }
 
-/// All of them. What is served to this machine only is refused under any other name.
+/// Returns all routes. A server for this machine only refuses requests under any other host name.
 pub fn pages(runs: Arc<Runs>, addr: SocketAddr) -> Router {
     let shared = Shared { runs, drawing: Arc::new(Semaphore::new(DRAWN_AT_ONCE)) };
     let router = Router::new()
@@ -71,7 +72,7 @@ async fn rows(State(shared): State<Shared>, headers: HeaderMap) -> Response {
     }
 }
 
-/// A run's page, its report, or one of its files.
+/// Answers with a run's page, its report, or one of its files.
 async fn of_run(State(shared): State<Shared>, Path(path): Path<String>) -> Response {
     let Some((run, id, rest)) = shared.runs.split(&path) else { return responses::missing() };
     if rest.is_empty() && !path.ends_with('/') {
@@ -196,7 +197,7 @@ fn comparison_page(ids: &[String; 2], lines: &[comparison::Line]) -> String {
     Page { title: "Two runs", body: &body, draws: true, script, data: Some(&data) }.html()
 }
 
-/// A path as an address has it: all but slashes and what is plain everywhere.
+/// Percent-encodes a path for an address: all but slashes and unreserved characters.
 fn percent_encoded(path: &str) -> String {
     let mut encoded = String::new();
     for byte in path.bytes() {

@@ -1,7 +1,7 @@
-//! A run as the list shows it.
+//! A run's row in the list.
 //!
-//! In: a run's directory. Out: [`Row`]: from the beginning of its verdict, its plan, and both ends of its history, never
-//! from all of a history. What is not known is absent.
+//! In: a run's directory. Out: [`Row`], read from the beginning of the run's verdict, its plan, and
+//! both ends of its history, never from a whole history. Unknown facts are absent.
 
 use super::{
     tail::{self, Tail},
@@ -20,61 +20,61 @@ use std::{
 };
 use targets::state;
 
-/// A header is not longer than this.
+/// The longest header, bytes.
 const HEADER_MAX: u64 = 256 << 10;
-/// A history that was written to so recently belongs to a run that goes on.
+/// A history that was written to more recently than this belongs to a run in progress.
 const RECENT: Duration = Duration::from_secs(5);
 
-/// How a run ended.
+/// The state of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
-    /// Judged.
+    /// Judged: linearizable.
     Valid,
-    /// Judged.
+    /// Judged: not linearizable.
     Invalid,
     /// Judged, and not decided.
     Unknown,
-    /// Judged, and it tested too little.
+    /// Judged, and the run tested too little.
     Vacuous,
-    /// Its history breaks the rules of histories.
+    /// The history breaks the rules of histories.
     Refused,
-    /// It goes on.
+    /// The run is in progress.
     Running,
-    /// It ended before it was judged.
+    /// The run ended before it was judged.
     Unjudged,
 }
 
 /// A run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Row {
-    /// Its directory, below the folder of all runs.
+    /// The run's directory, relative to the folder of all runs.
     pub id: String,
     /// The test's name.
     pub name: String,
-    /// When it began: the directory's name, or what the file system says.
+    /// The time of the beginning: the directory's name, or the file system's time.
     pub began: String,
-    /// How it ended.
+    /// The run's state.
     pub state: State,
-    /// Why it is not valid, in a sentence.
+    /// The reason why it is not valid, in a sentence.
     pub says: String,
-    /// What was tested.
+    /// The system under test.
     pub target: String,
-    /// What the clients did.
+    /// The clients' workload.
     pub workload: String,
-    /// The faults asked for.
+    /// The faults that were configured.
     pub nemesis: String,
     /// The seed.
     pub seed: Option<u64>,
-    /// Operations, if it was judged.
+    /// The number of operations, if the run was judged.
     pub operations: Option<u64>,
-    /// Faults seen in force, and all.
+    /// The number of faults seen in force, and of all faults.
     pub faults: Option<[usize; 2]>,
     /// The longest time without a success during a fault, milliseconds.
     pub longest_gap_ms: Option<u64>,
-    /// Until the last event, seconds.
+    /// The time of the last event, seconds.
     pub duration_s: Option<f64>,
-    /// The history's last line is no whole one.
+    /// True if the history's last line is incomplete.
     pub torn: bool,
 }
 
@@ -129,7 +129,8 @@ fn state(run: &RunDirectory, verdict: Option<&VerdictHead>) -> State {
     }
 }
 
-/// Its tester lives, as this user's own notes say; of what they do not know, its history was written to a moment ago.
+/// Returns true if the run's tester lives, by this user's own records. A run without a record
+/// counts as in progress if its history was written to a moment ago.
 fn is_running(run: &RunDirectory) -> bool {
     if let Some(record) = state::of_directory(run.path()) {
         return record.lives();
@@ -155,7 +156,7 @@ fn says(state: State, torn: bool, verdict: Option<&VerdictHead>) -> String {
     }
 }
 
-/// What a history says of itself.
+/// Returns the header of a history.
 fn header(history: &Path) -> Map<String, Value> {
     let mut line = Vec::new();
     let read = plain_file::open(history)
@@ -171,7 +172,7 @@ fn plan(path: &Path) -> Value {
     plain_file::json(path, PLAN_BYTES_MAX).unwrap_or_default()
 }
 
-/// A value as a person reads it.
+/// Formats a value for people.
 pub fn words(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -182,7 +183,7 @@ pub fn words(value: &Value) -> String {
     }
 }
 
-/// `20261124T180618.123Z` as `2026-11-24 18:06:18`.
+/// Formats `20261124T180618.123Z` as `2026-11-24 18:06:18`.
 fn stamp(name: &str) -> Option<String> {
     let plain = name.len() >= 15 && name.is_ascii() && name.as_bytes()[8] == b'T';
     let digits = |range: std::ops::Range<usize>| {

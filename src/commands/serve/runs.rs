@@ -1,8 +1,8 @@
-//! All runs below a folder.
+//! The list of all runs below a folder.
 //!
-//! In: the folder. Out: a row for each run, the newest first; a run by its id. A run is a folder with a plan or a
-//! history, a few levels down; clusters are none, and links are not followed. What was read of a run is kept until one
-//! of its files changes.
+//! In: the folder. Out: a row for each run, the newest first; a run by its id. A run is a folder
+//! with a plan or a history, a few levels down. Clusters are not runs, and links are not followed.
+//! A row is cached until one of the run's files changes.
 
 use super::{
     inside::{Inside, inside},
@@ -19,15 +19,15 @@ use std::{
     time::SystemTime,
 };
 
-/// Folders in folders: `self-test/NAME/TIME` is three.
+/// The number of levels searched: `self-test/NAME/TIME` is three.
 const DEPTH_MAX: usize = 4;
-/// More are not listed; the oldest are left out.
+/// The longest list; older runs are left out.
 const ROWS_MAX: usize = 5_000;
 
-/// When a run's files last changed, and how long they are.
+/// The time of the last change and the length of each of a run's files.
 type Stamp = Vec<Option<(SystemTime, u64)>>;
 
-/// What was read of each run, and when.
+/// The cached row of each run, with the stamp of its files at the time.
 type Known = Arc<HashMap<String, (Stamp, Row)>>;
 
 /// The runs below a folder.
@@ -38,7 +38,7 @@ pub struct Runs {
 }
 
 impl Runs {
-    /// Of this folder, which must be there.
+    /// The runs below a folder, which must exist.
     pub fn open(folder: &Path) -> Result<Self, Failure> {
         let refuse = |why: String| {
             let folder = folder.display();
@@ -59,19 +59,19 @@ impl Runs {
         Ok(Self { root, known: Mutex::default() })
     }
 
-    /// The folder.
+    /// The folder of all runs.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Every run, the newest first.
+    /// Lists every run, the newest first.
     pub fn list(&self) -> Vec<Row> {
         let mut ids = Vec::new();
         collect(&self.root, "", 0, &mut ids);
-        // By when they began, whatever the tests are called.
+        // Sorted by the time of the beginning, regardless of the tests' names.
         ids.sort_by(|a, b| began(b).cmp(began(a)).then_with(|| a.cmp(b)));
         ids.truncate(ROWS_MAX);
-        // No file is read while the lock is held: a slow disk would hold up whoever asks meanwhile.
+        // No file is read while the lock is held: a slow disk would hold up other requests.
         let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let before = Known::clone(&known());
         let rows: Vec<(String, Stamp, Row)> = ids
@@ -80,7 +80,8 @@ impl Runs {
                 let run = RunDirectory::at(self.root.join(&id));
                 let stamp = stamp(&run);
                 let is_same = |(then, row): &&(Stamp, Row)| {
-                    // Whether it still goes on no file tells.
+                    // A run's end is not visible in its files, so a row of a run in progress is
+                    // never reused.
                     *then == stamp && row.state != State::Running
                 };
                 let kept = before.get(&id).filter(is_same).map(|(_, row)| row.clone());
@@ -94,7 +95,7 @@ impl Runs {
         rows.into_iter().map(|(_, _, row)| row).collect()
     }
 
-    /// The run with this id, if there is one.
+    /// Returns the run with this id, if there is one.
     pub fn find(&self, id: &str) -> Option<RunDirectory> {
         let is_cluster = id.split('/').next() == Some("clusters");
         match inside(&self.root, id)? {
@@ -103,7 +104,7 @@ impl Runs {
         }
     }
 
-    /// The run that a path begins with, its id, and the rest of the path.
+    /// Splits a path into the run that it begins with, its id, and the rest.
     pub fn split<'a>(&self, path: &'a str) -> Option<(RunDirectory, &'a str, &'a str)> {
         let cuts = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
         cuts.take(DEPTH_MAX).find_map(|at| {
@@ -126,7 +127,7 @@ fn is_run(path: &Path) -> bool {
 fn collect(folder: &Path, prefix: &str, depth: usize, ids: &mut Vec<String>) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        // A name that is no text cannot stand in an address.
+        // A name that is not UTF-8 cannot stand in an address.
         let Some(name) = name.to_str().filter(|name| is_plain(name)) else { continue };
         let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
         if !is_folder || (depth == 0 && name == "clusters") {

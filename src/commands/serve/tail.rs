@@ -1,6 +1,7 @@
-//! The end of a history, without reading the history: when its last event was, and whether it is torn.
+//! Reads only the end of a history: the time of the last event, and whether the last line is torn.
 //!
-//! In: a history file as the recorder writes it. Out: [`Tail`]. A compressed or foreign file has none.
+//! In: a history file as the recorder writes it. Out: [`Tail`]. A compressed or foreign file has
+//! none.
 
 use run_directory::plain_file;
 use std::{
@@ -8,7 +9,7 @@ use std::{
     path::Path,
 };
 
-/// So much is read at first, and so much if a line is longer.
+/// The bytes that are read at first, and the bytes that are read if a line is longer.
 const READ: [u64; 2] = [64 << 10, 4 << 20];
 
 /// The end of a history.
@@ -16,11 +17,11 @@ const READ: [u64; 2] = [64 << 10, 4 << 20];
 pub struct Tail {
     /// The last whole event's time, nanoseconds since the run's start.
     pub last_ns: Option<u64>,
-    /// The last line is no whole one.
+    /// True if the last line is incomplete.
     pub torn: bool,
 }
 
-/// Looks at a file's end; `None` if it cannot be read, or is no text.
+/// Reads a file's end; `None` if it cannot be read or is not text.
 pub fn read(path: &Path) -> Option<Tail> {
     let mut file = plain_file::open(path).ok()?;
     let length = file.metadata().ok()?.len();
@@ -44,7 +45,7 @@ pub fn read(path: &Path) -> Option<Tail> {
     found
 }
 
-/// The time of the last whole line. The first line counts only if the bytes begin with it.
+/// Returns the time of the last whole line. The first line counts only if the bytes begin with it.
 fn last_time(bytes: &[u8], whole: bool) -> Option<u64> {
     let end = bytes.iter().rposition(|byte| *byte == b'\n')?;
     let start = match bytes[..end].iter().rposition(|byte| *byte == b'\n') {
@@ -52,7 +53,7 @@ fn last_time(bytes: &[u8], whole: bool) -> Option<u64> {
         None if whole => 0,
         None => return None,
     };
-    // As the recorder writes it: {"index":12,"time":345,…
+    // The recorder writes: {"index":12,"time":345,…
     let line = &bytes[start..end.min(start + 100)];
     let text = std::str::from_utf8(line).unwrap_or_else(|error| {
         std::str::from_utf8(&line[..error.valid_up_to()]).unwrap_or_default()

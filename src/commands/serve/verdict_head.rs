@@ -1,7 +1,7 @@
-//! What a list says of a verdict, without reading all of it.
+//! Reads the part of a verdict that the list of runs shows, without the rest.
 //!
-//! In: a `verdict.json`. Out: [`VerdictHead`]. The fields come before `checked`, which names every key and may be
-//! megabytes long; reading ends there, so that hundreds of runs are listed at once.
+//! In: a `verdict.json`. Out: [`VerdictHead`]. The fields come before `checked`, which names every
+//! key and may be megabytes long. Reading ends there, so that hundreds of runs are listed at once.
 
 use checker::Validity;
 use judge::traffic::Counts;
@@ -12,7 +12,8 @@ use serde::{
 };
 use std::{borrow::Cow, collections::BTreeMap, fmt, io::Read, path::Path};
 
-/// What a list shows stands within so many bytes, but for runs in which thousands of keys are wrong.
+/// The length of the part that is read, bytes. It suffices except for runs with thousands of
+/// invalid keys.
 const BEGINNING: u64 = 512 << 10;
 
 /// The beginning of a verdict.
@@ -20,11 +21,11 @@ const BEGINNING: u64 = 512 << 10;
 pub struct VerdictHead {
     /// The judgement.
     pub validity: Option<Validity>,
-    /// Why it is not valid.
+    /// The reasons why it is not valid.
     pub reasons: Vec<String>,
-    /// The run tested too little.
+    /// True if the run tested too little.
     pub vacuous: bool,
-    /// What was tested.
+    /// The system under test.
     pub target: String,
     /// Operations by kind and outcome.
     pub operations: BTreeMap<String, Counts>,
@@ -32,21 +33,21 @@ pub struct VerdictHead {
     pub faults: Vec<FaultHead>,
 }
 
-/// What a list says of a fault.
+/// The part of a fault that the list shows.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct FaultHead {
-    /// It was seen in force.
+    /// True if the fault was seen in force.
     pub confirmed: bool,
-    /// The longest time without a success that touches it.
+    /// The longest time without a success that overlaps the fault.
     pub longest_gap_ns: u64,
 }
 
-/// Reads the beginning of a verdict; `None` if there is none, or if it is none of ours.
+/// Reads the beginning of a verdict; `None` if there is none, or if its format is not ours.
 pub fn read(path: &Path) -> Option<VerdictHead> {
     let (mut head, mut beginning) = (VerdictHead::default(), Vec::new());
     plain_file::open(path).ok()?.take(BEGINNING).read_to_end(&mut beginning).ok()?;
-    // It ends with an error on purpose; what was read until then is there.
+    // The parsing ends with an error on purpose; the fields before it are filled in.
     let _ = serde_json::Deserializer::from_slice(&beginning).deserialize_map(Filling(&mut head));
     head.validity.is_some().then_some(head)
 }

@@ -1,7 +1,9 @@
-//! Threads that work a table until their share is done, the time is over, or somebody asks for the end.
+//! Threads that work on a table until their share is done, the time is over, or an interrupt asks
+//! for the end.
 //!
-//! In: a [`Table`]. Out: go-ycsb's lines every interval, and how far it came. A record that cannot be loaded ends the
-//! load for everybody; a failed operation of a run is an error among others.
+//! In: a [`Table`]. Out: go-ycsb's lines every interval, and the number of operations done. A
+//! record that cannot be loaded ends the load for all threads; a failed operation of a run is
+//! counted as an error.
 
 use super::{settings::Settings, table::Table};
 use rand::RngExt;
@@ -16,29 +18,30 @@ use std::{
 };
 use tokio::{task::JoinSet, time::Instant};
 
-/// How often one record is tried in a load if no property says it: TiKV's clients for Go try for 20 s by themselves.
+/// The attempts for one record in a load if no property sets them: TiKV's clients for Go try for 20
+/// s by themselves.
 const INSERT_TRIES: u32 = 15;
-/// Before the next try, times the number of tries.
+/// The pause before the next attempt, times the number of attempts.
 const TRY_AGAIN_AFTER: Duration = Duration::from_millis(100);
-/// A thread sleeps in steps of so long, so that it hears of an early end.
+/// The longest uninterrupted sleep of a thread, so that it notices an early end.
 const NAP: Duration = Duration::from_millis(100);
 
-/// How a load or a run ended.
+/// The result of a load or a run.
 #[derive(Debug)]
 pub struct Driven {
     /// Operations that succeeded.
     pub succeeded: u64,
-    /// How long it took.
+    /// The duration of the load or run.
     pub took: Duration,
-    /// Somebody asked for an early end.
+    /// True if an interrupt asked for an early end.
     pub interrupted: bool,
-    /// Somebody asked for the end at once.
+    /// True if a further interrupt asked for the end at once.
     pub abandoned: bool,
-    /// What went wrong last.
+    /// The last error.
     pub last_error: Option<String>,
 }
 
-/// What all threads share.
+/// The state that all threads share.
 struct Shared {
     table: Arc<Table>,
     loads: bool,
@@ -137,7 +140,8 @@ impl Shared {
         }
     }
 
-    /// Inserts a record, if need be often. That it could not be inserted ends the load.
+    /// Inserts a record, with retries. An error means that it could not be inserted, and ends the
+    /// load.
     async fn load(&self, record: u64, random: &mut ChaCha8Rng) -> Result<(), ()> {
         let settings = &self.table.settings;
         let tries_max = settings.insert_retries.map_or(INSERT_TRIES, |retries| retries + 1);
@@ -162,7 +166,7 @@ impl Shared {
         *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
     }
 
-    /// Keeps the rate that was asked for.
+    /// Waits for the next operation's time, to keep the configured rate.
     async fn await_turn(&self, done: u64, begun: Instant) {
         let Settings { target: Some(target), threads, .. } = &self.table.settings else { return };
         let every = Duration::from_secs_f64(*threads as f64 / *target as f64);
@@ -180,7 +184,7 @@ impl Shared {
 
 fn pause(settings: &Settings, tries: u32, random: &mut ChaCha8Rng) -> Duration {
     match settings.insert_retries {
-        // As in go-ycsb: a fifth shorter or longer.
+        // Varied as in go-ycsb: up to a fifth shorter or longer.
         Some(_) => settings.insert_retry_interval.mul_f64(random.random_range(0.8..1.2)),
         None => TRY_AGAIN_AFTER * tries,
     }

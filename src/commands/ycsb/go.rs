@@ -1,14 +1,14 @@
-//! What go-ycsb prints beside its measurements: the banner of properties, and Go's durations.
+//! The output of go-ycsb besides its measurements: the banner of properties, and Go's durations.
 //!
 //! Pure: values in, text out.
 
 use super::properties::Properties;
 use std::time::Duration;
 
-/// The line above and below.
+/// The line above and below the banner.
 pub const RULE: &str = "**********************************************";
 
-/// The properties between their lines.
+/// Returns the properties between their lines.
 pub fn banner(properties: &Properties) -> Vec<String> {
     let mut lines = vec!["***************** properties *****************".to_owned()];
     lines.extend(properties.iter().map(|(name, value)| format!("\"{name}\"=\"{value}\"")));
@@ -16,7 +16,7 @@ pub fn banner(properties: &Properties) -> Vec<String> {
     lines
 }
 
-/// A duration as Go prints it: `6.622679423s`, `1m1.5s`, `999.999999ms`, `0s`.
+/// Formats a duration as Go does: `6.622679423s`, `1m1.5s`, `999.999999ms`, `0s`.
 pub fn duration(duration: Duration) -> String {
     let ns = duration.as_nanos();
     let (unit, unit_ns): (_, u128) = match ns {
@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn durations_are_gos() {
-        // What Go 1.2x prints for these nanoseconds.
+        // The output of Go 1.2x for these nanoseconds.
         for (ns, said) in [
             (0, "0s"),
             (1, "1ns"),

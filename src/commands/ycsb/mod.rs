@@ -1,8 +1,10 @@
-//! `load` and `ycsb`: go-ycsb's `load tikv` and `run tikv`, in its words, on any TiKV.
+//! `load` and `ycsb`: go-ycsb's `load tikv` and `run tikv`, with its options and output, on any
+//! TiKV.
 //!
-//! Flow: `-P` and `-p` → [`properties`] → [`settings`] → [`drive`] works a [`table`] with [`records`] stored as [`row`]s →
-//! go-ycsb's lines. No history and no verdict: that is what `test` and `scenario` are for. A failure is never counted as
-//! a success, and a load that is not whole does not end well.
+//! Flow: `-P` and `-p` → [`properties`] → [`settings`] → [`drive`] works on a [`table`] with
+//! [`records`] stored as [`row`]s → go-ycsb's lines. There is no history and no verdict: `test` and
+//! `scenario` have those. A failure is never counted as a success, and an incomplete load ends with
+//! an error.
 
 mod drive;
 mod go;

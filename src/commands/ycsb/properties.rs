@@ -1,8 +1,9 @@
-//! Properties as go-ycsb takes them: `-P file` in Java's format, `-p name=value`, names and values as text.
+//! Properties in go-ycsb's forms: `-P file` in Java's format, `-p name=value`, names and values as
+//! text.
 //!
-//! In: files, built-in workloads and single properties, later ones winning over earlier ones. Out: [`Properties`],
-//! and typed values; one that does not parse is a failure (go-ycsb silently takes the default instead). What a
-//! property means stands in [`super::settings`].
+//! In: files, built-in workloads and single properties, later ones winning over earlier ones. Out:
+//! [`Properties`], and typed values. A value that does not parse is a failure (go-ycsb silently
+//! takes the default instead). The properties' meaning is defined in [`super::settings`].
 
 use super::shipped;
 use crate::cli::YcsbArgs;
@@ -20,7 +21,7 @@ pub struct Properties {
 }
 
 impl Properties {
-    /// The properties that files, pairs and flags say; flags win.
+    /// Reads the properties of files, pairs and flags; flags win.
     pub fn of(args: &YcsbArgs) -> Result<Self, Failure> {
         let mut properties = Self::gather(&args.property_files, &args.properties)?;
         let flags = [
@@ -39,7 +40,8 @@ impl Properties {
         Ok(properties)
     }
 
-    /// What files and `name=value` pairs say; a pair wins over a file, and the later over the earlier.
+    /// Reads files and `name=value` pairs; a pair wins over a file, and a later one over an earlier
+    /// one.
     pub(super) fn gather(files: &[String], pairs: &[String]) -> Result<Self, Failure> {
         let mut properties = Self::default();
         for file in files {
@@ -58,22 +60,22 @@ impl Properties {
         Ok(properties)
     }
 
-    /// Sets one.
+    /// Sets a property.
     pub fn set(&mut self, name: &str, value: &str) {
         self.values.insert(name.to_owned(), value.to_owned());
     }
 
-    /// The value, if there is one.
+    /// Returns a property's value, if there is one.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(|value| value.trim())
     }
 
-    /// The text, or a default.
+    /// Returns a text property, or a default.
     pub fn text(&self, name: &str, default: &str) -> String {
         self.get(name).unwrap_or(default).to_owned()
     }
 
-    /// The number, or a default.
+    /// Returns a numeric property, or a default.
     pub fn number<T: FromStr>(&self, name: &str, default: T) -> Result<T, Failure> {
         let Some(value) = self.get(name) else { return Ok(default) };
         let refused = || {
@@ -84,7 +86,7 @@ impl Properties {
         value.parse().map_err(|_| refused())
     }
 
-    /// The switch, or a default; Go's spellings of true and false.
+    /// Returns a boolean property in Go's spellings of true and false, or a default.
     pub fn switch(&self, name: &str, default: bool) -> Result<bool, Failure> {
         match self.get(name).map(str::to_ascii_lowercase).as_deref() {
             None => Ok(default),
@@ -96,14 +98,14 @@ impl Properties {
         }
     }
 
-    /// All of them, by name.
+    /// Returns all properties, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.values.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 }
 
-/// A file's contents, or those of a workload that go-ycsb ships, where its bare name is given and no file is there: a
-/// file in any other folder is one of the user's own, and its absence a mistake.
+/// Returns a file's contents. A bare name without a file stands for a workload that go-ycsb ships.
+/// A path with a folder is a file of the user's own, so its absence is an error.
 fn contents(file: &str) -> Result<String, Failure> {
     read_named_to_string(Path::new(file), SMALL_BYTES_MAX).or_else(|error| {
         let name = file.strip_prefix("workloads/").unwrap_or(file);
@@ -118,8 +120,8 @@ fn contents(file: &str) -> Result<String, Failure> {
     })
 }
 
-/// Java's format: `name=value`, `name: value` or `name value`, comments behind `#` and `!`, lines continued by a
-/// backslash, and backslash escapes.
+/// Parses Java's format: `name=value`, `name: value` or `name value`, comments behind `#` and `!`,
+/// lines continued by a backslash, and backslash escapes.
 fn parse(text: &str) -> Result<Vec<(String, String)>, String> {
     let mut pairs = Vec::new();
     let mut lines = text.lines().enumerate();

@@ -1,8 +1,9 @@
-//! Which record is next, and which operation: go-ycsb's choosers.
+//! Chooses the next record and the next operation, like go-ycsb's choosers.
 //!
-//! In: [`Settings`] and a source of chance. Out: record numbers and operations. Only records that are there are drawn:
-//! a new one can be drawn once its insert, and those of all before it, have ended (as in YCSB; newer versions of
-//! go-ycsb also draw records that were never inserted). Zipf's law is the library's.
+//! In: [`Settings`] and a source of randomness. Out: record numbers and operations. Only existing
+//! records are drawn: a new one can be drawn once its insert, and those of all before it, have
+//! ended. YCSB does the same; newer versions of go-ycsb also draw records that were never inserted.
+//! Zipf's law comes from a library.
 
 use super::settings::{Lengths, Proportions, Requests, Settings};
 use rand::RngExt;
@@ -16,27 +17,27 @@ use std::{
     },
 };
 
-/// YCSB's exponent.
+/// YCSB's exponent of Zipf's law.
 const ZIPF_EXPONENT: f64 = 0.99;
-/// YCSB draws from so many items, and spreads them over the records by a hash.
+/// The number of items that YCSB draws from, and spreads over the records by a hash.
 const SCRAMBLED_ITEMS: f64 = 1e10;
 
-/// What is done with a record.
+/// The operation on a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// Reads it.
+    /// Reads a record.
     Read,
-    /// Reads it and writes it changed.
+    /// Reads a record and writes it changed.
     Update,
-    /// Writes a new one.
+    /// Writes a new record.
     Insert,
-    /// Reads it and those after it.
+    /// Reads a record and those after it.
     Scan,
-    /// Reads it, then updates it.
+    /// Reads a record, then updates it.
     ReadModifyWrite,
 }
 
-/// The records that are there, shared by all threads.
+/// The existing records, shared by all threads.
 #[derive(Debug)]
 pub struct Records {
     requests: Requests,
@@ -44,14 +45,14 @@ pub struct Records {
     span: u64,
     next_sequential: AtomicU64,
     next_new: AtomicU64,
-    /// All records below are there.
+    /// All records below this number exist.
     known: AtomicU64,
-    /// New ones whose inserts ended before an earlier one's.
+    /// New records whose inserts ended before an earlier record's.
     early: Mutex<BTreeSet<u64>>,
 }
 
 impl Records {
-    /// Those that are there before the run.
+    /// The records that exist before the run.
     pub fn of(settings: &Settings) -> Self {
         Self {
             requests: settings.requests,
@@ -64,7 +65,7 @@ impl Records {
         }
     }
 
-    /// A record that is there.
+    /// Draws an existing record.
     pub fn draw(&self, random: &mut ChaCha8Rng) -> u64 {
         let known = self.known.load(Ordering::Relaxed);
         loop {
@@ -97,12 +98,12 @@ impl Records {
         }
     }
 
-    /// The number of a new record.
+    /// Returns the number of a new record.
     pub fn new_record(&self) -> u64 {
         self.next_new.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// The insert of a new record ended.
+    /// Notes that the insert of a new record ended.
     pub fn inserted(&self, record: u64) {
         let mut early = self.early.lock().unwrap_or_else(PoisonError::into_inner);
         early.insert(record);
@@ -114,16 +115,16 @@ impl Records {
     }
 }
 
-/// A rank from 0 on, the lowest the likeliest.
+/// Draws a rank from 0 on; the lowest is the most likely.
 fn zipf(items: f64, random: &mut ChaCha8Rng) -> u64 {
     match Zipf::new(items, ZIPF_EXPONENT) {
         Ok(zipf) => zipf.sample(random) as u64 - 1,
-        // No items: only the first can be meant.
+        // Without items, the only possible rank is the first.
         Err(_) => 0,
     }
 }
 
-/// A length between these two.
+/// Draws a length between the two bounds.
 pub fn length(lengths: Lengths, least: u64, most: u64, random: &mut ChaCha8Rng) -> u64 {
     match lengths {
         Lengths::Constant => most,
@@ -132,7 +133,7 @@ pub fn length(lengths: Lengths, least: u64, most: u64, random: &mut ChaCha8Rng) 
     }
 }
 
-/// An operation by its share.
+/// Draws an operation by its share.
 pub fn step(proportions: &Proportions, random: &mut ChaCha8Rng) -> Step {
     let shares = [
         (proportions.read, Step::Read),

@@ -1,15 +1,15 @@
-//! Rows and keys as go-ycsb stores them in TiKV, so that either program reads what the other wrote.
+//! Rows and keys in go-ycsb's format in TiKV, so that either program reads the other's data.
 //!
-//! A key is `<table>:<prefix><number>`; the number is the record's own (insertorder=ordered) or its 64-bit FNV-1a
-//! hash without sign (hashed), padded with zeros. A row is a column after the other, each `08 <id> 02 <length>
-//! <bytes>`, id and length as zigzag varints; a row without columns is one zero byte. Columns are `field0`,
-//! `field1`, … with their number as id. Pure.
+//! A key is `<table>:<prefix><number>`. The number is the record's own (insertorder=ordered) or its
+//! 64-bit FNV-1a hash without sign (hashed), padded with zeros. A row is a sequence of columns,
+//! each `08 <id> 02 <length> <bytes>`, id and length as zigzag varints; a row without columns is
+//! one zero byte. Columns are `field0`, `field1`, … with their number as id. Pure.
 
 use std::collections::BTreeMap;
 
-/// Marks an integer.
+/// The tag of an integer.
 const VARINT: u8 = 8;
-/// Marks bytes with their length in front.
+/// The tag of bytes with their length in front.
 const COMPACT_BYTES: u8 = 2;
 
 /// A row: column number to value.
@@ -22,12 +22,13 @@ pub fn fnv64(bytes: &[u8]) -> u64 {
     bytes.iter().fold(OFFSET_BASIS, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(PRIME))
 }
 
-/// The hash of a number, as a signed number without its sign.
+/// Returns the hash of a number, as a signed number without its sign.
 pub fn hash(number: u64) -> u64 {
     fnv64(&number.to_be_bytes()).cast_signed().unsigned_abs()
 }
 
-/// What go-ycsb writes with dataintegrity=true: a value that can be computed again from key and column.
+/// Returns the value that go-ycsb writes with dataintegrity=true: it can be computed again from key
+/// and column.
 pub fn deterministic_value(key_name: &str, column: u32, length: usize) -> Vec<u8> {
     let mut value = format!("{key_name}:field{column}").into_bytes();
     while value.len() < length {
@@ -39,7 +40,7 @@ pub fn deterministic_value(key_name: &str, column: u32, length: usize) -> Vec<u8
     value
 }
 
-/// A row's bytes.
+/// Encodes a row.
 pub fn encode(row: &Row) -> Vec<u8> {
     if row.is_empty() {
         return vec![0];
@@ -55,7 +56,7 @@ pub fn encode(row: &Row) -> Vec<u8> {
     bytes
 }
 
-/// The row of these bytes, or what is wrong with them.
+/// Decodes a row; the error says what is wrong with the bytes.
 pub fn decode(mut bytes: &[u8]) -> Result<Row, String> {
     let mut row = Row::new();
     if bytes == [0] {
@@ -75,7 +76,7 @@ pub fn decode(mut bytes: &[u8]) -> Result<Row, String> {
 }
 
 fn put_varint(bytes: &mut Vec<u8>, value: u64) {
-    // Zigzag of a number that is not negative.
+    // Zigzag of a non-negative number.
     let mut rest = value << 1;
     while rest >= 0x80 {
         bytes.push(rest as u8 | 0x80);

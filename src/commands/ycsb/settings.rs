@@ -1,13 +1,13 @@
-//! What a load or a run shall do: go-ycsb's properties by their names and defaults, checked.
+//! The settings of a load or a run: go-ycsb's properties with their names and defaults, checked.
 //!
-//! In: [`Properties`]. Out: [`Settings`], or one sentence that names the property to change. What go-ycsb has and this
-//! has not is refused here, not ignored.
+//! In: [`Properties`]. Out: [`Settings`], or one sentence that names the property to change. A
+//! property of go-ycsb that is not implemented here is refused, not ignored.
 
 use super::properties::Properties;
 use failure::Failure;
 use std::time::Duration;
 
-/// A property's name begins so if it is about another database; those are ignored, as in go-ycsb.
+/// Prefixes of properties about other databases; those are ignored, as in go-ycsb.
 const OTHER_DATABASES: [&str; 16] = [
     "mysql.",
     "tidb.",
@@ -26,8 +26,9 @@ const OTHER_DATABASES: [&str; 16] = [
     "etcd.",
     "dynamodb.",
 ];
-/// Properties of go-ycsb that change what it does or prints and are not implemented here, with the values that change
-/// nothing. Any other value is refused: passed over, the run would not be the one that was asked for.
+/// Properties of go-ycsb that change its work or output and are not implemented here, with the
+/// values that change nothing. Any other value is refused: if it were ignored, the run would not be
+/// the requested one.
 const NOT_HERE: [(&str, &[&str]); 12] = [
     ("warmuptime", &["0"]),
     ("outputstyle", &["", "plain"]),
@@ -42,7 +43,7 @@ const NOT_HERE: [(&str, &[&str]); 12] = [
     ("exponential.frac", &[]),
     ("verbose", &["false"]),
 ];
-/// Names that are known; another one is likely misspelt.
+/// The known names; any other is likely misspelt.
 const KNOWN: [&str; 46] = [
     "insertstart",
     "insertcount",
@@ -92,10 +93,10 @@ const KNOWN: [&str; 46] = [
     "tikv.batchsize",
 ];
 
-/// TiKV takes no larger entry (`raft-entry-max-size`).
+/// The largest entry that TiKV takes (`raft-entry-max-size`), bytes.
 const ROW_BYTES_MAX: u64 = 8 << 20;
 
-/// How a length is drawn.
+/// The distribution of lengths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lengths {
     /// Always the longest.
@@ -106,7 +107,7 @@ pub enum Lengths {
     Zipfian,
 }
 
-/// How records are chosen.
+/// The distribution of requests over the records.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Requests {
     /// Every record as likely as any other.
@@ -126,7 +127,7 @@ pub enum Requests {
     },
 }
 
-/// How often each operation is drawn, of the sum of all.
+/// The weight of each operation, relative to the sum of all.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Proportions {
     /// Reads.
@@ -141,59 +142,59 @@ pub struct Proportions {
     pub read_modify_write: f64,
 }
 
-/// Everything that a load or a run does.
+/// All settings of a load or a run.
 #[expect(clippy::struct_excessive_bools, reason = "each is a property of go-ycsb")]
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
-    /// What every key begins with, before a colon.
+    /// The beginning of every key, before a colon.
     pub table: String,
-    /// What follows it.
+    /// The part of a key after the colon.
     pub key_prefix: String,
-    /// So many digits at least.
+    /// The least number of digits.
     pub zero_padding: usize,
-    /// The record's number itself instead of its hash.
+    /// True if keys have the record's number itself instead of its hash.
     pub ordered: bool,
-    /// Columns of a row.
+    /// The number of columns in a row.
     pub field_count: u32,
     /// The longest value, bytes.
     pub field_length: usize,
-    /// How values' lengths are drawn.
+    /// The distribution of values' lengths.
     pub field_lengths: Lengths,
-    /// An update writes all columns, not one.
+    /// True if an update writes all columns, not one.
     pub write_all_fields: bool,
-    /// Values can be computed again, and are compared when they are read.
+    /// True if values can be computed again, and are compared when they are read.
     pub data_integrity: bool,
-    /// How many records there are before the run.
+    /// The number of records before the run.
     pub record_count: u64,
     /// The first record.
     pub insert_start: u64,
-    /// How many records, from the first on.
+    /// The number of records, from the first on.
     pub insert_count: u64,
-    /// Which operations.
+    /// The weights of the operations.
     pub proportions: Proportions,
-    /// On which records.
+    /// The distribution of requests over the records.
     pub requests: Requests,
     /// The shortest scan, records.
     pub scan_length_min: u64,
     /// The longest scan, records.
     pub scan_length_max: u64,
-    /// How scans' lengths are drawn.
+    /// The distribution of scans' lengths.
     pub scan_lengths: Lengths,
-    /// How many operations; 0 = until the time is over.
+    /// The number of operations; 0 = until the time is over.
     pub operation_count: u64,
-    /// How many at a time.
+    /// The number of concurrent threads.
     pub threads: u64,
     /// Operations a second over all threads; `None` = unlimited.
     pub target: Option<u64>,
     /// The longest the run may take.
     pub max_execution_time: Option<Duration>,
-    /// Between two reports.
+    /// The interval of the reports.
     pub interval: Duration,
-    /// How often a record that could not be inserted is tried again; `None` = our own patience.
+    /// The number of retries for a record that could not be inserted; `None` = our own default.
     pub insert_retries: Option<u32>,
-    /// Between two tries, about.
+    /// The approximate pause before a retry.
     pub insert_retry_interval: Duration,
-    /// Errors are counted, but not printed one by one.
+    /// True if errors are counted, but not printed one by one.
     pub silence: bool,
 }
 
@@ -290,11 +291,11 @@ impl Settings {
         Ok(())
     }
 
-    /// The last record that requests are drawn from at first, for go-ycsb's line about it.
+    /// Returns the last record that requests are drawn from at first, for go-ycsb's line about it.
     pub fn last_record(&self) -> u64 {
         let last = self.insert_start + self.insert_count - 1;
         match self.requests {
-            // New records are expected, and drawn from once they are there.
+            // Inserts are expected, and new records are drawn once they exist.
             Requests::Zipfian => {
                 last + 1 + (self.operation_count as f64 * self.proportions.insert * 2.0) as u64
             }
@@ -303,7 +304,7 @@ impl Settings {
     }
 }
 
-/// Names that nobody knows, which are likely misspelt.
+/// Returns the unknown names, which are likely misspelt.
 pub fn unknown_names(properties: &Properties) -> Vec<&str> {
     let foreign = |name: &str| OTHER_DATABASES.iter().any(|other| name.starts_with(other));
     properties

@@ -1,9 +1,10 @@
 //! The workloads that YCSB and go-ycsb ship, so that `-P workloada` needs no file.
 //!
-//! In: a name. Out: its properties in the file's format. A file of that name wins. Some versions of go-ycsb say
-//! `requestdistribution=zipfian` where this says `uniform`; `-p requestdistribution=…` decides it.
+//! In: a name. Out: its properties in the file's format. A file of that name wins. Some versions of
+//! go-ycsb have `requestdistribution=zipfian` where this has `uniform`; `-p requestdistribution=…`
+//! decides it.
 
-/// The contents of the workload of that name.
+/// Returns the contents of the workload of that name.
 pub fn workload(name: &str) -> Option<&'static str> {
     Some(match name {
         // Update heavy: half reads, half updates.

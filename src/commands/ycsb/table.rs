@@ -1,8 +1,9 @@
-//! One record's operation on TiKV, as go-ycsb's raw client does it, but with every failure counted as one.
+//! One record's operation on TiKV, as go-ycsb's raw client does it, but without its leniency about
+//! failures.
 //!
-//! In: a record's number. Out: nothing, or why it failed. Where go-ycsb is lenient this is not: a read inside an update
-//! that fails is a failed update; a record that is not there is an error, and an update does not create it again; a
-//! scan ends with the table. Every call has a deadline.
+//! In: a record's number. Out: nothing, or the error. A failed read inside an update is a failed
+//! update. A missing record is an error, and an update does not create it again. A scan ends with
+//! the table. Every call has a deadline.
 
 use super::{
     records::{Records, Step, length, step},
@@ -24,26 +25,26 @@ use tokio::time::Instant;
 
 const LETTERS: &[u8; 52] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
-/// A table of records, and what was measured on it.
+/// A table of records, and the measurements on it.
 pub struct Table {
-    /// What is done.
+    /// The settings of the load or run.
     pub settings: Settings,
-    /// The records that are there.
+    /// The existing records.
     pub records: Records,
-    /// Who asks TiKV.
+    /// The client library that calls TiKV.
     pub library: Arc<dyn RawKv>,
-    /// How long one call may take.
+    /// The deadline of one call.
     pub op_timeout: Duration,
-    /// What was measured.
+    /// The measurements.
     pub measurement: Mutex<Measurement>,
-    /// Values that are not what they must be (dataintegrity).
+    /// The number of values that differ from the computed ones (dataintegrity).
     pub corrupt: AtomicU64,
-    /// Records that are not there.
+    /// The number of records that were missing.
     pub absent: AtomicU64,
 }
 
 impl Table {
-    /// Does one operation of a run, drawn by its share. Why it failed.
+    /// Does one operation of a run, drawn by its share. The error says why it failed.
     pub async fn transact(&self, random: &mut ChaCha8Rng) -> Result<(), String> {
         match step(&self.settings.proportions, random) {
             Step::Read => {
@@ -75,19 +76,19 @@ impl Table {
         }
     }
 
-    /// Inserts a record. Why it failed.
+    /// Inserts a record. The error says why it failed.
     pub async fn insert(&self, record: u64, random: &mut ChaCha8Rng) -> Result<(), String> {
         let row = self.row(record, random);
         self.measured("INSERT", self.put(record, &row)).await
     }
 
-    /// A record's whole row.
+    /// Returns a record's whole row.
     fn row(&self, record: u64, random: &mut ChaCha8Rng) -> Row {
         let name = self.key_name(record);
         (0..self.settings.field_count).map(|id| (id, self.value(&name, id, random))).collect()
     }
 
-    /// The columns that an update writes.
+    /// Returns the columns that an update writes.
     fn change(&self, record: u64, random: &mut ChaCha8Rng) -> Row {
         if self.settings.write_all_fields {
             return self.row(record, random);
@@ -186,14 +187,14 @@ impl Table {
         done
     }
 
-    /// A record's key without the table.
+    /// Returns a record's key without the table.
     fn key_name(&self, record: u64) -> String {
         let Settings { key_prefix, zero_padding, ordered, .. } = &self.settings;
         let number = if *ordered { record } else { row::hash(record) };
         format!("{key_prefix}{number:0zero_padding$}")
     }
 
-    /// A record's key for people.
+    /// Returns a record's key for people.
     pub fn shown(&self, record: u64) -> String {
         format!("{}:{}", self.settings.table, self.key_name(record))
     }
@@ -212,7 +213,7 @@ mod tests {
     use rand_chacha::rand_core::SeedableRng;
     use std::collections::BTreeMap;
 
-    /// A map that fails the kinds of request it is told to.
+    /// A store that fails the kinds of request it is told to.
     #[derive(Default)]
     struct FakeKv {
         pairs: Mutex<BTreeMap<Vec<u8>, Vec<u8>>>,

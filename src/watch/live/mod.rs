@@ -1,8 +1,8 @@
-//! The live page: what happens in a cluster, drawn while it happens.
+//! The live page: draws the state of a cluster while it changes.
 //!
-//! In: a [`Source`], which says where PD is and, where known, who sees the processes and the tester's clients. Out: a
-//! page on a loopback address, with server-sent events behind it. Whoever wants one calls [`serve`] and keeps the
-//! [`Live`] for as long as the page shall be there:
+//! In: a [`Source`], which names PD and, where known, observers of the processes and of the
+//! tester's clients. Out: a page on a loopback address, with server-sent events behind it. The
+//! caller of [`serve`] keeps the [`Live`] as long as the page is needed:
 //!
 //! ```ignore
 //! let source = Source {
@@ -16,7 +16,8 @@
 //! println!("dashboard: {}", live.url());
 //! ```
 //!
-//! The cluster is only looked at, once a second, also when nobody watches: a page that is opened late has the past.
+//! The cluster is only observed, once a second, even when nobody watches: a page opened late shows
+//! the past, too.
 
 mod routes;
 mod watch;
@@ -29,21 +30,22 @@ use std::{convert::Infallible, net::SocketAddr, sync::Arc};
 use targets::observe::{Processes, Sampler};
 use tokio::task::JoinHandle;
 
-/// Whom a live page is about.
+/// The subject of a live page.
 pub struct Source {
-    /// What the page is called.
+    /// The title of the page.
     pub title: String,
-    /// PD's members, `host:port` each; the first that answers is asked.
+    /// PD's members, `host:port` each; the first that answers is used.
     pub pd_endpoints: Vec<String>,
     /// The certificates of a cluster with TLS.
     pub security: Option<client::Security>,
-    /// Who sees the stores' processes; without it a store that does not answer is all that shows.
+    /// The observer of the stores' processes; without it, all that shows is whether a store
+    /// answers.
     pub processes: Option<Arc<dyn Processes>>,
-    /// Who sees the clients and faults of a run.
+    /// The observer of a run's clients and faults.
     pub tester: Option<Arc<dyn Tester>>,
 }
 
-/// A cluster that is being looked at, once a second, until this is dropped.
+/// A cluster that is observed once a second, until this is dropped.
 #[derive(Debug)]
 pub struct Watched {
     title: String,
@@ -52,7 +54,7 @@ pub struct Watched {
     task: JoinHandle<()>,
 }
 
-/// Begins to look.
+/// Starts to observe.
 pub fn watch(source: Source) -> Result<Watched, Failure> {
     let Source { title, pd_endpoints, security, processes, tester } = source;
     let sampler = Sampler::new(&pd_endpoints, security.as_ref(), processes);
@@ -63,7 +65,7 @@ pub fn watch(source: Source) -> Result<Watched, Failure> {
 }
 
 impl Watched {
-    /// What was seen, and what will be.
+    /// Returns the observations so far and to come.
     pub fn past(&self) -> Past {
         self.past.clone()
     }
@@ -84,7 +86,7 @@ pub struct Live {
 }
 
 impl Live {
-    /// What to type into a browser.
+    /// Returns the URL for a browser.
     pub fn url(&self) -> String {
         format!("http://{}/", self.addr)
     }
@@ -102,7 +104,7 @@ pub async fn serve(source: Source, addr: SocketAddr) -> Result<Live, Failure> {
     show(watch(source)?, addr).await
 }
 
-/// Serves what is looked at already.
+/// Serves a cluster that is already observed.
 pub async fn show(watched: Watched, addr: SocketAddr) -> Result<Live, Failure> {
     let listener = serving::listen("the live page", addr).await?;
     let addr = listener.local_addr().map_err(Failure::target_or_disk)?;
@@ -111,7 +113,7 @@ pub async fn show(watched: Watched, addr: SocketAddr) -> Result<Live, Failure> {
     Ok(Live { addr, task, _watched: watched })
 }
 
-/// An address that others can reach is refused: the page has no notion of who may look.
+/// Refuses an address that others can reach: the page has no access control.
 pub fn refuse_others(addr: SocketAddr) -> Result<(), Failure> {
     if addr.ip().is_loopback() {
         return Ok(());

@@ -1,6 +1,7 @@
-//! What the live page's server answers: the page, and its events.
+//! The routes of the live page's server: the page, and its events.
 //!
-//! In: what was seen. Out: HTTP. A request that a foreign page made a browser send is refused by its `Host`.
+//! In: observations. Out: HTTP. A request that a foreign page made a browser send is refused by its
+//! `Host`.
 
 use super::watch::Past;
 use axum::{
@@ -16,7 +17,7 @@ use pages::{Page, escaped, serving::loopback_only};
 use std::{convert::Infallible, sync::Arc};
 use tokio_stream::{Stream, StreamExt, once, wrappers::BroadcastStream};
 
-/// The page and its events.
+/// Returns the routes of the page and its events.
 pub fn pages(title: &str, pd: &str, past: Past) -> Router {
     let body = include_str!("live.html")
         .replace("{{title}}", &escaped(title))
@@ -30,7 +31,8 @@ pub fn pages(title: &str, pd: &str, past: Past) -> Router {
         .layer(axum::middleware::from_fn(loopback_only))
 }
 
-/// The past first, then every update. A page that falls behind is cut off, connects again and gets the past.
+/// Sends the past first, then every update. A page that falls behind is cut off, connects again and
+/// gets the past.
 async fn events(State(past): State<Past>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let (past, listener) = past.listen();
     let first = Event::default().event("past").data(past);

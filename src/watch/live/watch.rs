@@ -1,4 +1,4 @@
-//! Looks once a second, and keeps what was seen for pages that are opened later.
+//! Observes a cluster once a second, and keeps the observations for pages that are opened later.
 //!
 //! In: a [`Sampler`] and, in a run, a [`Tester`]. Out: updates as JSON, to every page that listens.
 
@@ -14,92 +14,92 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-/// Between two looks.
+/// The interval of the observations.
 const EVERY: Duration = Duration::from_secs(1);
-/// So many looks are kept: a quarter of an hour.
+/// The number of observations kept: a quarter of an hour.
 const KEPT_MAX: usize = 900;
-/// A page that is so many updates behind starts anew.
+/// The number of updates that a page may be behind; then it starts anew.
 const BEHIND_MAX: usize = 64;
 
-/// Who sees the clients and the faults of a run.
+/// An observer of a run's clients and faults.
 pub trait Tester: Send + Sync {
-    /// What is to be said since the last look. It is asked once a second, by one page server only.
+    /// Returns the observations since the last call. Called once a second, by one page server only.
     fn look(&self) -> TesterSeen;
 }
 
-/// How the clients of a run fare.
+/// An observation of a run's clients.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct TesterSeen {
-    /// What the run does at the moment.
+    /// The run's present phase.
     pub phase: String,
-    /// For how long, seconds.
+    /// The time since the phase began, seconds.
     pub elapsed_s: f64,
-    /// How long that takes, if known, seconds.
+    /// The length of the phase, if known, seconds.
     pub length_s: Option<f64>,
-    /// What clients did since the last look, by kind.
+    /// The clients' operations since the last observation, by kind.
     pub operations: BTreeMap<String, OperationShown>,
-    /// Names of the faults in force.
+    /// The names of the faults in force.
     pub in_force: Vec<String>,
     /// All faults so far.
     pub faults: Vec<FaultShown>,
 }
 
-/// How one kind of operation fares, as clients see it.
+/// The rate and latency of one kind of operation, as clients see it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct OperationShown {
     /// Successes a second.
     pub ok_per_s: f64,
-    /// Failed and unknown ones a second.
+    /// Failed and unknown operations a second.
     pub error_per_s: f64,
-    /// Half of the successes took at most so long, milliseconds.
+    /// The median latency of the successes, milliseconds.
     pub p50_ms: f64,
-    /// 99 in a hundred of the successes took at most so long, milliseconds.
+    /// The 99th percentile of the successes' latency, milliseconds.
     pub p99_ms: f64,
 }
 
-/// A fault, as a band.
+/// A fault, shown as a band.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct FaultShown {
-    /// Its name.
+    /// The fault's name.
     pub name: String,
-    /// When it began, milliseconds since 1970.
+    /// The time of its begin, milliseconds since 1970.
     pub begin_ms: u64,
-    /// When it was healed; absent while it is in force.
+    /// The time of its healing; absent while it is in force.
     pub end_ms: Option<u64>,
-    /// Whom it hurt.
+    /// The ids of its victims.
     pub stores: Vec<u64>,
 }
 
-/// Something that happened.
+/// An event.
 #[derive(Debug, Serialize)]
 pub struct Happened {
-    /// When, milliseconds since 1970.
+    /// The time of the event, milliseconds since 1970.
     pub at_ms: u64,
-    /// What, in a sentence.
+    /// A sentence about the event.
     pub text: String,
 }
 
-/// What a page is told once a second.
+/// The update that a page gets once a second.
 #[derive(Debug, Serialize)]
 pub struct Update {
-    /// What the cluster looks like.
+    /// The state of the cluster.
     #[serde(flatten)]
     pub sample: Sample,
-    /// How the run fares, if there is one.
+    /// The state of the run, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tester: Option<TesterSeen>,
-    /// What happened since the look before.
+    /// The events since the last observation.
     pub events: Vec<Happened>,
 }
 
-/// An update, and how pages read it.
+/// An update, and its JSON for pages.
 #[derive(Debug)]
 struct Kept {
     update: Update,
     json: Arc<str>,
 }
 
-/// What was seen so far, and who wants to hear more.
+/// The observations so far, and the listeners for more.
 #[derive(Debug, Clone)]
 pub struct Past(Arc<Shared>);
 
@@ -117,16 +117,16 @@ impl Default for Past {
 }
 
 impl Past {
-    /// Everything kept, as one JSON array, and what comes after it.
+    /// Returns everything kept, as one JSON array, and a receiver of later updates.
     pub fn listen(&self) -> (String, broadcast::Receiver<Arc<str>>) {
-        // Under the lock, so that no update is missed or told twice.
+        // Done under the lock, so that no update is missed or sent twice.
         let kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let listener = self.0.listeners.subscribe();
         let updates: Vec<&str> = kept.iter().map(|kept| &*kept.json).collect();
         (format!("[{}]", updates.join(",")), listener)
     }
 
-    /// Shows everything kept, the oldest first.
+    /// Passes everything kept to `show`, the oldest first.
     pub fn with<T>(&self, show: impl FnOnce(&mut dyn Iterator<Item = &Update>) -> T) -> T {
         let kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
         show(&mut kept.iter().map(|kept| &kept.update))
@@ -142,12 +142,12 @@ impl Past {
             kept.pop_front();
         }
         kept.push_back(Kept { update, json: Arc::clone(&json) });
-        // Nobody listens: that is all right.
+        // An error means that nobody listens, which is fine.
         let _ = self.0.listeners.send(json);
     }
 }
 
-/// Looks until it is aborted.
+/// Observes until it is aborted.
 pub async fn watch(mut sampler: Sampler, tester: Option<Arc<dyn Tester>>, past: Past) {
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -1,7 +1,7 @@
-//! Where Prometheus finds the tester's metrics.
+//! The HTTP endpoint of the tester's metrics for Prometheus.
 //!
-//! In: an address, which may be one that others reach: there is nothing to change and no secret in them, but it is said.
-//! Out: `/metrics`, under the address and not under foreign names.
+//! In: an address, which may be one that others reach: the metrics are read-only and no secret, but
+//! a warning says so. Out: `/metrics`, under the address and not under foreign names.
 
 use super::Metrics;
 use axum::{
@@ -15,7 +15,7 @@ use pages::serving;
 use std::{convert::Infallible, net::SocketAddr, sync::Arc};
 use tokio::task::JoinHandle;
 
-/// The metrics, served until this is dropped.
+/// The endpoint, served until this is dropped.
 #[derive(Debug)]
 pub struct Endpoint {
     addr: SocketAddr,
@@ -23,7 +23,7 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// The warning that others can read the metrics; `None` where only this machine can.
+    /// Returns a warning that others can read the metrics; `None` where only this machine can.
     pub fn warning(&self) -> Option<String> {
         let addr = self.addr;
         (!addr.ip().is_loopback()).then(|| {
@@ -33,7 +33,7 @@ impl Endpoint {
         })
     }
 
-    /// What Prometheus asks for.
+    /// Returns the URL for Prometheus.
     pub fn url(&self) -> String {
         format!("http://{}/metrics", self.addr)
     }
@@ -45,7 +45,7 @@ impl Drop for Endpoint {
     }
 }
 
-/// Serves them at an address (port 0 = pick one).
+/// Serves the metrics at an address (port 0 = pick one).
 pub async fn serve(metrics: Arc<Metrics>, addr: SocketAddr) -> Result<Endpoint, Failure> {
     let listener = serving::listen("the tester's metrics", addr).await?;
     let addr = listener.local_addr().map_err(Failure::target_or_disk)?;

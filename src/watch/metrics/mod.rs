@@ -1,14 +1,14 @@
-//! What the tester counts of its own run, as Prometheus asks for it (`--metrics`).
+//! The tester's metrics of its own run, for Prometheus (`--metrics`).
 //!
-//! In: every operation as it completes, every change of the faults in force. Out: Prometheus' text. Nothing is judged
-//! here and no verdict rests on it: a scrape sees a run from outside, and only in parts.
+//! In: every operation as it completes, every change of the faults in force. Out: Prometheus' text.
+//! Judges nothing, and no verdict rests on it: a scrape sees a run from outside, and only in parts.
 //!
-//! | metric | labels | what |
+//! | metric | labels | meaning |
 //! |---|---|---|
 //! | `jepsen_tikv_operations_total` | `operation`, `outcome` | completed operations; `outcome` is `ok`, `fail` or `info` |
 //! | `jepsen_tikv_operation_duration_seconds` | `operation`, `outcome` | from invocation to completion, a histogram |
 //! | `jepsen_tikv_faults_total` | `fault` | faults begun |
-//! | `jepsen_tikv_faults_in_force` | `fault` | 1 while it is in force |
+//! | `jepsen_tikv_faults_in_force` | `fault` | 1 while the fault is in force |
 //! | `jepsen_tikv_longest_gap_seconds` | – | the longest time without a success since clients and faults began, the present one included |
 //! | `jepsen_tikv_run_info` | `name`, `seed`, `version` | always 1 |
 
@@ -26,16 +26,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Upper bounds of the histogram, seconds: from a quick local read to an operation that waited for an election.
+/// Upper bounds of the histogram, seconds: from a quick local read to an operation that waited for
+/// an election.
 const BOUNDS_S: [f64; 15] =
     [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0];
 
-/// The run that is counted.
+/// The run that is measured.
 #[derive(Debug, Clone, Copy)]
 pub struct RunInfo<'a> {
     /// The test's name.
     pub name: &'a str,
-    /// Its seed.
+    /// The run's seed.
     pub seed: u64,
 }
 
@@ -54,7 +55,7 @@ pub struct Metrics {
 /// The time without a success.
 #[derive(Debug, Default)]
 struct Gap {
-    /// The last success, or when it began to count; `None` while it does not.
+    /// The last success, or the beginning of the measurement; `None` while nothing is measured.
     since: Option<Instant>,
     longest: Duration,
 }
@@ -66,7 +67,7 @@ impl Gap {
 }
 
 impl Metrics {
-    /// Nothing counted yet.
+    /// Metrics without any count yet.
     pub fn new(info: RunInfo<'_>) -> prometheus::Result<Self> {
         let registry = Registry::new();
         let kept = |collector: &dyn Fn() -> Box<dyn Collector>| registry.register(collector());
@@ -108,7 +109,7 @@ impl Metrics {
         Ok(Self { registry, operations, durations, faults, in_force, longest_gap, gap })
     }
 
-    /// An operation completed.
+    /// Records an operation that completed.
     pub fn completed(&self, operation: &str, outcome: &str, latency: Duration) {
         let labels = [operation, outcome];
         self.operations.with_label_values(&labels).inc();
@@ -122,14 +123,15 @@ impl Metrics {
         }
     }
 
-    /// From now on a time without a success is a gap; or no longer.
+    /// Starts (`true`) or ends (`false`) the phase in which a time without a success counts as a
+    /// gap.
     pub fn work(&self, goes_on: bool) {
         let mut gap = self.gap();
         gap.longest = gap.longest.max(gap.now());
         gap.since = goes_on.then(Instant::now);
     }
 
-    /// These faults are in force now, and those were before.
+    /// Sets the faults in force now; `before` names those in force until now.
     pub fn in_force(&self, before: &[String], now: &[String]) {
         let (before, now): (BTreeSet<_>, BTreeSet<_>) =
             (before.iter().collect(), now.iter().collect());
@@ -142,7 +144,7 @@ impl Metrics {
         }
     }
 
-    /// All of it, as Prometheus reads it.
+    /// Returns all metrics in Prometheus' text format.
     pub fn text(&self) -> prometheus::Result<String> {
         let longest = {
             let gap = self.gap();

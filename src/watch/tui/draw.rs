@@ -1,7 +1,7 @@
-//! A frame: progress, faults, throughput and latency, stores, last events.
+//! Draws a frame: progress, faults, throughput and latency, stores, last events.
 //!
-//! In: what is shown. Out: widgets in a frame of any size; what has no room is left out from below. Nothing is told by
-//! colour alone.
+//! In: the frame's contents. Out: widgets in a frame of any size; without room the lower ones are
+//! left out. Nothing is expressed by colour alone.
 
 use super::shown::Shown;
 use crate::watch::live::OperationShown;
@@ -14,7 +14,7 @@ use ratatui::{
 };
 use targets::observe::ProcessWord;
 
-/// The operations' rows that have room beside the throughput.
+/// The number of operations' rows that have room beside the throughput.
 const KINDS_MAX: usize = 5;
 
 /// Draws a frame.
@@ -148,7 +148,7 @@ fn last_events(shown: &Shown, area: Rect) -> List<'_> {
         let time = at.strftime("%H:%M:%S ").to_string();
         ListItem::new(Line::from(vec![time.dim(), text.clone().into()]))
     };
-    // The newest first: what has no room is the oldest.
+    // The newest first: without room the oldest are left out.
     let items = shown.events.iter().rev().take(room).map(item);
     List::new(items).block(Block::bordered().title(" last events, UTC "))
 }

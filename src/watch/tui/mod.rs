@@ -1,8 +1,9 @@
-//! A run in the terminal (`--tui`): the live page in small.
+//! A run in the terminal (`--tui`): a smaller form of the live page.
 //!
-//! In: how far the run is, and what is seen of cluster and clients once a second. Out: a screen on standard error,
-//! redrawn a few times a second by a thread of its own. Ctrl-C does what it always does; whatever way the run ends, a
-//! panic included, the terminal is as it was (`screen`). Results are kept until then, and printed as ever.
+//! In: the run's progress, and observations of cluster and clients once a second. Out: a screen on
+//! standard error, redrawn a few times a second by a thread of its own. Ctrl-C works as without it.
+//! However the run ends, a panic included, the terminal is restored (`screen`). Results are kept
+//! until then, and printed as usual.
 
 mod draw;
 mod screen;
@@ -22,7 +23,7 @@ use std::{
 };
 use terminal::progress::Progress;
 
-/// Between two frames.
+/// The interval of the frames.
 const EVERY: Duration = Duration::from_millis(250);
 
 /// The screen, until this is dropped.
@@ -33,11 +34,11 @@ pub struct Tui {
     drawing: Option<JoinHandle<()>>,
 }
 
-/// Where the run puts what is seen of the cluster, once there is one.
+/// The place where the run puts observations of the cluster, once there is one.
 pub type Seen = Arc<Mutex<Option<Past>>>;
 
 impl Tui {
-    /// Takes the terminal.
+    /// Takes over the terminal.
     pub fn start(title: &str, progress: &Progress) -> Result<Self, Failure> {
         let mut screen = Screen::enter().map_err(|error| {
             Failure::target_or_disk(format!(
@@ -60,7 +61,7 @@ impl Tui {
         Ok(Self { seen, over, drawing: Some(drawing) })
     }
 
-    /// Where to put what is seen of the cluster.
+    /// Returns the place for observations of the cluster.
     pub fn seen(&self) -> Seen {
         Arc::clone(&self.seen)
     }
@@ -71,7 +72,7 @@ impl Drop for Tui {
         self.over.store(true, Ordering::Relaxed);
         if let Some(drawing) = self.drawing.take() {
             drawing.thread().unpark();
-            // The thread gave the terminal back when it ended, by a panic too.
+            // The thread has restored the terminal when it ends, even by a panic.
             let _ = drawing.join();
         }
     }

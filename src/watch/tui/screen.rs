@@ -1,8 +1,9 @@
-//! The terminal, taken and given back.
+//! Takes over the terminal and restores it.
 //!
-//! In: frames. Out: the alternate screen of standard error. Keys are not echoed meanwhile and not read, but the terminal
-//! still turns Ctrl-C into a signal, so that a run is interrupted by the same way as ever even if drawing hangs. It is
-//! given back when this is dropped, and before a panic says anything; only SIGKILL leaves it as it is (`reset` helps).
+//! In: frames. Out: the alternate screen of standard error. Keys are not echoed meanwhile and not
+//! read. The terminal still turns Ctrl-C into a signal, so that a run can be interrupted even if
+//! drawing hangs. The terminal is restored when this is dropped, and before a panic prints its
+//! message; only SIGKILL leaves it as it is (`reset` helps).
 
 use super::{draw, shown::Shown};
 use nix::sys::termios::{
@@ -22,21 +23,21 @@ use std::{
     sync::{Mutex, Once, PoisonError},
 };
 
-/// How the terminal was, while it is ours.
+/// The terminal's state before it was taken over, until it is restored.
 static TAKEN: Mutex<Option<Taken>> = Mutex::new(None);
 static HOOK: Once = Once::new();
 
 struct Taken {
-    /// Its settings, if standard input is one.
+    /// The settings of standard input, if it is a terminal.
     settings: Option<Termios>,
 }
 
-/// The terminal, taken.
+/// The terminal, taken over.
 #[derive(Debug)]
 pub struct Screen(Terminal<CrosstermBackend<Stderr>>);
 
 impl Screen {
-    /// Takes it.
+    /// Takes over the terminal.
     pub fn enter() -> std::io::Result<Self> {
         HOOK.call_once(|| {
             let told = std::panic::take_hook();
@@ -49,7 +50,7 @@ impl Screen {
         *taken() = Some(Taken { settings: settings.clone() });
         if let Some(mut quiet) = settings {
             quiet.local_flags.remove(LocalFlags::ECHO | LocalFlags::ICANON);
-            // Ctrl-Z would leave a stopped run on the alternate screen.
+            // Ctrl-Z would leave a suspended run on the alternate screen.
             quiet.control_chars[SpecialCharacterIndices::VSUSP as usize] =
                 nix::libc::_POSIX_VDISABLE;
             let _ = tcsetattr(stdin(), SetArg::TCSANOW, &quiet);
@@ -59,10 +60,10 @@ impl Screen {
         terminal.map(Self).inspect_err(|_| give_back())
     }
 
-    /// Draws a frame. Whether the terminal is still ours.
+    /// Draws a frame. Returns true if the terminal is still ours.
     pub fn show(&mut self, shown: &Shown) -> bool {
-        // After a panic somewhere the terminal belongs to what it says.
-        // Not looked at while drawing: a panic in there gives the terminal back, too.
+        // After a panic the terminal belongs to the panic's message. The lock is not held while
+        // drawing: a panic in there restores the terminal, too.
         let is_ours = taken().is_some();
         is_ours && self.0.draw(|frame| draw::draw(frame, shown)).is_ok()
     }
@@ -74,13 +75,13 @@ impl Drop for Screen {
     }
 }
 
-/// Gives the terminal back, once.
+/// Restores the terminal, once.
 fn give_back() {
     let Some(Taken { settings }) = taken().take() else { return };
-    // A terminal that went away needs nothing back.
+    // A terminal that went away needs no restoring.
     let _ = execute!(stderr(), LeaveAlternateScreen, Show);
     if let Some(settings) = settings {
-        // What was typed meanwhile was for nobody.
+        // Keys that were typed meanwhile are discarded.
         let _ = tcsetattr(stdin(), SetArg::TCSAFLUSH, &settings);
     }
 }

@@ -1,12 +1,12 @@
-//! What a frame shows, gathered.
+//! Gathers the contents of a frame.
 //!
-//! In: the run's progress, and what was seen of the cluster so far. Out: plain data.
+//! In: the run's progress, and the observations of the cluster so far. Out: plain data.
 
 use crate::watch::live::{OperationShown, Past, Update};
 use targets::observe::StoreSeen;
 use terminal::{escaped, progress::Progress};
 
-/// So many seconds of throughput are shown at most, and so many events.
+/// The most seconds of throughput that are shown, and the most events.
 const SECONDS_MAX: usize = 300;
 const EVENTS_MAX: usize = 100;
 
@@ -15,30 +15,30 @@ const EVENTS_MAX: usize = 100;
 pub struct Shown {
     /// The run's name.
     pub title: String,
-    /// What it does at the moment.
+    /// The run's present phase.
     pub phase: String,
-    /// For how long, seconds.
+    /// The time since the phase began, seconds.
     pub elapsed_s: f64,
-    /// How long that takes, if known, seconds.
+    /// The length of the phase, if known, seconds.
     pub length_s: Option<f64>,
-    /// The clients' successes in each second, the last one at the end.
+    /// The clients' successes in each second, the latest at the end.
     pub per_s: Vec<u64>,
-    /// The last second by kind of operation.
+    /// The operations of the last second, by kind.
     pub operations: Vec<(String, OperationShown)>,
     /// The stores.
     pub stores: Vec<StoreSeen>,
-    /// How many regions there are, and how many without a leader.
+    /// The number of regions, and of those without a leader.
     pub regions: (usize, usize),
     /// The faults in force.
     pub in_force: Vec<String>,
-    /// Why PD does not answer.
+    /// The reason why PD does not answer.
     pub pd_error: Option<String>,
-    /// What happened, the newest last: milliseconds since 1970, and a sentence.
+    /// The events, the newest last: milliseconds since 1970, and a sentence.
     pub events: Vec<(u64, String)>,
 }
 
 impl Shown {
-    /// What there is to show now.
+    /// Gathers the present contents.
     pub fn of(title: &str, progress: &Progress, past: Option<&Past>) -> Self {
         let (phase, elapsed, length) = progress.current();
         let mut shown = Self {
@@ -61,7 +61,7 @@ impl Shown {
         shown
     }
 
-    /// Whatever comes from others is shown as lines of the result are.
+    /// Escapes foreign text like the lines of the result.
     fn escape(&mut self) {
         let stores = self
             .stores

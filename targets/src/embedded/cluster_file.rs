@@ -1,8 +1,9 @@
-//! `cluster.json`, version 1: what runs where. Written anew, whole or not at all, whenever a process was started or ended.
+//! `cluster.json`, version 1: the processes of a cluster and their places. Rewritten atomically
+//! whenever a process was started or ended.
 //!
-//! In: identities, addresses and folders of processes. Out: JSON, a [`ClusterFile`]. It starts nothing. The file describes,
-//! and may come from somebody else: which processes run is read from the state directory alone, so that a [`ClusterFile`]
-//! that was read names no process.
+//! In: identities, addresses and folders of processes. Out: JSON, a [`ClusterFile`]. It starts
+//! nothing. The file is a description and may come from somebody else. Running processes are read
+//! from the state directory alone, so a [`ClusterFile`] that was read names no process.
 
 use crate::state::Started;
 use nemesis::ProcessIdentity;
@@ -20,42 +21,42 @@ const VERSION: u32 = 1;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct ProcessEntry {
-    /// Its name: `pd1`, `store-1`.
+    /// The process's name: `pd1`, `store-1`.
     pub name: String,
     /// A store's id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub store_id: Option<u64>,
-    /// Its process; absent while it does not run, and if the file was read.
+    /// The running process; absent while none runs, and if the file was read.
     #[serde(skip_serializing_if = "Option::is_none", skip_deserializing)]
     pub process: Option<ProcessIdentity>,
-    /// Why it does not run, if that was not the end of the whole cluster: `killed` on purpose, or how it ended by
-    /// itself.
+    /// The reason why the process does not run, unless the whole cluster ended: `killed` on
+    /// purpose, or its exit status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<String>,
-    /// Where it serves.
+    /// The address for clients.
     pub addr: SocketAddr,
-    /// Where a store serves its status.
+    /// The address of a store's status port.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status_addr: Option<SocketAddr>,
-    /// Where it keeps its data.
+    /// The data directory.
     pub data_dir: PathBuf,
-    /// Its log.
+    /// The path of the log.
     pub log: PathBuf,
 }
 
-/// The file `cluster.json`: what runs where.
+/// The file `cluster.json`: the processes of a cluster and their places.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct ClusterFile {
-    /// Always `jepsen-tikv cluster`.
+    /// The format's name, always `jepsen-tikv cluster`.
     #[serde(default)]
     pub format: String,
     /// The format's version.
     #[serde(default)]
     pub version: u32,
-    /// `embedded` or `binaries`.
+    /// The kind of target: `embedded` or `binaries`.
     pub target: String,
-    /// The record in the state directory of the tester that started it.
+    /// The starting tester's record in the state directory.
     #[serde(default)]
     pub record: String,
     /// PD.
@@ -65,18 +66,18 @@ pub struct ClusterFile {
 }
 
 impl ClusterFile {
-    /// Of an embedded cluster that this process started.
+    /// The description of an embedded cluster that this process started.
     pub fn embedded(record: String, pd: ProcessEntry, stores: Vec<ProcessEntry>) -> Self {
         let target = "embedded".into();
         Self { format: FORMAT.into(), version: VERSION, target, record, pd, stores }
     }
 
-    /// The description in a file, if it is one.
+    /// Reads the description from a file; None if it holds none.
     pub fn read(path: &Path) -> Option<Self> {
         serde_json::from_slice(&plain_file::read(path, CLUSTER_BYTES_MAX).ok()?).ok()
     }
 
-    /// Says of each process that runs which one it is.
+    /// Adds the identities of the running processes.
     #[must_use]
     pub fn with_processes(mut self, started: &[Started]) -> Self {
         for entry in std::iter::once(&mut self.pd).chain(&mut self.stores) {

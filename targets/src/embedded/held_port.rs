@@ -1,12 +1,12 @@
-//! A port that stays a process's own while the process is dead.
+//! Reserves a process's port while the process is dead.
 //!
-//! A killed store has to come back on its old port. Meanwhile the system could give that port to somebody else, as the own end of a
-//! connection or to whoever listens on any port. So the tester binds it for as long as the cluster lives, without listening.
-//! Linux lets the store bind and listen beside that, since both allow the address to be used again (`SO_REUSEADDR`, which
-//! tokio, Go and gRPC set when they listen); ports that it chooses itself are never such. Somebody who asks for just this
-//! port still gets it.
+//! A killed store has to come back on its old port. Meanwhile the system could give that port to
+//! another process, for a connection or for listening on any port. So the tester binds the port for
+//! as long as the cluster lives, without listening. Linux lets the store bind and listen beside
+//! that, since both set `SO_REUSEADDR` (tokio, Go and gRPC set it when they listen). Ports that the
+//! system chooses never are such ports. A process that asks for this very port still gets it.
 //!
-//! In: an address, port 0 = pick one. Out: the address, and what holds it.
+//! In: an address, port 0 = pick one. Out: the address, and the guard that holds it.
 
 use std::net::SocketAddr;
 use tokio::net::TcpSocket;
@@ -15,7 +15,8 @@ use tokio::net::TcpSocket;
 #[derive(Debug)]
 pub struct HeldPort(#[expect(dead_code, reason = "it holds the port by being there")] TcpSocket);
 
-/// Holds an address's port. What is taken already cannot be held; whoever is to serve there will say so.
+/// Holds an address's port. A taken port cannot be held; the process that should serve there will
+/// report that.
 pub fn held(addr: SocketAddr) -> (SocketAddr, Option<HeldPort>) {
     let hold = || -> std::io::Result<(SocketAddr, HeldPort)> {
         let socket = if addr.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
@@ -44,7 +45,7 @@ mod tests {
             let stream = TcpStream::connect(addr).expect("it is the owner that answers");
             drop((owner.accept().expect("a connection"), stream));
         }
-        // Whoever does not insist on using it again is treated as one whose port the system chooses.
+        // A socket without `SO_REUSEADDR` stands for one whose port the system chooses.
         let other = TcpSocket::new_v4().expect("a socket");
         assert!(other.bind(addr).is_err(), "it is taken while its owner is dead");
     }

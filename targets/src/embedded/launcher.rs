@@ -1,7 +1,7 @@
-//! Starting PD and stores in their places: this binary's own, or real ones.
+//! Starts PD and stores in their places: this binary's own, or real ones.
 //!
-//! In: a place (address, data, log), and what the cluster looks like. Out: the place with a process that serves. It does not
-//! know which other processes there are.
+//! In: a place (address, data, log), and the cluster's shape. Out: the place with a process that
+//! serves. It does not know the other processes.
 
 use super::{cluster_file::ProcessEntry, held_port::HeldPort, loopback};
 use crate::{
@@ -14,7 +14,7 @@ use failure::Failure;
 use plan::config::{BinariesConfig, ClusterShape};
 use std::{net::SocketAddr, path::PathBuf, process::ExitStatus};
 
-/// How processes are started.
+/// The settings for starting processes.
 #[derive(Debug)]
 pub struct Launcher {
     pub shape: ClusterShape,
@@ -35,7 +35,7 @@ pub struct Foreign {
 #[derive(Debug)]
 pub struct Slot {
     pub name: String,
-    /// A store's number in its name; 0 = PD.
+    /// The number in a store's name; 0 = PD.
     pub number: u32,
     pub addr: SocketAddr,
     pub status_addr: Option<SocketAddr>,
@@ -43,21 +43,21 @@ pub struct Slot {
     pub log: PathBuf,
     pub process: Option<Process>,
     pub ended: Option<String>,
-    /// How it ended each time that nobody here killed it, as long as that was not told.
+    /// The exit statuses of unexpected ends of the process that were not yet reported.
     pub by_itself: Vec<String>,
-    /// What keeps its ports for it while it does not run.
+    /// The guards of the process's ports while it does not run.
     #[expect(dead_code, reason = "it holds them by being there")]
     pub held: Vec<HeldPort>,
 }
 
 impl Slot {
-    /// Notes that its process ended though nobody here killed it.
+    /// Notes that the process ended though nobody here killed it.
     pub fn died(&mut self, status: ExitStatus) {
         self.ended = Some(status.to_string());
         self.by_itself.push(status.to_string());
     }
 
-    /// Takes the process that was started, or notes how it ended at its start.
+    /// Takes the started process, or notes its end during the start.
     fn take(&mut self, started: Result<Process, StartError>) -> Result<&Ready, Failure> {
         match started {
             Ok(process) => {
@@ -73,7 +73,7 @@ impl Slot {
         }
     }
 
-    /// As `cluster.json` describes it.
+    /// The process as `cluster.json` describes it.
     pub fn entry(&self, store_id: Option<u64>) -> ProcessEntry {
         ProcessEntry {
             name: self.name.clone(),
@@ -88,7 +88,7 @@ impl Slot {
     }
 }
 
-/// The id that PD gave a store, once it runs.
+/// The id that PD gave a store, once the store runs.
 pub fn store_id(slot: &Slot) -> Option<u64> {
     match slot.process.as_ref()?.ready() {
         Ready::Store { id, .. } => Some(*id),

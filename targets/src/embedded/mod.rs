@@ -1,11 +1,13 @@
-//! The embedded cluster as a target: a PD and stores as processes of our own, described in `cluster.json`.
+//! The embedded cluster as a target: a PD and stores as our own processes, described in
+//! `cluster.json`.
 //!
-//! In: the cluster's shape, where it shall serve, and a directory, new or with the data of an earlier life. Out:
-//! addresses, PIDs, and processes that can be killed and started again on their old ports with their old data. Knows
-//! nothing of workloads or faults. When it is dropped, nothing of it runs any more.
+//! In: the cluster's shape, its addresses, and a directory, new or with data of an earlier run.
+//! Out: addresses, PIDs, and processes that can be killed and started again on their old ports with
+//! their old data. Knows nothing of workloads or faults. When it is dropped, all its processes are
+//! gone.
 //!
-//! `cluster_file` is what others get to know of it, `launcher` starts one process, `held_port` keeps the ports of those that
-//! are dead.
+//! `cluster_file` describes it to others, `launcher` starts one process, `held_port` reserves the
+//! ports of dead processes.
 
 mod cluster_file;
 mod held_port;
@@ -39,21 +41,21 @@ pub struct EmbeddedCluster {
     record: Arc<OwnRecord>,
     launcher: Launcher,
     pd: Slot,
-    /// By store id.
+    /// The stores by id.
     stores: BTreeMap<u64, Slot>,
 }
 
-/// Where the processes shall serve; port 0 = pick one.
+/// The addresses for the processes; port 0 = pick one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Addresses {
-    /// Where PD serves clients.
+    /// PD's address for clients.
     pub pd: SocketAddr,
-    /// Where each store serves clients, and its status.
+    /// Each store's address for clients, and for its status.
     pub stores: Vec<(SocketAddr, SocketAddr)>,
 }
 
 impl Addresses {
-    /// As the shape wants them, on this machine's loopback interface.
+    /// The addresses of a shape, on this machine's loopback interface.
     pub fn of(shape: &ClusterShape) -> Self {
         let store = |index| {
             let port = if shape.store_port == 0 { 0 } else { shape.store_port + index as u16 };
@@ -68,8 +70,8 @@ fn loopback(port: u16) -> SocketAddr {
 }
 
 impl EmbeddedCluster {
-    /// Starts PD and then the stores on this machine's loopback interface. They serve when this returns; their
-    /// regions may still find their leaders.
+    /// Starts PD and then the stores on this machine's loopback interface. They serve when this
+    /// returns; their regions may still be electing leaders.
     pub fn start(
         shape: &ClusterShape,
         run_path: &Path,
@@ -78,7 +80,7 @@ impl EmbeddedCluster {
         Self::start_at(shape, (run_path, record), &Addresses::of(shape), &|_| {})
     }
 
-    /// Starts real PD and TiKV in the same way.
+    /// Starts real PD and TiKV on this machine's loopback interface.
     pub fn start_binaries(
         programs: &BinariesConfig,
         shape: &ClusterShape,
@@ -89,7 +91,8 @@ impl EmbeddedCluster {
         Self::start_programs(Some(programs), shape, (run_path, record), &addresses, &|_| {})
     }
 
-    /// Starts PD and then the stores at these addresses, with the data that is there, and tells of each that serves.
+    /// Starts PD and then the stores at these addresses, with the existing data, and reports each
+    /// that serves.
     pub fn start_at(
         shape: &ClusterShape,
         place: (&Path, Arc<OwnRecord>),
@@ -138,7 +141,7 @@ impl EmbeddedCluster {
         Ok(cluster)
     }
 
-    /// The first store bootstraps the cluster; the others can then start side by side.
+    /// Starts a new cluster: the first store bootstraps it, then the others start side by side.
     fn start_first_time(
         &mut self,
         addresses: &[(SocketAddr, SocketAddr)],
@@ -153,7 +156,7 @@ impl EmbeddedCluster {
         start_side_by_side(launcher, pd_addr, others.iter_mut(), serves)?;
         for mut slot in slots {
             if let Some(id) = store_id(&slot) {
-                // A store has one name everywhere, after the id that PD knows it by; real PD gives its own ids.
+                // A store is named after its id in PD; real PD chooses the ids.
                 slot.name = format!("store-{id}");
                 self.stores.insert(id, slot);
             }
@@ -162,7 +165,7 @@ impl EmbeddedCluster {
     }
 
     fn new_slot(&self, index: usize, (addr, status_addr): (SocketAddr, SocketAddr)) -> Slot {
-        // The id, and with it the name, of a real store is known once it runs.
+        // The id and name of a real store are known only once it runs.
         let kind = if self.launcher.foreign.is_some() { "tikv" } else { "store" };
         let name = format!("{kind}-{}", index + 1);
         let ((addr, port), (status_addr, status_port)) = (held(addr), held(status_addr));
@@ -180,7 +183,7 @@ impl EmbeddedCluster {
         }
     }
 
-    /// What runs where, now.
+    /// The current processes and their places.
     pub fn describe(&self) -> ClusterFile {
         let stores = self.stores.iter().map(|(id, slot)| slot.entry(Some(*id)));
         let mut file =
@@ -191,9 +194,9 @@ impl EmbeddedCluster {
         file
     }
 
-    /// Kills stores, and PD if asked to, in the same instant (SIGKILL) and reaps them.
+    /// Kills stores, and PD if `pd` is true, in the same instant (SIGKILL) and reaps them.
     pub fn kill(&mut self, ids: &[u64], pd: bool) -> Result<(), Failure> {
-        // Whatever ended before was not killed here.
+        // A process that ended before was not killed here.
         self.notice_ended();
         let chosen = self.stores.iter_mut().filter(|(id, _)| ids.contains(id));
         let mut slots: Vec<&mut Slot> = chosen.map(|(_, slot)| slot).collect();
@@ -210,7 +213,7 @@ impl EmbeddedCluster {
         self.write_cluster_file()
     }
 
-    /// Starts PD again where it was, if it does not run.
+    /// Starts PD again at its address, if it does not run.
     pub fn start_killed_pd(&mut self) -> Result<(), Failure> {
         if self.pd.process.is_none() {
             start_pd(&self.launcher, &mut self.pd)?;
@@ -218,7 +221,8 @@ impl EmbeddedCluster {
         self.write_cluster_file()
     }
 
-    /// Starts killed stores again, side by side: same port, same data. Those that run are left as they are.
+    /// Starts killed stores again, side by side: same port, same data. Stores that run are left as
+    /// they are.
     pub fn start_killed_stores(&mut self, ids: &[u64]) -> Result<(), Failure> {
         let (launcher, pd_addr) = (&self.launcher, self.pd.addr);
         let killed = self
@@ -231,8 +235,8 @@ impl EmbeddedCluster {
         started
     }
 
-    /// The processes that ended though nobody killed them; each is told once. They can be started
-    /// again.
+    /// The processes that ended though nobody killed them; each is returned once. They can be
+    /// started again.
     pub fn ended_by_themselves(&mut self) -> Vec<EndedProcess> {
         self.notice_ended();
         let stores = self.stores.iter_mut().map(|(id, slot)| (Some(*id), slot));
@@ -265,7 +269,7 @@ impl EmbeddedCluster {
         }
     }
 
-    /// Ends every process in order: all are asked at once, then waited for together.
+    /// Terminates every process: signals all at once, then waits for all together.
     pub fn stop(&mut self) {
         let is_foreign = self.launcher.foreign.is_some();
         let until = Instant::now() + if is_foreign { FOREIGN_END_WITHIN } else { END_WITHIN };
@@ -286,7 +290,7 @@ impl EmbeddedCluster {
         }
     }
 
-    /// Notes what runs: for `heal`, and for people.
+    /// Notes the running processes: for `heal`, and for people.
     fn write_cluster_file(&self) -> Result<(), Failure> {
         let file = self.describe();
         self.record.note_started(file.started())?;

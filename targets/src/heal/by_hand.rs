@@ -1,8 +1,9 @@
-//! Files of earlier versions, and of others, that say what should be healed: told of, never acted on.
+//! Files of earlier versions, and of others, that describe something to heal: reported, never acted
+//! on.
 //!
-//! In: a directory of runs. Out: a sentence for each process that such a file says was paused and that is, and for each
-//! cluster that was not put back. A file can come from anybody, so that no process is started or signalled because of it, and
-//! only plain files of a bounded size are read.
+//! In: a directory of runs. Out: a sentence for each process that such a file calls paused and that
+//! is paused, and for each cluster that was not put back. A file can come from anybody, so no
+//! process is started or signalled because of it, and only plain files of a bounded size are read.
 
 use nemesis::{ProcessIdentity, ProcessState};
 use run_directory::plain_file::{self, JOURNAL_BYTES_MAX};
@@ -13,12 +14,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Folders in folders at most: nights/NIGHT/runs/CELL/TEST/RUN.
+/// The greatest depth of nested folders: nights/NIGHT/runs/CELL/TEST/RUN.
 const DEPTH_MAX: usize = 7;
-/// So many files and folders are looked at.
+/// The greatest number of files and folders to visit.
 const ENTRIES_MAX: usize = 200_000;
 
-/// What is to be healed by hand below a directory.
+/// Reports below a directory that must be healed by hand.
 pub fn left_below(directory: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let mut entries_left = ENTRIES_MAX;
@@ -57,7 +58,7 @@ fn told(path: &Path) -> Vec<String> {
     }
 }
 
-/// Version 1 said what to put back, and whether it was done; since then the state directory does.
+/// Reports clusters from files of version 1; later versions use the state directory instead.
 fn told_of_cluster(path: &Path, text: &[u8]) -> Vec<String> {
     let said: Value = serde_json::from_slice(text).unwrap_or_default();
     if said["version"] != 1 || said["done"] != false {

@@ -1,9 +1,10 @@
-//! Healing what a killed tester left behind: paused processes run again, processes of its own that are left end, and a
-//! cluster that somebody else started is as it was.
+//! Heals the leftovers of a killed tester: resumes paused processes, ends the tester's own
+//! processes, and puts back clusters that somebody else started.
 //!
-//! In: the records in the user's state directory. Out: what was done, in sentences. Nothing is done to what a living
-//! tester uses, nor to a process of which it is not certain that it is the one meant. It is done at every start, and by
-//! `jepsen-tikv heal`, which also looks for files of earlier versions and of others (`by_hand`).
+//! In: the records in the user's state directory. Out: the actions, in sentences. It leaves alone
+//! the processes of a living tester, and processes whose identity is not certain. Healing runs at
+//! every start, and by `jepsen-tikv heal`, which also looks for files of earlier versions and of
+//! others (`by_hand`).
 
 mod by_hand;
 
@@ -16,25 +17,25 @@ use nemesis::{ProcessIdentity, ProcessState, Whereabouts};
 use nix::sys::signal::Signal;
 use std::{path::Path, time::Duration};
 
-/// How long a killed process may take to be gone.
+/// The time in which a killed process must be gone.
 const GONE_WITHIN: Duration = Duration::from_secs(5);
-/// How long PD may take to answer at all.
+/// The time in which PD must answer at all.
 const PD_ANSWERS_WITHIN: Duration = Duration::from_secs(2);
 
-/// What was found and done.
+/// The result of healing, in sentences.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Healed {
-    /// What was done.
+    /// Successful actions.
     pub done: Vec<String>,
-    /// What could not be done.
+    /// Failed actions.
     pub failed: Vec<String>,
-    /// What was left alone since a tester uses it.
+    /// Things left alone since a tester uses them.
     pub in_use: Vec<String>,
-    /// What was left alone since it is not certain what it is.
+    /// Things left alone since their identity is not certain.
     pub doubtful: Vec<String>,
 }
 
-/// `jepsen-tikv heal`.
+/// Carries out `jepsen-tikv heal`.
 pub fn command(below: Option<&Path>) -> Result<Exit, Failure> {
     let mut healed = match StateDirectory::find()? {
         Some(state) => heal(&state, below)?,
@@ -60,7 +61,7 @@ pub fn command(below: Option<&Path>) -> Result<Exit, Failure> {
     Ok(Exit::Valid)
 }
 
-/// Heals before something is started; says so only if there was something to heal.
+/// Heals before something is started; prints only if there was something to heal.
 pub fn before_a_run() -> Result<(), Failure> {
     let Some(state) = StateDirectory::find()? else { return Ok(()) };
     let healed = heal(&state, None)?;
@@ -70,7 +71,7 @@ pub fn before_a_run() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Heals what was left in a directory and below it. What was done is said; what could not be done is in the answer.
+/// Heals leftovers in a directory and below it. Prints the actions and returns the result.
 pub fn left_in(directory: &Path) -> Result<Healed, Failure> {
     let Some(state) = StateDirectory::find()? else { return Ok(Healed::default()) };
     let healed = heal(&state, Some(directory))?;
@@ -78,7 +79,7 @@ pub fn left_in(directory: &Path) -> Result<Healed, Failure> {
     Ok(healed)
 }
 
-/// Heals what every tester left that is gone, or only what was left below a directory.
+/// Heals the leftovers of every dead tester, or only those below a directory.
 pub fn heal(state: &StateDirectory, below: Option<&Path>) -> Result<Healed, Failure> {
     let below = below.map(|below| std::fs::canonicalize(below).unwrap_or(below.to_owned()));
     let mut healed = Healed::default();
@@ -99,7 +100,7 @@ pub fn heal(state: &StateDirectory, below: Option<&Path>) -> Result<Healed, Fail
     Ok(healed)
 }
 
-/// Heals what one tester left, if it is gone.
+/// Heals the leftovers of one tester, if it is dead.
 pub fn heal_record(left: &LeftRecord) -> Healed {
     let mut healed = Healed::default();
     healed.heal(left);
@@ -107,7 +108,7 @@ pub fn heal_record(left: &LeftRecord) -> Healed {
 }
 
 impl Healed {
-    /// What is not healed, in sentences.
+    /// Everything that is not healed, in sentences.
     pub fn troubles(&self) -> impl Iterator<Item = &String> {
         self.failed.iter().chain(&self.in_use).chain(&self.doubtful)
     }
@@ -121,7 +122,7 @@ impl Healed {
             }
             Err(failure) => return self.failed.push(failure.sentence),
         };
-        // Its tester may have settled it while it was looked at.
+        // The tester may have settled the record since it was read.
         let Some(left) = &seen.again() else { return };
         let record = &left.record;
         let place = record.directory.display();
@@ -183,7 +184,8 @@ impl Healed {
         }
     }
 
-    /// What a killed tester changed on a cluster that somebody else started. True if it is put back.
+    /// Undoes the changes of a killed tester to a cluster that somebody else started. Returns true
+    /// on success.
     fn put_back(&mut self, undo: &Undo, left: &LeftRecord) -> bool {
         let place = left.record.directory.display();
         let carried_out = tokio::runtime::Runtime::new()
@@ -205,7 +207,7 @@ impl Healed {
         }
     }
 
-    /// Ends what a tester started and left running. True if something of it is left.
+    /// Ends a process that a tester left running. Returns true if something of it is left.
     fn is_left(&mut self, started: &Started, whereabouts: Whereabouts, left: &LeftRecord) -> bool {
         let place = left.record.directory.display();
         if whereabouts == Whereabouts::EarlierBoot {
@@ -257,7 +259,7 @@ fn in_use(record: &Record) -> String {
     format!("left {place} alone: the supervisor of the cluster {tag}, {process}, is running")
 }
 
-/// Why a process may not be the one that a tester of this user started.
+/// The reason to doubt that a tester of this user started the process, or None.
 fn doubt(process: &ProcessIdentity, started: &Started) -> Option<String> {
     let us = nix::unistd::geteuid().as_raw();
     match process.owner() {
@@ -265,6 +267,6 @@ fn doubt(process: &ProcessIdentity, started: &Started) -> Option<String> {
         Some(owner) => return Some(format!("it belongs to user {owner}, and not to {us}")),
         None => return Some("it is not to be seen whose it is".into()),
     }
-    // A member of a group is known by its group.
+    // Other members of a process group are known by their group.
     if process.pid == started.process.pid { started.process.doubt() } else { None }
 }

@@ -1,13 +1,13 @@
-//! What changed between two looks at a cluster, in words.
+//! The changes between two looks at a cluster, in words.
 //!
 //! In: two [`Sample`]s. Out: sentences for a list of events. Pure.
 
 use histories::cluster_sample::{ProcessWord, Sample};
 
-/// More moves of leaders at once are summed up.
+/// More moved leaders than this are summed up.
 const MOVES_NAMED_MAX: usize = 5;
 
-/// What is different in the later one.
+/// The changes from `before` to `after`.
 pub fn changes(before: &Sample, after: &Sample) -> Vec<String> {
     let mut changes = Vec::new();
     match (&before.pd_error, &after.pd_error) {

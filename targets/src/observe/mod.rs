@@ -1,8 +1,10 @@
-//! What one sees of a cluster from outside, once a second: PD's view, each store's own numbers, each process's state.
+//! A cluster seen from outside, once a second: PD's view, each store's own numbers, each process's
+//! state.
 //!
-//! In: PD's addresses, and who knows the processes. Out: [`Sample`]s, and what changed between two of them in words.
-//! It only looks: nothing here writes to a cluster or sends a signal. It knows nothing of pages, histories or
-//! verdicts. It works with any TiKV: only PD's HTTP API and the Prometheus pages of the status ports are asked.
+//! In: PD's addresses, and an observer of the processes. Out: [`Sample`]s, and the changes between
+//! two of them in words. It never writes to a cluster or sends a signal. It knows nothing of pages,
+//! histories or verdicts. It works with any TiKV: it asks only PD's HTTP API and the Prometheus
+//! pages of the status ports.
 
 mod changes;
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! A test: a cluster that asks for TLS is looked at with its certificates, and not without.
+//! Test: a cluster with TLS is observed with its certificates, and not without.
 
 use super::Sampler;
 use client::Security;
@@ -17,7 +17,7 @@ use tokio_rustls::{
     },
 };
 
-/// A server's side, which wants a certificate of the same authority, and the client's.
+/// The server's side, which requires a certificate of the same authority, and the client's.
 fn certificates() -> (TlsAcceptor, Security) {
     let mut authority = CertificateParams::default();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -43,7 +43,7 @@ fn certificates() -> (TlsAcceptor, Security) {
     (TlsAcceptor::from(Arc::new(server)), security)
 }
 
-/// PD and the status port of its only store, at one address.
+/// Serves PD and the status port of its only store, at one address.
 async fn serve(listener: TcpListener, acceptor: TlsAcceptor) {
     let addr = listener.local_addr().expect("bound");
     let stores = format!(
@@ -78,7 +78,7 @@ async fn a_cluster_with_tls_is_looked_at_with_its_certificates() {
     tokio::spawn(serve(listener, acceptor));
     let mut sampler = Sampler::new(&pd, Some(&security), None).expect("a sampler");
     let mut sample = sampler.look().await;
-    // A busy machine may take longer than one look waits.
+    // A busy machine may take longer than the deadline of one look.
     for _ in 0..20 {
         if sample.stores.iter().any(|store| store.answers) {
             break;

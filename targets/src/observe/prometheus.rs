@@ -1,22 +1,22 @@
-//! One metric family out of a Prometheus page: the durations of TiKV's gRPC messages.
+//! Reads one metric family from a Prometheus page: the durations of TiKV's gRPC messages.
 //!
-//! In: the text of a store's `/metrics`. Out: a cumulative [`Histogram`] for each `type`. A real TiKV's page has
-//! some ten thousand lines, of which a hundred matter here; the others are passed over by their beginning. Further
-//! labels (`priority`, `resource_group`) are added up.
+//! In: the text of a store's `/metrics`. Out: a cumulative [`Histogram`] for each `type`. A real
+//! TiKV's page has some ten thousand lines, of which a hundred matter here; the others are skipped
+//! by their first characters. Further labels (`priority`, `resource_group`) are added up.
 
 use std::collections::BTreeMap;
 
-/// TiKV's name for it.
+/// TiKV's name of the family.
 const FAMILY: &str = "tikv_grpc_msg_duration_seconds_";
 
 /// Durations of one kind of message since the store started.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Histogram {
-    /// By upper bound in seconds, ascending, the last one infinite: how many took at most so long.
+    /// Cumulative counts by upper bound in seconds, ascending, the last bound infinite.
     pub buckets: Vec<(f64, f64)>,
-    /// How many.
+    /// The number of messages.
     pub count: f64,
-    /// All durations together, seconds.
+    /// The sum of all durations, in seconds.
     pub sum_s: f64,
 }
 
@@ -29,7 +29,7 @@ impl Histogram {
         }
     }
 
-    /// Adds all of another one. Both have the same bounds, or one of them has none.
+    /// Adds all of another histogram. Both have the same bounds, or one of them has none.
     pub fn merge(&mut self, other: &Self) {
         for (bound_s, count) in &other.buckets {
             self.add(*bound_s, *count);
@@ -38,7 +38,7 @@ impl Histogram {
         self.sum_s += other.sum_s;
     }
 
-    /// What came since an earlier look; all of it if the store has started anew since.
+    /// The messages since an earlier look; all of them if the store has restarted since.
     pub fn since(&self, earlier: &Self) -> Self {
         if self.count < earlier.count || self.buckets.len() != earlier.buckets.len() {
             return self.clone();
@@ -53,8 +53,9 @@ impl Histogram {
         }
     }
 
-    /// The duration that so large a part took at most, seconds: linear within the bucket, and the last finite bound
-    /// beyond it, as Prometheus' `histogram_quantile` has it. `None` if there was nothing.
+    /// The quantile `part` of the durations, in seconds: linear within the bucket, and the last
+    /// finite bound beyond it, as in Prometheus' `histogram_quantile`. `None` if there are no
+    /// messages.
     pub fn quantile_s(&self, part: f64) -> Option<f64> {
         let total = self.buckets.last().map(|(_, count)| *count).filter(|count| *count > 0.0)?;
         let rank = part * total;
@@ -74,7 +75,7 @@ impl Histogram {
     }
 }
 
-/// The histograms by `type`. What cannot be read is passed over.
+/// The histograms by `type`. Unreadable lines are skipped.
 pub fn grpc_durations(page: &str) -> BTreeMap<String, Histogram> {
     let mut found: BTreeMap<String, Histogram> = BTreeMap::new();
     for line in page.lines() {
@@ -114,7 +115,7 @@ fn label<'a>(labels: &'a str, name: &str) -> Option<&'a str> {
 mod tests {
     use super::*;
 
-    /// As TiKV 8 writes it, with a label more than TiKV 5 and other families around.
+    /// A page of TiKV 8, with one label more than in TiKV 5 and other families around.
     const PAGE: &str = r#"# HELP tikv_grpc_msg_duration_seconds Bucketed histogram of grpc server messages
 # TYPE tikv_grpc_msg_duration_seconds histogram
 tikv_grpc_msg_duration_seconds_bucket{priority="medium",type="raw_get",le="0.001"} 10

@@ -1,4 +1,4 @@
-//! A region's bounds as people read them. Pure.
+//! A region's bounds as readable text. Pure.
 
 /// Longer bounds are cut.
 const CHARACTERS_MAX: usize = 17;
@@ -10,7 +10,7 @@ pub fn range(start: &[u8], end: Option<&[u8]>) -> String {
     format!("{start} .. {end}")
 }
 
-/// The key with everything escaped that is not printable ASCII; cut between two of its bytes.
+/// The key with all bytes escaped but printable ASCII; cut between two bytes.
 fn bound(key: &[u8]) -> String {
     let mut text = String::new();
     for byte in key {

@@ -1,8 +1,8 @@
-//! From counters that only grow to how fast things go: what came at each store between two looks at it.
+//! Rates from ever-growing counters: the operations of each store between two looks at it.
 //!
-//! In: each store's histograms and when they were read. Out: [`OperationSeen`] for each kind. A store that did not
-//! answer for a while is compared with its own last answer, so that its return makes no spike; one that started anew
-//! counts from zero.
+//! In: each store's histograms and their times. Out: [`OperationSeen`] for each kind. A store that
+//! did not answer for a while is compared with its own last answer, so that its return makes no
+//! spike. A store that restarted counts from zero.
 
 use super::prometheus::Histogram;
 use histories::cluster_sample::OperationSeen;
@@ -11,17 +11,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Below this two looks at a store are too close to say anything.
+/// The least time between two looks at a store that gives a rate.
 const APART_MIN: Duration = Duration::from_millis(50);
 
-/// What each store last said.
+/// The last answer of each store.
 #[derive(Debug, Default)]
 pub struct Rates {
     last: BTreeMap<u64, (Instant, BTreeMap<String, Histogram>)>,
 }
 
 impl Rates {
-    /// Takes what the stores that answered said, and when.
+    /// Takes the answers of the stores with their times, and returns the rates since the last ones.
     pub fn since_last(
         &mut self,
         answers: Vec<(u64, Instant, BTreeMap<String, Histogram>)>,

@@ -1,8 +1,8 @@
-//! Looks at a cluster: PD's stores and regions, every store's `/metrics`, every process's state.
+//! Samples a cluster: PD's stores and regions, every store's `/metrics`, every process's state.
 //!
-//! In: PD's addresses, and who knows the processes. Out: a [`Sample`] each time it is asked. Every wait is bounded:
-//! a stopped store still accepts connections, and only the deadline tells. What does not answer is kept as it was
-//! last known, and said to be so.
+//! In: PD's addresses, and an observer of the processes. Out: a [`Sample`] for each request. Every
+//! wait is bounded: a paused store still accepts connections, so only a deadline detects it. Parts
+//! that do not answer keep their last known values, and are marked so.
 
 use super::{prometheus, rates::Rates};
 use client::{
@@ -16,15 +16,15 @@ use std::{
 };
 use tokio::task::JoinSet;
 
-/// How long PD and a store's status port may take.
+/// The deadline of PD and of a store's status port.
 const PATIENCE: Duration = Duration::from_millis(800);
-/// A cluster with more regions is asked for all of them only every so often.
+/// A cluster with more regions is asked for all of them only at the longer interval below.
 const REGIONS_MANY: usize = 1_000;
 const MANY_REGIONS_EVERY: Duration = Duration::from_secs(10);
 
-/// Who knows the stores' processes.
+/// An observer of the stores' processes.
 pub trait Processes: Send + Sync {
-    /// What each does now. A store whose process is not known is not in it.
+    /// The current state of each process. Stores without a known process are left out.
     fn look(&self) -> Vec<ProcessSeen>;
 }
 
@@ -34,11 +34,11 @@ impl<F: Fn() -> Vec<ProcessSeen> + Send + Sync> Processes for F {
     }
 }
 
-/// Looks at one cluster.
+/// Samples one cluster.
 pub struct Sampler {
     pds: Vec<PdHttp>,
     http: reqwest::Client,
-    /// How the status ports are spoken to: with TLS, TiKV serves them with it too.
+    /// The scheme of the status ports: with TLS, TiKV serves them over TLS too.
     scheme: &'static str,
     processes: Option<Arc<dyn Processes>>,
     rates: Rates,
@@ -47,7 +47,7 @@ pub struct Sampler {
 }
 
 impl Sampler {
-    /// A sampler of the cluster of these PD members (`host:port` each). Does not connect yet.
+    /// A sampler of the cluster with these PD members (`host:port` each). Does not connect yet.
     pub fn new(
         pd_endpoints: &[String],
         security: Option<&Security>,
@@ -74,7 +74,7 @@ impl Sampler {
         })
     }
 
-    /// Looks once. Takes at most about two seconds.
+    /// Takes one sample, within about two seconds.
     pub async fn look(&mut self) -> Sample {
         let mut sample = Sample { at_ms: unix_ms(), ..Sample::default() };
         match self.ask_pd().await {
@@ -106,12 +106,12 @@ impl Sampler {
         sample
     }
 
-    /// What the first PD member that answers says.
+    /// The answer of the first PD member that gives one.
     async fn ask_pd(&mut self) -> Result<(Vec<StoreSeen>, Vec<RegionSeen>), PdHttpError> {
         let mut last_error =
             PdHttpError::Unreachable { url: String::new(), reason: "no PD is named".to_owned() };
         for number in 0..self.pds.len() {
-            // The one that answered last time is asked first next time.
+            // The member that answered last is asked first next time.
             let pd = self.pds[0].clone();
             match self.ask_one(&pd).await {
                 Ok(answer) => return Ok(answer),
@@ -138,7 +138,7 @@ impl Sampler {
         Ok((stores, regions))
     }
 
-    /// The `/metrics` of every store that answers, all asked at once.
+    /// The `/metrics` of every store that answers; all are asked at once.
     async fn ask_stores(&self, stores: &[StoreSeen]) -> Vec<(u64, Instant, String)> {
         let mut asked = JoinSet::new();
         for store in stores.iter().filter(|store| !store.status_address.is_empty()) {
@@ -179,7 +179,7 @@ fn region_seen(region: &client::pd_http::Region) -> RegionSeen {
     }
 }
 
-/// Milliseconds since 1970.
+/// The time now, in milliseconds since 1970.
 fn unix_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| since.as_millis() as u64)

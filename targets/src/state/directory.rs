@@ -1,6 +1,8 @@
-//! The state directory: `$XDG_STATE_HOME/jepsen-tikv`, by default `~/.local/state/jepsen-tikv`, of this user alone.
+//! The state directory: `$XDG_STATE_HOME/jepsen-tikv`, by default `~/.local/state/jepsen-tikv`, of
+//! this user alone.
 //!
-//! In: the environment. Out: a directory of mode 0700 that is nobody else's and no link, or one sentence.
+//! In: the environment. Out: a directory of mode 0700 that belongs to this user and is no link, or
+//! an error of one sentence.
 
 use super::record::LeftRecord;
 use failure::Failure;
@@ -12,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-/// A record that is still being made or removed after so long belongs to nobody.
+/// The age at which an unfinished record counts as abandoned.
 const UNFINISHED_FOR: Duration = Duration::from_hours(1);
 
 /// The state directory.
@@ -22,17 +24,17 @@ pub struct StateDirectory {
 }
 
 impl StateDirectory {
-    /// The directory, made if it is not there.
+    /// The directory, created if missing.
     pub fn make() -> Result<Self, Failure> {
         Self::make_at(wanted()?)
     }
 
-    /// The directory, if it is there.
+    /// The directory, if it exists.
     pub fn find() -> Result<Option<Self>, Failure> {
         Self::find_at(wanted()?)
     }
 
-    /// The same, at this place.
+    /// Creates the directory at a path, if it is missing.
     pub(super) fn make_at(path: PathBuf) -> Result<Self, Failure> {
         let cannot = |error: std::io::Error| {
             Failure::target_or_disk(format!(
@@ -56,31 +58,31 @@ impl StateDirectory {
         }
     }
 
-    /// The directory itself.
+    /// The directory's path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Removes what a tester left that was killed while it made or removed a record.
+    /// Removes records that a killed tester left half made or half removed.
     pub fn tidy(&self) {
         for entry in fs::read_dir(&self.path).into_iter().flatten().flatten() {
             let is_hidden = entry.file_name().to_string_lossy().starts_with('.');
             let modified = entry.metadata().and_then(|it| it.modified()).ok();
             let age = modified.and_then(|at| at.elapsed().ok());
             if is_hidden && age.is_some_and(|age| age > UNFINISHED_FOR) {
-                // What stays harms nobody.
+                // A leftover does no harm.
                 let _ = fs::remove_dir_all(entry.path());
             }
         }
     }
 
-    /// What testers left or are using, the oldest first.
+    /// The records of all testers, living or dead, the oldest first.
     pub fn records(&self) -> Result<Vec<LeftRecord>, Failure> {
         let cannot = |error| {
             Failure::target_or_disk(format!("cannot read {}: {error}", self.path.display()))
         };
         let entries = fs::read_dir(&self.path).map_err(cannot)?.flatten();
-        // One whose name begins with a dot is being made, and nothing was started yet.
+        // A record whose name begins with a dot is unfinished, and nothing was started yet.
         let is_record = |entry: &fs::DirEntry| {
             let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
             is_folder && !entry.file_name().to_string_lossy().starts_with('.')
@@ -88,7 +90,7 @@ impl StateDirectory {
         let mut folders: Vec<PathBuf> =
             entries.filter(is_record).map(|entry| entry.path()).collect();
         folders.sort();
-        // One that cannot be read is told of by `heal`.
+        // `heal` reports unreadable records.
         Ok(folders.into_iter().filter_map(LeftRecord::read).collect())
     }
 }
@@ -105,7 +107,7 @@ fn wanted() -> Result<PathBuf, Failure> {
     })
 }
 
-/// Refuses what others could write.
+/// Refuses a directory that others could write.
 fn check(path: &Path) -> Result<(), Failure> {
     let refuse = |why: String| {
         Err(Failure::target_or_disk(format!(

@@ -1,9 +1,11 @@
-//! The user's own notes of what testers started, paused and changed: what `heal`, `cluster down` and `cluster clean` act on.
+//! The user's own records of started, paused and changed things, on which `heal`, `cluster down`
+//! and `cluster clean` act.
 //!
-//! In: what a tester does. Out: a record for each tester in a [`StateDirectory`] that only this user can write.
-//! Run directories describe the same for people; they may come from somebody else, and nothing is done because one says
-//! so. The folder of a record, `STATE/ID/`, holds `record.json` (`record` describes it), `nemesis.journal` (what is paused), and
-//! `lock`, which its tester holds as long as it lives: the kernel releases it, whatever way it goes.
+//! In: a tester's actions. Out: a record for each tester in a [`StateDirectory`] that only this
+//! user can write. Run directories describe the same for people. They may come from somebody else,
+//! and are never acted on. The folder of a record, `STATE/ID/`, holds `record.json` (`record`
+//! describes it), `nemesis.journal` (the paused processes), and `lock`. The tester holds the lock
+//! as long as it lives: the kernel releases it however the tester ends.
 
 mod directory;
 mod own;
@@ -15,13 +17,13 @@ pub use record::{LeftRecord, Record, Started};
 
 use std::path::Path;
 
-/// The record of this directory, the newest if there are several; `None` = this user's testers know nothing of it.
+/// The record of this directory, the newest if there are several; `None` = there is none.
 pub fn of_directory(directory: &Path) -> Option<LeftRecord> {
     let state = StateDirectory::find().ok()??;
     state.records().ok()?.into_iter().rfind(|it| it.record.is_of(directory))
 }
 
-/// Takes away what is known of a directory that was removed. What cannot be taken away harms nobody: `heal` does it.
+/// Removes the settled record of a removed directory. If that fails, `heal` does it later.
 pub fn forget(directory: &Path) {
     let Ok(Some(state)) = StateDirectory::find() else { return };
     for record in state.records().unwrap_or_default() {
@@ -80,7 +82,7 @@ mod tests {
             Self { folder, state }
         }
 
-        /// The record of a tester that is changed before it is written.
+        /// A tester's record, changed before it is written.
         fn record(&self, change: impl FnOnce(&mut Record)) -> Arc<OwnRecord> {
             let mut record = Record::begin(self.folder.path(), false).expect("begun");
             change(&mut record);
@@ -150,7 +152,7 @@ mod tests {
             assert_eq!(process.identity().state(), ProcessState::Running);
             assert_eq!(place.records(), 1, "{named}");
         }
-        // One of the same PID that began at another moment is certainly another.
+        // A process with the same PID but another start time is certainly another.
         let (place, process) = (Place::new(), Sleeper::start());
         let mut other = process.started();
         other.process.start_ticks -= 1;

@@ -1,7 +1,8 @@
-//! The record of this very tester: begun before anything is started, changed as things are, and gone once nothing is left.
+//! This tester's own record: begun before anything is started, updated at every change, and removed
+//! once nothing is left.
 //!
-//! In: what the tester starts, ends and changes. Out: `record.json` on disk before the next step. Whatever is still in
-//! it when this is dropped stays for `heal`.
+//! In: the processes that the tester starts and ends, and its changes. Out: `record.json` on disk
+//! before the next step. If entries are left when this is dropped, the file stays for `heal`.
 
 use super::{
     directory::StateDirectory,
@@ -17,7 +18,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// How often another name is tried for a record.
+/// The number of names tried for a record.
 const NAME_TRIES_MAX: u32 = 1_000;
 
 /// The record of this tester.
@@ -25,7 +26,7 @@ const NAME_TRIES_MAX: u32 = 1_000;
 pub struct OwnRecord {
     folder: PathBuf,
     record: Mutex<Record>,
-    /// Held as long as this lives.
+    /// The lock, held as long as this lives.
     _lock: File,
 }
 
@@ -72,29 +73,29 @@ impl OwnRecord {
         let lock = lock.map_err(cannot)?;
         lock.try_lock().map_err(|error| cannot(error.into()))?;
         record.write(&hidden)?;
-        // It has its name once it is whole and held.
+        // The record gets its final name once it is whole and locked.
         let folder = state.path().join(name);
         std::fs::rename(&hidden, &folder).map_err(cannot)?;
         File::open(state.path()).and_then(|it| it.sync_all()).map_err(cannot)?;
         Ok(Arc::new(Self { folder, record: Mutex::new(record), _lock: lock }))
     }
 
-    /// Its name, by which run directories refer to it.
+    /// The record's name, by which run directories refer to it.
     pub fn id(&self) -> String {
         self.folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
-    /// Where what is paused is noted.
+    /// The path of the journal of paused processes.
     pub fn journal(&self) -> PathBuf {
         self.folder.join("nemesis.journal")
     }
 
-    /// Notes which processes of ours run now.
+    /// Notes our running processes.
     pub fn note_started(&self, started: Vec<Started>) -> Result<(), Failure> {
         self.change(|record| record.started = started)
     }
 
-    /// Notes what must be put back; `None` = it was.
+    /// Notes the changes to undo; `None` = they are undone.
     pub fn note_undo(&self, undo: Option<Undo>) -> Result<(), Failure> {
         self.change(|record| record.attached = undo)
     }
@@ -112,7 +113,7 @@ impl OwnRecord {
     }
 
     fn record(&self) -> MutexGuard<'_, Record> {
-        // What is in it was written whole.
+        // Every change leaves the record whole.
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

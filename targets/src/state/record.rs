@@ -1,6 +1,6 @@
-//! `record.json`: what one tester started and changed. Version 1, a [`Record`] as JSON.
+//! `record.json`: the processes and changes of one tester. Version 1, a [`Record`] as JSON.
 //!
-//! It is written whole, under another name first, whenever something was started, ended or changed. It is believed only
+//! It is written atomically whenever something was started, ended or changed. It is trusted only
 //! because it lies in the state directory.
 
 use super::directory::StateDirectory;
@@ -21,7 +21,7 @@ const VERSION: u32 = 1;
 const FILE: &str = "record.json";
 pub(super) const LOCK: &str = "lock";
 
-/// What one tester started and changed.
+/// The processes and changes of one tester.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Record {
@@ -29,17 +29,17 @@ pub struct Record {
     version: u32,
     /// The user that the tester ran as.
     pub uid: u32,
-    /// Where the tester ran.
+    /// The machine that the tester ran on.
     pub machine: Machine,
     /// The tester, or a cluster's supervisor.
     pub tester: ProcessIdentity,
     /// The directory of the run or the cluster.
     pub directory: PathBuf,
-    /// The directory outlives the processes, and is known by this record as long as it is there.
+    /// True if the record stays as long as the directory, also without processes.
     pub keeps: bool,
-    /// The processes that it started and that have not ended as far as it knows.
+    /// The tester's started processes that have not ended as far as it knows.
     pub started: Vec<Started>,
-    /// What must be put back on a cluster that somebody else started.
+    /// The changes to undo on a cluster that somebody else started.
     pub attached: Option<Undo>,
 }
 
@@ -47,28 +47,28 @@ pub struct Record {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Started {
-    /// Its name: `pd1`, `store-1`.
+    /// The process's name: `pd1`, `store-1`.
     pub name: String,
-    /// Itself.
+    /// The process's identity.
     pub process: ProcessIdentity,
-    /// Those that it started are in its process group, and do not end with it.
+    /// True if the process's children are in its process group and do not end with it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub leads_group: bool,
 }
 
 impl Started {
-    /// One that starts no others.
+    /// A process that starts no others.
     pub fn new(name: String, process: ProcessIdentity) -> Self {
         Self { name, process, leads_group: false }
     }
 }
 
-/// A record in the state directory, whoever wrote it lives or not.
+/// A record in the state directory, of a living or a dead tester.
 #[derive(Debug)]
 pub struct LeftRecord {
     /// The folder of the record.
     pub folder: PathBuf,
-    /// What it says.
+    /// The record's content.
     pub record: Record,
 }
 
@@ -88,22 +88,22 @@ impl Record {
         })
     }
 
-    /// It is about this directory.
+    /// Returns true if the record is about this directory.
     pub fn is_of(&self, directory: &Path) -> bool {
         self.directory == directory
             || fs::canonicalize(directory).is_ok_and(|whole| self.directory == whole)
     }
 
-    /// Nothing is left to be ended or put back.
+    /// Returns true if nothing is left to end or to undo.
     pub fn is_settled(&self) -> bool {
         self.started.is_empty() && self.attached.is_none()
     }
 
-    /// Writes it into its folder, whole or not at all.
+    /// Writes the record into its folder atomically.
     pub fn write(&self, folder: &Path) -> Result<(), Failure> {
         let text = serde_json::to_vec_pretty(self).map_err(Failure::software)?;
         let write = || {
-            // Temporary files are for their owner alone.
+            // Temporary files are readable by their owner alone.
             let mut file = NamedTempFile::with_prefix_in(".", folder)?;
             file.write_all(&text)?;
             file.as_file().sync_all()?;
@@ -120,19 +120,19 @@ impl Record {
 }
 
 impl LeftRecord {
-    /// What lies in a folder; `None` if it is no record of this version.
+    /// Reads the record in a folder; `None` if it holds no record of this version.
     pub(super) fn read(folder: PathBuf) -> Option<Self> {
         let text = plain_file::read(&folder.join(FILE), CLUSTER_BYTES_MAX).ok()?;
         let record: Record = serde_json::from_slice(&text).ok()?;
         (record.format == FORMAT && record.version == VERSION).then_some(Self { folder, record })
     }
 
-    /// The journal of what is paused.
+    /// The path of the journal of paused processes.
     pub fn journal(&self) -> PathBuf {
         self.folder.join("nemesis.journal")
     }
 
-    /// Its tester lives.
+    /// Returns true if the record's tester lives.
     pub fn lives(&self) -> bool {
         match self.record.machine.whereabouts() {
             Whereabouts::Here => self.record.tester.state() != ProcessState::Gone,
@@ -143,12 +143,12 @@ impl LeftRecord {
         }
     }
 
-    /// What it says by now; `None` if it was removed. Only whoever holds its lock may rely on it.
+    /// Reads the record again; `None` if it was removed. Reliable only while its lock is held.
     pub fn again(&self) -> Option<Self> {
         Self::read(self.folder.clone())
     }
 
-    /// Takes its lock; `None` if its tester lives, or somebody else heals it or has removed it.
+    /// Takes the record's lock; `None` if its tester lives, or somebody else heals or removed it.
     pub fn take(&self) -> Result<Option<File>, Failure> {
         let cannot = |error: io::Error| {
             Failure::target_or_disk(format!("cannot lock {}: {error}", self.folder.display()))
@@ -166,13 +166,13 @@ impl LeftRecord {
         }
     }
 
-    /// Removes it.
+    /// Removes the record.
     pub fn remove(&self, _held: &File) -> Result<(), Failure> {
         remove(&self.folder)
     }
 }
 
-/// Removes a record's folder, its name first: half a record must not be taken for one.
+/// Removes a record's folder after renaming it, so that half a record is not taken for one.
 pub(super) fn remove(folder: &Path) -> Result<(), Failure> {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     let hidden = folder.with_file_name(format!(".{name}.gone"));
@@ -186,7 +186,7 @@ pub(super) fn remove(folder: &Path) -> Result<(), Failure> {
 }
 
 impl StateDirectory {
-    /// The folders that hold something else than a record of this version.
+    /// The folders that do not hold a record of this version.
     pub fn unreadable(&self) -> Vec<PathBuf> {
         let entries = fs::read_dir(self.path()).into_iter().flatten().flatten();
         let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));

@@ -1,6 +1,8 @@
-//! The cluster under test as its nemesis sees it: stores that are stopped, killed and started, and PD's wishes.
+//! The cluster under test as its nemesis sees it: stores that are paused, killed and started, and
+//! requests to PD.
 //!
-//! In: stores by id. Out: what was seen of their processes. What blocks is done off the runtime.
+//! In: stores by id. Out: the observed states of their processes. Blocking calls run off the
+//! runtime.
 
 use super::{ASK_AGAIN, StorePlace, UnderTest, lock};
 use crate::cluster_processes::ClusterProcesses;
@@ -13,10 +15,10 @@ use nemesis::{
 use std::sync::Arc;
 use tokio::task::spawn_blocking;
 
-/// How often PD is asked for something that it refuses while it does something else with that region.
+/// Requests to PD that it may refuse while it changes the region in another way.
 const REFUSALS_MAX: u32 = 5;
 impl UnderTest {
-    /// The processes of stores; a store without one is a bug of whoever chose it.
+    /// The processes of stores; a chosen store without one is a bug.
     fn processes(&self, stores: &[StoreId]) -> Result<Vec<ProcessIdentity>, TargetError> {
         let places = lock(&self.places);
         let process = |store: &StoreId| {
@@ -27,7 +29,7 @@ impl UnderTest {
         stores.iter().map(process).collect()
     }
 
-    /// Stops or resumes processes, off the runtime: it waits for the disk and for the processes.
+    /// Pauses or resumes processes, off the runtime: it waits for the disk and for the processes.
     async fn signal<E: std::error::Error + Send + 'static>(
         &self,
         stores: Vec<StoreId>,
@@ -52,7 +54,7 @@ impl UnderTest {
         Ok(stores.into_iter().zip(processes).zip(states.map_err(failed)?).map(seen).collect())
     }
 
-    /// Changes which processes there are, off the runtime, and notes them.
+    /// Starts or ends processes, off the runtime, and notes the new ones.
     async fn change(
         &self,
         act: impl FnOnce(&mut dyn ClusterProcesses) -> Result<(), Failure> + Send + 'static,

@@ -1,4 +1,4 @@
-//! Each defect with evidence that is accepted, and with its neighbours, which are not.
+//! Tests each defect with evidence that is accepted, and with similar findings that are not.
 
 use super::*;
 use checker::{DecidedBy, KeyCount, KeyVerdict, Validity, Verdict};
@@ -40,13 +40,13 @@ fn finding(kind: FindingKind, participants: Vec<Participant>) -> Finding {
     }
 }
 
-/// A dirty read of what such a call is said not to have written.
+/// A dirty read of a value whose write failed, by a call of this kind.
 pub fn dirty(failed: CallKind) -> Finding {
     let failed = participant(Role::FailedWrite, failed, 1, 2);
     finding(FindingKind::Dirty, vec![participant(Role::Observer, CallKind::Get, 3, 4), failed])
 }
 
-/// Older state: the read, and the newer write, each by its call and its seconds.
+/// A finding of older state: the read and the newer write, each with its call and its seconds.
 fn older(read: (u64, u64), newer: (CallKind, u64, u64)) -> Finding {
     let participants = vec![
         participant(Role::Observer, CallKind::Get, read.0, read.1),

@@ -1,16 +1,18 @@
-//! A value tree that is many, one after the other: each begins with what the one before it came to.
+//! A value tree made of several, one after the other: each begins with the result of the one before
+//! it.
 //!
-//! In: a plan, and what makes the tree of a place in it. Out: proptest's protocol, as the other `shapes`.
+//! In: a plan, and a function from a place in it to a tree. Out: proptest's protocol, as the other
+//! `shapes`.
 
 use super::PlanTree;
 use plan::Plan;
 use proptest::strategy::ValueTree;
 use std::fmt;
 
-/// The tree of a place in a plan; none = there is no such place.
+/// A function from a place in a plan to its tree; `None` = there is no such place.
 pub type TreeAt = fn(&Plan, usize) -> Option<PlanTree>;
 
-/// One tree after the other.
+/// A sequence of trees.
 pub struct InTurn {
     plan: Plan,
     at: usize,
@@ -29,7 +31,7 @@ impl InTurn {
         Self { plan: plan.clone(), at: 0, tree: None, tree_at }
     }
 
-    /// Goes on to the next tree that has something to offer.
+    /// Moves to the next tree that offers a simpler plan; false if there is none.
     fn begin(&mut self) -> bool {
         while let Some(mut tree) = (self.tree_at)(&self.plan, self.at) {
             if tree.simplify() {
@@ -57,7 +59,7 @@ impl ValueTree for InTurn {
 
     fn simplify(&mut self) -> bool {
         let Some(tree) = &mut self.tree else { return self.begin() };
-        // What failed is kept, whatever comes of the later trees.
+        // A plan that failed is kept, whatever the later trees find.
         self.plan = tree.current();
         tree.simplify() || self.next()
     }

@@ -1,20 +1,21 @@
 //! The three shapes of value trees over plans.
 //!
-//! In: a plan, and what of it is tried smaller. Out: proptest's protocol: `simplify` after a failure, `complicate` after
-//! none, `current` is the plan to try next. Each offers only plans that are simpler than the one it began with.
+//! In: a plan, and the values to try smaller. Out: proptest's protocol: `simplify` after a failure,
+//! `complicate` after a success, `current` is the plan to try next. Each shape offers only plans
+//! that are simpler than the one it began with.
 
 use plan::Plan;
 use proptest::{num::u64::BinarySearch, strategy::ValueTree};
 
-/// Runs of planned faults left out.
+/// Plans without a run of planned faults.
 #[derive(Debug)]
 pub struct Faults {
     plan: Plan,
-    /// How many faults are left out at a time.
+    /// The number of faults that are left out at a time.
     length: usize,
-    /// The first one that is left out now.
+    /// The index of the first fault that is left out now.
     at: usize,
-    /// Whether these are left out now.
+    /// True if these faults are left out now.
     without: bool,
 }
 
@@ -23,7 +24,7 @@ impl Faults {
         Self { plan: plan.clone(), length: plan.schedule.len(), at: 0, without: false }
     }
 
-    /// Goes on to the next run of faults that is there; false if every single one was tried.
+    /// Moves to the next existing run of faults; false if every single fault was tried.
     fn next(&mut self) -> bool {
         let count = self.plan.schedule.len();
         if self.at >= count {
@@ -55,7 +56,7 @@ impl ValueTree for Faults {
     }
 
     fn simplify(&mut self) -> bool {
-        // What was left out stays out; the next ones have moved to its place.
+        // Faults that were left out stay out; the next ones have moved to their place.
         self.plan.schedule = self.left();
         self.next()
     }
@@ -91,7 +92,7 @@ impl ValueTree for Listed {
     }
 
     fn simplify(&mut self) -> bool {
-        // Once one fails there is none left that is simpler and was not tried.
+        // Once a plan fails, no simpler untried one is left.
         let begins = !self.is_over && self.plans.len() > 1;
         self.is_over = true;
         if begins {
@@ -106,7 +107,7 @@ impl ValueTree for Listed {
     }
 }
 
-/// A number in a plan: the least one first, then by halves.
+/// Plans with a smaller number: the least one first, then by halves.
 #[derive(Debug)]
 pub struct Number {
     plan: Plan,

@@ -7,7 +7,7 @@ fn plan(seed: u64) -> Plan {
     Plan::draw(config).expect("can be drawn")
 }
 
-/// What proptest's runner does with a tree.
+/// Shrinks a plan with a tree as proptest's runner does.
 fn shrunk(plan: &Plan, fails: impl Fn(&Plan) -> bool) -> Plan {
     let mut best = plan.clone();
     loop {

@@ -1,17 +1,18 @@
-//! When the faults of a plan begin and how long they are, how long the run is and how much is asked in it, made less.
+//! Smaller times of a plan: the gaps before its faults, their lengths, the run's duration and the
+//! rate of operations.
 //!
-//! In: a plan, and the fault that is meant. Out: simpler plans, or trees of them. Times are tried in a few sizes only: a
-//! millisecond less makes no plan easier to read, and attempts are dear.
+//! In: a plan, and the place of a fault. Out: simpler plans, or trees of them. Only a few lengths
+//! are tried: a millisecond less makes no plan easier to read, and attempts are expensive.
 
 use super::{PlanTree, TIME_STEP_MS, shapes::Listed};
 use plan::Plan;
 
-/// So long is a gap before a fault, or a fault, at most, milliseconds.
+/// The lengths that are tried for a gap before a fault, or a fault, milliseconds.
 const MOST_MS: [u64; 7] = [50, 100, 250, 500, 1_000, 2_000, 4_000];
-/// Operations a second.
+/// The rates that are tried, operations a second.
 const RATES: [u64; 4] = [10, 25, 50, 100];
 
-/// Less of a gap before the fault at a place; all later faults come as much earlier.
+/// Shortens the gap before the fault at a place; all later faults begin earlier by as much.
 pub fn gap_before(plan: &Plan, place: usize) -> Option<PlanTree> {
     let begin_ms = plan.schedule.get(place)?.begin_ms;
     let before_ms = place.checked_sub(1).map_or(0, |before| plan.schedule[before].begin_ms);
@@ -27,7 +28,7 @@ pub fn gap_before(plan: &Plan, place: usize) -> Option<PlanTree> {
     Some(Box::new(Listed::new(plan, smaller.map(with).collect())))
 }
 
-/// The fault at a place, shorter.
+/// Shortens the fault at a place.
 pub fn length_of(plan: &Plan, place: usize) -> Option<PlanTree> {
     let what = plan.schedule.get(place)?.what;
     let with = |most_ms: u64| {
@@ -39,7 +40,7 @@ pub fn length_of(plan: &Plan, place: usize) -> Option<PlanTree> {
     Some(Box::new(Listed::new(plan, shorter.map(with).collect())))
 }
 
-/// The same faults in less time, each begun as much earlier.
+/// Fits the same faults into less time, each begun earlier in proportion.
 pub fn shortened(plan: &mut Plan, time_ms: u64) {
     let before_ms = plan.config.time_ms.max(1);
     for fault in &mut plan.schedule {
@@ -48,14 +49,14 @@ pub fn shortened(plan: &mut Plan, time_ms: u64) {
     plan.config.time_ms = time_ms;
 }
 
-/// An earlier end, though not before the last fault begins; the faults stay where they are.
+/// Ends the run earlier, but not before the last fault begins; the faults stay in their places.
 pub fn cut(plan: &mut Plan, time_ms: u64) {
     let last_begins_ms = plan.schedule.last().map_or(0, |fault| fault.begin_ms);
     let floor_ms = (last_begins_ms + 1).next_multiple_of(TIME_STEP_MS);
     plan.config.time_ms = time_ms.max(floor_ms).min(plan.config.time_ms);
 }
 
-/// Fewer operations a second: shorter histories.
+/// Returns plans with fewer operations a second, which give shorter histories.
 pub fn slower(plan: &Plan) -> Vec<Plan> {
     let now = plan.config.workload.rate;
     let with = |rate| {

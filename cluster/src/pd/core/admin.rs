@@ -1,4 +1,5 @@
-//! What a person orders: operators, schedulers, stores to be removed. Refusals have real PD's texts.
+//! Orders of an administrator: operators, schedulers, removal of stores. Refusals have real PD's
+//! texts.
 
 use super::{
     Core, Now, Refusal,
@@ -8,7 +9,7 @@ use super::{
 };
 use proto::{metapb, pdpb::CheckPolicy};
 
-/// An operator that a person orders for a region.
+/// An operator that an administrator orders for a region.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Order {
     TransferLeader { to: u64 },
@@ -24,7 +25,7 @@ fn refused(text: impl Into<String>) -> Refusal {
 }
 
 impl Core {
-    /// Begins what a person orders.
+    /// Begins an ordered operator.
     pub fn order(&mut self, now: Now, id: u64, order: &Order) -> Result<(), Refusal> {
         let missing_region =
             || refused(format!("[PD:core:ErrRegionNotFound]region {id} not found"));
@@ -104,7 +105,7 @@ impl Core {
         Ok(vec![Step::AddLearner { store, peer }, Step::Promote { store, peer }])
     }
 
-    /// The schedulers that run.
+    /// The running schedulers.
     pub fn schedulers(&self) -> Vec<Scheduler> {
         let scheduler = |(name, stores): (&String, &Vec<u64>)| Scheduler {
             name: name.clone(),
@@ -113,7 +114,7 @@ impl Core {
         self.scheduling.schedulers.iter().map(scheduler).collect()
     }
 
-    /// Starts a scheduler, for a store if it is about stores.
+    /// Starts a scheduler. `store` is for schedulers that act on single stores.
     pub fn add_scheduler(&mut self, name: &str, store: Option<u64>) -> Result<(), Refusal> {
         const KNOWN: [&str; 6] = [
             "balance-region-scheduler",
@@ -142,7 +143,7 @@ impl Core {
         Ok(())
     }
 
-    /// Stops a scheduler; of `evict-leader-scheduler-3`, just for that store.
+    /// Stops a scheduler; the name `evict-leader-scheduler-3` stops it just for that store.
     pub fn remove_scheduler(&mut self, name: &str) -> Result<(), Refusal> {
         let removed = match name.strip_prefix("evict-leader-scheduler-").map(str::parse::<u64>) {
             Some(Ok(store)) => match self.scheduling.schedulers.get_mut("evict-leader-scheduler") {
@@ -164,7 +165,7 @@ impl Core {
         Ok(())
     }
 
-    /// Sets whether a store is in use (`Up`), leaving (`Offline`) or gone (`Tombstone`).
+    /// Sets a store's state: in use (`Up`), leaving (`Offline`) or gone (`Tombstone`).
     pub fn set_store_state(&mut self, id: u64, state: metapb::StoreState) -> Result<(), Refusal> {
         let up = self.stores.values().filter(|s| s.meta.state() == metapb::StoreState::Up).count();
         let policy = self.settings.policy();
@@ -191,7 +192,7 @@ impl Core {
         Ok(())
     }
 
-    /// Sets how much more than others a store is given to lead and to hold.
+    /// Sets a store's weights for leaders and for peers, relative to other stores.
     pub fn set_store_weight(&mut self, id: u64, leader: f64, region: f64) -> Result<(), Refusal> {
         let store = self.stores.get_mut(&id).ok_or(Refusal::StoreNotFound(id))?;
         (store.leader_weight, store.region_weight) = (leader, region);
@@ -199,7 +200,7 @@ impl Core {
         Ok(())
     }
 
-    /// Gives a store labels beside those that it has; one of the same name is replaced, an empty one removed.
+    /// Adds labels to a store; one of the same name is replaced, an empty one removed.
     pub fn set_store_labels(
         &mut self,
         id: u64,
@@ -216,7 +217,7 @@ impl Core {
         Ok(())
     }
 
-    /// Forgets removed stores.
+    /// Removes tombstone stores from the registry.
     pub fn remove_tombstones(&mut self) {
         self.stores.retain(|_, store| store.meta.state() != metapb::StoreState::Tombstone);
         self.unsaved = true;

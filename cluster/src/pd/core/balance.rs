@@ -1,8 +1,9 @@
 //! Balance: leaders and peers spread evenly over the living stores, gently.
 //!
-//! In: loads per store, those to come from running operators included. Out: at most one new operator per kind and
-//! round. A move is worth it only if the counts differ by two or more, so that no move can be undone by the next; a
-//! region that a person or an election just moved is left alone for a while, and so is one that is not well.
+//! In: loads per store, including the effects of running operators. Out: at most one new operator
+//! per kind and round. A move is made only if the counts differ by two or more, so that no move can
+//! be undone by the next. A region that an administrator or an election just moved is left alone
+//! for a while, as is a region with unhealthy peers.
 
 use super::{
     Core, Now,
@@ -10,11 +11,11 @@ use super::{
     regions::Region,
 };
 
-/// Moves of peers for balance that may be under way at once.
+/// The largest number of concurrent peer moves for balance.
 const PEER_MOVES: usize = 4;
 
 impl Core {
-    /// One round.
+    /// Runs one round of balancing.
     pub(super) fn balance(&mut self, now: Now) {
         self.evict_leaders(now);
         if self.has_scheduler("balance-leader-scheduler") {
@@ -43,7 +44,7 @@ impl Core {
         self.operators().filter(|op| op.origin == Origin::Balance).filter(is_counted).count()
     }
 
-    /// Whether a region may be touched for balance.
+    /// Returns true if a region may be touched for balance.
     fn is_free(&self, now: Now, region: &Region) -> bool {
         let id = region.meta.id;
         region.heard.is_some()
@@ -106,7 +107,7 @@ impl Core {
                         && region.peer_on(*to).is_none()
                         && self.is_free(now, region)
                 };
-                // Rather a follower than a leader, which would have to be moved first.
+                // Followers are preferred: a leader would have to be moved first.
                 let mut candidates: Vec<&Region> = self.regions.iter().filter(movable).collect();
                 candidates.sort_by_key(|region| region.leader_store() == *from);
                 if let Some(region) = candidates.first() {
@@ -119,7 +120,8 @@ impl Core {
         }
     }
 
-    /// Stores that shall not lead hand their regions to whoever is well and leads least.
+    /// Moves leadership away from stores that shall not lead, to the healthy peer whose store leads
+    /// least.
     fn evict_leaders(&mut self, now: Now) {
         let Some(stores) = self.scheduling.schedulers.get("evict-leader-scheduler").cloned() else {
             return;

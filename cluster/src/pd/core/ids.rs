@@ -1,13 +1,14 @@
-//! Ids that are never given twice: windows of ids are put on disk before any of them is given.
+//! Ids that are never given twice: windows of ids are put on disk before any of their ids is given.
 //!
-//! In: how many ids are wanted. Out: the first of them, and whether a new window has to be saved first. After a
-//! restart the rest of the last window is lost on purpose; nobody can tell which of it had been given.
+//! In: the number of ids wanted. Out: the first of them, and whether a new window has to be saved
+//! first. After a restart the rest of the last window is lost on purpose, because it is unknown
+//! which of its ids had been given.
 
-/// How many ids one save reserves.
+/// The number of ids that one save reserves.
 const WINDOW: u64 = 1_000;
 
-/// The first id that a new cluster gives. Those below it are the numbers of the stores that come with the cluster, so
-/// that `store-2` is store 2 for PD and all its tools.
+/// The first id that a new cluster gives. Smaller ids are the numbers of the stores that come with
+/// the cluster, so that `store-2` is store 2 for PD and all its tools.
 pub const FIRST_ID: u64 = 101;
 
 /// The allocator of cluster-wide unique ids: stores, regions, peers.
@@ -18,14 +19,14 @@ pub struct Ids {
 }
 
 impl Ids {
-    /// Continues behind the last window that is on disk (1 for a new cluster).
+    /// Continues after the last window that is on disk (1 for a new cluster).
     pub fn resume(reserved_until: u64) -> Self {
         let first = reserved_until.max(1);
         Self { next: first, reserved_until: first }
     }
 
-    /// The first of `count` consecutive ids that nobody had before, and whether [`Self::reserved_until`] moved and
-    /// must reach the disk before they are given away.
+    /// Returns the first of `count` consecutive new ids. The flag is true if
+    /// [`Self::reserved_until`] moved and must reach the disk before the ids are given away.
     pub fn take(&mut self, count: u64) -> (u64, bool) {
         let first = self.next;
         self.next += count;
@@ -36,7 +37,7 @@ impl Ids {
         (first, moved)
     }
 
-    /// Ids from here on were never given, whatever happens: what is saved.
+    /// The bound to save: ids from here on were certainly never given.
     pub fn reserved_until(&self) -> u64 {
         self.reserved_until
     }

@@ -1,12 +1,13 @@
-//! PD without its surroundings: a state machine that sockets, disk and clock are brought to.
+//! PD's core: a state machine without sockets, disk and clock, which the driver provides.
 //!
-//! Every method is one input at a time `now`; its return value is the answer. What it causes besides is collected
-//! until the driver fetches it: messages to leaders ([`Core::take_messages`]) and the need to save
-//! ([`Core::unsaved`]). Invariants:
-//! - nothing is answered or sent before what it depends on is on disk (the driver's duty, on [`Core::unsaved`]);
+//! Every method is one input at a time `now`; its return value is the answer. Its side effects are
+//! collected until the driver fetches them: messages to leaders ([`Core::take_messages`]) and the
+//! need to save ([`Core::unsaved`]). Invariants:
+//! - nothing is answered or sent before the state it depends on is on disk (the driver's duty, on
+//!   [`Core::unsaved`]);
 //! - no id and no timestamp is given twice, over any restart;
 //! - at most one operator runs per region, and it takes one membership step at a time;
-//! - what is older, by epoch or by term, never replaces what is newer.
+//! - older information, by epoch or by term, never replaces newer.
 //!
 //! It knows nothing of gRPC streams, HTTP, files or threads.
 
@@ -41,7 +42,8 @@ use std::{collections::BTreeMap, time::Duration};
 use stores::{Condition, Patience, Store};
 use timestamps::Timestamps;
 
-/// A moment: the time since the Unix epoch, from a clock that does not go back while the process lives.
+/// A moment: the time since the Unix epoch, from a clock that does not go back while the process
+/// lives.
 pub type Now = Duration;
 
 /// A scheduling step for the leader on a store.
@@ -49,7 +51,7 @@ pub type Now = Duration;
 pub struct Message {
     /// The leader's store.
     pub store: u64,
-    /// What it shall do.
+    /// The step for the leader.
     pub step: pdpb::RegionHeartbeatResponse,
 }
 
@@ -60,7 +62,7 @@ pub struct Core {
     cluster_id: u64,
     member_id: u64,
     started: Now,
-    /// The last input that judged stores by their silence.
+    /// The time of the last input that checked stores for silence.
     awake_at: Now,
     ids: Ids,
     timestamps: Timestamps,
@@ -75,10 +77,10 @@ pub struct Core {
 }
 
 impl Core {
-    /// A new cluster's PD. `entropy` makes its ids differ from other clusters'.
+    /// Creates a new cluster's PD. `entropy` makes its ids differ from other clusters'.
     pub fn create(now: Now, entropy: u64, timing: Timing, max_replicas: u32) -> Self {
         let mut core = Self::empty(now, timing, max_replicas);
-        // As PD makes them: seconds above, chance below.
+        // PD's own format: seconds above, randomness below.
         core.cluster_id = now.as_secs() << 32 | entropy & 0xFFFF_FFFF;
         core.member_id = entropy | 1;
         core.ids = Ids::resume(FIRST_ID);
@@ -88,7 +90,7 @@ impl Core {
         core
     }
 
-    /// The PD that the disk remembers.
+    /// Restores the PD from its saved state.
     pub fn restore(
         now: Now,
         timing: Timing,
@@ -108,7 +110,8 @@ impl Core {
         core.scheduling.restore_schedulers(saved.schedulers);
         for region in regions.into_iter().flat_map(|saved| saved.regions) {
             if let Some(region) = region.restore() {
-                // The cache on disk may be torn between two moments; what contradicts itself is left out.
+                // The cache on disk may be torn between two moments; contradictory entries are left
+                // out.
                 let _ = core.regions.put(region);
             }
         }
@@ -139,7 +142,8 @@ impl Core {
         }
     }
 
-    /// What has to be on disk before any answer or message of the inputs so far may leave; `None` if it is.
+    /// The state to save before any answer or message of the inputs so far may leave; `None` if it
+    /// is saved.
     pub fn unsaved(&self) -> Option<Saved> {
         self.unsaved.then(|| Saved {
             format: FORMAT,
@@ -155,17 +159,17 @@ impl Core {
         })
     }
 
-    /// The disk has what [`Self::unsaved`] gave.
+    /// Notes that the state given by [`Self::unsaved`] is on disk.
     pub fn saved(&mut self) {
         self.unsaved = false;
     }
 
-    /// The messages that the inputs so far caused.
+    /// Takes the messages that the inputs so far caused.
     pub fn take_messages(&mut self) -> Vec<Message> {
         std::mem::take(&mut self.messages)
     }
 
-    /// `count` new ids; the last of them.
+    /// Allocates `count` new ids and returns the last of them.
     pub fn alloc_ids(&mut self, count: u32) -> u64 {
         let count = u64::from(count.max(1));
         self.take_ids(count) + count - 1
@@ -177,7 +181,7 @@ impl Core {
         first
     }
 
-    /// `count` new timestamps; the last of them.
+    /// Allocates `count` new timestamps and returns the last of them.
     pub fn timestamp(&mut self, now: Now, count: u32) -> Result<pdpb::Timestamp, Refusal> {
         let (timestamp, moved) = self
             .timestamps
@@ -187,17 +191,18 @@ impl Core {
         Ok(timestamp)
     }
 
-    /// Whether a store has bootstrapped the cluster.
+    /// Returns true if a store has bootstrapped the cluster.
     pub fn is_bootstrapped(&self) -> bool {
         self.bootstrapped
     }
 
-    /// Refuses what needs a bootstrapped cluster.
+    /// Refuses requests before the cluster is bootstrapped.
     pub fn expect_bootstrapped(&self) -> Result<(), Refusal> {
         if self.bootstrapped { Ok(()) } else { Err(Refusal::NotBootstrapped) }
     }
 
-    /// A new safe point for garbage collection, which never goes back; the one that holds.
+    /// Raises the safe point for garbage collection, which never goes back, and returns the one in
+    /// force.
     pub fn advance_gc_safe_point(&mut self, safe_point: u64) -> u64 {
         if safe_point > self.gc_safe_point {
             self.gc_safe_point = safe_point;
@@ -231,7 +236,7 @@ impl Core {
         self.member_id
     }
 
-    /// When this process started.
+    /// The start time of this process.
     pub fn started(&self) -> Now {
         self.started
     }
@@ -246,7 +251,7 @@ impl Core {
         self.stores.values()
     }
 
-    /// A store.
+    /// Finds a store.
     pub fn store(&self, id: u64) -> Option<&Store> {
         self.stores.get(&id)
     }
@@ -276,7 +281,7 @@ impl Core {
         }
     }
 
-    /// The running operator of a region, and the text that tools show for it.
+    /// The text that tools show for a running operator.
     pub fn operator_text(&self, operator: &Operator) -> String {
         operator.text(self.started, self.timeouts())
     }

@@ -1,7 +1,8 @@
-//! An operator: a short list of steps that PD wants one region to take, and how far the region has come.
+//! An operator: a short list of steps that PD wants one region to take, and the region's progress.
 //!
-//! In: the region as its leader last reported it. Out: the step to send next, or that the operator is finished or
-//! overtaken. Steps are single membership changes, so that two successive configurations always share a majority:
+//! In: the region as its leader last reported it. Out: the step to send next, or the news that the
+//! operator is finished or overtaken. Steps are single membership changes, so that two successive
+//! configurations always share a majority:
 //!
 //! ```text
 //! add-learner ──► (leader no longer reports it pending) ──► promote ──► [transfer-leader] ──► remove
@@ -15,78 +16,79 @@ use std::time::Duration;
 /// One step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// A learner comes to a store.
+    /// Add a learner on a store.
     AddLearner {
-        /// Where to.
+        /// The destination store.
         store: u64,
-        /// The id that it will have.
+        /// The id of the new peer.
         peer: u64,
     },
-    /// A learner that has caught up becomes a voter.
+    /// Promote a learner that has caught up to a voter.
     Promote {
-        /// Where it is.
+        /// The peer's store.
         store: u64,
-        /// Its id.
+        /// The peer's id.
         peer: u64,
     },
-    /// A peer goes.
+    /// Remove a peer.
     Remove {
-        /// From where.
+        /// The peer's store.
         store: u64,
     },
-    /// Leadership moves.
+    /// Move leadership.
     TransferLeader {
-        /// From where.
+        /// The old leader's store.
         from: u64,
-        /// To where.
+        /// The new leader's store.
         to: u64,
     },
-    /// The region is split.
+    /// Split the region.
     Split {
-        /// Who finds the keys: PD (`USEKEY`), or the leader, in the middle of what it holds.
+        /// The source of the keys: PD (`USEKEY`), or the leader, in the middle of the region's
+        /// data.
         policy: pdpb::CheckPolicy,
-        /// At which keys, if PD finds them.
+        /// The split keys, if PD finds them.
         keys: Vec<Vec<u8>>,
     },
 }
 
-/// Who wants it; the later in this list, the more it weighs.
+/// The origin of an operator, in ascending order of priority.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
     /// A scheduler that evens out loads.
     Balance,
     /// The checker that keeps the number of replicas.
     Checker,
-    /// A person.
+    /// An administrator.
     Admin,
 }
 
 /// A list of steps for one region.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operator {
-    /// What it is called (`transfer-leader`, `remove-orphan-peer`).
+    /// The operator's name (`transfer-leader`, `remove-orphan-peer`).
     pub description: String,
-    /// Which region.
+    /// The region.
     pub region: u64,
-    /// Who wants it.
+    /// The operator's origin.
     pub origin: Origin,
-    /// What has to happen, in order.
+    /// The steps, in order.
     pub steps: Vec<Step>,
-    /// The region's epoch when it was made.
+    /// The region's epoch at the operator's creation.
     pub epoch: metapb::RegionEpoch,
-    /// The step that is under way.
+    /// The index of the current step.
     pub current: usize,
-    /// When it was made.
+    /// The time of creation.
     pub created: Now,
-    /// When the current step began.
+    /// The time at which the current step began.
     pub step_began: Now,
-    /// When the current step was last sent.
+    /// The time at which the current step was last sent.
     pub sent: Option<Now>,
     /// The region's size, MiB.
     pub size_mib: u64,
 }
 
-/// How far an operator has come.
+/// The progress of an operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
     /// A step is under way.
@@ -95,14 +97,14 @@ pub enum Progress {
     Success,
     /// The current step took too long.
     Timeout,
-    /// The region changed otherwise meanwhile, or the step lost its point.
+    /// The region changed in another way meanwhile, or the step became pointless.
     Cancel,
-    /// Another operator came first.
+    /// Another operator took its place.
     Replace,
 }
 
 impl Progress {
-    /// As PD's tools write it.
+    /// The name in PD's tools.
     pub fn name(self) -> &'static str {
         match self {
             Self::Running => "RUNNING",
@@ -113,7 +115,7 @@ impl Progress {
         }
     }
 
-    /// As PD's gRPC says it.
+    /// The status in PD's gRPC.
     pub fn wire(self) -> pdpb::OperatorStatus {
         match self {
             Self::Running => pdpb::OperatorStatus::Running,
@@ -126,7 +128,7 @@ impl Progress {
 }
 
 impl Step {
-    /// Whether the region shows that it is done.
+    /// Returns true if the region shows that the step is done.
     pub fn is_done(&self, region: &Region, epoch: metapb::RegionEpoch) -> bool {
         match self {
             Self::AddLearner { store, peer } => {
@@ -141,7 +143,7 @@ impl Step {
         }
     }
 
-    /// How many membership changes of this step the region shows.
+    /// The number of membership changes of this step that the region shows.
     fn conf_changes(&self, region: &Region) -> u64 {
         u64::from(match self {
             Self::AddLearner { store, peer } => {
@@ -153,8 +155,8 @@ impl Step {
         })
     }
 
-    /// The step as the leader is told it; `None` if the region has not what it is about, or shows the change
-    /// already and the peer only has to catch up.
+    /// The step as a message to the leader. `None` if the region lacks the peer in question, or
+    /// shows the change already and the peer only has to catch up.
     pub fn message(&self, region: &Region) -> Option<pdpb::RegionHeartbeatResponse> {
         if self.conf_changes(region) > 0 {
             return None;
@@ -218,7 +220,7 @@ impl Step {
 }
 
 impl Operator {
-    /// Sees how far the region has come, and moves on to the first step that is not done.
+    /// Checks the region's progress, and moves on to the first step that is not done.
     pub fn advance(&mut self, now: Now, region: &Region, timeouts: Timeouts) -> Progress {
         while self.steps.get(self.current).is_some_and(|step| step.is_done(region, self.epoch)) {
             self.current += 1;
@@ -240,12 +242,12 @@ impl Operator {
         Progress::Running
     }
 
-    /// The step that is under way.
+    /// The current step.
     pub fn step(&self) -> Option<&Step> {
         self.steps.get(self.current)
     }
 
-    /// By how many peers it still changes a store's load.
+    /// The number of peers by which the operator will still change a store's load.
     pub fn peers_to_come(&self, store: u64) -> i64 {
         self.steps[self.current..]
             .iter()
@@ -257,7 +259,7 @@ impl Operator {
             .sum()
     }
 
-    /// By how many leaders it still changes a store's load.
+    /// The number of leaders by which the operator will still change a store's load.
     pub fn leaders_to_come(&self, store: u64) -> i64 {
         self.steps[self.current..]
             .iter()
@@ -269,12 +271,12 @@ impl Operator {
             .sum()
     }
 
-    /// Whether it changes peers (a *region* operator) or just the leader.
+    /// Returns true if the operator changes peers (a *region* operator) and not just the leader.
     pub fn changes_peers(&self) -> bool {
         self.steps.iter().any(|step| !matches!(step, Step::TransferLeader { .. }))
     }
 
-    /// What it moves, in PD's words (`admin,leader`).
+    /// The operator's kind in PD's words (`admin,leader`).
     pub fn kind(&self) -> String {
         let mut kinds = Vec::new();
         if self.origin == Origin::Admin {
@@ -291,7 +293,7 @@ impl Operator {
         kinds.join(",")
     }
 
-    /// The line that PD's tools show; `started` is when PD started.
+    /// The line that PD's tools show; `started` is the start time of PD.
     pub fn text(&self, started: Now, timeouts: Timeouts) -> String {
         let at = |time: Now| {
             let since_start = time.saturating_sub(started).as_secs_f64();
@@ -356,12 +358,12 @@ impl Operator {
     }
 }
 
-/// How long one step may take.
+/// The longest time that one step may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
     /// A leader transfer, a promotion, a removal.
     pub quick: Duration,
-    /// What moves data.
+    /// A step that moves data.
     pub slow: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! Why PD says no, in PD's own words: clients and tools compare these texts.
+//! The reasons for PD's refusals, in PD's own words: clients and tools compare these texts.
 
 /// A request that PD refuses, or cannot serve.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -9,13 +9,13 @@ pub enum Refusal {
     /// Another store came first.
     #[error("cluster is already bootstrapped")]
     AlreadyBootstrapped,
-    /// The first store or region of a cluster does not look as it must.
+    /// The first store or region of a cluster is malformed.
     #[error("invalid bootstrap request: {0}")]
     InvalidBootstrap(&'static str),
     /// The store was removed for good.
     #[error("store is tombstone")]
     StoreTombstone,
-    /// Nobody registered a store of this id.
+    /// No store of this id is registered.
     #[error("invalid store ID {0}, not found")]
     StoreNotFound(u64),
     /// Another living store has the address.
@@ -26,18 +26,18 @@ pub enum Refusal {
         /// The store that has it.
         by: u64,
     },
-    /// What was reported about a region is older than what is known.
+    /// The report about a region is older than the known state.
     #[error("region is stale: region {region}, {detail}")]
     RegionStale {
         /// The region.
         region: u64,
-        /// In what it is older.
+        /// The outdated part.
         detail: String,
     },
-    /// PD knows no such region.
+    /// PD does not know the region.
     #[error("region {0} not found")]
     RegionNotFound(u64),
-    /// The regions that are known leave holes in the ranges that were asked for.
+    /// The known regions leave holes in the requested ranges.
     #[error("found regions not contain all key range")]
     RangesNotCovered,
     /// A number of timestamps or ids that cannot be given.
@@ -49,7 +49,7 @@ pub enum Refusal {
     /// A setting is unknown or its value wrong; the text is real PD's.
     #[error("{0}")]
     Setting(String),
-    /// What had to reach the disk first did not.
+    /// The state that had to be saved first did not reach the disk.
     #[error("PD cannot save its state: {0}")]
     Disk(String),
 }

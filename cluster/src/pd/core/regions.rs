@@ -1,6 +1,7 @@
-//! The region cache: what leaders said of their regions last, and never anything older.
+//! The region cache: the last reports of leaders on their regions, never replaced by older ones.
 //!
-//! In: heartbeats. Out: regions by id and by key, and how many leaders and peers each store has. Invariants:
+//! In: heartbeats. Out: regions by id and by key, and each store's numbers of leaders and peers.
+//! Invariants:
 //! - regions in the cache do not overlap;
 //! - a region's epoch (both parts) and leader term never go back;
 //! - the loads per store are those of the cached regions.
@@ -12,26 +13,26 @@ use std::{
     ops::Bound::{Excluded, Included, Unbounded},
 };
 
-/// What PD knows of one region.
+/// PD's knowledge of one region.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Region {
     /// Bounds, epoch, peers.
     pub meta: metapb::Region,
-    /// Who leads; unknown for a region that PD has only from its disk.
+    /// The leader; unknown for a region that PD has only from its disk.
     pub leader: Option<metapb::Peer>,
     /// The leader's term.
     pub term: u64,
-    /// Peers that the leader does not hear from, and since when.
+    /// Peers that the leader does not hear from, and the time since.
     pub down: Vec<pdpb::PeerStats>,
     /// Peers that lag.
     pub pending: Vec<metapb::Peer>,
     /// Size, keys and traffic as last reported.
     pub flow: Flow,
-    /// The last heartbeat.
+    /// The time of the last heartbeat.
     pub heard: Option<Now>,
 }
 
-/// What a leader reports of a region's size and traffic since its last heartbeat.
+/// A leader's report of a region's size and traffic since its last heartbeat.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Flow {
     pub bytes_written: u64,
@@ -44,7 +45,7 @@ pub struct Flow {
     pub cpu_usage: u64,
 }
 
-/// How much of the cluster one store carries.
+/// The share of the cluster that one store carries.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Load {
     /// Regions that it leads.
@@ -68,7 +69,7 @@ pub struct Regions {
 }
 
 impl Region {
-    /// What a heartbeat says.
+    /// Converts a heartbeat.
     pub fn from_heartbeat(now: Now, beat: pdpb::RegionHeartbeatRequest) -> Self {
         Self {
             meta: beat.region.unwrap_or_default(),
@@ -89,48 +90,48 @@ impl Region {
         }
     }
 
-    /// Its epoch; zeros if it has none.
+    /// The region's epoch; zeros if it has none.
     pub fn epoch(&self) -> metapb::RegionEpoch {
         self.meta.region_epoch.unwrap_or_default()
     }
 
-    /// Its peer on a store.
+    /// The region's peer on a store.
     pub fn peer_on(&self, store: u64) -> Option<&metapb::Peer> {
         self.meta.peers.iter().find(|peer| peer.store_id == store)
     }
 
-    /// Its voter on a store.
+    /// The region's voter on a store.
     pub fn voter_on(&self, store: u64) -> Option<&metapb::Peer> {
         self.voters().find(|peer| peer.store_id == store)
     }
 
-    /// Its voters.
+    /// The region's voters.
     pub fn voters(&self) -> impl Iterator<Item = &metapb::Peer> {
         self.meta.peers.iter().filter(|peer| peer.role() != metapb::PeerRole::Learner)
     }
 
-    /// Its learners.
+    /// The region's learners.
     pub fn learners(&self) -> impl Iterator<Item = &metapb::Peer> {
         self.meta.peers.iter().filter(|peer| peer.role() == metapb::PeerRole::Learner)
     }
 
-    /// The store that leads it; 0 if unknown.
+    /// The leader's store; 0 if unknown.
     pub fn leader_store(&self) -> u64 {
         self.leader.as_ref().map_or(0, |leader| leader.store_id)
     }
 
-    /// Whether a peer lags so far that it must not be counted on.
+    /// Returns true if a peer lags so far that it must not be counted on.
     pub fn is_pending(&self, peer_id: u64) -> bool {
         self.pending.iter().any(|peer| peer.id == peer_id)
     }
 
-    /// For how many seconds the leader has not heard from a peer, if so.
+    /// The number of seconds for which the leader has not heard from a peer; `None` if it has.
     pub fn down_seconds(&self, peer_id: u64) -> Option<u64> {
         let is_it = |stats: &&pdpb::PeerStats| stats.peer.as_ref().is_some_and(|p| p.id == peer_id);
         self.down.iter().find(is_it).map(|stats| stats.down_seconds)
     }
 
-    /// Its size in MiB, at least 1 as PD counts it.
+    /// The region's size in MiB, at least 1 as PD counts it.
     pub fn size_mib(&self) -> u64 {
         (self.flow.approximate_size >> 20).max(1)
     }
@@ -143,7 +144,8 @@ impl Region {
 }
 
 impl Regions {
-    /// Takes in what a leader says, unless something newer is known. Regions that it overlaps are older and go.
+    /// Takes in a leader's report, unless newer information is known. Regions that it overlaps are
+    /// older and removed.
     pub fn put(&mut self, region: Region) -> Result<(), Refusal> {
         let epoch = region.epoch();
         let stale = |detail: String| Refusal::RegionStale { region: region.meta.id, detail };
@@ -183,7 +185,7 @@ impl Regions {
         Ok(())
     }
 
-    /// A region by its id.
+    /// Finds a region by its id.
     pub fn get(&self, id: u64) -> Option<&Region> {
         self.by_id.get(&id)
     }
@@ -193,19 +195,19 @@ impl Regions {
         self.by_id.values()
     }
 
-    /// How many regions there are.
+    /// The number of regions.
     pub fn len(&self) -> usize {
         self.by_id.len()
     }
 
-    /// The region that a key lies in.
+    /// Finds the region of a key.
     pub fn by_key(&self, key: &[u8]) -> Option<&Region> {
         let (_, id) = self.by_start.range::<[u8], _>((Unbounded, Included(key))).next_back()?;
         let region = &self.by_id[id];
         (region.meta.end_key.is_empty() || key < region.meta.end_key.as_slice()).then_some(region)
     }
 
-    /// The region before the one that a key lies in.
+    /// Finds the region before that of a key.
     pub fn before_key(&self, key: &[u8]) -> Option<&Region> {
         let start = &self.by_key(key)?.meta.start_key;
         let (_, id) =
@@ -214,7 +216,8 @@ impl Regions {
         (before.meta.end_key == *start).then_some(before)
     }
 
-    /// Regions from the one with `start` on, in key order, up to `end` (empty = no bound); `limit` 0 = all.
+    /// Regions in key order, from the one with `start` on, up to `end` (empty = no bound); `limit`
+    /// 0 = all.
     pub fn scan<'a>(&'a self, start: &[u8], end: &'a [u8], limit: usize) -> Vec<&'a Region> {
         let from = self.by_key(start).map_or(start, |region| region.meta.start_key.as_slice());
         self.by_start
@@ -225,7 +228,7 @@ impl Regions {
             .collect()
     }
 
-    /// What a store carries.
+    /// The load of a store.
     pub fn load(&self, store: u64) -> Load {
         self.loads.get(&store).copied().unwrap_or_default()
     }

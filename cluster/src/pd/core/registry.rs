@@ -1,11 +1,12 @@
-//! How a cluster comes to be and grows: the first store and region, further stores, their heartbeats, splits.
+//! The creation and growth of a cluster: the first store and region, further stores, their
+//! heartbeats, splits.
 
 use super::{Core, Now, Refusal, regions::Region, stores::Store};
 use proto::{metapb, pdpb};
 use std::time::Duration;
 
 impl Core {
-    /// The first store brings the first region.
+    /// Creates the cluster with its first store and region.
     pub fn bootstrap(
         &mut self,
         now: Now,
@@ -31,7 +32,7 @@ impl Core {
         self.regions.put(Region { meta: region, ..Region::default() })
     }
 
-    /// A store says who it is.
+    /// Registers a store, or updates its registration.
     pub fn put_store(&mut self, now: Now, meta: metapb::Store) -> Result<(), Refusal> {
         self.expect_bootstrapped()?;
         if meta.id == 0 {
@@ -55,7 +56,8 @@ impl Core {
         }
         let store = self.stores.entry(meta.id).or_insert_with(|| Store::new(meta.clone()));
         let old = std::mem::replace(&mut store.meta, meta);
-        // What the store does not say of itself stays: its state, its last heartbeat.
+        // The fields that the store does not report about itself stay: its state, its last
+        // heartbeat.
         store.meta.state = old.state;
         store.meta.last_heartbeat = old.last_heartbeat;
         store.meta.node_state = match old.state() {
@@ -69,7 +71,7 @@ impl Core {
         Ok(())
     }
 
-    /// A store says that it lives.
+    /// Takes in a store's heartbeat.
     pub fn store_heartbeat(&mut self, now: Now, stats: pdpb::StoreStats) -> Result<(), Refusal> {
         self.expect_bootstrapped()?;
         self.wake(now);
@@ -84,7 +86,8 @@ impl Core {
         Ok(())
     }
 
-    /// Ids for a split of `region` into `count` more: for each a region id and one peer id per peer.
+    /// Allocates ids for a split of `region` into `count` more: for each a region id and one peer
+    /// id per peer.
     pub fn split_ids(
         &mut self,
         region: &metapb::Region,
@@ -113,8 +116,8 @@ impl Core {
         Ok(ids.collect())
     }
 
-    /// Called with every input that judges stores by their silence. If PD itself slept (was stopped, had no
-    /// processor), the silence is its own: stores are given their time anew.
+    /// Called with every input that checks stores for silence. If PD itself slept (was paused, had
+    /// no processor), the silence is its own: every store's time starts anew.
     pub(super) fn wake(&mut self, now: Now) {
         let slept = now.saturating_sub(self.awake_at);
         if slept > Duration::from_millis(self.timing.disconnected_ms) {

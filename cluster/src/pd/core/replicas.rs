@@ -1,12 +1,14 @@
-//! The replica checker: brings every region to `max-replicas` voters on living stores, without endangering it.
+//! The replica checker: brings every region to `max-replicas` voters on living stores, without
+//! endangering it.
 //!
-//! In: a region, the stores' states, the settings. Out: the steps that the region should take next, if any. It never
-//! removes a leader, and never makes a configuration in which the peers known to be well are no majority.
+//! In: a region, the stores' states, the settings. Out: the steps that the region should take next,
+//! if any. It never removes a leader, and never makes a configuration in which the healthy peers
+//! are no majority.
 
 use super::{Core, Now, operator::Step, regions::Region, stores::Condition};
 use proto::metapb;
 
-/// What a region lacks or has too much of.
+/// The repair of a missing or surplus peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Repair {
     Add { store: u64 },
@@ -16,7 +18,7 @@ enum Repair {
 }
 
 impl Core {
-    /// The operator that a region needs: its name and its steps.
+    /// The name and the steps of the operator that a region needs.
     pub(super) fn replica_plan(&mut self, now: Now, id: u64) -> Option<(&'static str, Vec<Step>)> {
         let running = self.operators().filter(|op| op.origin == super::operator::Origin::Checker);
         if running.count() >= self.settings.policy().replica_schedule_limit {
@@ -86,7 +88,8 @@ impl Core {
         self.best_store(now, region).map(|to| Repair::Replace { from, to })
     }
 
-    /// The voter to remove: first those that are not well, then those on the fullest store; never the leader.
+    /// The voter to remove: first unhealthy ones, then those on the fullest store; never the
+    /// leader.
     fn surplus(&self, now: Now, region: &Region) -> Option<Repair> {
         region
             .voters()
@@ -103,7 +106,7 @@ impl Core {
             .map(|peer| Repair::Remove { store: peer.store_id })
     }
 
-    /// The living store with the fewest peers that has none of the region.
+    /// The living store with the fewest peers among those without a peer of the region.
     pub(super) fn best_store(&self, now: Now, region: &Region) -> Option<u64> {
         self.stores
             .keys()
@@ -113,20 +116,20 @@ impl Core {
             .min_by_key(|store| (self.peers_expected(*store), *store))
     }
 
-    /// How many peers a store will have when the running operators are done.
+    /// The number of peers that a store will have when the running operators are done.
     pub(super) fn peers_expected(&self, store: u64) -> i64 {
         let to_come: i64 = self.operators().map(|op| op.peers_to_come(store)).sum();
         self.regions.load(store).peers as i64 + to_come
     }
 
-    /// Whether a peer is known to take part: on a living store, heard by its leader, not lagging far.
+    /// Returns true if a peer is healthy: on a living store, heard by its leader, not lagging far.
     pub(super) fn is_well(&self, now: Now, region: &Region, peer: &metapb::Peer) -> bool {
         self.serves(now, peer.store_id)
             && region.down_seconds(peer.id).is_none()
             && !region.is_pending(peer.id)
     }
 
-    /// Whether a peer has been away for so long that it is replaced.
+    /// Returns true if a peer has been away for so long that it is replaced.
     fn is_gone(&self, now: Now, region: &Region, peer: &metapb::Peer) -> bool {
         let given_up = self.settings.policy().max_store_down_time.as_secs();
         let down = region.down_seconds(peer.id).is_some_and(|seconds| seconds > given_up);
@@ -134,7 +137,8 @@ impl Core {
         down || matches!(condition, None | Some(Condition::Down | Condition::Tombstone))
     }
 
-    /// Whether the well voters are a majority once a peer is `removed`, or a learner `promoted`.
+    /// Returns true if the healthy voters are a majority once a peer is `removed`, or a learner
+    /// `promoted`.
     pub(super) fn keeps_quorum(
         &self,
         now: Now,

@@ -1,9 +1,9 @@
-//! What PD must not forget, as it stands on disk: two JSON documents.
+//! PD's persistent state on disk: two JSON documents.
 //!
-//! [`Saved`] (`state.json`) is on disk before anything that depends on it is answered: ids and timestamps
-//! reserved, stores, settings. [`SavedRegions`] (`regions.json`) is a cache that leaders refresh by their
-//! heartbeats; it is written now and then, so that routing works at once after a restart.
-//! Keys are upper-case hex. Format version 1.
+//! [`Saved`] (`state.json`) is on disk before anything that depends on it is answered: ids and
+//! timestamps reserved, stores, settings. [`SavedRegions`] (`regions.json`) is a cache that leaders
+//! refresh by their heartbeats. It is written periodically, so that routing works at once after a
+//! restart. Keys are upper-case hex. Format version 1.
 
 use super::{
     Now,
@@ -17,7 +17,7 @@ use std::{collections::BTreeMap, fmt::Write, time::Duration};
 /// The version of both documents.
 pub const FORMAT: u32 = 1;
 
-/// What is saved before it is answered.
+/// The state that is saved before it is answered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Saved {
     pub format: u32,
@@ -78,7 +78,7 @@ pub fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// Bytes of hex, upper or lower case.
+/// Decodes hex, upper or lower case.
 pub fn unhex(text: &str) -> Option<Vec<u8>> {
     let digits: Option<Vec<u8>> =
         text.chars().map(|c| c.to_digit(16).map(|digit| digit as u8)).collect();
@@ -109,7 +109,7 @@ impl From<&Store> for SavedStore {
 }
 
 impl SavedStore {
-    /// The store as a PD that started at `now` knows it.
+    /// Restores the store for a PD that started at `now`.
     pub fn restore(self, now: Now) -> Store {
         let label = |(key, value)| metapb::StoreLabel { key, value };
         let heard = self.last_heartbeat_ns;
@@ -159,7 +159,7 @@ impl From<&Regions> for SavedRegions {
 }
 
 impl SavedRegion {
-    /// The region without a leader; `None` if its keys are no hex.
+    /// Restores the region without a leader; `None` if its keys are no hex.
     pub fn restore(self) -> Option<Region> {
         let peer = |(id, store_id, role)| metapb::Peer { id, store_id, role, is_witness: false };
         Some(Region {

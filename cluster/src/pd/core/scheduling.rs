@@ -1,8 +1,9 @@
-//! The running operators: begun, sent, watched in heartbeats, ended.
+//! The running operators: their beginning, sending, progress and end.
 //!
-//! In: heartbeats and time. Out: messages to leaders. A step is sent when it begins, with every heartbeat and now and
-//! then between, until the region shows that it is done; sending it twice does no harm, because the leader compares
-//! the epoch. What an operator should be is decided beside this file: replicas, balance, admin.
+//! In: heartbeats and time. Out: messages to leaders. A step is sent when it begins, with every
+//! heartbeat and periodically in between, until the region shows that it is done. Sending it twice
+//! does no harm, because the leader compares the epoch. The operators themselves are chosen in
+//! other files: replicas, balance, admin.
 
 use super::{
     Core, Message, Now, Refusal,
@@ -17,11 +18,12 @@ use std::{
     time::Duration,
 };
 
-/// Regions that one tick looks over.
+/// The number of regions that one tick examines.
 const PATROL_REGIONS: usize = 128;
-/// Ended operators that are remembered for those who ask.
+/// The number of ended operators that are remembered for queries.
 const ENDED_MAX: usize = 512;
-/// Where a new cluster is split, as a new TiKV is: the bounds of its raw and transactional default keyspaces.
+/// The bounds at which a new cluster is split, as a new TiKV is: those of its raw and transactional
+/// default keyspaces.
 const FIRST_BOUNDS: [[u8; 9]; 4] = [
     [0x72, 0, 0, 0, 0, 0, 0, 0, 0xFB],
     [0x72, 0, 0, 1, 0, 0, 0, 0, 0xFB],
@@ -29,22 +31,23 @@ const FIRST_BOUNDS: [[u8; 9]; 4] = [
     [0x78, 0, 0, 1, 0, 0, 0, 0, 0xFB],
 ];
 
-/// A scheduler by PD's name, with the stores that it is about (none for most).
+/// A scheduler by PD's name, with the stores it acts on (none for most).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scheduler {
-    /// `balance-leader-scheduler`.
+    /// The name, such as `balance-leader-scheduler`.
     pub name: String,
-    /// For `evict-leader-scheduler`: which stores shall not lead.
+    /// For `evict-leader-scheduler`: the stores that shall not lead.
     pub stores: Vec<u64>,
 }
 
-/// What is under way.
+/// The state of scheduling.
 #[derive(Debug)]
 pub(super) struct Scheduling {
     pub(super) operators: BTreeMap<u64, Operator>,
     pub(super) ended: VecDeque<(Operator, Progress)>,
     pub(super) schedulers: BTreeMap<String, Vec<u64>>,
-    /// Until when a region is not balanced, because a person or an election just moved it.
+    /// Regions that are not balanced until this time, because an administrator or an election just
+    /// moved them.
     pub(super) hold_until: BTreeMap<u64, Now>,
     pub(super) balanced_at: Now,
     /// The region at which the next patrol begins.
@@ -91,7 +94,7 @@ impl Scheduling {
 }
 
 impl Core {
-    /// A leader reports its region; steps for it may follow.
+    /// Takes in a leader's report of its region; steps for the region may follow.
     pub fn region_heartbeat(
         &mut self,
         now: Now,
@@ -120,7 +123,8 @@ impl Core {
         Ok(())
     }
 
-    /// Time passes: operators expire and are sent again, regions are looked over, loads are evened out.
+    /// Lets time pass: operators expire and are sent again, regions are examined, loads are
+    /// balanced.
     pub fn tick(&mut self, now: Now) {
         if !self.bootstrapped {
             return;
@@ -172,7 +176,7 @@ impl Core {
         self.scheduling.operators.values()
     }
 
-    /// The running or else the last ended operator of a region, and how it stands.
+    /// The running or else the last ended operator of a region, and its progress.
     pub fn last_operator(&self, region: u64) -> Option<(&Operator, Progress)> {
         let ended = || {
             let mut newest_first = self.scheduling.ended.iter().rev();
@@ -181,19 +185,19 @@ impl Core {
         self.operator(region).map(|operator| (operator, Progress::Running)).or_else(ended)
     }
 
-    /// The operators that have ended, as far as they are remembered, the newest first.
+    /// The ended operators that are still remembered, the newest first.
     pub fn ended_operators(&self) -> impl Iterator<Item = (&Operator, Progress)> {
         self.scheduling.ended.iter().rev().map(|(operator, progress)| (operator, *progress))
     }
 
-    /// Ends a region's operator; `false` if it has none.
+    /// Ends a region's operator. Returns false if it has none.
     pub fn cancel_operator(&mut self, region: u64) -> bool {
         let had = self.scheduling.operators.contains_key(&region);
         self.scheduling.end(region, Progress::Cancel);
         had
     }
 
-    /// Begins an operator and sends its first step. One that weighs less gives way.
+    /// Begins an operator and sends its first step. A running one of lower priority gives way.
     pub(super) fn begin(
         &mut self,
         now: Now,
@@ -235,7 +239,7 @@ impl Core {
             _ => None,
         };
         let origin = operator.origin;
-        // Whoever has gone silent meanwhile is given nothing new.
+        // A store that has gone silent meanwhile is given nothing new.
         if progress == Progress::Running && target.is_some_and(|store| !self.is_up(now, store)) {
             progress = Progress::Cancel;
         }
@@ -252,13 +256,13 @@ impl Core {
         self.scheduling.hold_until.insert(id, now + pause);
     }
 
-    /// Begins what a region needs, if it has no operator; whether it did.
+    /// Begins the operator that a region needs, if it has none. Returns true if it did.
     fn want(&mut self, now: Now, id: u64) -> bool {
         if self.scheduling.operators.contains_key(&id) {
             return false;
         }
         let Some(region) = self.regions.get(id) else { return false };
-        // Only a leader can act, and only one that was heard of since PD started.
+        // Only a leader can act, and only one that was heard from since PD started.
         if region.heard.is_none() || !self.serves(now, region.leader_store()) {
             return false;
         }
@@ -290,7 +294,7 @@ impl Core {
             Step::Promote { store, .. } => self.keeps_quorum(now, region, None, Some(*store)),
             _ => true,
         };
-        // What is not safe now may be safe at the next heartbeat, or the operator expires.
+        // An unsafe step may be safe at the next heartbeat, or the operator expires.
         let Some(step) = step.message(region).filter(|_| safe) else { return };
         let store = region.leader_store();
         if let Some(operator) = self.scheduling.operators.get_mut(&id) {
@@ -299,7 +303,7 @@ impl Core {
         }
     }
 
-    /// A store that is being removed and has nothing left is removed.
+    /// Removes stores that are leaving and have nothing left.
     fn bury_empty_stores(&mut self) {
         for store in self.stores.values_mut() {
             let leaving = store.meta.state() == metapb::StoreState::Offline;
@@ -311,7 +315,7 @@ impl Core {
         }
     }
 
-    /// Whether a store is heard from, though it may be leaving.
+    /// Returns true if a store is heard from, though it may be leaving.
     pub(super) fn serves(&self, now: Now, store: u64) -> bool {
         let heard = self.store(store).and_then(|store| store.heard);
         let lately = |at| now.saturating_sub(at) <= self.patience().disconnected;

@@ -1,7 +1,9 @@
-//! PD's settings: the document that tools read and change, and the few values of it that PD acts on.
+//! PD's settings: the document that tools read and change, and the few values of it that PD acts
+//! on.
 //!
-//! In: changes by (possibly dotted) name. Out: the document, and a typed [`Policy`]. A change is checked as a whole
-//! before any of it applies. Refusals have real PD's texts. What is saved is the changes, not the document.
+//! In: changes by (possibly dotted) name. Out: the document, and a typed [`Policy`]. A change is
+//! checked as a whole before any of it applies. Refusals have real PD's texts. The changes are
+//! saved, not the document.
 
 use super::{super::go_text, refusal::Refusal};
 use serde_json::{Map, Value, json};
@@ -9,14 +11,15 @@ use std::{collections::BTreeMap, time::Duration};
 
 /// The document's shape and PD's defaults.
 const TEMPLATE: &str = include_str!("../config.json");
-/// The sections of the document that can be changed, and what PD calls their types in its refusals.
+/// The sections of the document that can be changed, and PD's names for their types in its
+/// refusals.
 const SECTIONS: [(&str, &str); 3] = [
     ("schedule", "ScheduleConfig"),
     ("replication", "ReplicationConfig"),
     ("pd-server", "PDServerConfig"),
 ];
 
-/// What PD acts on.
+/// The settings that PD acts on.
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own in PD")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
@@ -36,23 +39,23 @@ pub struct Policy {
 pub struct Settings {
     document: Value,
     changes: BTreeMap<String, Value>,
-    /// Read off the document once per change: it is asked for at every decision.
+    /// The policy, read from the document once per change, because every decision asks for it.
     policy: Policy,
 }
 
-/// What a document says of the process that serves it.
+/// The facts about the serving process in a document.
 #[derive(Debug, Clone)]
 pub struct Identity {
     /// PD's name.
     pub name: String,
-    /// Where it serves.
+    /// The URL for clients.
     pub client_url: String,
-    /// Where it keeps its data.
+    /// The data directory.
     pub data_dir: String,
 }
 
 impl Settings {
-    /// PD's defaults with those of this cluster.
+    /// PD's defaults with this cluster's values.
     pub fn new(max_replicas: u32, max_store_down_time: Duration, patrol: Duration) -> Self {
         let mut document: Value = serde_json::from_str(TEMPLATE).expect("our own template");
         document["replication"]["max-replicas"] = json!(max_replicas);
@@ -62,8 +65,8 @@ impl Settings {
         Self { document, changes: BTreeMap::new(), policy }
     }
 
-    /// Changes settings by name: `max-replicas`, `schedule.leader-schedule-limit`, or whole sections
-    /// (`{"schedule": {…}}`). All or none.
+    /// Changes settings by name: `max-replicas`, `schedule.leader-schedule-limit`, or whole
+    /// sections (`{"schedule": {…}}`). Applies all or none.
     pub fn change(&mut self, changes: &Map<String, Value>) -> Result<(), Refusal> {
         let mut next = self.clone();
         for (name, value) in changes {
@@ -113,7 +116,7 @@ impl Settings {
         Ok(())
     }
 
-    /// What was changed since the cluster's creation: what is saved.
+    /// The changes since the cluster's creation, which are saved.
     pub fn changes(&self) -> &BTreeMap<String, Value> {
         &self.changes
     }
@@ -123,7 +126,7 @@ impl Settings {
         &self.document[name]
     }
 
-    /// The whole document of a process.
+    /// The whole document with the identity of a process.
     pub fn document(&self, identity: &Identity) -> Value {
         let mut document = self.document.clone();
         for url in ["client-urls", "advertise-client-urls", "peer-urls", "advertise-peer-urls"] {
@@ -136,7 +139,7 @@ impl Settings {
         document
     }
 
-    /// What PD acts on.
+    /// The settings that PD acts on.
     pub fn policy(&self) -> Policy {
         self.policy
     }
@@ -168,7 +171,7 @@ fn setting(text: impl Into<String>) -> Refusal {
     Refusal::Setting(text.into())
 }
 
-/// `value` in the form that `old` has, or why not, as Go's JSON reader would say it.
+/// Converts `value` to the type of `old`, or refuses it as Go's JSON reader would.
 fn converted(old: &Value, value: &Value, field: &str) -> Result<Value, Refusal> {
     let mismatch = |go_type: &str| {
         let got = match value {

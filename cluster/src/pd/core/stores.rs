@@ -1,4 +1,4 @@
-//! The registry of stores: who they are, what they last said, and what state that puts them in.
+//! The registry of stores: their identities, their last reports, and the resulting states.
 
 use super::Now;
 use proto::{
@@ -7,49 +7,51 @@ use proto::{
 };
 use std::time::Duration;
 
-/// What PD knows of one store.
+/// PD's knowledge of one store.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Store {
     /// Address, version, labels, state.
     pub meta: metapb::Store,
-    /// What its last heartbeat said.
+    /// The statistics in its last heartbeat.
     pub stats: pdpb::StoreStats,
-    /// Its last heartbeat since PD started, or the one that PD's disk knows of.
+    /// The time of its last heartbeat since PD started, or of the one saved on PD's disk.
     pub heard: Option<Now>,
-    /// When this PD learned of it: PD does not hold a silence against it that PD itself has slept through.
+    /// The time since which this PD knows the store: silence while PD itself slept is not held
+    /// against a store.
     pub known_since: Option<Now>,
-    /// How much more than others it is given to lead.
+    /// The weight for leaders, relative to other stores.
     pub leader_weight: f64,
-    /// How much more than others it is given to hold.
+    /// The weight for peers, relative to other stores.
     pub region_weight: f64,
 }
 
 /// The state of a store as PD's tools name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Condition {
-    /// It is heard from.
+    /// The store is heard from.
     Up,
-    /// Silent for a while; nothing new is put on it.
+    /// The store has been silent for a while; nothing new is put on it.
     Disconnected,
-    /// Silent for so long that its replicas are replaced. Also a new store before its first heartbeat.
+    /// The store has been silent for so long that its replicas are replaced. Also a new store
+    /// before its first heartbeat.
     Down,
-    /// Being removed: its replicas move away.
+    /// The store is being removed: its replicas move away.
     Offline,
-    /// Removed.
+    /// The store was removed.
     Tombstone,
 }
 
-/// How long a store may be silent.
+/// The longest silence of a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience {
-    /// Until it is Disconnected.
+    /// The silence after which the store is Disconnected.
     pub disconnected: Duration,
-    /// Until it is Down.
+    /// The silence after which the store is Down.
     pub down: Duration,
 }
 
 impl Condition {
-    /// As PD's tools write it.
+    /// The name in PD's tools.
     pub fn name(self) -> &'static str {
         match self {
             Self::Up => "Up",
@@ -62,12 +64,12 @@ impl Condition {
 }
 
 impl Store {
-    /// A store that PD hears of for the first time.
+    /// Creates a store that PD hears from for the first time.
     pub fn new(meta: metapb::Store) -> Self {
         Self { meta, leader_weight: 1.0, region_weight: 1.0, ..Self::default() }
     }
 
-    /// Its state at `now`.
+    /// The store's state at `now`.
     pub fn condition(&self, now: Now, patience: Patience) -> Condition {
         match self.meta.state() {
             StoreState::Offline => Condition::Offline,

@@ -1,17 +1,20 @@
-//! The timestamp oracle: strictly increasing pairs of a physical part (milliseconds) and a logical part (18 bits).
+//! The timestamp oracle: strictly increasing pairs of a physical part (milliseconds) and a logical
+//! part (18 bits).
 //!
-//! In: the time, and how many timestamps are wanted. Out: the last of them. The physical part never passes a bound
-//! that is on disk, and a restart begins at that bound, so no timestamp is given twice, however clocks jump.
+//! In: the time, and the number of timestamps wanted. Out: the last of them. The physical part
+//! never passes a bound that is on disk, and a restart begins at that bound. So no timestamp is
+//! given twice, however clocks jump.
 
 use super::Now;
 use proto::pdpb::Timestamp;
 
-/// Logical parts for one physical millisecond.
+/// The number of logical parts for one physical millisecond.
 const LOGICAL_MAX: i64 = 1 << 18;
-/// How far ahead of its use the bound on disk is moved: real PD's `tso-save-interval`.
+/// The distance by which the bound on disk is moved ahead of its use: real PD's
+/// `tso-save-interval`.
 const WINDOW_MS: i64 = 5_000;
 
-/// Gives timestamps.
+/// The allocator of timestamps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timestamps {
     physical_ms: i64,
@@ -25,8 +28,8 @@ impl Timestamps {
         Self { physical_ms: bound_ms, logical: 0, bound_ms }
     }
 
-    /// Allots `count` (1 to 2¹⁸ - 1) timestamps and gives the last; also whether [`Self::bound_ms`] moved and must
-    /// reach the disk first. `None` for a count out of range.
+    /// Allocates `count` (1 to 2¹⁸ - 1) timestamps and returns the last. The flag is true if
+    /// [`Self::bound_ms`] moved and must reach the disk first. `None` for a count out of range.
     pub fn take(&mut self, now: Now, count: u32) -> Option<(Timestamp, bool)> {
         let count = i64::from(count);
         if count == 0 || count >= LOGICAL_MAX {
@@ -50,7 +53,7 @@ impl Timestamps {
         ))
     }
 
-    /// No timestamp at or after this millisecond was given: what is saved.
+    /// The bound to save: no timestamp at or after this millisecond was given.
     pub fn bound_ms(&self) -> i64 {
         self.bound_ms
     }

@@ -1,11 +1,11 @@
-//! What all calls share: the cluster's id checked, refusals put into headers.
+//! The shared parts of all calls: the check of the cluster's id, and refusals as headers.
 
 use super::PdService;
 use crate::pd::core::{Core, Now, Refusal};
 use proto::pdpb;
 use tonic::Status;
 
-/// What a refusal is in a response's header.
+/// Converts a refusal for a response's header.
 pub(super) fn header_error(refusal: &Refusal) -> pdpb::Error {
     use pdpb::ErrorType;
     let kind = match refusal {
@@ -42,7 +42,7 @@ impl PdService {
         Some(pdpb::ResponseHeader { cluster_id: self.member.cluster_id, error })
     }
 
-    /// A mutation: the header that tells how it went, and its answer or nothing.
+    /// Runs a mutation. Returns the header with its result, and its answer or the default.
     pub(super) fn act<T: Default>(
         &self,
         input: impl FnOnce(&mut Core, Now) -> Result<T, Refusal>,
@@ -50,7 +50,8 @@ impl PdService {
         self.told(self.shell.act(input))
     }
 
-    /// A question to a bootstrapped cluster, likewise.
+    /// Runs a query of a bootstrapped cluster. Returns the header with its result, and its answer
+    /// or the default.
     pub(super) fn view<T: Default>(
         &self,
         question: impl FnOnce(&Core, Now) -> Result<T, Refusal>,

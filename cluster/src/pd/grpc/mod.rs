@@ -1,7 +1,7 @@
-//! PD's gRPC: requests into inputs of the core, its answers into PD's responses.
+//! PD's gRPC: converts requests into inputs of the core, and its answers into PD's responses.
 //!
-//! A request meant for another cluster fails the call; a refusal of the core stands in the response's header, as PD
-//! has it. What is not here answers `UNIMPLEMENTED`.
+//! A request meant for another cluster fails the call; a refusal of the core is put in the
+//! response's header, as PD does. Missing methods answer `UNIMPLEMENTED`.
 
 mod answers;
 mod health;
@@ -28,7 +28,7 @@ pub struct PdService {
 type Answer<T> = Result<Response<T>, Status>;
 
 impl PdService {
-    /// The service of a PD.
+    /// Creates the service of a PD.
     pub fn new(shell: Arc<Shell>, member: Member) -> Self {
         Self { shell, member }
     }
@@ -61,7 +61,7 @@ fn extended(region: Region) -> pdpb::Region {
     }
 }
 
-/// Whether the regions, which are in order, leave no hole in a range.
+/// Returns true if the regions, which are in order, leave no hole in a range.
 fn covers(regions: &[Region], range: &pdpb::KeyRange) -> bool {
     let mut reached = range.start_key.as_slice();
     for region in regions {
@@ -97,7 +97,7 @@ impl pdpb::pd_server::Pd for PdService {
         &self,
         _: Request<pdpb::GetMembersRequest>,
     ) -> Answer<pdpb::GetMembersResponse> {
-        // Any cluster's members may be asked for: this is how a client learns the cluster's id.
+        // Any cluster's members may be asked for: a client learns the cluster's id this way.
         let member = self.member.wire();
         Ok(Response::new(pdpb::GetMembersResponse {
             header: self.header(None),
@@ -266,7 +266,7 @@ impl pdpb::pd_server::Pd for PdService {
                     break;
                 }
                 let in_range = core.regions().scan(&range.start_key, &range.end_key, left);
-                // Two ranges may lie in one region; it is told once.
+                // Two ranges may lie in one region, which is listed once.
                 let last = found.last().map(|region| region.meta.id);
                 found.extend(in_range.into_iter().filter(|it| Some(it.meta.id) != last).cloned());
             }
@@ -293,7 +293,7 @@ impl pdpb::pd_server::Pd for PdService {
         &self,
         request: Request<pdpb::ReportBatchSplitRequest>,
     ) -> Answer<pdpb::ReportBatchSplitResponse> {
-        // Only news for the log, as in PD: the new leaders' heartbeats bring the regions.
+        // Only noted in the log, as in PD: the new leaders' heartbeats bring the regions.
         self.check(request.get_ref().header.as_ref())?;
         tracing::info!(regions = request.get_ref().regions.len(), "split reported");
         Ok(Response::new(pdpb::ReportBatchSplitResponse { header: self.header(None) }))

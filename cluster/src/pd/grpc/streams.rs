@@ -1,4 +1,5 @@
-//! The two streams that stay open: timestamps, and region heartbeats with the steps that answer them.
+//! The two streams that stay open: timestamps, and region heartbeats with the steps that answer
+//! them.
 
 use super::{PdService, answers::header_error};
 use crate::pd::shell::StepSender;
@@ -49,7 +50,8 @@ impl PdService {
             }
             if let Err(refusal) = self.shell.act(|core, now| core.region_heartbeat(now, beat)) {
                 tracing::debug!(region_id, %refusal, "heartbeat refused");
-                // Not waited for: a store that does not read its steps must not stop its heartbeats.
+                // Not waited for: a store that does not read its steps must not stop its
+                // heartbeats.
                 let _ = steps.try_send(Ok(pdpb::RegionHeartbeatResponse {
                     header: self.header(Some(header_error(&refusal))),
                     region_id,

@@ -1,4 +1,5 @@
-//! Answers in PD's form: indented or compact JSON, texts as JSON strings, refusals with PD's status codes.
+//! Answers in PD's form: indented or compact JSON, texts as JSON strings, refusals with PD's status
+//! codes.
 
 use crate::pd::core::Refusal;
 use axum::{
@@ -17,7 +18,7 @@ pub fn compact(value: &Value) -> Response {
     compact_with(StatusCode::OK, value)
 }
 
-/// The same with another code.
+/// JSON on one line, with another code.
 pub fn compact_with(status: StatusCode, value: &Value) -> Response {
     json(status, value.to_string())
 }
@@ -27,12 +28,12 @@ pub fn text(status: StatusCode, text: impl Into<String>) -> Response {
     pretty(status, &Value::String(text.into()))
 }
 
-/// A sentence that says what was done.
+/// A sentence that reports success.
 pub fn done(said: &str) -> Response {
     text(StatusCode::OK, said)
 }
 
-/// A refusal, with the code that PD gives it.
+/// A refusal, with PD's code for it.
 pub fn refused(refusal: &Refusal) -> Response {
     let status = match refusal {
         Refusal::Setting(_) => StatusCode::BAD_REQUEST,
@@ -60,7 +61,7 @@ pub fn refused(refusal: &Refusal) -> Response {
     text(status, said)
 }
 
-/// What was done, or the refusal.
+/// A report of success, or the refusal.
 pub fn outcome<T>(result: Result<T, Refusal>, said: &str) -> Response {
     match result {
         Ok(_) => done(said),
@@ -68,7 +69,7 @@ pub fn outcome<T>(result: Result<T, Refusal>, said: &str) -> Response {
     }
 }
 
-/// The JSON object in a request's body, or the answer that there is none.
+/// Parses the JSON object in a request's body, or returns the answer that there is none.
 pub fn object(body: &[u8]) -> Result<Map<String, Value>, Box<Response>> {
     match serde_json::from_slice(body) {
         Ok(Value::Object(map)) => Ok(map),
@@ -80,7 +81,7 @@ pub fn object(body: &[u8]) -> Result<Map<String, Value>, Box<Response>> {
     }
 }
 
-/// Leaves out the members that Go leaves out when they are empty.
+/// Removes the members that Go leaves out when they are empty.
 pub fn without_empty(value: Value, names: &[&str]) -> Value {
     let Value::Object(mut map) = value else { return value };
     map.retain(|name, value| {

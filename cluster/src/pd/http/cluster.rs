@@ -112,7 +112,7 @@ async fn cluster_status(State(context): State<Context>) -> Response {
     ok(&json)
 }
 
-/// 200 once the regions are known, as a load balancer wants it.
+/// Answers 200 once the regions are known, for load balancers.
 pub async fn ready(State(context): State<Context>) -> Response {
     let known = context.shell.view(|core, _| {
         core.is_bootstrapped() && core.regions().iter().all(|region| region.leader.is_some())

@@ -1,6 +1,6 @@
 //! `/metrics` in Prometheus text, with PD's names where they mean the same.
 //!
-//! Nothing is counted between two requests: every page is made anew from what the core knows.
+//! Nothing is counted between two requests: every page is made anew from the core's state.
 
 use super::{Context, answer};
 use crate::pd::core::{Core, Now, regions::Region, stores::Condition};

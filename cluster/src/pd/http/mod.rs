@@ -22,15 +22,16 @@ use axum::{
 };
 use std::{net::IpAddr, sync::Arc};
 
-/// What all answers are made from.
+/// The sources of all answers.
 #[derive(Debug, Clone)]
 struct Context {
     shell: Arc<Shell>,
     member: Member,
 }
 
-/// The HTTP API beside the gRPC services of `grpc`. What neither knows is UNIMPLEMENTED for gRPC, 404 for HTTP.
-/// Requests that a foreign page made a browser send are refused; `own` is the address that is served on.
+/// Adds the HTTP API to the gRPC services of `grpc`. Unknown requests get UNIMPLEMENTED over gRPC,
+/// 404 over HTTP. Requests that a foreign page made a browser send are refused; `own` is the
+/// address that is served on.
 pub fn beside(grpc: Router, shell: Arc<Shell>, member: Member, own: IpAddr) -> Router {
     let context = Context { shell, member };
     let api = Router::new()

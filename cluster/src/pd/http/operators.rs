@@ -1,4 +1,4 @@
-//! `/pd/api/v1/operators` and `/schedulers`: what a person orders, and what is under way.
+//! `/pd/api/v1/operators` and `/schedulers`: an administrator's orders, and the running operators.
 
 use super::{
     Context,
@@ -199,7 +199,7 @@ async fn remove_scheduler(State(context): State<Context>, Path(name): Path<Strin
     }
 }
 
-/// One scheduler's settings; those of the evicting one are the stores that shall not lead.
+/// One scheduler's settings; those of the evicting scheduler are the stores that shall not lead.
 async fn scheduler_config(State(context): State<Context>, Path(name): Path<String>) -> Response {
     let schedulers = context.shell.view(|core, _| core.schedulers());
     let Some(scheduler) = schedulers.into_iter().find(|scheduler| scheduler.name == name) else {
@@ -217,7 +217,7 @@ async fn scheduler_config(State(context): State<Context>, Path(name): Path<Strin
     pretty(StatusCode::OK, &config)
 }
 
-/// For `/scheduler-config`, which `pd-ctl` reads.
+/// The answer to `/scheduler-config`, which `pd-ctl` reads.
 pub async fn scheduler_configs(State(context): State<Context>) -> Response {
     let schedulers = context.shell.view(|core, _| core.schedulers());
     let configs: Map<String, Value> = schedulers

@@ -20,9 +20,9 @@ use proto::metapb;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 
-/// How many regions a scan gives without a limit of its own.
+/// The number of regions in a scan without a limit of its own.
 const SCAN_LIMIT: usize = 16;
-/// How many it gives at most.
+/// The largest number of regions in a scan.
 const SCAN_LIMIT_MAX: usize = 10_240;
 
 type Arguments = Query<HashMap<String, String>>;
@@ -188,7 +188,7 @@ async fn by_id(State(context): State<Context>, Path(id): Path<String>) -> Respon
 }
 
 async fn by_key(State(context): State<Context>, Query(query): Arguments, uri: Uri) -> Response {
-    // Off the path itself: a key is any bytes, a path parameter would have to be text.
+    // Taken from the path itself: a key is any bytes, a path parameter would have to be text.
     let encoded = uri.path().split_once("/region/key/").map_or("", |(_, key)| key);
     let mut key = percent_decoded(encoded);
     if query.get("format").is_some_and(|format| format == "hex") {
@@ -200,7 +200,7 @@ async fn by_key(State(context): State<Context>, Query(query): Arguments, uri: Ur
     view(&context, |core| region_json(core.regions().by_key(&key)))
 }
 
-/// `pd-ctl region --jq` and the dashboard ask for sums.
+/// The sums that `pd-ctl region --jq` and the dashboard ask for.
 async fn statistics(State(context): State<Context>) -> Response {
     let answer = context.shell.view(|core, _| {
         let regions = || core.regions().iter();
@@ -242,7 +242,7 @@ fn percent_decoded(text: &str) -> Vec<u8> {
             decoded.extend(byte);
             at += 3;
         } else {
-            // As Go's `url.QueryUnescape`, which PD applies to the path.
+            // Decoded like Go's `url.QueryUnescape`, which PD applies to the path.
             decoded.push(if bytes[at] == b'+' { b' ' } else { bytes[at] });
             at += 1;
         }
@@ -278,7 +278,7 @@ fn region_json(region: Option<&Region>) -> Value {
         let epoch = region.epoch();
         json["epoch"] = json!({ "conf_ver": epoch.conf_ver, "version": epoch.version });
         json["peers"] = region.meta.peers.iter().map(peer_json).collect();
-        // The leader as the peers have it: a heartbeat need not repeat its role.
+        // The leader as the peers list has it: a heartbeat need not repeat its role.
         let leader = region.leader.as_ref().map(|leader| {
             let peer = region.meta.peers.iter().find(|peer| peer.id == leader.id);
             peer_json(peer.unwrap_or(leader))

@@ -1,5 +1,6 @@
-//! `/pd/api/v1/config/rule…`, `…/placement-rule…` and `/labels…`: what tools read of placement. There is one rule, the
-//! number of replicas, and it is changed by `max-replicas`; labels are kept and shown but place nothing.
+//! `/pd/api/v1/config/rule…`, `…/placement-rule…` and `/labels…`: the placement data that tools
+//! read. There is one rule, the number of replicas, and it is changed by `max-replicas`; labels are
+//! kept and shown but place nothing.
 
 use super::{
     Context,

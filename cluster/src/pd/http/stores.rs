@@ -1,4 +1,4 @@
-//! `/pd/api/v1/store…`: the stores, and what a person does with them.
+//! `/pd/api/v1/store…`: the stores, and an administrator's actions on them.
 
 use super::{
     Context,
@@ -61,7 +61,7 @@ async fn stores(
     }
 }
 
-/// `?state=Up` and so on, by what the stores are registered as.
+/// Lists the stores by registered state, for `?state=Up` and so on.
 async fn check(
     State(context): State<Context>,
     Query(query): Query<Vec<(String, String)>>,
@@ -86,7 +86,8 @@ async fn check(
     }
 }
 
-/// How many peers a minute may come to a store and go. They are shown; here nothing is slowed down by them.
+/// The limits on peers that come to a store and leave it per minute. They are shown but not
+/// enforced.
 async fn limits(State(context): State<Context>) -> Response {
     let limit = json!({ "add-peer": 15, "remove-peer": 15 });
     let limits = context.shell.view(|core, _| {
@@ -159,7 +160,7 @@ async fn remove_tombstones(State(context): State<Context>) -> Response {
     }
 }
 
-/// Per second, by store, over each store's last interval between heartbeats.
+/// Rates per second, by store, over each store's last interval between heartbeats.
 async fn rates(State(context): State<Context>) -> Response {
     let kinds =
         ["bytes-write", "bytes-read", "keys-write", "keys-read", "query-write", "query-read"];

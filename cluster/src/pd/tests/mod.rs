@@ -1,4 +1,5 @@
-//! A whole PD in this process, talked to over its sockets by a stock gRPC client and a stock HTTP client.
+//! A whole PD in this process, called over its sockets by a stock gRPC client and a stock HTTP
+//! client.
 
 mod shapes;
 mod tools;
@@ -20,7 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 
-/// A PD on a runtime of its own; dropping it ends it without a goodbye, as SIGKILL would.
+/// A PD on a runtime of its own; dropping it ends it abruptly, as SIGKILL would.
 struct Running {
     runtime: Option<tokio::runtime::Runtime>,
     addr: SocketAddr,
@@ -29,7 +30,7 @@ struct Running {
 impl Drop for Running {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
-            // Tasks end at their next await: nothing more is saved or said, and the port is free.
+            // Tasks end at their next await: nothing more is saved or sent, and the port is free.
             let patience = std::time::Duration::from_secs(5);
             tokio::task::block_in_place(|| runtime.shutdown_timeout(patience));
         }
@@ -80,7 +81,8 @@ async fn header(client: &mut PdClient<Channel>) -> Option<pdpb::RequestHeader> {
     Some(pdpb::RequestHeader { cluster_id, sender_id: 0 })
 }
 
-/// The first store bootstraps, registers and is heard; the header for further calls, and the first region.
+/// Bootstraps and registers the first store and sends its heartbeat. Returns the header for further
+/// calls, and the first region.
 async fn bootstrap(
     client: &mut PdClient<Channel>,
 ) -> (Option<pdpb::RequestHeader>, metapb::Region) {
@@ -220,7 +222,7 @@ async fn a_port_in_use_is_said_so() {
     assert!(error.to_string().starts_with(&format!("cannot serve on {addr}")), "{error}");
 }
 
-/// The library wants somebody who could do TLS, though nothing here needs it.
+/// The library requires a TLS provider, though nothing here needs it.
 fn http() -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::new()
@@ -281,7 +283,7 @@ async fn posts_are_answered_in_real_pds_words() {
     ] {
         assert!(metrics.lines().any(|found| found == line), "{line} is missing in\n{metrics}");
     }
-    // How many are up depends on how long ago the only heartbeat was.
+    // The number of Up stores depends on the time since the only heartbeat.
     for name in ["pd_cluster_status{type=\"store_up_count\"} ", "process_resident_memory_bytes "] {
         assert!(metrics.lines().any(|line| line.starts_with(name)), "{name}: {metrics}");
     }

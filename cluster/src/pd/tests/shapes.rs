@@ -1,6 +1,8 @@
-//! Our HTTP answers and real PD's, member by member: the same names in the same order with the same kinds of values.
+//! Compares our HTTP answers with real PD's, member by member: the same names in the same order
+//! with the same kinds of values.
 //!
-//! Real PD's answers lie in `../shared/data/pd-http/` beside the repository; where they are not, this says so.
+//! Real PD's answers are in `../shared/data/pd-http/` beside the repository; if they are missing,
+//! the test says so.
 
 use super::{Running, any_port, bootstrap, client, get, http, start};
 use proto::{metapb, pdpb};
@@ -10,7 +12,8 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
-/// What a store or the environment says of itself or leaves out; the store of this test says its address alone.
+/// The members that depend on the store or the environment; the store of this test reports only its
+/// address.
 const OPTIONAL: [&str; 5] =
     ["version", "peer_address", "status_address", "git_hash", "deploy_path"];
 
@@ -25,7 +28,7 @@ fn kind(value: &Value) -> &'static str {
     }
 }
 
-/// Notes where `ours` differs in shape from `real`.
+/// Notes the differences in shape between `ours` and `real`.
 fn compare(real: &Value, ours: &Value, path: &str, differences: &mut Vec<String>) {
     match (real, ours) {
         (Value::Object(real), Value::Object(ours)) => {
@@ -95,7 +98,7 @@ async fn answers_have_real_pds_shapes() {
         let real = std::fs::read_to_string(data.join(format!("{file}.json"))).expect("a file");
         let (code, ours) = get(&pd, &format!("pd/api/v1/{path}")).await;
         assert_eq!(code, 200, "{path}");
-        // What is empty there and not here tells nothing of indents.
+        // An answer that is empty there and not here shows nothing about indentation.
         if real.trim_end() != "[]" {
             let indented = |text: &str| text.trim_end().contains('\n');
             assert_eq!(indented(&real), indented(&ours), "{path}: indent");
@@ -111,7 +114,8 @@ async fn answers_have_real_pds_shapes() {
     assert_eq!(all.collect::<BTreeSet<_>>(), compared, "every answer of real PD is compared");
 }
 
-/// A cluster of three stores and one region on the first two of them. While the sender is kept, its leader speaks.
+/// Creates a cluster of three stores and one region on the first two of them. While the sender is
+/// kept, the region's leader sends heartbeats.
 pub(super) async fn two_replicas(pd: &Running) -> mpsc::Sender<pdpb::RegionHeartbeatRequest> {
     let mut client = client(pd).await;
     let (header, mut region) = bootstrap(&mut client).await;
@@ -142,7 +146,7 @@ pub(super) async fn two_replicas(pd: &Running) -> mpsc::Sender<pdpb::RegionHeart
     beats
 }
 
-/// One request of `posts.txt` with what real PD answered.
+/// One request of `posts.txt` with real PD's answer.
 #[derive(Debug)]
 struct Asked {
     method: String,
@@ -166,14 +170,14 @@ fn asked(posts: &str) -> Vec<Asked> {
     all
 }
 
-/// The names of an operator's parts, in order: what is left of its line without ids and times.
+/// The names of an operator's parts, in order: its line without ids and times.
 fn parts(line: &str) -> Vec<&str> {
     let line = line.split_once(" (kind").map_or(line, |(_, parts)| parts);
     let is_name = |word: &&str| !word.is_empty() && word.chars().all(char::is_alphabetic);
     let before_colon = line
         .split(':')
         .map(|part| part.rsplit(|c: char| !c.is_alphanumeric()).next().unwrap_or_default());
-    // What comes after the last colon names nothing.
+    // The text after the last colon names nothing.
     let names: Vec<&str> = before_colon.collect();
     names[..names.len() - 1].iter().copied().filter(is_name).collect()
 }

@@ -1,11 +1,12 @@
-//! The requests of `pd-ctl` v8, which cannot be run here: path, body, code, and the members that it reads. They follow
-//! the tool's commands, one a line.
+//! The requests of `pd-ctl` v8, which cannot be run here: path, body, code, and the members that it
+//! reads. They follow the tool's commands, one a line.
 
 use super::{any_port, get, http, start};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// `METHOD path [body]`, the code, and a member of the answer that must be there (or a word of its text).
+/// `METHOD path [body]`, the code, and a member of the answer that must be there (or a word of its
+/// text).
 const REQUESTS: &[(&str, u16, &str)] = &[
     // cluster, health, member, version
     ("GET cluster", 200, "max_peer_count"),

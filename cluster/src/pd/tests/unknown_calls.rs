@@ -1,4 +1,4 @@
-//! What is not implemented is said to be UNIMPLEMENTED at once: single calls, streams, whole services.
+//! Unimplemented calls answer UNIMPLEMENTED at once: single calls, streams, whole services.
 
 use super::{any_port, bootstrap, channel, client, start};
 use proto::health::{HealthCheckRequest, HealthCheckResponse};
@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use tokio::time::timeout;
 use tonic::{Code, Request, client::Grpc, codegen::http::uri::PathAndQuery};
 
-/// Generous: it is the bound to "never", not to "at once".
+/// A generous bound: it stands for "never", not for "at once".
 const PATIENCE: Duration = Duration::from_mins(1);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -38,7 +38,7 @@ async fn unknown_calls_are_refused_and_never_hang() {
         let single = grpc.unary(Request::new(HealthCheckRequest::default()), path.clone(), codec());
         let single = timeout(PATIENCE, single).await.expect("it answers");
         assert_eq!(single.expect_err("unknown").code(), Code::Unimplemented, "{path}");
-        // A stream that the client leaves open, as it does with those that it watches.
+        // A stream that the client leaves open, as a watching client does.
         let requests = Request::new(futures::stream::pending());
         grpc.ready().await.expect("it serves");
         let stream = timeout(PATIENCE, grpc.streaming(requests, path.clone(), codec())).await;

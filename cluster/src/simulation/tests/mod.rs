@@ -1,4 +1,4 @@
-//! The simulation as a client sees it, and that a seed repeats it.
+//! Tests of the simulation as a client sees it, and of its repeatability by seed.
 
 use super::*;
 use proto::{
@@ -39,7 +39,7 @@ fn simulated<T>(seed: u64, scenario: impl AsyncFnOnce(&Simulation) -> T) -> T {
     })
 }
 
-/// A client that asks PD every time.
+/// Routes a key as a client that asks PD every time.
 async fn route(simulation: &Simulation, key: &str) -> Option<(TikvClient<Wire>, Context)> {
     let mut pd = PdClient::new(simulation.wire(PD_ADDRESS));
     let request = GetRegionRequest { region_key: key.into(), ..Default::default() };
@@ -167,7 +167,7 @@ fn a_leader_that_is_cut_off_is_replaced_and_a_partition_heals() {
     });
 }
 
-/// What a run with faults says, from beginning to end.
+/// The notes of a run with faults, from beginning to end.
 fn trace(seed: u64) -> Vec<(u64, u64, String)> {
     simulated(seed, async |simulation| {
         whole(simulation).await;

@@ -1,6 +1,6 @@
-//! What is done to processes of the simulated world: start, stop, resume, kill; PD among them.
+//! Actions on the processes of the simulated world: start, pause, resume, kill; PD among them.
 //!
-//! In: whom. Out: what the process then finds, and answers to those who had asked it.
+//! In: a store or PD. Out: the state that the process then finds, and errors for its open calls.
 
 use super::{
     super::{network::Node, store::ProcessState, wire::Broken},
@@ -36,7 +36,7 @@ impl World {
         }
     }
 
-    /// Stops a store's process.
+    /// Pauses a store's process.
     pub fn pause(&mut self, id: u64) {
         let store = self.store(id);
         if store.state == ProcessState::Running {
@@ -44,7 +44,8 @@ impl World {
         }
     }
 
-    /// Resumes a store's process: it finds what has come in, bit by bit, and that time has passed.
+    /// Resumes a store's process: it takes up waiting inputs in parts, and finds that time has
+    /// passed.
     pub fn resume(&mut self, id: u64) {
         let store = self.store(id);
         if store.state == ProcessState::Stopped {
@@ -55,7 +56,7 @@ impl World {
         }
     }
 
-    /// Stops PD.
+    /// Pauses PD.
     pub fn pause_pd(&mut self) {
         if self.placement.state == ProcessState::Running {
             self.placement.state = ProcessState::Stopped;

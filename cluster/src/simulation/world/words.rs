@@ -1,6 +1,7 @@
-//! Who says what to whom in the simulated world: messages between stores, calls of clients, words with PD.
+//! Communication in the simulated world: messages between stores, calls of clients, messages to and
+//! from PD.
 //!
-//! In: what is to be said. Out: its arrival, planned, if the network carries it.
+//! In: a message. Out: its arrival, planned, if the network carries it.
 
 use super::{
     super::{
@@ -20,7 +21,7 @@ use crate::{
 };
 use proto::pdpb;
 
-/// A peer that is dead or cut off is noticed so late by whoever sends it a snapshot.
+/// The delay until the sender of a snapshot notices that its receiver is dead or cut off.
 const SNAPSHOT_LOST_US: u64 = 1_000_000;
 
 impl World {
@@ -43,7 +44,7 @@ impl World {
                 peer_id: peer.id,
                 ok: arrives && state == ProcessState::Running,
             });
-            // It is our own driver that says so, whatever the network does.
+            // Our own driver reports this, whatever the network does.
             let event = Event::Arrived { from: Node::Clients, store: from, input };
             self.queue.plan(now_us + after_us, event);
         }
@@ -105,7 +106,7 @@ impl World {
         }
     }
 
-    /// PD hears a store.
+    /// Delivers a store's message to PD.
     pub(super) fn hear(&mut self, store: u64, words: Words) {
         match words {
             Words::Region(beat) => {

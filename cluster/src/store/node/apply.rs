@@ -1,7 +1,9 @@
-//! Applying committed entries: writes, compare-and-swap, splits, membership changes. The replicated state machine.
+//! Applying committed entries: writes, compare-and-swap, splits, membership changes. The replicated
+//! state machine.
 //!
-//! In: one entry at a time, in log order. Out: changed data, writes for the disk, answers to proposals. What an
-//! entry does follows from the entry and the state before it alone, so that all replicas do the same.
+//! In: one entry at a time, in log order. Out: changed data, writes for the disk, answers to
+//! proposals. The effect of an entry follows from the entry and the state before it alone, so that
+//! all replicas do the same.
 
 use super::{
     command::{Action, Command, CompareAndSwap, Mutation, Split},
@@ -21,18 +23,18 @@ use proto::{
 use protobuf::Message as _;
 use raft::eraftpb::{ConfChange, ConfChangeType, Entry, EntryType};
 
-/// What an entry did.
+/// The effect of an entry.
 enum Applied {
-    /// What it says.
+    /// The entry was applied.
     Done,
-    /// A compare-and-swap, with what was there before.
+    /// A compare-and-swap, with the value before it.
     Swap { succeeded: bool, previous: Option<Vec<u8>> },
-    /// Nothing, since the region has changed meanwhile.
+    /// No effect, since the region has changed meanwhile.
     Refused(region_errors::Refusal),
 }
 
 impl Peer {
-    /// Applies an entry and answers whoever proposed it.
+    /// Applies an entry and answers its proposal.
     pub(super) fn apply_entry(&mut self, entry: &Entry, shared: &mut Shared) {
         self.raw.mut_store().set_applied(entry.index, entry.term);
         let applied = match entry.get_entry_type() {
@@ -62,7 +64,8 @@ impl Peer {
         let response = if proposal.term == entry.term {
             respond(proposal.kind, applied)
         } else {
-            // Another leader's entry took this index: ours is lost for certain, but TiKV says no more than this.
+            // Another leader's entry took this index: ours is lost for certain, but TiKV's answer
+            // says no more than this.
             proposal.kind.refuse(region_errors::stale_command())
         };
         shared.reply(proposal.request_id, response);
@@ -162,7 +165,8 @@ impl Peer {
         storage.region.start_key = start_key;
         storage.region.region_epoch = Some(epoch);
         storage.note_region(&mut shared.batch);
-        // Progress and new regions must reach the disk in one batch: the parts' data exist nowhere else.
+        // Progress and new regions must reach the disk in one batch: the parts' data exist nowhere
+        // else.
         storage.note_applied(&mut shared.batch);
         let parent = storage.region.clone();
         shared.effects.push(Effect::Split { parts, leads, parent });
@@ -212,7 +216,8 @@ impl Peer {
         if removed {
             self.heard_ms.remove(&peer.id);
             if leads {
-                // It will hear no more from the group, so it would never learn of its removal.
+                // The removed peer gets no more messages from the group, so it would never learn of
+                // its removal.
                 let message = RaftMessage { is_tombstone: true, ..self.envelope(peer, shared) };
                 shared.send(message);
             }
@@ -221,7 +226,8 @@ impl Peer {
 }
 
 impl Peer {
-    /// The defect torn-membership: two voters no longer count, though they and all others believe that they do.
+    /// The defect torn-membership: two voters no longer count, though they and all others believe
+    /// that they do.
     fn tear_membership(&mut self) {
         let mut others: Vec<u64> = self.raw.raft.prs().conf().voters().ids().iter().collect();
         others.retain(|id| *id != self.peer_id());
@@ -230,7 +236,7 @@ impl Peer {
             let mut change = ConfChange::default();
             change.set_change_type(ConfChangeType::AddLearnerNode);
             change.node_id = node_id;
-            // Raft refuses what would leave no voter, and we are one.
+            // Raft refuses a change that would leave no voter, and this peer is one.
             let _ = self.raw.apply_conf_change(&change);
         }
     }
@@ -255,14 +261,15 @@ impl Peer {
     }
 }
 
-/// The region has changed since the entry was proposed, so the entry does nothing.
+/// Refuses an entry because the region has changed since it was proposed.
 fn refused(region: &Region) -> Applied {
     Applied::Refused(region_errors::epoch_not_match(vec![region.clone()]))
 }
 
 impl Peer {
-    /// The defect cas-race: a swap that finds its value now does not look again when it is applied. Until everything that
-    /// is committed is applied here, nobody could know what it finds, so then it is an ordinary swap.
+    /// The defect cas-race: a swap whose expected value is there now is not compared again when it
+    /// is applied. If committed entries are still to be applied here, the comparison is not
+    /// possible yet, so then it is an ordinary swap.
     pub(super) fn compare_early(&self, action: Action, shared: &Shared) -> Action {
         let Action::CompareAndSwap(mut swap) = action else { return action };
         let (log, data) = (&self.raw.raft.raft_log, &self.raw.store().data);

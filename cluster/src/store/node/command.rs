@@ -1,7 +1,9 @@
-//! What a log entry of a region holds: one write, or one split, with what every replica needs to apply it alike.
+//! The contents of a region's log entry: one write, or one split, with everything that replicas
+//! need to apply it alike.
 //!
-//! In: a checked client request and the leader's clock. Out: bytes for the Raft log. Replicas compare the epoch's
-//! version and expiries with what stands in the entry, never with their own clock, so that they cannot differ.
+//! In: a checked client request and the leader's clock. Out: bytes for the Raft log. Replicas
+//! compare the epoch's version and expiries with the entry's values, never with their own clock, so
+//! that they cannot differ.
 
 use proto::metapb;
 
@@ -11,15 +13,15 @@ pub struct Command {
     /// The version of the region's epoch that the leader checked the keys against.
     #[prost(uint64, tag = "1")]
     pub version: u64,
-    /// The leader's wall clock when it proposed, in seconds since the epoch.
+    /// The leader's wall clock at the proposal, in seconds since the epoch.
     #[prost(uint64, tag = "2")]
     pub unix_s: u64,
-    /// What to do.
+    /// The action.
     #[prost(oneof = "Action", tags = "3, 4, 5, 6")]
     pub action: Option<Action>,
 }
 
-/// What an entry does.
+/// The action of an entry.
 #[derive(Clone, PartialEq, prost::Oneof)]
 pub enum Action {
     /// Puts and deletes, in order, all or nothing.
@@ -39,7 +41,7 @@ pub enum Action {
 /// Puts and deletes.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Write {
-    /// In the order of the request.
+    /// The changes, in the order of the request.
     #[prost(message, repeated, tag = "1")]
     pub mutations: Vec<Mutation>,
 }
@@ -50,21 +52,21 @@ pub struct Mutation {
     /// The key.
     #[prost(bytes = "vec", tag = "1")]
     pub key: Vec<u8>,
-    /// The new value; none deletes.
+    /// The new value; `None` deletes.
     #[prost(bytes = "vec", optional, tag = "2")]
     pub value: Option<Vec<u8>>,
-    /// When the value expires, in seconds since the epoch; 0 = never.
+    /// The time at which the value expires, in seconds since the epoch; 0 = never.
     #[prost(uint64, tag = "3")]
     pub expires_unix_s: u64,
 }
 
-/// A range to empty.
+/// A range whose keys are deleted.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct DeleteRange {
-    /// Inclusive.
+    /// The lower bound, inclusive.
     #[prost(bytes = "vec", tag = "1")]
     pub start: Vec<u8>,
-    /// Exclusive; empty = the region's end.
+    /// The upper bound, exclusive; empty = the region's end.
     #[prost(bytes = "vec", tag = "2")]
     pub end: Vec<u8>,
 }
@@ -75,16 +77,17 @@ pub struct CompareAndSwap {
     /// The key.
     #[prost(bytes = "vec", tag = "1")]
     pub key: Vec<u8>,
-    /// What must be there; none = nothing.
+    /// The value that must be there; `None` = absent.
     #[prost(bytes = "vec", optional, tag = "2")]
     pub expected: Option<Vec<u8>>,
-    /// What shall be there.
+    /// The new value.
     #[prost(bytes = "vec", tag = "3")]
     pub value: Vec<u8>,
-    /// When the new value expires, in seconds since the epoch; 0 = never.
+    /// The time at which the new value expires, in seconds since the epoch; 0 = never.
     #[prost(uint64, tag = "4")]
     pub expires_unix_s: u64,
-    /// The value was compared when this was proposed, so it is not compared again: the defect cas-race.
+    /// True if the value was compared when this was proposed and is not compared again: the defect
+    /// cas-race.
     #[prost(bool, tag = "5")]
     pub compared: bool,
 }
@@ -95,26 +98,26 @@ pub struct Split {
     /// The new regions, from left to right.
     #[prost(message, repeated, tag = "1")]
     pub parts: Vec<SplitPart>,
-    /// The membership that the new peers' ids were allotted for.
+    /// The membership for which the new peers' ids were allotted.
     #[prost(uint64, tag = "2")]
     pub conf_ver: u64,
 }
 
-/// One new region: what lies left of a key.
+/// One new region: the part left of a key.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct SplitPart {
-    /// Its exclusive end.
+    /// The region's exclusive end.
     #[prost(bytes = "vec", tag = "1")]
     pub end: Vec<u8>,
-    /// Its id.
+    /// The region's id.
     #[prost(uint64, tag = "2")]
     pub region_id: u64,
-    /// Its peers' ids, in the order of the old region's peers.
+    /// The ids of the region's peers, in the order of the old region's peers.
     #[prost(uint64, repeated, tag = "3")]
     pub peer_ids: Vec<u64>,
 }
 
-/// What a store remembers of a region that it has, or had, a peer of.
+/// A store's record of a region of which it has, or had, a peer.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct RegionRecord {
     /// The region as of the applied index.
@@ -123,12 +126,12 @@ pub struct RegionRecord {
     /// Our peer's id.
     #[prost(uint64, tag = "2")]
     pub peer_id: u64,
-    /// Whether our peer is gone for good: then only the epoch and the peer's id matter.
+    /// True if our peer is gone for good: then only the epoch and the peer's id matter.
     #[prost(bool, tag = "3")]
     pub tombstone: bool,
 }
 
-/// How far a peer has come.
+/// The progress of a peer.
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
 pub struct AppliedRecord {
     /// The last applied entry's index.
@@ -137,7 +140,7 @@ pub struct AppliedRecord {
     /// The index of the last entry that is no longer in the log.
     #[prost(uint64, tag = "2")]
     pub truncated_index: u64,
-    /// Its term.
+    /// The term of that entry.
     #[prost(uint64, tag = "3")]
     pub truncated_term: u64,
 }
@@ -148,7 +151,7 @@ pub struct SnapshotRecord {
     /// The region.
     #[prost(message, optional, tag = "1")]
     pub region: Option<metapb::Region>,
-    /// Its keys, as mutations with values.
+    /// The region's keys, as mutations with values.
     #[prost(message, repeated, tag = "2")]
     pub keys: Vec<Mutation>,
 }

@@ -1,7 +1,8 @@
-//! A region's keys and values in memory, and TiKV's rules for reading them: expiry, scan direction, bounds.
+//! A region's keys and values in memory, and TiKV's rules for reading them: expiry, scan direction,
+//! bounds.
 //!
-//! In: mutations in log order, and the wall clock with every read. Out: values. What it deliberately does not
-//! know: logs, disks, leaders.
+//! In: mutations in log order, and the wall clock with every read. Out: values. It deliberately
+//! does not know logs, disks or leaders.
 
 use std::{
     collections::BTreeMap,
@@ -13,12 +14,13 @@ use std::{
 pub struct Record {
     /// The value.
     pub value: Vec<u8>,
-    /// Seconds since the epoch; 0 = never.
+    /// The time of expiry in seconds since the epoch; 0 = never.
     pub expires_unix_s: u64,
 }
 
 impl Record {
-    /// Whether the value is still there at that moment. TiKV counts the second of the expiry as expired.
+    /// Returns true if the value has not expired at that time. TiKV counts the second of the expiry
+    /// as expired.
     pub fn alive(&self, unix_s: u64) -> bool {
         self.expires_unix_s == 0 || self.expires_unix_s > unix_s
     }
@@ -28,16 +30,16 @@ impl Record {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RegionData(BTreeMap<Vec<u8>, Record>);
 
-/// What a scan shall return.
+/// The parameters of a scan.
 #[derive(Debug, Clone, Copy)]
 pub struct Scan<'a> {
     /// Lower bound, inclusive; empty = none.
     pub lower: &'a [u8],
     /// Upper bound, exclusive; empty = none.
     pub upper: &'a [u8],
-    /// At most so many keys.
+    /// The largest number of keys.
     pub limit: usize,
-    /// From the upper bound down.
+    /// True if the scan goes from the upper bound down.
     pub reverse: bool,
 }
 
@@ -62,7 +64,7 @@ impl RegionData {
         self.range(lower, upper).map(|(key, _)| key.clone()).collect()
     }
 
-    /// The living keys of a range, in the order and number asked for.
+    /// The unexpired keys of a range, in the requested order and number.
     pub fn scan(&self, scan: Scan<'_>, unix_s: u64) -> Vec<(&Vec<u8>, &Record)> {
         let alive = self.range(scan.lower, scan.upper).filter(|(_, record)| record.alive(unix_s));
         if scan.reverse {
@@ -72,7 +74,7 @@ impl RegionData {
         }
     }
 
-    /// Takes what lies left of a key.
+    /// Removes and returns the part left of a key.
     pub fn split_off_left(&mut self, end: &[u8]) -> Self {
         let right = self.0.split_off(end);
         Self(std::mem::replace(&mut self.0, right))
@@ -83,7 +85,7 @@ impl RegionData {
         self.0.iter()
     }
 
-    /// How many keys, expired ones included.
+    /// The number of keys, expired ones included.
     pub fn len(&self) -> usize {
         self.0.len()
     }

@@ -1,12 +1,14 @@
-//! What a store keeps on disk: the layout of its keys, batches of changes to them, and reading all of it at start.
+//! The data of a store on disk: the layout of its keys, batches of changes to them, and reading all
+//! of them at start.
 //!
 //! ```text
 //! 02 region 'r'          RegionRecord        region 'h'  HardState        region 'a'  AppliedRecord
 //! 03 region index        one log entry       04 region key                expiry (8 bytes) and value
 //! ```
-//! Numbers are big-endian, so that a scan meets them in order. One batch is written whole or not at all, and
-//! batches in their order; hence data and applied index always agree, and a log is only cut after its effects are
-//! down. What this deliberately does not know: which engine writes the batches, and when it syncs.
+//! Numbers are big-endian, so that a scan meets them in order. One batch is written whole or not at
+//! all, and batches in their order. Hence data and applied index always agree, and a log is only
+//! cut after its effects are on disk. It deliberately does not know which engine writes the
+//! batches, and when it syncs.
 
 use super::{
     command::{AppliedRecord, RegionRecord},
@@ -26,13 +28,13 @@ const DATA: u8 = 4;
 /// Changes that go to disk together, in order.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Batch {
-    /// Keys with their new values; none deletes.
+    /// Keys with their new values; `None` deletes.
     pub writes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
-    /// Whether something waits for these changes to survive a crash.
+    /// True if something waits for these changes to survive a crash.
     pub must_sync: bool,
 }
 
-/// What is on disk does not make sense.
+/// The data on disk are inconsistent.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{0}")]
 pub struct Corrupt(pub String);
@@ -63,7 +65,7 @@ impl Batch {
         self.put(state_key(region_id, b'h'), encode(state));
     }
 
-    /// Notes how far a region is applied.
+    /// Notes the applied progress of a region.
     pub fn put_applied(&mut self, region_id: u64, applied: &AppliedRecord) {
         self.put(state_key(region_id, b'a'), applied.encode_to_vec());
     }
@@ -90,7 +92,7 @@ impl Batch {
         self.writes.push((data_key(region_id, key), None));
     }
 
-    /// Forgets term, vote and progress of a region.
+    /// Deletes term, vote and progress of a region.
     pub fn delete_states(&mut self, region_id: u64) {
         self.writes.push((state_key(region_id, b'h'), None));
         self.writes.push((state_key(region_id, b'a'), None));
@@ -101,7 +103,7 @@ impl Batch {
     }
 }
 
-/// Reads every region from what is on disk, in any order, and checks that it fits together.
+/// Reads every region from pairs in any order, and checks their consistency.
 pub fn load(
     pairs: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>,
 ) -> Result<BTreeMap<u64, StoredRegion>, Corrupt> {
@@ -167,14 +169,15 @@ fn check(region_id: u64, stored: &StoredRegion) -> Result<(), Corrupt> {
     Ok(())
 }
 
-/// What a store writes before it offers PD a first region, so that a crash in between leaves it whole.
+/// The batch that a store writes before it offers PD a first region, so that a crash in between
+/// leaves the region whole.
 pub fn first_region(region: &Region, peer_id: u64) -> Batch {
     let mut batch = Batch { must_sync: true, ..Batch::default() };
     PeerStorage::initial(region.clone(), peer_id, RegionData::default(), None, &mut batch);
     batch
 }
 
-/// What removes a first region that PD did not take.
+/// The batch that removes a first region that PD did not take.
 pub fn without_first_region(region_id: u64) -> Batch {
     let mut batch = Batch { must_sync: true, ..Batch::default() };
     batch.delete_states(region_id);
@@ -183,7 +186,7 @@ pub fn without_first_region(region_id: u64) -> Batch {
 }
 
 impl StoredRegion {
-    /// The region, if it may be a first region that PD has yet to hear of.
+    /// The region, if it may be a first region that PD does not know yet.
     pub fn as_first_region(&self) -> Option<&Region> {
         let untouched = self.applied.applied == INITIAL_INDEX
             && self.entries.is_empty()
@@ -196,9 +199,9 @@ impl StoredRegion {
     }
 }
 
-/// A raft message's or state's bytes.
+/// Encodes a message or state of raft.
 pub fn encode(message: &impl protobuf::Message) -> Vec<u8> {
-    // Encoding into memory fails only where a required field is missing, and proto3 has none.
+    // Encoding into memory fails only if a required field is missing, and proto3 has none.
     message.write_to_bytes().expect("raft's messages have no required fields")
 }
 

@@ -1,7 +1,7 @@
-//! What goes into the node and what comes out of it, and the state that its peers share during one step.
+//! The inputs and outputs of the node, and the state that its peers share during one step.
 //!
-//! Everything here is data. A driver turns outputs into writes, sends and answers, and their results into inputs;
-//! whoever drives decides about time, sockets, disks and threads.
+//! Everything here is data. A driver turns outputs into writes, sends and answers, and their
+//! results into inputs. The driver decides about time, sockets, disks and threads.
 
 use super::{
     command::SplitPart,
@@ -13,10 +13,10 @@ use crate::{defects::Defects, profile::Timing, read_mode::ReadMode};
 use proto::{metapb, pdpb, raft_serverpb::RaftMessage};
 use std::collections::BTreeMap;
 
-/// A moment, as the driver tells it.
+/// A moment, as the driver reports it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Now {
-    /// Since any fixed moment, never running backwards.
+    /// Milliseconds since any fixed moment, never running backwards.
     pub monotonic_ms: u64,
     /// The wall clock, for expiries.
     pub unix_ms: u64,
@@ -29,44 +29,46 @@ impl Now {
     }
 }
 
-/// What a node needs to know once.
+/// The fixed configuration of a node.
 #[derive(Debug, Clone)]
 pub struct NodeConfig {
     /// Our store's id.
     pub store_id: u64,
     /// Intervals.
     pub timing: Timing,
-    /// How a leader makes sure that it still leads before it answers a read.
+    /// The way in which a leader ensures that it still leads before it answers a read.
     pub read: ReadMode,
-    /// How to be wrong on purpose.
+    /// The node's defects.
     pub defects: Defects,
-    /// Fixes the election timeouts, together with peer, term and attempt.
+    /// The seed that fixes the election timeouts, together with peer, term and attempt.
     pub seed: u64,
-    /// Applied entries that stay in a log for peers that lag. The log is cut when it has twice as many.
+    /// The number of applied entries that stay in a log for peers that lag. The log is cut when it
+    /// has twice as many.
     pub log_entries_kept: u64,
-    /// A region with more keys is split (TiKV's `coprocessor.region-max-keys`).
+    /// The number of keys above which a region is split (TiKV's `coprocessor.region-max-keys`).
     pub region_max_keys: Option<u64>,
-    /// Values may have a time to live; otherwise a put with one is refused, as TiKV does by default.
+    /// True if values may have a time to live; otherwise a put with one is refused, as TiKV does by
+    /// default.
     pub enable_ttl: bool,
-    /// Proposals, and likewise reads, that may wait in one region.
+    /// The largest number of proposals, and likewise of reads, that may wait in one region.
     pub waiting_max: usize,
 }
 
-/// What happens to a node.
+/// An input of a node.
 #[derive(Debug)]
 pub enum Input {
     /// A client's request; `id` comes back with the answer.
     Request {
-        /// Names the request.
+        /// The request's id.
         id: u64,
-        /// What is asked.
+        /// The request.
         request: RawRequest,
     },
-    /// A message from another store; a snapshot's data travel beside it.
+    /// A message from another store; a snapshot's data are beside it.
     Raft {
         /// The message.
         message: RaftMessage,
-        /// The snapshot's data, if it is one.
+        /// The snapshot's data, if the message is one.
         snapshot: Option<Vec<u8>>,
     },
     /// All batches up to this one are on disk, and synced if they asked for it.
@@ -85,26 +87,26 @@ pub enum Input {
         region_id: u64,
         /// The receiving peer.
         peer_id: u64,
-        /// Whether it arrived.
+        /// True if it arrived.
         ok: bool,
     },
-    /// PD wants something of a leader, or only acknowledges its heartbeat.
+    /// PD's request to a leader, or only the acknowledgement of its heartbeat.
     Operator(Box<pdpb::RegionHeartbeatResponse>),
     /// PD allotted ids for a split.
     SplitIds {
-        /// The region as it was when asked about.
+        /// The region as it was when PD was asked.
         region: metapb::Region,
-        /// Its new peers, from left to right.
+        /// The new regions, from left to right.
         parts: Vec<SplitPart>,
     },
-    /// What PD says of a region whose leader we miss.
+    /// PD's answer about a region whose leader is missing.
     RegionFromPd {
         /// The region.
         region: metapb::Region,
     },
-    /// Whether there is too little room on the disk for writes.
+    /// True if there is too little room on the disk for writes.
     DiskFull(bool),
-    /// PD has forgotten what we told it, or a new connection stands: leaders introduce themselves again.
+    /// PD has lost earlier reports, or has a new connection: leaders report their regions again.
     PdConnected,
 }
 
@@ -113,94 +115,95 @@ pub enum Input {
 pub struct Outgoing {
     /// The message.
     pub message: RaftMessage,
-    /// A snapshot's data, which go beside it.
+    /// A snapshot's data, sent beside the message.
     pub snapshot: Option<Vec<u8>>,
 }
 
 /// A batch for the disk.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Persist {
-    /// Its number; [`Input::Persisted`] gives it back.
+    /// The batch's number; [`Input::Persisted`] returns it.
     pub seq: u64,
-    /// What to write.
+    /// The changes.
     pub batch: Batch,
 }
 
-/// What a node wants done after a step. The order between the kinds does not matter; within one it does.
+/// The actions that a node wants done after a step. The order between the kinds does not matter;
+/// within one it does.
 #[derive(Debug, Default)]
 pub struct Outputs {
-    /// Write this.
+    /// A batch to write.
     pub persist: Option<Persist>,
-    /// Send these.
+    /// Messages to send.
     pub messages: Vec<Outgoing>,
-    /// Answer these requests.
+    /// Answers to requests, by id.
     pub replies: Vec<(u64, RawResponse)>,
-    /// Tell PD of regions that we lead. The header is the driver's.
+    /// Heartbeats to PD for regions that this store leads. The driver fills in the header.
     pub heartbeats: Vec<pdpb::RegionHeartbeatRequest>,
-    /// Ask PD for the ids of a split at these keys.
+    /// Requests to PD for the ids of a split at these keys.
     pub ask_split: Vec<(metapb::Region, Vec<Vec<u8>>)>,
-    /// Tell PD of a split that is done: all of its regions, from left to right.
+    /// Reports to PD of completed splits: all of their regions, from left to right.
     pub splits_done: Vec<Vec<metapb::Region>>,
-    /// Ask PD about these regions.
+    /// Regions to ask PD about.
     pub ask_region: Vec<u64>,
-    /// Worth a line in the log.
+    /// Notes for the log.
     pub notes: Vec<String>,
 }
 
-/// What a peer cannot do alone: the node does it when the peer's turn is over.
+/// An action that a peer cannot do alone: the node does it when the peer's turn is over.
 #[derive(Debug)]
 pub enum Effect {
     /// New regions came out of a split.
     Split {
-        /// With their data, from left to right.
+        /// The new regions with their data, from left to right.
         parts: Vec<(metapb::Region, RegionData)>,
-        /// Whether our peer of the old region leads.
+        /// True if our peer of the old region leads.
         leads: bool,
-        /// The old region as it is now.
+        /// The old region after the split.
         parent: metapb::Region,
     },
     /// Our peer of the region is no longer a member.
     Destroy {
-        /// The region without it.
+        /// The region without the peer.
         region: metapb::Region,
     },
 }
 
-/// What waits until a batch is on disk.
+/// The work that waits until a batch is on disk.
 #[derive(Debug)]
 pub struct Waiter {
-    /// Whose.
+    /// The region.
     pub region_id: u64,
-    /// Which incarnation of it.
+    /// The incarnation of the peer.
     pub peer_id: u64,
     /// Raft's number of the ready that was persisted.
     pub ready: u64,
     /// The index of the snapshot that was persisted with it; 0 = none.
     pub snapshot_index: u64,
-    /// Promises that may only be made now.
+    /// Messages whose promises may only be made once the batch is on disk.
     pub messages: Vec<Outgoing>,
 }
 
-/// What the peers of a node share while a step lasts.
+/// The state that the peers of a node share during a step.
 #[derive(Debug)]
 pub struct Shared {
     /// The node's configuration.
     pub config: NodeConfig,
     /// The moment of the step.
     pub now: Now,
-    /// What goes to disk next.
+    /// The next batch for the disk.
     pub batch: Batch,
     /// That batch's number.
     pub seq: u64,
     /// The last batch known to be on disk.
     pub persisted_seq: u64,
-    /// What waits, by batch.
+    /// The waiting work, by batch.
     pub waiting: BTreeMap<u64, Vec<Waiter>>,
-    /// What the step has produced so far.
+    /// The outputs of the step so far.
     pub out: Outputs,
-    /// What the node still has to do for its peers.
+    /// The actions that the node still has to do for its peers.
     pub effects: Vec<Effect>,
-    /// Whether writes are refused for want of room.
+    /// True if writes are refused for lack of room.
     pub disk_full: bool,
 }
 

@@ -1,16 +1,20 @@
-//! A leader's lease: for how long nobody else can be elected, so that reads need not ask.
+//! A leader's lease: the time for which no other leader can be elected, so that reads need no
+//! confirmation.
 //!
-//! In: rounds that a majority has confirmed, with the moment at which each was asked. Out: whether the lease holds now.
-//! Why nobody else can be elected while it does:
+//! In: rounds that a majority has confirmed, with the moment at which each was asked. Out: whether
+//! the lease holds now. No other leader can be elected while it does, because:
 //! - it counts from the moment *before* the majority was asked, and ends with the term;
-//! - whoever answered ignores votes, and does not stand itself, for an election timeout, which is longer. A tick may
-//!   come right after the question, so with leases followers wait one tick more than the election timeout has;
-//! - a restarted store has forgotten whom it answered, so it votes for nobody until an election timeout is over;
-//! - a vote for a transfer of leadership is not ignored, however late it comes. So a leader that began a transfer has
-//!   no lease again in that term.
+//! - a peer that answered ignores votes, and does not stand itself, for an election timeout, which
+//!   is longer. A tick may come right after the request, so with leases followers wait one tick
+//!   more than the election timeout has;
+//! - a restarted store has forgotten its answers, so it votes for nobody until an election timeout
+//!   is over;
+//! - a vote for a transfer of leadership is not ignored, however late it comes. So a leader that
+//!   began a transfer has no lease again in that term.
 //!
-//! It deliberately does not know how a read is served. A read under the lease still waits until everything that was
-//! committed when it came in is applied: a split among it may have given the keys to another leader.
+//! It deliberately does not know how a read is served. A read under the lease still waits until
+//! everything that was committed when it came in is applied. A split among it may have given the
+//! keys to another leader.
 
 use super::{effects::Shared, peer::Peer};
 use crate::{defects::Defect, read_mode::ReadMode};
@@ -19,7 +23,7 @@ use raft::{
     eraftpb::{Message, MessageType},
 };
 
-/// The defect long-lease: so many times the right length.
+/// The defect long-lease: the factor by which the lease is too long.
 const TOO_LONG: u64 = 10;
 
 /// The lease of one peer.
@@ -32,7 +36,8 @@ pub(super) struct Lease {
 }
 
 impl Peer {
-    /// A majority has confirmed that we lead in this term; it was asked then.
+    /// Renews the lease after a majority has confirmed this leader in this term; `asked_ms` is the
+    /// time of the request.
     pub(super) fn renew_lease(&mut self, term: u64, asked_ms: u64, shared: &Shared) {
         let until_ms = asked_ms + lease_ms(shared);
         if self.lease.term != term || self.lease.until_ms < until_ms {
@@ -42,7 +47,7 @@ impl Peer {
         }
     }
 
-    /// Whether nobody else can lead now. Without lease reads, this is never known.
+    /// Returns true if no other leader can exist now. Always false without lease reads.
     pub(super) fn lease_holds(&self, shared: &Shared) -> bool {
         let term = self.term();
         shared.config.read == ReadMode::Lease
@@ -52,20 +57,20 @@ impl Peer {
             && shared.now.monotonic_ms < self.lease.until_ms
     }
 
-    /// Whether it is time to ask again, so that reads need not wait when the lease is over.
+    /// Returns true if it is time to renew, so that reads need not wait when the lease ends.
     pub(super) fn lease_is_half_over(&self, shared: &Shared) -> bool {
         let half_ms = shared.config.timing.leader_lease_ms / 2;
         shared.now.monotonic_ms >= self.lease.asked_ms + half_ms
     }
 
-    /// Asks another peer to lead. Whoever gets that message may be elected against any lease.
+    /// Asks another peer to lead. That peer may be elected against any lease.
     pub(super) fn transfer_leader(&mut self, to: u64) {
         self.lease.forfeited_term = self.term();
         self.raw.transfer_leader(to);
     }
 
-    /// Whether a message asks for a vote that a restarted peer must not give yet: it may have told a leader before the
-    /// restart that it would not.
+    /// Returns true if a message asks for a vote that a restarted peer must not give yet: before
+    /// the restart it may have promised a leader not to.
     pub(super) fn votes_too_early(&self, message: &Message, shared: &Shared) -> bool {
         let kind = message.get_msg_type();
         matches!(kind, MessageType::MsgRequestVote | MessageType::MsgRequestPreVote)
@@ -74,19 +79,19 @@ impl Peer {
     }
 }
 
-/// How long a lease is.
+/// The length of a lease.
 fn lease_ms(shared: &Shared) -> u64 {
     let length_ms = shared.config.timing.leader_lease_ms;
     if shared.config.defects.has(Defect::LongLease) { TOO_LONG * length_ms } else { length_ms }
 }
 
-/// How many ticks without a leader make a follower stand for election, at least.
+/// The smallest number of ticks without a leader after which a follower stands for election.
 pub(super) fn election_ticks_min(shared: &Shared) -> usize {
     let another = shared.config.read == ReadMode::Lease;
     shared.config.timing.election_ticks_min + usize::from(another)
 }
 
-/// Until when a peer that was found on disk votes for nobody.
+/// The time until which a peer that was found on disk votes for nobody.
 pub(super) fn mute_until_ms(shared: &Shared) -> u64 {
     let timing = &shared.config.timing;
     match shared.config.read {

@@ -1,8 +1,9 @@
-//! Which peers a store has: made by bootstrap, by a split, or by a leader's first message; unmade when the region
-//! has moved on without them.
+//! The peers of a store: created by bootstrap, by a split, or by a leader's first message;
+//! destroyed when the region has moved on without them.
 //!
-//! Messages may be old. Three rules keep the dead from rising and the living from being mistaken for them: peers'
-//! ids are never reused; a region's epoch only grows; a destroyed peer leaves a tombstone with the epoch it left at.
+//! Messages may be old. Three rules keep dead peers from returning and living ones from being
+//! mistaken for them. Peers' ids are never reused. A region's epoch only grows. A destroyed peer
+//! leaves a tombstone with the epoch it left at.
 
 use super::{
     Node,
@@ -20,9 +21,10 @@ use proto::{
 use protobuf::Message as _;
 use raft::eraftpb::{Message, MessageType};
 
-/// Votes kept for regions that are not here yet.
+/// The largest number of votes kept for regions that are not here yet.
 const EARLY_VOTES_MAX: usize = 1_024;
-/// Without a leader for so many election timeouts, a peer asks PD whether it is still a member.
+/// The number of election timeouts without a leader after which a peer asks PD whether it is still
+/// a member.
 const LOST_LEADER_ELECTIONS: u64 = 3;
 
 impl Node {
@@ -31,7 +33,7 @@ impl Node {
         let sole_voter = storage.region.peers.len() == 1;
         let mut peer = Peer::new(storage, &self.shared);
         if sole_voter {
-            // Nobody else could become leader, so there is nothing to wait for.
+            // No other peer could become leader, so there is nothing to wait for.
             peer.campaign(&self.shared);
         }
         self.touched.insert(region_id);
@@ -71,7 +73,7 @@ impl Node {
         if removed_since || newer {
             return;
         }
-        // It may have voted already, before it knew its region.
+        // The new peer may have voted already, before it knew its region.
         let promised = known
             .filter(|peer| peer.peer_id() == peer_id)
             .map(|peer| peer.raw.store().hard_state().clone());
@@ -80,7 +82,8 @@ impl Node {
         let alone = storage.region.peers.len() == 1;
         let peer = self.insert_peer(storage);
         if leads && !alone {
-            // The others have seen the old region's leader lately and would wait out a timeout for this one's.
+            // The other peers have heard the old region's leader lately and would wait out a
+            // timeout for this one's.
             let shared = &self.shared;
             if let Some(peer) = self.peers.get_mut(&region_id) {
                 peer.campaign(shared);
@@ -93,7 +96,7 @@ impl Node {
         }
     }
 
-    /// Removes our peer of a region and leaves a tombstone that says at which epoch.
+    /// Removes our peer of a region and leaves a tombstone with the epoch.
     pub(super) fn destroy(&mut self, region_id: u64, region: Region) {
         let Some(mut peer) = self.peers.remove(&region_id) else { return };
         peer.fail_all(&mut self.shared);
@@ -125,7 +128,7 @@ impl Node {
         if let Some(peer) = self.peers.get(&region_id)
             && peer.peer_id() < to.id
         {
-            // Our peer was removed and another one put in its place, and it has heard of neither.
+            // Our peer was removed and replaced by another one on this store, and knows of neither.
             let region = peer.region().clone();
             self.destroy(region_id, region);
         }
@@ -156,13 +159,15 @@ impl Node {
         }
     }
 
-    /// Makes a peer that a leader or candidate speaks to for the first time; says whether there is one now.
+    /// Creates a peer on the first message of a leader or candidate to it. Returns true if there is
+    /// a peer now.
     fn create(&mut self, message: &RaftMessage, raft: &Message, to: &metapb::Peer) -> bool {
         let epoch = message.region_epoch.unwrap_or_default();
         let region_id = message.region_id;
         if let Some(tombstone) = self.tombstones.get(&region_id) {
             let left = tombstone.region.as_ref().and_then(|region| region.region_epoch);
-            // The sender may well be a member that lags, so it is not told anything: what we know is old too.
+            // The sender may well be a member that lags, so it gets no answer: our knowledge is old
+            // too.
             if to.id <= tombstone.peer_id || epoch.conf_ver <= left.unwrap_or_default().conf_ver {
                 return false;
             }
@@ -177,7 +182,8 @@ impl Node {
                 && (region.end_key.is_empty() || message.start_key < region.end_key)
         };
         if self.peers.values().any(overlaps) {
-            // A split that the others have applied is still ahead of us; it will bring the peer with its data.
+            // A split that the others have applied is still ahead of us; it will bring the peer
+            // with its data.
             if is_vote(raft) && self.early_votes.len() < EARLY_VOTES_MAX {
                 self.early_votes.insert(region_id, message.clone());
             }
@@ -189,7 +195,7 @@ impl Node {
         true
     }
 
-    /// Puts a snapshot's data back into its message, if they are whole and meant for us.
+    /// Puts a snapshot's data back into its message, if they are whole and meant for this peer.
     fn accept_snapshot(
         &mut self,
         message: &mut Message,
@@ -209,7 +215,7 @@ impl Node {
         false
     }
 
-    /// Peers without a leader ask PD whether their region has moved on.
+    /// Asks PD about the regions of peers without a leader, which may have moved on.
     pub(super) fn ask_about_lost_leaders(&mut self) {
         let timing = &self.shared.config.timing;
         let patience_ms =
@@ -236,8 +242,9 @@ fn is_vote(message: &Message) -> bool {
     matches!(message.get_msg_type(), MessageType::MsgRequestVote | MessageType::MsgRequestPreVote)
 }
 
-/// Whether the sender left our region before the state that we know, and has not noticed: it was a member at an
-/// older epoch and is none at ours. Who votes is a member, so this cannot be one that is yet to come.
+/// Returns true if the sender left our region without noticing, before the state that we know: it
+/// was a member at an older epoch and is none at ours. A sender of votes is a member, so it cannot
+/// be one that is yet to come.
 fn is_stranger(peer: &Peer, message: &RaftMessage) -> bool {
     let ours = peer.region().region_epoch.unwrap_or_default();
     let theirs = message.region_epoch.unwrap_or_default();

@@ -1,11 +1,12 @@
-//! The store's logic without its surroundings: all region peers of one store, as `step(now, inputs) -> outputs`.
+//! The store's logic without its surroundings: all region peers of one store, as
+//! `step(now, inputs) -> outputs`.
 //!
-//! In: messages, requests, PD's wishes, reports of what the driver did, and the time. Out: what to write, send,
-//! answer. No clock, socket, file, thread or randomness inside, so that a simulator can drive it as well as the real
-//! driver. Invariants:
+//! In: messages, requests, PD's operators, reports of the driver, and the time. Out: writes,
+//! messages, answers. No clock, socket, file, thread or randomness inside, so that a simulator can
+//! drive it as well as the real driver. Invariants:
 //! - the same inputs at the same times give the same outputs;
-//! - one batch of writes per step at most; what a batch makes true together is in it together;
-//! - memory is ahead of the disk, but nothing that others rely on leaves before the disk has it.
+//! - at most one batch of writes per step; changes that belong together are in it together;
+//! - memory is ahead of the disk, but nothing that others rely on leaves before it is on disk.
 
 mod apply;
 pub mod command;
@@ -36,46 +37,47 @@ use proto::{kvrpcpb::Context, metapb::Region, raft_serverpb::RaftMessage};
 use requests::RawRequest;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Writes that nobody waits for are held back until there are so many, or a tick comes.
+/// Writes that nobody waits for are held back until there are this many, or a tick comes.
 const LAZY_WRITES_MAX: usize = 1_024;
 
-/// How long the defect ack-before-fsync holds writes back.
+/// The time for which the defect ack-before-fsync holds writes back.
 const PRETENDED_SYNC_MS: u64 = 1_000;
 
 /// All region peers of one store.
 pub struct Node {
     peers: BTreeMap<u64, Peer>,
-    /// Regions that we once had a peer of.
+    /// Regions of which this store once had a peer.
     tombstones: BTreeMap<u64, RegionRecord>,
-    /// Votes asked of regions that a split has yet to bring us.
+    /// Requests for votes in regions that a split has yet to create here.
     early_votes: BTreeMap<u64, RaftMessage>,
     /// Peers that may have something ready.
     touched: BTreeSet<u64>,
     next_tick_ms: u64,
-    /// What the defect ack-before-fsync holds back, and until when.
+    /// The batch that the defect ack-before-fsync holds back, and the time until which it does.
     unsynced: Batch,
     next_sync_ms: u64,
-    /// What the defects stale-read and long-lease hold back, and until when.
+    /// The inputs that the defects stale-read and long-lease hold back, and the time until which
+    /// they do.
     unheard: Vec<Input>,
     deaf_until_ms: u64,
     shared: Shared,
 }
 
-/// What a store's status says of it.
+/// The counts in a store's status.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Peers of regions on this store.
     pub regions: u64,
-    /// Those of them that lead.
+    /// The number of these peers that lead.
     pub leaders: u64,
-    /// Keys of all peers.
+    /// The number of keys of all peers.
     pub keys: u64,
-    /// Proposals that wait for their entry to be applied.
+    /// The number of proposals that wait for their entry to be applied.
     pub proposals: u64,
 }
 
 impl Node {
-    /// A store as it was found on disk; empty at its first start.
+    /// Creates a store from its data on disk, which are empty at its first start.
     pub fn new(config: NodeConfig, stored: BTreeMap<u64, StoredRegion>, now: Now) -> Self {
         let mut node = Self {
             peers: BTreeMap::new(),
@@ -117,7 +119,7 @@ impl Node {
         node
     }
 
-    /// Takes in what has happened and says what to do.
+    /// Takes in inputs and returns the resulting actions.
     pub fn step(&mut self, now: Now, inputs: impl IntoIterator<Item = Input>) -> Outputs {
         let before = std::mem::replace(&mut self.shared.now, now);
         let defects = &self.shared.config.defects;
@@ -132,7 +134,8 @@ impl Node {
         }
         let tick = now.monotonic_ms >= self.next_tick_ms;
         if tick {
-            // After a pause there is one tick, not one for each that was missed: nobody was silent, we were.
+            // After a pause there is one tick, not one for each that was missed: this store was
+            // silent, not the others.
             self.next_tick_ms = now.monotonic_ms + self.shared.config.timing.raft_tick_ms;
             for (region_id, peer) in &mut self.peers {
                 peer.tick(&mut self.shared);
@@ -153,12 +156,12 @@ impl Node {
         std::mem::take(&mut self.shared.out)
     }
 
-    /// When the next step is due even if nothing happens.
+    /// The time at which the next step is due even without an input.
     pub fn wakes_at_ms(&self) -> u64 {
         self.next_tick_ms
     }
 
-    /// What is here, for heartbeats and the status page.
+    /// The store's counts, for heartbeats and the status page.
     pub fn counts(&self) -> Counts {
         self.peers.values().fold(Counts::default(), |sum, peer| Counts {
             regions: sum.regions + 1,
@@ -168,9 +171,10 @@ impl Node {
         })
     }
 
-    /// The defects stale-read and long-lease: who answers without asking need not hear first what others say. Reads pass by the
-    /// messages that depose their leader, as they do where they have threads of their own; and a process that was
-    /// stopped answers what has come in meanwhile before it listens.
+    /// The defects stale-read and long-lease: a leader that answers without confirmation need not
+    /// process earlier messages first. Reads overtake the messages that depose their leader, as
+    /// they do if they have threads of their own. And a process that was paused answers waiting
+    /// reads before it processes messages.
     fn requests_first(
         &mut self,
         before: Now,
@@ -178,7 +182,7 @@ impl Node {
     ) -> Vec<Input> {
         let (now_ms, tick_ms) =
             (self.shared.now.monotonic_ms, self.shared.config.timing.raft_tick_ms);
-        // Ticks come at every interval, so a longer silence is a stop.
+        // Ticks come at every interval, so a longer silence is a pause.
         if now_ms.saturating_sub(before.monotonic_ms) > 2 * tick_ms {
             self.deaf_until_ms = now_ms + tick_ms;
         }
@@ -191,7 +195,8 @@ impl Node {
         others
     }
 
-    /// The defect ack-before-fsync: what must be synced counts as synced at once, and goes to disk a second later.
+    /// The defect ack-before-fsync: a batch that must be synced counts as synced at once, and goes
+    /// to disk a second later.
     fn pretend_to_sync(&mut self) {
         while std::mem::take(&mut self.shared.batch.must_sync) {
             let batch = std::mem::take(&mut self.shared.batch);
@@ -302,7 +307,8 @@ impl Node {
         region_errors::check_keys(&request.keys(), peer.region())
     }
 
-    /// A region and what lies beside it here: after a split the client learns both halves at once.
+    /// A region and its neighbours on this store: after a split the client learns both halves at
+    /// once.
     fn with_neighbours(&self, region: &Region) -> Vec<Region> {
         let beside = |other: &&Region| {
             !other.end_key.is_empty() && other.end_key == region.start_key
@@ -326,7 +332,8 @@ impl Node {
         }
     }
 
-    /// Lets peers do what they have ready, and what follows from it, until nothing is left.
+    /// Lets peers do all their ready work, and the work that follows from it, until nothing is
+    /// left.
     fn settle(&mut self) {
         while let Some(region_id) = self.touched.pop_first() {
             if let Some(peer) = self.peers.get_mut(&region_id) {
@@ -340,7 +347,7 @@ impl Node {
     }
 }
 
-/// Whether a key lies in a region.
+/// Returns true if a key lies in a region.
 pub fn data_range_contains(region: &Region, key: &[u8]) -> bool {
     region.start_key.as_slice() <= key
         && (region.end_key.is_empty() || key < region.end_key.as_slice())

@@ -1,8 +1,9 @@
-//! A leader and PD: heartbeats to it, and its wishes (membership, leader transfer, split) checked before they are
-//! proposed.
+//! A leader and PD: heartbeats to PD, and PD's operators (membership, leader transfer, split),
+//! checked before they are proposed.
 //!
-//! PD's knowledge may be old. A wish is followed only if it was made for the region's present epoch and leaves a
-//! quorum of peers that are alive and up to date; otherwise it is dropped, and PD asks again if it still wants it.
+//! PD's knowledge may be old. An operator is followed only if it was made for the region's present
+//! epoch and leaves a quorum of peers that are alive and up to date. Otherwise it is dropped, and
+//! PD asks again if it still wants it.
 
 use super::{
     command::{Action, Split, SplitPart},
@@ -17,13 +18,15 @@ use proto::{
 };
 use raft::eraftpb::{ConfChange, ConfChangeType};
 
-/// Into how many pieces a region is split at once, as in TiKV (`batch-split-limit`).
+/// The largest number of pieces into which a region is split at once, as in TiKV
+/// (`batch-split-limit`).
 const SPLIT_PIECES_MAX: usize = 11;
-/// A peer unheard of for so many election timeouts is told to PD as down.
+/// The number of silent election timeouts after which a peer is reported to PD as down.
 const DOWN_ELECTIONS: u64 = 2;
 
 impl Peer {
-    /// Tells PD of the region, if we lead it and it is time, or something has changed.
+    /// Sends PD a heartbeat for the region if this peer leads it, and it is due or something has
+    /// changed.
     pub fn heartbeat_if_due(&mut self, shared: &mut Shared) {
         if !self.is_leader() || !self.is_initialized() {
             self.tell_pd = false;
@@ -72,13 +75,13 @@ impl Peer {
                 .collect(),
             pending_peers: others().filter(|peer| pending.contains(&peer.id)).copied().collect(),
             approximate_keys: self.raw.store().data.len() as u64,
-            // PD reckons in whole mebibytes and takes 0 for "unknown".
+            // PD calculates in whole mebibytes and takes 0 for "unknown".
             approximate_size: 1 << 20,
             ..Default::default()
         }
     }
 
-    /// Follows PD's wish, or drops it.
+    /// Follows PD's operator, or drops it.
     pub fn operate(&mut self, wish: &pdpb::RegionHeartbeatResponse, shared: &mut Shared) {
         let epoch = self.region().region_epoch;
         if !self.is_leader() || wish.region_epoch.is_some_and(|asked| Some(asked) != epoch) {
@@ -108,7 +111,8 @@ impl Peer {
         } else if let Some(split) = &wish.split_region {
             match split.policy() {
                 CheckPolicy::Usekey => self.ask_split(&split.keys, shared),
-                // TiKV scans for the middle or takes its tables' word for it; we know it either way.
+                // TiKV scans for the middle or trusts the statistics of its tables; here it is
+                // known either way.
                 CheckPolicy::Scan | CheckPolicy::Approximate => {
                     let data = &self.raw.store().data;
                     let middle = data.iter().nth(data.len() / 2).filter(|_| data.len() > 1);
@@ -119,8 +123,8 @@ impl Peer {
         }
     }
 
-    /// Asks for a split where we lead and the region has outgrown its limit: as TiKV does, into pieces of two thirds
-    /// of it, so that a fresh piece has room to grow.
+    /// Requests a split if this peer leads and the region has outgrown its limit. As in TiKV, the
+    /// pieces have two thirds of the limit, so that a fresh piece has room to grow.
     pub(super) fn split_if_large(&mut self, shared: &mut Shared) {
         let Some(keys_max) = shared.config.region_max_keys else { return };
         let data = &self.raw.store().data;
@@ -137,7 +141,7 @@ impl Peer {
         self.ask_split(&bounds, shared);
     }
 
-    /// Asks PD for the ids of a split at those of the keys that lie inside of the region.
+    /// Asks PD for the ids of a split at those of the keys that lie inside the region.
     fn ask_split(&mut self, keys: &[Vec<u8>], shared: &mut Shared) {
         let region = self.region();
         let mut keys: Vec<Vec<u8>> = keys
@@ -214,7 +218,8 @@ impl Peer {
         (!self.quorum_after(kind, peer.id)).then_some("it would leave no healthy quorum")
     }
 
-    /// Whether the voters after a change have a quorum that is alive and reachable by the log.
+    /// Returns true if the voters after a change have a quorum that is alive and reachable by the
+    /// log.
     fn quorum_after(&self, kind: ConfChangeType, peer_id: u64) -> bool {
         let members = self.region().peers.iter();
         let mut voters: Vec<u64> = members
@@ -230,7 +235,8 @@ impl Peer {
                 || progress.is_some_and(|progress| progress.recent_active)
                     && !self.needs_snapshot(**id)
         });
-        // A sole leader must be able to take its first partner at once; that one starts from a snapshot.
+        // A sole leader must be able to take its first partner at once; that one starts from a
+        // snapshot.
         healthy.count() > voters.len() / 2 || voters.len() == 2 && kind == ConfChangeType::AddNode
     }
 

@@ -1,13 +1,15 @@
-//! One peer of a region: its Raft group member, and what waits for it.
+//! One peer of a region: its Raft group member, and the work that waits for it.
 //!
-//! In: messages, ticks, proposals, reads. Out: messages, disk writes and answers, into [`Shared`]. Invariants:
-//! - what a message promises (a vote, an append) is on disk before the message leaves;
-//! - every request taken in is answered exactly once, and never with "not leader" once it was proposed;
-//! - a read is served from data at least as recent as the moment at which a quorum confirmed our leadership
-//!   after the read came in.
+//! In: messages, ticks, proposals, reads. Out: messages, disk writes and answers, into [`Shared`].
+//! Invariants:
+//! - the promises of a message (a vote, an append) are on disk before the message leaves;
+//! - every request taken in is answered exactly once, and never with "not leader" once it was
+//!   proposed;
+//! - a read is served from data at least as recent as the moment at which a quorum confirmed our
+//!   leadership after the read came in.
 //!
-//! How writes wait stands in `proposals`, how reads do in `read_queue`, how entries are applied in `apply`, what PD
-//! wants in `operators`.
+//! Waiting writes are in `proposals`, waiting reads in `read_queue`, the application of entries in
+//! `apply`, PD's requests in `operators`.
 
 use super::{
     disk,
@@ -28,44 +30,46 @@ use raft::{
 };
 use std::collections::{BTreeMap, VecDeque};
 
-/// The most that one append message carries.
+/// The largest size of the entries in one append message.
 const APPEND_BYTES_MAX: u64 = 1 << 20;
 const APPENDS_IN_FLIGHT_MAX: usize = 256;
 
 /// A region's peer on this store.
 pub struct Peer {
     pub(super) raw: RawNode<PeerStorage>,
-    /// Writes of this step: they are proposed together, so that each follower gets one message for all of them.
+    /// Writes of this step: they are proposed together, so that each follower gets one message for
+    /// all of them.
     pub(super) fresh_writes: Vec<FreshWrite>,
     pub(super) proposals: VecDeque<Proposal>,
     pub(super) reads: ReadQueue,
-    /// When each other peer was last heard of.
+    /// The time at which each other peer was last heard from.
     pub(super) heard_ms: BTreeMap<u64, u64>,
-    /// Peers that wrote to us before we knew them from the region.
+    /// Peers that sent messages before they were known from the region.
     strangers: BTreeMap<u64, metapb::Peer>,
     pub(super) next_heartbeat_ms: u64,
     pub(super) next_split_check_ms: u64,
-    /// What PD knows of peers that wait for a snapshot.
+    /// The peers waiting for a snapshot that PD was told of.
     pub(super) pending_told: Vec<u64>,
-    /// Whether PD shall hear of the region at the end of this step.
+    /// True if PD shall get a heartbeat for the region at the end of this step.
     pub(super) tell_pd: bool,
-    /// When we last knew a leader.
+    /// The time at which a leader was last known.
     pub(super) leader_seen_ms: u64,
-    /// The last batch with something of ours that must be synced.
+    /// The last batch with changes of this peer that must be synced.
     unsynced_seq: u64,
-    /// The last batch with a new term or vote of ours.
+    /// The last batch with a new term or vote of this peer.
     unsynced_term_seq: u64,
     pub(super) lease: Lease,
-    /// Until then it votes for nobody: before a restart it may have promised not to.
+    /// The time until which the peer votes for nobody: before a restart it may have promised not
+    /// to.
     pub(super) mute_until_ms: u64,
     role: StateRole,
     elections: u64,
-    /// The peer was removed from its region and only waits to be destroyed.
+    /// True if the peer was removed from its region and only waits to be destroyed.
     pub(super) gone: bool,
 }
 
 impl Peer {
-    /// A peer over its state, be it new or found on disk.
+    /// Creates a peer from its state, new or found on disk.
     pub fn new(storage: PeerStorage, shared: &Shared) -> Self {
         let timing = &shared.config.timing;
         let config = Config {
@@ -80,8 +84,9 @@ impl Peer {
             check_quorum: true,
             pre_vote: true,
             read_only_option: ReadOnlyOption::Safe,
-            // With it, raft 0.7.0 may put entries into a waiting message that they do not continue: it takes an
-            // empty message for the predecessor of anything, and the receiver then acknowledges too much.
+            // With it, raft 0.7.0 may put entries into a waiting message that they do not continue.
+            // It takes an empty message for the predecessor of anything, and the receiver then
+            // acknowledges too much.
             batch_append: false,
             ..Config::default()
         };
@@ -122,12 +127,12 @@ impl Peer {
         self.raw.store().peer_id
     }
 
-    /// Whether it has a region yet.
+    /// Returns true if the peer has a region yet.
     pub fn is_initialized(&self) -> bool {
         self.raw.store().is_initialized()
     }
 
-    /// Whether it leads, as far as it knows.
+    /// Returns true if the peer leads, as far as it knows.
     pub fn is_leader(&self) -> bool {
         self.raw.raft.state == StateRole::Leader
     }
@@ -137,7 +142,7 @@ impl Peer {
         self.raw.raft.term
     }
 
-    /// Who leads, as far as it knows.
+    /// The leader, as far as the peer knows.
     pub fn leader(&self) -> Option<metapb::Peer> {
         self.find(self.raw.raft.leader_id)
     }
@@ -160,16 +165,18 @@ impl Peer {
             .copied()
     }
 
-    /// Stands for election at once: the only voter of a new region, or the leader's part of a split.
+    /// Stands for election at once: the only voter of a new region, or the leader's part of a
+    /// split.
     pub fn campaign(&mut self, shared: &Shared) {
-        // It fails where the group has a leader, and then there is nothing to do.
+        // It fails if the group has a leader, and then there is nothing to do.
         let _ = self.raw.campaign();
         self.fix_election_timeout(shared);
     }
 
     /// One tick of Raft's clock.
     pub fn tick(&mut self, shared: &mut Shared) {
-        // A disk that hangs must not make a candidate of us: what we would stand for is not safe yet.
+        // A disk that hangs must not make this peer a candidate: the entries that it would stand
+        // for are not safe yet.
         if self.is_leader() || self.unsynced_seq <= shared.persisted_seq {
             self.raw.tick();
         }
@@ -191,7 +198,7 @@ impl Peer {
         if shared.config.defects.has(Defect::AckBeforeFsync)
             && message.get_msg_type() == MessageType::MsgHeartbeat
         {
-            // Raft would notice that entries which we acknowledged are gone, and end the process.
+            // Raft would notice that acknowledged entries are gone, and end the process.
             message.commit = message.commit.min(self.raw.raft.raft_log.last_index());
         }
         self.heard_ms.insert(from.id, shared.now.monotonic_ms);
@@ -207,7 +214,7 @@ impl Peer {
         self.fix_election_timeout(shared);
     }
 
-    /// Messages to that store were lost.
+    /// Notes that messages to that store were lost.
     pub fn unreachable(&mut self, store_id: u64) {
         let lost = self.region().peers.iter().find(|peer| peer.store_id == store_id);
         if let Some(peer_id) = lost.map(|peer| peer.id) {
@@ -215,13 +222,14 @@ impl Peer {
         }
     }
 
-    /// A snapshot has arrived, or has not.
+    /// Notes whether a snapshot has arrived.
     pub fn snapshot_sent(&mut self, peer_id: u64, ok: bool) {
         let status = if ok { SnapshotStatus::Finish } else { SnapshotStatus::Failure };
         self.raw.report_snapshot(peer_id, status);
     }
 
-    /// Does what Raft has ready: entries and states to disk, messages out, committed entries into the data.
+    /// Does Raft's ready work: entries and states to disk, messages out, committed entries into the
+    /// data.
     pub fn handle_ready(&mut self, shared: &mut Shared) {
         self.propose_fresh_writes(shared);
         loop {
@@ -267,13 +275,14 @@ impl Peer {
 
         let mut held = Vec::new();
         for message in at_once {
-            // A sole voter leads as soon as it has voted for itself; its term must be down before others see it.
+            // A sole voter leads as soon as it has voted for itself; its term must be on disk
+            // before others see it.
             let wait = self.unsynced_term_seq > shared.persisted_seq;
             self.dispatch(message, wait, &mut held, shared);
         }
         for message in promises {
-            // An answer to a heartbeat says no more than the term, so it need not wait for entries: reads, which
-            // wait for such answers, stay off the disk's path.
+            // An answer to a heartbeat says no more than the term, so it need not wait for entries.
+            // So reads, which wait for such answers, do not depend on the disk.
             let waits_for = match message.get_msg_type() {
                 MessageType::MsgHeartbeatResponse => self.unsynced_term_seq,
                 _ => self.unsynced_seq,
@@ -296,7 +305,7 @@ impl Peer {
         self.note_read_states(read_states, shared);
     }
 
-    /// A ready of ours is on disk.
+    /// Notes that a ready of this peer is on disk.
     pub fn persisted(&mut self, ready: u64, snapshot_index: u64) {
         self.raw.on_persist_ready(ready);
         if snapshot_index != 0 {
@@ -339,8 +348,8 @@ impl Peer {
         shared.out.notes.push(format!("region {region_id}: {role:?} in term {term}"));
     }
 
-    /// Raft draws its election timeouts from the thread's random numbers; we replace them by our own, which follow
-    /// from the seed, so that a simulation repeats.
+    /// Raft draws its election timeouts from the thread's random numbers. This replaces them by
+    /// timeouts that follow from the seed, so that a simulation repeats.
     fn fix_election_timeout(&mut self, shared: &Shared) {
         let timing = &shared.config.timing;
         let (min, max) = (lease::election_ticks_min(shared), timing.election_ticks_max);
@@ -363,7 +372,8 @@ impl Peer {
         let snapshot = (kind == MessageType::MsgSnapshot)
             .then(|| std::mem::take(&mut message.mut_snapshot().data).to_vec());
         let mut envelope = self.envelope(to, shared);
-        // By the keys, a store that does not have the region tells a new region from a split it has yet to apply.
+        // By the keys, a store that does not have the region tells a new region from a split it has
+        // yet to apply.
         if may_create_peer(&message) {
             envelope.start_key.clone_from(&self.region().start_key);
             envelope.end_key.clone_from(&self.region().end_key);
@@ -388,7 +398,7 @@ impl Peer {
         }
     }
 
-    /// Whether the peer's log reaches what a peer that lags would need.
+    /// Returns true if a lagging peer needs entries that are no longer in the log.
     pub(super) fn needs_snapshot(&self, peer_id: u64) -> bool {
         let progress = self.raw.raft.prs().get(peer_id);
         progress.is_some_and(|progress| {
@@ -397,7 +407,8 @@ impl Peer {
     }
 }
 
-/// Whether a store without the region may create a peer on such a message: the first that a new peer hears.
+/// Returns true if a store without the region may create a peer on such a message: the first that a
+/// new peer gets.
 pub fn may_create_peer(message: &Message) -> bool {
     match message.get_msg_type() {
         MessageType::MsgRequestVote | MessageType::MsgRequestPreVote => true,

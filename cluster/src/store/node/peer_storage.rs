@@ -1,8 +1,10 @@
-//! One peer's log, state and data in memory, as the crate `raft` reads them, each change noted for the disk as well.
+//! One peer's log, state and data in memory, as the crate `raft` reads them, each change noted for
+//! the disk as well.
 //!
-//! In: entries, states and snapshots from Raft, mutations from applied entries. Out: what Raft asks for, and writes
-//! added to a [`Batch`]. Invariants: the log has no gaps; `truncated <= applied <= last`; memory is never behind
-//! what was put into a batch. It deliberately does not know when a batch reaches the disk.
+//! In: entries, states and snapshots from Raft, mutations from applied entries. Out: the data that
+//! Raft asks for, and writes added to a [`Batch`]. Invariants: the log has no gaps;
+//! `truncated <= applied <= last`; memory is never behind the batches. It deliberately does not
+//! know when a batch reaches the disk.
 
 use super::{
     command::{AppliedRecord, RegionRecord},
@@ -17,14 +19,14 @@ use raft::{
 };
 use std::collections::VecDeque;
 
-/// The index and term that a region begins with, so that its first peer's log looks truncated and any later
-/// peer must start from a snapshot.
+/// The index and term that a region begins with, so that its first peer's log looks truncated and
+/// any later peer must start from a snapshot.
 pub const INITIAL_INDEX: u64 = 5;
 
 /// A peer's state.
 #[derive(Debug)]
 pub struct PeerStorage {
-    /// The region as of the applied index; without peers as long as no snapshot has told us.
+    /// The region as of the applied index; without peers until the first snapshot.
     pub region: Region,
     /// Our peer's id.
     pub peer_id: u64,
@@ -37,7 +39,7 @@ pub struct PeerStorage {
 }
 
 impl PeerStorage {
-    /// A peer that knows nothing yet but its name: the leader will send it a snapshot.
+    /// Creates a peer that knows only its name: the leader will send it a snapshot.
     pub fn uninitialized(region_id: u64, peer_id: u64) -> Self {
         Self {
             region: Region { id: region_id, ..Region::default() },
@@ -50,8 +52,9 @@ impl PeerStorage {
         }
     }
 
-    /// A peer of a region at its beginning: bootstrap, or the new part of a split. `hard_state` is what an
-    /// uninitialized peer of the same name had promised before, which must not be forgotten.
+    /// Creates a peer of a region at its beginning: bootstrap, or the new part of a split.
+    /// `hard_state` holds the promises of an earlier uninitialized peer of the same name, which
+    /// must be kept.
     pub fn initial(
         region: Region,
         peer_id: u64,
@@ -88,7 +91,7 @@ impl PeerStorage {
         storage
     }
 
-    /// A peer as it was found on disk.
+    /// Restores a peer from its data on disk.
     pub fn restored(stored: StoredRegion) -> Self {
         let mut storage = Self {
             region: stored.record.region.unwrap_or_default(),
@@ -105,7 +108,7 @@ impl PeerStorage {
         storage
     }
 
-    /// Whether it has a region: a new peer has none until its first snapshot.
+    /// Returns true if the peer has a region: a new peer has none until its first snapshot.
     pub fn is_initialized(&self) -> bool {
         !self.region.peers.is_empty()
     }
@@ -120,7 +123,7 @@ impl PeerStorage {
         &self.hard_state
     }
 
-    /// How many entries the log has.
+    /// The number of entries in the log.
     pub fn log_len(&self) -> usize {
         self.entries.len()
     }
@@ -141,7 +144,7 @@ impl PeerStorage {
         self.hard_state = state;
     }
 
-    /// Appends entries; what they contradict is dropped.
+    /// Appends entries; contradicting older ones are dropped.
     pub fn append(&mut self, entries: Vec<Entry>, batch: &mut Batch) {
         let Some(first) = entries.first().map(|entry| entry.index) else { return };
         assert!(
@@ -166,7 +169,7 @@ impl PeerStorage {
         self.applied_term = term;
     }
 
-    /// Writes the progress down; once after several entries is enough.
+    /// Writes the progress to the batch; once after several entries is enough.
     pub fn note_applied(&self, batch: &mut Batch) {
         batch.put_applied(self.region.id, &self.applied);
     }
@@ -216,7 +219,7 @@ impl PeerStorage {
         }
     }
 
-    /// The defect vote-twice: as if the last vote had not reached the disk.
+    /// The defect vote-twice: acts as if the last vote had not reached the disk.
     pub fn forget_vote(&mut self) {
         if self.hard_state.vote == raft::INVALID_ID {
             return;
@@ -227,7 +230,7 @@ impl PeerStorage {
         self.hard_state.vote = raft::INVALID_ID;
     }
 
-    /// The defect apply-twice: the older half of what is left of the applied log.
+    /// The defect apply-twice: the older half of the applied entries left in the log.
     pub fn older_half_of_applied(&self) -> Vec<Entry> {
         let applied = (self.applied.applied - self.applied.truncated_index) as usize;
         self.entries.range(..applied / 2).cloned().collect()

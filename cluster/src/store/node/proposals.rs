@@ -1,8 +1,8 @@
 //! Writes on their way: from a request that passed its checks, into the log, to the answer.
 //!
-//! The writes of one step are proposed together, so that each follower gets one message for all of them. Once a write is
-//! in the log it is answered by what is applied at its index, be it this write or another leader's, and by nothing
-//! else.
+//! The writes of one step are proposed together, so that each follower gets one message for all of
+//! them. Once a write is in the log, only the entry applied at its index determines its answer, be
+//! it this write or another leader's.
 
 use super::{
     command::{Action, Command},
@@ -16,9 +16,9 @@ use prost::Message as _;
 use proto::kvrpcpb::RawPutResponse;
 use raft::eraftpb::{Entry, Message, MessageType};
 
-/// A log entry, larger than which TiKV takes none.
+/// The largest log entry that TiKV takes.
 const ENTRY_BYTES_MAX: usize = 8 << 20;
-/// A write that is in the log, though perhaps not for long.
+/// A write that is in the log, but may still be replaced.
 #[derive(Debug)]
 pub(super) struct Proposal {
     pub index: u64,
@@ -75,7 +75,7 @@ impl Peer {
         Ok(data)
     }
 
-    /// Puts this step's writes into the log, if we still lead.
+    /// Puts this step's writes into the log, if this peer still leads.
     pub(super) fn propose_fresh_writes(&mut self, shared: &mut Shared) {
         let fresh = std::mem::take(&mut self.fresh_writes);
         if fresh.is_empty() {
@@ -93,7 +93,8 @@ impl Peer {
         let refusal = if self.is_leader() {
             self.raw.raft.step(message).err().map(|_| region_errors::proposal_dropped())
         } else {
-            // A follower would pass it on to the leader; but clients of TiKV find the leader themselves.
+            // A follower would pass it on to the leader; but clients of TiKV find the leader
+            // themselves.
             Some(region_errors::not_leader(self.region().id, self.leader()))
         };
         if let Some(error) = refusal {
@@ -103,7 +104,7 @@ impl Peer {
             return;
         }
         let (last, term) = (self.raw.raft.raft_log.last_index(), self.term());
-        // What was refused may be more than the log holds; what was taken is not.
+        // Only accepted writes are counted here: a refused batch may be longer than the log.
         let first = last + 1 - waiting.len() as u64;
         for (index, (request_id, kind)) in (first..).zip(waiting) {
             self.await_outcome(Proposal { index, term, request_id, kind }, shared);
@@ -126,7 +127,7 @@ impl Peer {
         }
     }
 
-    /// Answers everything that waits: the peer goes away.
+    /// Answers all waiting proposals because the peer goes away.
     pub(super) fn fail_all(&mut self, shared: &mut Shared) {
         for write in std::mem::take(&mut self.fresh_writes) {
             let error = region_errors::region_not_found(self.region().id);
@@ -136,7 +137,7 @@ impl Peer {
         self.fail_reads(shared);
     }
 
-    /// The defect lost-on-leader-change: whoever is deposed says that all went well.
+    /// The defect lost-on-leader-change: a deposed leader reports success.
     pub(super) fn acknowledge_puts(&mut self, shared: &mut Shared) {
         let waiting = std::mem::take(&mut self.proposals);
         let (puts, others) = waiting.into_iter().partition(|it| it.kind == RequestKind::Put);
@@ -146,7 +147,7 @@ impl Peer {
         }
     }
 
-    /// Answers proposals that can no longer be what is applied at their index.
+    /// Refuses proposals before this index, whose entries can no longer be applied.
     pub(super) fn fail_proposals_before(&mut self, index: u64, shared: &mut Shared) {
         while let Some(proposal) = self.proposals.pop_front_if(|first| first.index < index) {
             let response = proposal.kind.refuse(region_errors::stale_command());

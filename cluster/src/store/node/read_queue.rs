@@ -1,7 +1,9 @@
-//! Reads on their way: waiting for a leader that may answer, for a quorum's confirmation, for the data to catch up.
+//! Reads on their way: waiting for a leader that may answer, for a quorum's confirmation, for the
+//! data to catch up.
 //!
-//! All reads of one step share one `ReadIndex` round, and under a lease none is needed. A read that has not been confirmed when leadership ends is
-//! refused, which is honest: reads have no effects.
+//! All reads of one step share one `ReadIndex` round; under a lease none is needed. A read that has
+//! not been confirmed when leadership ends is refused, which is correct because reads have no
+//! effects.
 
 use super::{
     effects::Shared,
@@ -21,7 +23,7 @@ pub struct Read {
     request: RawRequest,
 }
 
-/// Reads that were put to a quorum together.
+/// Reads that await the confirmation of a quorum together.
 #[derive(Debug)]
 struct Round {
     number: u64,
@@ -33,11 +35,11 @@ struct Round {
 /// The reads of one region.
 #[derive(Debug, Default)]
 pub struct ReadQueue {
-    /// Not yet put to a quorum.
+    /// Reads that are not yet in a round.
     waiting: Vec<Read>,
-    /// Put to a quorum.
+    /// Rounds that await confirmation.
     confirming: VecDeque<Round>,
-    /// Confirmed: the index that must be applied, reads.
+    /// Confirmed reads, with the index that must be applied first.
     applying: VecDeque<(u64, Vec<Read>)>,
     rounds: u64,
     len: usize,
@@ -60,7 +62,8 @@ impl Peer {
         self.reads.waiting.push(Read { id, request });
     }
 
-    /// Puts waiting reads to a quorum, all in one round, unless a lease spares it.
+    /// Asks a quorum to confirm the waiting reads, all in one round, unless a lease makes this
+    /// unnecessary.
     pub(super) fn ask_for_read_index(&mut self, shared: &mut Shared) {
         let (leads, term) = (self.is_leader(), self.term());
         let queue = &mut self.reads;
@@ -78,7 +81,8 @@ impl Peer {
             let error = region_errors::not_leader(self.region().id, self.leader());
             shared.reply(read.id, read.request.kind().refuse(error));
         }
-        // Before its first commit in this term a leader does not know what is committed, and raft drops the request.
+        // Before its first commit in this term a leader does not know which entries are committed,
+        // and raft drops the request.
         if leads && !self.reads.waiting.is_empty() && self.raw.raft.commit_to_current_term() {
             let mut reads = std::mem::take(&mut self.reads.waiting);
             if shared.config.defects.has(Defect::StaleRead) {
@@ -126,7 +130,7 @@ impl Peer {
         }
     }
 
-    /// Refuses every read: the peer goes away.
+    /// Refuses every read because the peer goes away.
     pub(super) fn fail_reads(&mut self, shared: &mut Shared) {
         let queue = std::mem::take(&mut self.reads);
         let confirming = queue.confirming.into_iter().flat_map(|round| round.reads);

@@ -1,7 +1,7 @@
-//! Serving reads from a region's data, once the caller has made sure that the data are recent enough.
+//! Serves reads from a region's data, once the caller has ensured that the data are recent enough.
 //!
-//! In: a read request, the data, the wall clock. Out: the response. Scans keep to the region, as TiKV's do: the
-//! client goes on in the next one.
+//! In: a read request, the data, the wall clock. Out: the response. Scans keep to the region, as
+//! TiKV's do: the client goes on in the next one.
 
 use super::{
     data::{Record, RegionData, Scan},
@@ -15,7 +15,7 @@ use proto::{
     metapb::Region,
 };
 
-/// The answer to a read; none if the request is a write.
+/// The answer to a read; `None` if the request is a write.
 pub fn serve(
     request: &RawRequest,
     region: &Region,
@@ -93,7 +93,8 @@ fn batch_scan(
     kvs
 }
 
-/// Downwards, a request's start is the exclusive upper bound and its end the inclusive lower one.
+/// Scans a range. Downwards, a request's start is the exclusive upper bound and its end the
+/// inclusive lower one.
 fn scan<'a>(
     region: &Region,
     data: &'a RegionData,

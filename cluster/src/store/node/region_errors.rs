@@ -1,7 +1,9 @@
-//! Why a store does not serve a request, in TiKV's words and in TiKV's order of asking.
+//! The reasons that a store does not serve a request, in TiKV's words and in TiKV's order of
+//! checks.
 //!
-//! In: a request's context, what this store knows of the region. Out: the region error that sends the client to the
-//! right place. All of these are found *before* a request has any effect, but for [`stale_command`].
+//! In: a request's context, and this store's knowledge of the region. Out: the region error that
+//! sends the client to the right place. All of these are found *before* a request has any effect,
+//! except [`stale_command`].
 
 use super::{data_range_contains, peer::Peer};
 use proto::{errorpb, kvrpcpb::Context, metapb};
@@ -30,7 +32,7 @@ pub fn region_not_found(region_id: u64) -> Refusal {
     })
 }
 
-/// Our peer does not lead; perhaps it knows who does.
+/// Our peer does not lead; it may know the leader.
 pub fn not_leader(region_id: u64, leader: Option<metapb::Peer>) -> Refusal {
     Box::new(errorpb::Error {
         message: format!("peer is not leader for region {region_id}, leader may {leader:?}"),
@@ -49,7 +51,7 @@ pub fn epoch_not_match(current_regions: Vec<metapb::Region>) -> Refusal {
     })
 }
 
-/// The key lies outside of the region.
+/// The key lies outside the region.
 pub fn key_not_in_region(key: &[u8], region: &metapb::Region) -> Refusal {
     Box::new(errorpb::Error {
         message: format!("key {key:02X?} is not in region {}", region.id),
@@ -63,7 +65,7 @@ pub fn key_not_in_region(key: &[u8], region: &metapb::Region) -> Refusal {
     })
 }
 
-/// The request was taken up, and whether it took effect is not known: leadership changed meanwhile.
+/// The request was taken up, and its effect is unknown because leadership changed meanwhile.
 pub fn stale_command() -> Refusal {
     Box::new(errorpb::Error {
         message: "stale command".into(),
@@ -72,7 +74,7 @@ pub fn stale_command() -> Refusal {
     })
 }
 
-/// Too much is waiting already.
+/// Too many requests are waiting already.
 pub fn server_is_busy(reason: &str) -> Refusal {
     Box::new(errorpb::Error {
         message: "server is busy".into(),
@@ -96,7 +98,7 @@ pub fn proposal_dropped() -> Refusal {
     Box::new(errorpb::Error { message: "Raft raft: proposal dropped".into(), ..Default::default() })
 }
 
-/// Whether the peer may serve a request with that context, as far as the region goes.
+/// Checks whether the peer may serve a request with that context, as far as the region goes.
 pub fn check_peer(peer: &Peer, context: &Context) -> Result<(), Refusal> {
     if !peer.is_leader() {
         return Err(not_leader(peer.region().id, peer.leader()));
@@ -119,13 +121,14 @@ pub fn check_peer(peer: &Peer, context: &Context) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Whether the client's idea of the region's bounds is current. Membership may differ: data requests do not mind.
+/// Returns true if the client's bounds of the region are current. Membership may differ: data
+/// requests do not depend on it.
 pub fn version_matches(context: &Context, region: &metapb::Region) -> bool {
     let version = |epoch: Option<metapb::RegionEpoch>| epoch.unwrap_or_default().version;
     version(context.region_epoch) == version(region.region_epoch)
 }
 
-/// Whether all of the keys lie in the region.
+/// Checks that all of the keys lie in the region.
 pub fn check_keys(keys: &[&[u8]], region: &metapb::Region) -> Result<(), Refusal> {
     match keys.iter().find(|key| !data_range_contains(region, key)) {
         Some(key) => Err(key_not_in_region(key, region)),

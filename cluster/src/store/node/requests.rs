@@ -1,7 +1,7 @@
 //! The raw API's calls as data: one request, one response, and the pairing of both.
 //!
-//! In: what the wire delivered. Out: the same under one type each, so that a queue can hold them. It deliberately
-//! does not know how a request is served.
+//! In: requests as the wire delivered them. Out: the same requests under one type, so that a queue
+//! can hold them; likewise responses. It deliberately does not know how a request is served.
 
 use super::command::{Action, CompareAndSwap, DeleteRange, Mutation, Write};
 use super::region_errors::Refusal;
@@ -24,21 +24,21 @@ macro_rules! raw_api {
             $(#[doc = concat!("`Raw", stringify!($name), "`.")] $name(kvrpcpb::$response),)*
         }
 
-        /// Which call a request is.
+        /// The call of a request.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum RequestKind {
             $(#[doc = concat!("`Raw", stringify!($name), "`.")] $name,)*
         }
 
         impl RawRequest {
-            /// Where the client believes its keys to be.
+            /// The region in which the client believes its keys to be.
             pub fn context(&self) -> Option<&kvrpcpb::Context> {
                 match self {
                     $(Self::$name(request) => request.context.as_ref(),)*
                 }
             }
 
-            /// Which call this is.
+            /// The call of this request.
             pub fn kind(&self) -> RequestKind {
                 match self {
                     $(Self::$name(_) => RequestKind::$name,)*
@@ -47,7 +47,7 @@ macro_rules! raw_api {
         }
 
         impl RequestKind {
-            /// The answer that says only why the request was not served.
+            /// The answer that holds only the reason for not serving the request.
             pub fn refuse(self, error: Refusal) -> RawResponse {
                 match self {
                     $(Self::$name => RawResponse::$name(kvrpcpb::$response {
@@ -81,7 +81,8 @@ raw_api! {
 }
 
 impl RawRequest {
-    /// What a write asks the log for; none if this is a read. Expiries count from `unix_s`, the leader's clock.
+    /// The action of a write for the log; `None` if this is a read. Expiries count from `unix_s`,
+    /// the leader's clock.
     pub fn action(&self, unix_s: u64) -> Option<Action> {
         let expiry = |ttl_s: u64| if ttl_s == 0 { 0 } else { unix_s.saturating_add(ttl_s) };
         let delete = |key: &Vec<u8>| Mutation { key: key.clone(), value: None, expires_unix_s: 0 };
@@ -132,17 +133,18 @@ impl RawRequest {
         }
     }
 
-    /// Whether this changes nothing.
+    /// Returns true if this request changes nothing.
     pub fn is_read(&self) -> bool {
         self.action(0).is_none()
     }
 
-    /// Whether this is allowed even where room on the disk runs out: what only takes away.
+    /// Returns true if this request only deletes, which is allowed even when the disk is full.
     pub fn frees_room(&self) -> bool {
         matches!(self, Self::Delete(_) | Self::BatchDelete(_) | Self::DeleteRange(_))
     }
 
-    /// The answer to a write with a key that is too long, if it has one. Keys may be empty, and so may values.
+    /// The answer to a write with a key that is too long; `None` if no key is. Keys may be empty,
+    /// and so may values.
     pub fn refuse_long_keys(&self) -> Option<RawResponse> {
         let mut keys = self.keys();
         if let Self::DeleteRange(request) = self {
@@ -171,7 +173,7 @@ impl RawRequest {
             Self::CompareAndSwap(_) => {
                 RawResponse::CompareAndSwap(kvrpcpb::RawCasResponse { error, ..Default::default() })
             }
-            // Nothing is found under a key that cannot be.
+            // A key that is too long does not exist, so nothing is found.
             Self::Get(_)
             | Self::BatchGet(_)
             | Self::Scan(_)
@@ -180,7 +182,8 @@ impl RawRequest {
         })
     }
 
-    /// TiKV's answer to a request about a time to live, if this is one, where TTL is not enabled.
+    /// TiKV's answer to a request about a time to live if TTL is not enabled; `None` for other
+    /// requests.
     pub fn refuse_ttl(&self) -> Option<RawResponse> {
         let put = "ttl is not enabled, but get put request with ttl".to_owned();
         match self {
@@ -217,7 +220,8 @@ impl RawRequest {
             }
             Self::Delete(request) => vec![&request.key],
             Self::BatchDelete(request) => request.keys.iter().map(Vec::as_slice).collect(),
-            // A scan's first key; where it goes downwards, that bound is exclusive and may be the region's end.
+            // A scan's first key; if it goes downwards, that bound is exclusive and may be the
+            // region's end.
             Self::Scan(request) if !request.reverse => vec![&request.start_key],
             Self::BatchScan(request) if !request.reverse => {
                 request.ranges.iter().map(|range| range.start_key.as_slice()).collect()

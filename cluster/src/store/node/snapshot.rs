@@ -1,7 +1,8 @@
-//! A region's contents as bytes: what a leader sends to a peer that the log can no longer help.
+//! A region's contents as bytes: a leader sends them to a peer that needs entries no longer in the
+//! log.
 //!
-//! Format: a [`SnapshotRecord`], then its CRC-32 in four big-endian bytes. What does not match is refused before
-//! Raft sees it. Keys that have expired travel too: expiry is the reader's business.
+//! Format: a [`SnapshotRecord`], then its CRC-32 in four big-endian bytes. A mismatch is refused
+//! before Raft sees it. Expired keys are sent too: readers handle expiry.
 
 use super::{
     command::{Mutation, SnapshotRecord},
@@ -10,18 +11,18 @@ use super::{
 use prost::Message as _;
 use proto::metapb::Region;
 
-/// Why a snapshot was refused.
+/// The reason that a snapshot was refused.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum SnapshotError {
     /// The checksum is wrong or missing.
     #[error("the snapshot's checksum does not match its data")]
     Checksum,
-    /// The checksum is right, the contents are not ours.
+    /// The checksum is right, but the contents cannot be decoded.
     #[error("the snapshot's contents are unreadable")]
     Unreadable,
 }
 
-/// Writes a region down.
+/// Encodes a region.
 pub fn encode(region: &Region, data: &RegionData) -> Vec<u8> {
     let keys = data
         .iter()
@@ -37,7 +38,7 @@ pub fn encode(region: &Region, data: &RegionData) -> Vec<u8> {
     bytes
 }
 
-/// Reads a region back.
+/// Decodes a region.
 pub fn decode(bytes: &[u8]) -> Result<(Region, RegionData), SnapshotError> {
     let (body, checksum) = bytes.split_last_chunk::<4>().ok_or(SnapshotError::Checksum)?;
     if crc32fast::hash(body) != u32::from_be_bytes(*checksum) {

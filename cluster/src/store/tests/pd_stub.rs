@@ -1,5 +1,5 @@
-//! As much of a PD as a store needs to start: it gives out ids, remembers stores and regions, and passes on the
-//! wishes that a test has for a region.
+//! A stub of PD with the calls that a store needs to start. It assigns ids, remembers stores and
+//! regions, and passes on the operators that a test has for a region.
 
 use proto::{
     metapb,
@@ -30,9 +30,9 @@ pub struct PdStub(Arc<Mutex<State>>);
 pub struct State {
     last_id: u64,
     pub stores: BTreeMap<u64, metapb::Store>,
-    /// Regions by id with their leaders, as last told.
+    /// Regions by id with their leaders, as last reported.
     pub regions: BTreeMap<u64, (metapb::Region, Option<metapb::Peer>)>,
-    /// What the next heartbeat of a region shall be answered with.
+    /// The answer to the next heartbeat of a region.
     pub wishes: BTreeMap<u64, pdpb::RegionHeartbeatResponse>,
     bootstrapped: bool,
 }
@@ -46,7 +46,7 @@ impl PdStub {
         Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0))).await
     }
 
-    /// Serves there until the runtime ends.
+    /// Serves at this address until the runtime ends.
     pub async fn start_at(addr: SocketAddr) -> (Self, SocketAddr) {
         let stub = Self::default();
         let listener = TcpListener::bind(addr).await.expect("loopback has a free port");

@@ -1,4 +1,5 @@
-//! What a store does not implement it says to be UNIMPLEMENTED at once: single calls, streams, commands of a stream.
+//! Calls that a store does not implement answer UNIMPLEMENTED at once: single calls, streams,
+//! commands of a stream.
 
 use super::{pd_stub::PdStub, whole_stores::start};
 use proto::{
@@ -12,10 +13,10 @@ use tempfile::TempDir;
 use tokio::time::timeout;
 use tonic::{Code, Request, client::Grpc, codegen::http::uri::PathAndQuery, transport::Endpoint};
 
-/// Generous: it is the bound to "never", not to "at once".
+/// A generous bound: it stands for "never", not for "at once".
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Calls of TiKV's that are not in our subset, of services that TiKV has beside it, and some that nobody has.
+/// Calls of TiKV that are not in our subset, calls of services beside it, and some that nobody has.
 const UNKNOWN: [&str; 14] = [
     "/tikvpb.Tikv/KvGet",
     "/tikvpb.Tikv/KvScan",
@@ -60,7 +61,8 @@ async fn unknown_calls_are_refused_and_never_hang() {
 async fn a_command_that_is_not_raw_ends_its_stream_with_unimplemented() {
     let (_pd, pd_addr) = PdStub::start().await;
     let store = start(pd_addr, TempDir::new().expect("a directory"), "127.0.0.1:0").await;
-    // A transactional command is a field that our subset does not know: it arrives as none.
+    // A transactional command is a field that our subset does not know: it arrives as an empty
+    // command.
     let batch =
         BatchCommandsRequest { requests: vec![Command { cmd: None }], request_ids: vec![1] };
     let requests = futures::StreamExt::chain(

@@ -1,4 +1,4 @@
-//! Stores over sockets and disks, and what they say when they cannot start.
+//! Stores over sockets and disks, and their messages when they cannot start.
 
 use super::pd_stub::PdStub;
 use crate::{
@@ -66,7 +66,7 @@ impl Store {
         TikvClient::new(endpoint.connect().await.expect("it serves"))
     }
 
-    /// Ends it as SIGKILL would: what is not on disk is lost.
+    /// Ends the store as SIGKILL would: data that are not on disk are lost.
     async fn kill(self) -> TempDir {
         self.task.abort();
         let _ = self.task.await;
@@ -74,7 +74,7 @@ impl Store {
     }
 }
 
-/// Waits until PD knows what is asked for; half a minute at most, however slow the machine.
+/// Waits until `look` finds something at PD; half a minute at most, however slow the machine.
 async fn until<T>(pd: &PdStub, what: &str, look: impl Fn(&PdStub) -> Option<T>) -> T {
     for _ in 0..1_500 {
         if let Some(found) = look(pd) {
@@ -105,7 +105,8 @@ async fn change(pd: &PdStub, kind: ConfChangeType, peer: Peer) {
     let change = pdpb::ChangePeer { peer: Some(peer), change_type: kind as i32 };
     let wish = pdpb::RegionHeartbeatResponse { change_peer: Some(change), ..Default::default() };
     let role = i32::from(kind == ConfChangeType::AddLearnerNode);
-    // PD repeats itself until the region has changed: a leader may be unable to follow at the moment.
+    // PD repeats itself until the region has changed: a leader may be unable to follow at the
+    // moment.
     until(pd, "the change", |pd| {
         let mut state = pd.state();
         let done = state.regions[&region_id]
@@ -186,7 +187,8 @@ async fn three_stores_replicate_and_a_killed_one_comes_back_with_everything() {
     let status = format!("http://{}/metrics", again.status_addr);
     let text = http_get(&status).await;
     assert!(text.contains("tikv_raftstore_region_count{type=\"region\"} "), "{text}");
-    // The other follower goes; so the majority that confirms the next write needs the returned store.
+    // The other follower goes; so the majority that confirms the next write needs the returned
+    // store.
     let other = stores.iter().position(|store| store.id != leader_store).expect("it runs");
     stores.remove(other).kill().await;
     put(&mut client, &after, "k1", "w").await;
@@ -262,7 +264,8 @@ async fn a_store_that_starts_while_pd_is_down_waits_for_it() {
     drop(reserved);
     let dir = TempDir::new().expect("a directory");
     let starting = tokio::spawn(start(pd_addr, dir, "127.0.0.1:0"));
-    // Long enough for several calls that are refused; however slow the machine, the store must not have ended.
+    // Long enough for several calls that are refused; however slow the machine, the store must not
+    // have ended.
     time::sleep(Duration::from_secs(1)).await;
     assert!(!starting.is_finished(), "it neither serves nor gives up without PD");
     let (pd, _) = PdStub::start_at(pd_addr).await;

@@ -328,8 +328,8 @@ fn a_first_region_that_looks_wrong_is_refused() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
 
-    /// Stores die and return, max-replicas changes, people give orders: [`World`] holds PD to its promises at
-    /// every step, and once all live again every region has its replicas.
+    /// Stores die and return, max-replicas changes, administrators give orders. [`World`] checks
+    /// PD's guarantees at every step, and once all stores live again every region has its replicas.
     #[test]
     fn whatever_happens_quorums_hold_and_replicas_return(
         turns in prop::collection::vec((0..6_u8, 1..=6_u64, 1..=6_u64), 1..25)
@@ -341,7 +341,7 @@ proptest! {
             let ids: Vec<_> = world.regions.keys().copied().collect();
             let id = ids[(a * 7 + b) as usize % ids.len()];
             match what {
-                // At most one is dead, so that a majority of any three lives.
+                // At most one store is dead, so that a majority of any three lives.
                 0 => world.let_live((1..=6).filter(|store| *store != a)),
                 1 => world.let_live(1..=6),
                 2 => world.change("max-replicas", json!([1, 3, 5][(a % 3) as usize])),

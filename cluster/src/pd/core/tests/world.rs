@@ -1,7 +1,7 @@
-//! A cluster of the mind: stores that do what PD's messages say, at once and by the book, in virtual time.
+//! A model cluster: stores that carry out PD's messages at once and exactly, in virtual time.
 //!
-//! It holds PD to its promises at every step that it takes: a membership change is one peer, never the leader's
-//! removal, and leaves a majority of living voters.
+//! It checks PD's guarantees at every step that it takes. A membership change concerns one peer,
+//! never removes the leader, and leaves a majority of living voters.
 
 use super::super::{Core, Message, Now, operator::Progress};
 use crate::profile::Profile;
@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-/// Between two rounds.
+/// The time between two rounds.
 pub const ROUND: Duration = Duration::from_millis(100);
 
 pub struct World {
@@ -67,8 +67,8 @@ impl World {
         }
     }
 
-    /// Stores die or return. Steps on their way are lost: PD could not know, and a real leader refuses a change
-    /// that its own view of the living forbids.
+    /// Sets the stores that live. Steps on their way are lost: PD could not know, and a real leader
+    /// refuses a change that its own view of the living stores forbids.
     pub fn let_live(&mut self, alive: impl IntoIterator<Item = u64>) {
         self.core.take_messages();
         self.alive = alive.into_iter().collect();
@@ -80,12 +80,13 @@ impl World {
         }
     }
 
-    /// Everybody speaks once, PD's tick passes, and what PD says is done.
+    /// Runs one round: every store reports once, PD's tick passes, and PD's messages are carried
+    /// out.
     fn round(&mut self) {
         self.now += ROUND;
         for store_id in self.alive.clone() {
             let stats = pdpb::StoreStats { store_id, ..Default::default() };
-            // A removed store is told so; nothing else is ever refused.
+            // A removed store gets this refusal; nothing else is ever refused.
             if let Err(refusal) = self.core.store_heartbeat(self.now, stats) {
                 assert_eq!(refusal, super::super::Refusal::StoreTombstone);
             }
@@ -98,7 +99,7 @@ impl World {
         self.deliver();
     }
 
-    /// A region whose leader died has another, if a majority lives.
+    /// Elects another leader for a region whose leader died, if a majority lives.
     fn elect(&mut self, id: u64) {
         let alive = self.alive.clone();
         let region = self.regions.get_mut(&id).expect("one of ours");
@@ -221,7 +222,7 @@ impl World {
         living > voters.len() / 2
     }
 
-    /// Voters per region, in the order of their keys.
+    /// The numbers of voters of all regions, in the order of their keys.
     pub fn voters(&self) -> Vec<usize> {
         let mut regions: Vec<_> = self.regions.values().map(|region| &region.meta).collect();
         regions.sort_by(|a, b| a.start_key.cmp(&b.start_key));
@@ -231,12 +232,12 @@ impl World {
         regions.iter().map(voters).collect()
     }
 
-    /// Peers on each store from 1 to `stores`.
+    /// The numbers of peers on the stores from 1 to `stores`.
     pub fn peers(&self, stores: u64) -> Vec<u64> {
         (1..=stores).map(|store| self.core.regions().load(store).peers).collect()
     }
 
-    /// Regions that each store from 1 to `stores` leads.
+    /// The numbers of regions led by the stores from 1 to `stores`.
     pub fn leaders(&self, stores: u64) -> Vec<u64> {
         (1..=stores).map(|store| self.core.regions().load(store).leaders).collect()
     }

@@ -1,10 +1,12 @@
-//! Random faults, random requests, one seed: whatever happens, the answers must be those of one register a key.
+//! Random faults, random requests, one seed: the answers must always be those of one register a
+//! key.
 //!
-//! Stores stop, crash, lose messages and wait for their disks; leaders move, replicas come and go, regions split.
-//! Written values are unique, so a key's history is linearizable if and only if no two values clash: each value
-//! has a first moment at which its time must have begun to end (`first_end`: the earliest end of an operation that
-//! saw or wrote it) and a last moment at which it was still there (`last_begin`: the latest begin of one), and two
-//! values clash if each must come wholly before the other (Gibbons and Korach, 1997).
+//! Stores pause, crash, lose messages and wait for their disks; leaders move, replicas come and go,
+//! regions split. Written values are unique, so a key's history is linearizable if and only if no
+//! two values clash. Each value has a first moment at which its time must have begun to end
+//! (`first_end`: the earliest end of an operation that saw or wrote it). It also has a last moment
+//! at which it was still there (`last_begin`: the latest begin of one). Two values clash if each
+//! must come wholly before the other (Gibbons and Korach, 1997).
 
 use super::*;
 use proto::eraftpb::ConfChangeType::{AddLearnerNode, AddNode, RemoveNode};
@@ -12,21 +14,21 @@ use proto::eraftpb::ConfChangeType::{AddLearnerNode, AddNode, RemoveNode};
 const STORES: u64 = 5;
 const CLIENTS: usize = 6;
 const KEYS: [&str; 3] = ["a", "m", "z"];
-/// Runs of one test; an unoptimized one takes half a second.
+/// The number of runs of one test; an unoptimized one takes half a second.
 const SEEDS: u64 = if cfg!(debug_assertions) { 10 } else { 300 };
 const ROUND_MS: u64 = 20;
 const ROUNDS: u64 = 1_500;
-/// A client gives up after so long and never learns what became of its write.
+/// The time after which a client gives up and never learns the outcome of its write.
 const PATIENCE_MS: u64 = 2_000;
 
 #[derive(Clone)]
 struct Operation {
     key: &'static str,
-    /// What was written or read; none = absent.
+    /// The value written or read; `None` = absent.
     value: Option<u64>,
     is_write: bool,
     begin_ms: u64,
-    /// Absent if the outcome is unknown.
+    /// The end; `None` if the outcome is unknown.
     end_ms: Option<u64>,
 }
 
@@ -105,7 +107,8 @@ impl Chaos {
         }
     }
 
-    /// Sends a wish for a random region to a random store that leads it; without one, a leader transfer.
+    /// Sends PD's request for a random region to a random store that leads it; a leader transfer if
+    /// `make` returns none.
     fn wish(&mut self, make: impl Fn(&mut Self, &Region) -> Option<pdpb::RegionHeartbeatResponse>) {
         let store = 1 + self.dice.below(STORES);
         let led: Vec<Region> = self.stores.nodes[&store]
@@ -131,7 +134,7 @@ impl Chaos {
         self.stores.put_in(store, Input::Operator(Box::new(wish)));
     }
 
-    /// Promotes a learner, or adds a replica where there are few, or removes one where there are many.
+    /// Promotes a learner, adds a replica if there are few, or removes one if there are many.
     fn replica_change(&mut self, region: &Region) -> Option<pdpb::RegionHeartbeatResponse> {
         let learner = region.peers.iter().find(|peer| peer.role != 0);
         let (kind, peer) = if let Some(learner) = learner {
@@ -184,7 +187,7 @@ impl Chaos {
         if leaders.is_empty() {
             return;
         }
-        // Where several believe that they lead, all of them are asked, the old ones too.
+        // If several stores believe that they lead, all of them are asked, the old ones too.
         let (store, region) = leaders[self.dice.below(leaders.len() as u64) as usize];
         let is_write = self.dice.one_in(2);
         self.values += u64::from(is_write);
@@ -208,7 +211,7 @@ impl Chaos {
     }
 }
 
-/// Why a history is not one of registers; none if it is.
+/// The reason that a history is not one of registers; `None` if it is.
 fn violation(history: &[Operation]) -> Option<String> {
     for key in KEYS {
         // Each value's first end and last begin; absence was there from the beginning.
@@ -257,8 +260,9 @@ fn no_fault_makes_a_key_anything_but_a_register() {
     );
 }
 
-/// Not stale-read, long-lease and lost-on-leader-change: leaders here move by request, hardly ever by an election against
-/// one that is cut off and goes on. `faults`, `lease` and `defects` have tests of their own for them.
+/// Without stale-read, long-lease and lost-on-leader-change: leaders here move by request, hardly
+/// ever by an election against a leader that is cut off and goes on. `faults`, `lease` and
+/// `defects` have tests for those defects.
 #[test]
 fn the_same_faults_with_a_defect_are_noticed() {
     for defect in [

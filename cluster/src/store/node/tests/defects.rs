@@ -1,4 +1,4 @@
-//! Each defect that a plain run shows: what it breaks, beside what the correct store does.
+//! Each defect that a plain run shows: its effect, compared with the correct store.
 
 use super::*;
 
@@ -60,7 +60,8 @@ fn two_swaps_of_one_value_both_win() {
     assert_eq!(winners_of_a_race(&[Defect::CasRace]), 2);
 }
 
-/// The answers to swaps that one client sends one after the other, each waiting for the one before it.
+/// The answers to swaps that one client sends one after the other, each waiting for the one before
+/// it.
 fn swaps_of_one_client(defects: &[Defect]) -> Vec<RawResponse> {
     let mut stores = Stores::new(1, 1, defects);
     stores.put(REGION, "k", "old");
@@ -96,7 +97,8 @@ fn a_racing_swap_loses_by_what_is_applied_and_keeps_its_time_to_live() {
     stores.run_ms(50);
     let record = stores.nodes[&1].peers[&REGION].raw.store().data.get(b"k", 0).cloned();
     assert!(record.is_some_and(|record| record.expires_unix_s > 0));
-    // A leader that was cut off does not know what a swap finds, so it must not say that it lost.
+    // A leader that was cut off does not know the value that a swap finds, so it must not report a
+    // failed comparison.
     for other in 2..=3 {
         stores.cut.extend([(1, other), (other, 1)]);
     }
@@ -209,7 +211,8 @@ fn a_restarted_store_applies_old_entries_again() {
     assert_eq!(again.as_deref(), Some("old"));
 }
 
-/// What a put is answered whose leader loses its followers, and is then replaced; and what is there afterwards.
+/// The answer to a put whose leader loses its followers and is then replaced, and the value there
+/// afterwards.
 fn put_of_a_deposed_leader(defects: &[Defect]) -> (Option<String>, Option<String>) {
     let mut stores = Stores::new(3, 3, defects);
     stores.put(REGION, "k", "old");
@@ -234,7 +237,7 @@ fn a_deposed_leader_acknowledges_what_its_successor_overwrites() {
     assert_eq!((error.as_deref(), value.as_deref()), (Some("none"), Some("old")));
 }
 
-/// Whether a leader that removed a peer serves a write although nobody hears it.
+/// Returns true if a leader that removed a peer serves a write although no other peer hears it.
 fn serves_alone_after_a_removal(defects: &[Defect]) -> bool {
     let mut stores = Stores::new(4, 4, defects);
     stores.put(REGION, "k", "old");

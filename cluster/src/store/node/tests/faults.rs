@@ -1,4 +1,4 @@
-//! Stops, crashes, partitions, and what must hold through them.
+//! Pauses, crashes, partitions, and the guarantees that must hold through them.
 
 use super::*;
 
@@ -22,13 +22,14 @@ fn a_stopped_leader_is_replaced_and_catches_up() {
     assert_eq!(stores.get(REGION, "k").as_deref(), Some("new"));
 }
 
-/// The overlap of two stops: the old leader goes on when nobody can tell it that it was deposed.
+/// The overlap of two pauses: the old leader goes on when no other store can tell it that it was
+/// deposed.
 fn read_at_a_leader_that_was_deposed_unawares(defects: &[Defect]) -> Option<RawResponse> {
     let mut stores = Stores::new(3, 3, defects);
     let old = stop_leader_until_another_writes(&mut stores);
     let others: Vec<u64> = (1..=3).filter(|id| *id != old).collect();
     stores.stopped.extend(&others);
-    // Nor may it hear what they said before they were stopped.
+    // Messages sent before their pause must not arrive either.
     stores.inputs.get_mut(&old).expect("it exists").clear();
     stores.stopped.remove(&old);
     let id = stores.ask_get_at(old, REGION, "k");
@@ -48,7 +49,8 @@ fn with_the_defect_stale_read_it_does() {
     assert_eq!(value_of(&reply.expect("an answer")).as_deref(), Some("old"));
 }
 
-/// The first answer of a new leader that was asked the moment it was elected, before it knows what is committed.
+/// The first answer of a new leader that was asked at the moment of its election, before it knows
+/// the committed entries.
 fn first_read_of_a_new_leader(defects: &[Defect]) -> Option<String> {
     let mut stores = Stores::new(3, 3, defects);
     stores.put(REGION, "k", "old");
@@ -81,7 +83,7 @@ fn a_read_that_came_before_the_stop_is_confirmed_after_it() {
     let mut stores = Stores::new(3, 3, &[]);
     stores.put(REGION, "k", "old");
     let old = stores.leader(REGION).expect("a leader");
-    // The request lies in the stopped process' queue while the others elect and write.
+    // The request is in the paused process's queue while the others elect and write.
     stores.stopped.insert(old);
     let id = stores.ask_get_at(old, REGION, "k");
     stores.await_leader(REGION);

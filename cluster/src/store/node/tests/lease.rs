@@ -8,7 +8,7 @@ fn three_with_leases(defects: &[Defect]) -> Stores {
     Stores::reading(ReadMode::Lease, 3, 3, defects)
 }
 
-/// Cuts the leader off from both others after a read has renewed its lease. Who it is.
+/// Cuts the leader off from both others after a read has renewed its lease. Returns the leader.
 fn cut_off_leader(stores: &mut Stores) -> u64 {
     stores.put(REGION, "k", "old");
     assert_eq!(stores.get(REGION, "k").as_deref(), Some("old"));
@@ -41,7 +41,7 @@ fn without_leases_a_read_asks_even_when_it_was_just_confirmed() {
     assert_eq!(stores.reply(read), None);
 }
 
-/// Whether the read of a leader that slept through an election returns what was there before.
+/// Returns true if a leader that slept through an election reads the old value.
 fn is_stale_after_a_stop(defects: &[Defect]) -> bool {
     let mut stores = three_with_leases(defects);
     stores.put(REGION, "k", "old");
@@ -64,8 +64,8 @@ fn a_lease_that_outlives_elections_answers_from_old_state() {
     assert!(is_stale_after_a_stop(&[Defect::LongLease]));
 }
 
-/// Two followers, one of which was cut off from all before; the other one restarts while the leader's lease holds. Whether the
-/// first is elected before the lease is over.
+/// Tests two followers, one of which was cut off from all before; the other one restarts while the
+/// leader's lease holds. The first must not be elected before the lease is over.
 #[test]
 fn a_restarted_follower_keeps_the_promise_that_it_forgot() {
     let mut stores = three_with_leases(&[]);
@@ -76,7 +76,7 @@ fn a_restarted_follower_keeps_the_promise_that_it_forgot() {
     for other in [leader, restarted] {
         stores.cut.extend([(lonely, other), (other, lonely)]);
     }
-    // Long enough for it to stand for election the moment that somebody hears it.
+    // Long enough for it to stand for election the moment that another store hears it.
     stores.run_ms(2_500);
     assert_eq!(stores.get(REGION, "k").as_deref(), Some("old"));
     stores.cut.clear();

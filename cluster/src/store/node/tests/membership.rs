@@ -62,14 +62,14 @@ fn a_peer_removed_while_it_was_down_learns_of_it_and_goes() {
     stores.run_ms(2_500);
     stores.change(REGION, RemoveNode, peer(3));
     stores.run_ms(500);
-    // It missed every message; only its own questions can bring the answer.
+    // The peer missed every message; only its own questions can bring the answer.
     stores.inputs.get_mut(&3).expect("it exists").clear();
     stores.restart(3);
     stores.run_ms(5_000);
     assert!(stores.nodes[&3].peers.is_empty());
     stores.restart(3);
     assert!(stores.nodes[&3].peers.is_empty(), "the tombstone is on disk");
-    // Under a new id it may come back.
+    // The store may have a peer again under a new id.
     let again = Peer { id: 777, ..peer(3) };
     stores.put(REGION, "k", "v");
     stores.change(REGION, AddLearnerNode, again);
@@ -160,7 +160,7 @@ fn a_region_that_outgrows_its_limit_is_split_until_none_does() {
     }
     stores.run_ms(3_000);
     assert_eq!(sizes(&stores).len(), 1, "the limit itself is no excess");
-    // All go into the rightmost region, which keeps its id.
+    // All keys go into the rightmost region, which keeps its id.
     for number in 9..30 {
         stores.put(REGION, &format!("k{number:02}"), "v");
     }
@@ -201,7 +201,8 @@ fn a_follower_that_sleeps_through_a_split_applies_it_when_it_wakes() {
     split(&mut stores, &["m"]);
     let left = stores.splits_done[0][0].id;
     stores.put(left, "a", "2");
-    // The new region's messages come before the old one's: they must not make an empty peer in its place.
+    // The new region's messages come before the old one's: they must not create an empty peer in
+    // its place.
     let inputs = stores.inputs.get_mut(&3).expect("it exists");
     let (new, old): (VecDeque<Input>, VecDeque<Input>) = inputs.drain(..).partition(
         |input| matches!(input, Input::Raft { message, .. } if message.region_id == left),

@@ -1,7 +1,8 @@
-//! Several nodes in one test: messages, disks and time are the test's.
+//! Several nodes in one test, which controls messages, disks and time.
 //!
-//! A store's disk is a map that survives [`Stores::restart`]; a stopped store neither hears nor ticks, and gets what
-//! was sent to it meanwhile when it goes on, as a process does after SIGSTOP and SIGCONT.
+//! A store's disk is a map that survives [`Stores::restart`]. A paused store gets neither messages
+//! nor ticks. When it goes on, it gets the messages that arrived meanwhile, as a process does after
+//! SIGSTOP and SIGCONT.
 
 mod chaos;
 mod defects;
@@ -37,16 +38,17 @@ pub struct Stores {
     pub disks: BTreeMap<u64, BTreeMap<Vec<u8>, Vec<u8>>>,
     pub now: Now,
     pub stopped: BTreeSet<u64>,
-    /// Disks that take writes but never report them done; what they took is lost at a restart.
+    /// Disks that take writes but never report them done; these writes are lost at a restart.
     pub hung: BTreeSet<u64>,
     pub cut: BTreeSet<(u64, u64)>,
-    /// What leaders have told of their regions last.
+    /// The latest heartbeats of leaders, by region.
     pub regions: BTreeMap<u64, pdpb::RegionHeartbeatRequest>,
     pub asked_regions: BTreeSet<u64>,
     pub splits_done: Vec<Vec<Region>>,
-    /// What is on its way to a store, or to its disk, by the moment of arrival; used where `weather` is set.
+    /// Parcels on their way to a store, or to its disk, by the moment of arrival; used if `weather`
+    /// is set.
     on_the_way: BTreeMap<(u64, u64), Parcel>,
-    /// Where it is set, messages are delayed and lost, and disks take their time.
+    /// If set, messages are delayed and lost, and disks take their time.
     weather: Option<Dice>,
     parcels: u64,
     inputs: BTreeMap<u64, VecDeque<Input>>,
@@ -62,7 +64,7 @@ impl Stores {
         Self::reading(ReadMode::default(), stores, replicas, defects)
     }
 
-    /// The same, with this way to be sure of leadership.
+    /// Creates a cluster like [`Stores::new`], with this read mode.
     pub fn reading(read: ReadMode, stores: u64, replicas: u64, defects: &[Defect]) -> Self {
         let config = NodeConfig {
             store_id: 0,
@@ -121,7 +123,7 @@ impl Stores {
         let stored = disk::load(pairs).expect("the test's disk is sound");
         let config = NodeConfig { store_id, seed: store_id, ..self.config.clone() };
         self.nodes.insert(store_id, Node::new(config, stored, self.now));
-        // What the disk had not taken when the process was killed is lost.
+        // Writes that the disk had not done when the process was killed are lost.
         self.on_the_way.retain(|_, parcel| match parcel {
             Parcel::Write { store_id: of, .. } => *of != store_id,
             Parcel::Message { .. } => true,
@@ -242,7 +244,7 @@ impl Stores {
         self.replies.extend(outputs.replies);
     }
 
-    /// Hands something over, now or, in bad weather, later or never.
+    /// Delivers a parcel, now or, in bad weather, later or never.
     fn deliver(&mut self, parcel: Parcel) {
         let Some(dice) = &mut self.weather else {
             self.arrive(parcel);
@@ -291,12 +293,13 @@ impl Stores {
         }
     }
 
-    /// The region as its last leader told it.
+    /// The region as its last leader reported it.
     pub fn region(&self, region_id: u64) -> Region {
         self.regions[&region_id].region.clone().expect("a heartbeat has its region")
     }
 
-    /// The store whose peer leads, as far as it knows; the one with the highest term, if there are several.
+    /// The store whose peer leads, as far as it knows; the one with the highest term, if there are
+    /// several.
     pub fn leader(&self, region_id: u64) -> Option<u64> {
         let leads = |id: &&u64| {
             let peer = self.nodes[*id].peers.get(&region_id);
@@ -309,7 +312,7 @@ impl Stores {
             .copied()
     }
 
-    /// Lets time pass until somebody leads who may answer; ten seconds at most.
+    /// Lets time pass until there is a leader that may answer; ten seconds at most.
     pub fn await_leader(&mut self, region_id: u64) -> u64 {
         for _ in 0..100 {
             self.run_ms(100);
@@ -323,7 +326,7 @@ impl Stores {
         panic!("nobody leads region {region_id}");
     }
 
-    /// Follows one wish of PD and waits for it.
+    /// Sends one membership change of PD and waits for it.
     pub fn change(&mut self, region_id: u64, kind: proto::eraftpb::ConfChangeType, peer: Peer) {
         let change = pdpb::ChangePeer { peer: Some(peer), change_type: kind as i32 };
         self.operate(
@@ -332,7 +335,7 @@ impl Stores {
         );
     }
 
-    /// Sends PD's wish to the leader and lets some time pass.
+    /// Sends PD's request to the leader and lets some time pass.
     pub fn operate(&mut self, region_id: u64, wish: pdpb::RegionHeartbeatResponse) {
         let leader = self.leader(region_id).expect("the region has a leader");
         let region_epoch = self.nodes[&leader].peers[&region_id].region().region_epoch;
@@ -354,7 +357,7 @@ impl Stores {
         self.replies.remove(&request)
     }
 
-    /// A context as a client would have it that knows the store's peer of the region.
+    /// The context of a client that knows the store's peer of the region.
     pub fn context(&self, store_id: u64, region_id: u64) -> kv::Context {
         let peer = self.nodes[&store_id].peers.get(&region_id);
         let region = peer.map_or_else(Region::default, |peer| peer.region().clone());
@@ -401,7 +404,7 @@ impl Stores {
         value_of(&reply)
     }
 
-    /// What a store has of a key, without asking anybody whether that is still so.
+    /// A store's own copy of a key, without confirmation that it is current.
     pub fn copy(&self, store: u64, region: u64, key: &str) -> Option<String> {
         let storage = self.nodes[&store].peers.get(&region)?.raw.store();
         let record = storage.data.get(key.as_bytes(), self.now.unix_s())?;
@@ -409,13 +412,13 @@ impl Stores {
     }
 }
 
-/// Something that takes time.
+/// A message or write that takes time.
 enum Parcel {
     Message { to: u64, input: Box<Input> },
     Write { store_id: u64, seq: u64, writes: Vec<(Vec<u8>, Option<Vec<u8>>)> },
 }
 
-/// Seeded chance.
+/// Seeded randomness.
 pub struct Dice(pub u64);
 
 impl Dice {

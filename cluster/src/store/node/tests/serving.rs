@@ -1,4 +1,4 @@
-//! What clients get: values, TiKV's errors, expiry, compare-and-swap.
+//! The answers to clients: values, TiKV's errors, expiry, compare-and-swap.
 
 use super::*;
 

@@ -1,7 +1,9 @@
-//! The field on which faults are carried out together: who is down, which faults are in force, how to heal the rest.
+//! The state shared by all faults of a run: the stores that are down, the faults in force, and the
+//! final healing.
 //!
-//! In: what each fault takes and gives back. Out: choices that do not collide, and the final healing. A store belongs
-//! to one fault at a time, so that no fault resumes what another one stopped.
+//! In: the stores that each fault takes and gives back. Out: choices that do not collide, and the
+//! final healing. A store belongs to one fault at a time, so that no fault resumes a store that
+//! another one paused.
 
 use crate::{
     disturbance::{Disturbance, Place},
@@ -20,25 +22,25 @@ use std::{
 };
 use tokio::{sync::watch, time::Instant};
 
-/// Between two questions to PD.
+/// The interval between two requests to PD.
 pub(crate) const POLL: Duration = Duration::from_millis(100);
 
-/// How often a healing step is tried.
+/// The number of tries of a healing step.
 const HEAL_TRIES: u32 = 3;
 
-/// How a store is down.
+/// The way in which a store is down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Down {
     Stopped,
     Killed,
-    /// Its disk failed, and it ended.
+    /// The store's disk failed, which ended the store.
     DiskFailed,
 }
 
 impl Down {
     pub(crate) const ALL: [Self; 3] = [Self::Stopped, Self::Killed, Self::DiskFailed];
 
-    /// The steps in a history: the one that hurts, and the one that heals.
+    /// The names of its steps in a history: the one that hurts, and the one that heals.
     pub(crate) fn steps(self) -> (&'static str, &'static str) {
         match self {
             Self::Stopped => ("pause", "resume"),
@@ -47,7 +49,7 @@ impl Down {
         }
     }
 
-    /// What a process does that is down in this way.
+    /// The state of a process that is down in this way.
     pub(crate) fn state(self) -> ProcessState {
         match self {
             Self::Stopped => ProcessState::Stopped,
@@ -56,8 +58,8 @@ impl Down {
     }
 }
 
-/// Where faults meet.
-pub(crate) struct Field {
+/// The state shared by all faults of a run.
+pub(crate) struct SharedState {
     pub target: Arc<dyn Target>,
     pub observer: Arc<dyn Observer>,
     stop: watch::Receiver<bool>,
@@ -67,19 +69,19 @@ pub(crate) struct Field {
 #[derive(Default)]
 struct Books {
     down: BTreeMap<StoreId, Down>,
-    /// What each fault has disturbed.
+    /// The disturbance of each fault.
     disturbed: BTreeMap<usize, Disturbance>,
     in_force: BTreeMap<usize, InForce>,
     replicas: Option<Replicas>,
     leaders_hurt: LeadersHurt,
 }
 
-/// What choreographies have done to leaders so far, for the choice of the next one.
+/// The leaders that choreographies have hurt so far, for the choice of the next one.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct LeadersHurt {
-    /// How often each store was hurt as a leader.
+    /// The number of times each store was hurt as a leader.
     pub times: BTreeMap<StoreId, u32>,
-    /// A region whose membership has changed since, and who led it then.
+    /// A region whose membership has changed since, and its leader at that time.
     pub changed: Option<(RegionId, StoreId)>,
 }
 
@@ -94,7 +96,7 @@ struct Replicas {
     wanted: u32,
 }
 
-impl Field {
+impl SharedState {
     pub(crate) fn new(
         target: Arc<dyn Target>,
         observer: Arc<dyn Observer>,
@@ -107,12 +109,12 @@ impl Field {
     pub(crate) async fn stopped(&self) {
         let mut stop = self.stop.clone();
         if stop.wait_for(|stop| *stop).await.is_err() {
-            // Whoever could have thrown the switch is gone and took the run with it.
+            // Every sender of the switch is gone, and with it the run.
             tracing::debug!("the nemesis's switch is gone");
         }
     }
 
-    /// Waits so long, or until the run ends. Whether it was cut short.
+    /// Waits for this long, or until the run ends. Returns true if the wait was cut short.
     pub(crate) async fn hold(&self, length: Duration) -> bool {
         tokio::select! {
             biased;
@@ -121,7 +123,8 @@ impl Field {
         }
     }
 
-    /// Asks until there is an answer, the time is over (`Ok(None)`) or the run ends (`Err`).
+    /// Repeats a request until it has an answer, the time is over (`Ok(None)`) or the run ends
+    /// (`Err`).
     pub(crate) async fn until<T, A: Future<Output = Option<T>>>(
         &self,
         patience: Duration,
@@ -141,7 +144,7 @@ impl Field {
         }
     }
 
-    /// Takes stores for a fault, if `choose` finds some among those that are not down.
+    /// Takes stores for a fault, if `choose` finds some among the stores that are not down.
     pub(crate) fn take<T>(
         &self,
         down: Down,
@@ -153,18 +156,18 @@ impl Field {
         Some((choice, stores))
     }
 
-    /// Who is down now.
+    /// The stores that are down now.
     pub(crate) fn down(&self) -> BTreeSet<StoreId> {
         self.books().down.keys().copied().collect()
     }
 
-    /// Gives stores back: they run again.
+    /// Gives stores back; they run again.
     pub(crate) fn give_back(&self, stores: &[StoreId]) {
         self.books().down.retain(|store, _| !stores.contains(store));
     }
 
-    /// A fault is in force from now on, or has just taken more stores. If that leaves a region without majority, it
-    /// concerns every fault in force.
+    /// Notes that a fault is in force from now on, or has just taken more stores. If that leaves a
+    /// region without a majority, every fault in force is marked.
     pub(crate) fn in_force(&self, record: &FaultRecord, regions: &[Region]) {
         let mut books = self.books();
         let fresh = InForce { name: record.name, majority_left: true };
@@ -177,7 +180,7 @@ impl Field {
         self.tell(&books);
     }
 
-    /// A fault is over. Whether a majority was left all the time.
+    /// Notes that a fault is over. Returns true if it left a majority all the time.
     pub(crate) fn over(&self, record: &FaultRecord) -> bool {
         let mut books = self.books();
         let ended = books.in_force.remove(&record.fault);
@@ -202,12 +205,12 @@ impl Field {
         self.books().leaders_hurt.changed = Some((region, leader));
     }
 
-    /// What choreographies have done to leaders so far.
+    /// The leaders that choreographies have hurt so far.
     pub(crate) fn leaders_hurt(&self) -> LeadersHurt {
         self.books().leaders_hurt.clone()
     }
 
-    /// Notes what a fault is about to disturb.
+    /// Notes the disturbance that a fault is about to begin.
     pub(crate) fn note_disturbed(&self, fault: usize, disturbance: &Disturbance) {
         self.books().disturbed.insert(fault, disturbance.clone());
     }
@@ -217,7 +220,7 @@ impl Field {
         self.books().disturbed.remove(&fault);
     }
 
-    /// Notes how many replicas there shall be when all is over.
+    /// Notes the number of replicas to restore at the end of the run.
     pub(crate) async fn note_initial_replicas(&self) {
         match self.target.max_replicas().await {
             Ok(initial) => {
@@ -227,19 +230,21 @@ impl Field {
         }
     }
 
-    /// Notes how many replicas are wanted from now on. How many were before; `None` = nobody knows what to restore.
+    /// Notes the number of replicas wanted from now on. Returns the number before; `None` = the
+    /// number to restore is unknown.
     pub(crate) fn want_replicas(&self, replicas: u32) -> Option<u32> {
         let mut books = self.books();
         let noted = books.replicas.as_mut()?;
         Some(std::mem::replace(&mut noted.wanted, replicas))
     }
 
-    /// How many replicas are wanted now.
+    /// The number of replicas wanted now.
     pub(crate) fn wanted_replicas(&self) -> Option<u32> {
         self.books().replicas.map(|replicas| replicas.wanted)
     }
 
-    /// Brings back whatever the faults left: nothing, if each ended in order. What could not be healed.
+    /// Heals everything that the faults left, which is nothing if each ended in order. Returns the
+    /// failures in sentences.
     pub(crate) async fn heal(&self) -> Vec<String> {
         let of = |wanted| {
             let books = self.books();
@@ -286,7 +291,7 @@ impl Field {
         unhealed
     }
 
-    /// Ends every disturbance that is left. What could not be ended.
+    /// Ends every disturbance that is left. Returns the failures in sentences.
     async fn calm_all(&self) -> Vec<String> {
         let left = self.books().disturbed.clone();
         let mut unhealed = Vec::new();
@@ -301,7 +306,7 @@ impl Field {
         unhealed
     }
 
-    /// One step of healing, tried a few times, told to the history.
+    /// Carries out one step of healing, with a few tries, and records it in the history.
     async fn heal_step<A: Future<Output = Result<(), TargetError>>>(
         &self,
         f: &str,
@@ -330,6 +335,6 @@ impl Field {
     }
 }
 
-/// The run ended while a fault waited for something.
+/// The run ended while a fault was waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct CutShort;

@@ -1,6 +1,7 @@
-//! What `cluster up` was asked for, checked: it can be handed to a detached supervisor as it stands.
+//! The checked options of `cluster up`, which can be handed to a detached supervisor.
 //!
-//! In: the flags. Out: a [`Wish`], and with the data of an earlier life the cluster's shape.
+//! In: the flags. Out: a [`ClusterOptions`], and the cluster's shape, which the data of an earlier life may
+//! decide.
 
 use super::{directory::ClusterDirectory, ports::Wanted, tag::Tag};
 use crate::cli::{ProfileName, ReadName, UpArgs};
@@ -12,28 +13,29 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// PD's, a store's and a status port's default, as TiKV's; the dashboard's is where the playground has Grafana.
+/// The default ports of PD, a store and its status, as TiKV's; the dashboard's is the playground's
+/// for Grafana.
 const DEFAULT_PORTS: (u16, u16, u16, u16) = (2379, 20160, 20180, 3000);
 const DEFAULT_STORES: u32 = 6;
 const DEFAULT_REPLICAS: u32 = 3;
 
-/// What was asked for.
+/// The checked options of `cluster up`.
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag that was given or not")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Wish {
+pub struct ClusterOptions {
     runs_dir: PathBuf,
-    /// Whether it is another than the default.
+    /// True if the runs directory is not the default one.
     runs_dir_asked: bool,
     tag: String,
-    /// Whether the data outlives the cluster.
+    /// True if the data outlives the cluster.
     pub keep_data: bool,
-    /// The address that every process serves on.
+    /// The address that every process listens on.
     pub host: IpAddr,
     /// The ports to begin with.
     pub ports: Wanted,
-    /// The version that was asked for, which is passed over.
+    /// The version that was asked for, which is ignored.
     pub version: Option<String>,
-    /// Whether a dashboard is served.
+    /// True if a dashboard is served.
     pub monitor: bool,
     kv: Option<u32>,
     replicas: Option<u32>,
@@ -45,8 +47,8 @@ pub struct Wish {
     defects: Vec<String>,
 }
 
-impl Wish {
-    /// What these flags ask for, or one sentence that says which to change.
+impl ClusterOptions {
+    /// Checks the flags; an error is one sentence that names the flag to change.
     pub fn checked(args: &UpArgs) -> Result<Self, Failure> {
         if args.pd != 1 {
             return Err(Failure::usage(format!(
@@ -97,7 +99,7 @@ impl Wish {
             asked: args.pd_port.is_some() || args.kv_port.is_some() || args.port_offset != 0,
         };
         let tag = args.tag.as_deref().map_or_else(|| Ok(Tag::drawn()), Tag::checked)?;
-        let wish = Self {
+        let options = Self {
             runs_dir: std::path::absolute(&args.runs_dir).map_err(Failure::usage)?,
             runs_dir_asked: args.runs_dir != Path::new("runs"),
             tag: tag.name().to_owned(),
@@ -115,8 +117,8 @@ impl Wish {
             read: args.read.map(|read| ReadName::name(read).to_owned()),
             defects: args.defect.clone(),
         };
-        wish.new_shape()?;
-        Ok(wish)
+        options.new_shape()?;
+        Ok(options)
     }
 
     /// The cluster's directory.
@@ -124,12 +126,13 @@ impl Wish {
         ClusterDirectory::of(&self.runs_dir, Tag::checked(&self.tag)?)
     }
 
-    /// The same, if it has to be said.
+    /// Returns the runs directory if commands need a flag for it, or `None` for the default one.
     pub fn runs_dir_flag(&self) -> Option<&Path> {
         self.runs_dir_asked.then_some(&*self.runs_dir)
     }
 
-    /// The cluster's shape: a new one's, or that of the data that is there, which can grow but not shrink.
+    /// Returns the cluster's shape: a new one's, or that of the existing data, which can grow but
+    /// not shrink.
     pub fn shape(&self, earlier: Option<&ClusterShape>) -> Result<ClusterShape, Failure> {
         let Some(earlier) = earlier else { return self.new_shape() };
         let refuse = |flag: &str, asked: u32, there: u32, what: &str| {
@@ -194,7 +197,8 @@ impl Wish {
     }
 }
 
-/// Returns true for what `tiup playground` takes as a version: `v8.5.4`, `8.5`, `v9.0.0-beta.2`, `nightly`.
+/// Returns true for the forms of `tiup playground`'s versions: `v8.5.4`, `8.5`, `v9.0.0-beta.2`,
+/// `nightly`.
 fn is_version(text: &str) -> bool {
     let number = text.strip_prefix('v').unwrap_or(text);
     text == "nightly"
@@ -203,7 +207,7 @@ fn is_version(text: &str) -> bool {
             && number.chars().all(|it| it.is_ascii_alphanumeric() || ".-+".contains(it))
 }
 
-/// The shape, if it can be started; the flag for its stores is called `--kv` here.
+/// Returns the shape, if it can be started; the flag for its stores is called `--kv` here.
 fn checked(shape: ClusterShape) -> Result<ClusterShape, Failure> {
     shape.check().map_err(|failure| {
         Failure::new(failure.exit, failure.sentence.replace("--stores", "--kv"))
@@ -216,11 +220,11 @@ mod tests {
     use super::*;
     use crate::cli::{ClusterCommand, Command};
 
-    fn wish(flags: &[&str]) -> Result<Wish, Failure> {
+    fn options(flags: &[&str]) -> Result<ClusterOptions, Failure> {
         let all = ["jepsen-tikv", "cluster", "up"].iter().chain(flags).copied();
         match crate::cli::parse_from(all).expect("parses").command {
             Command::Cluster(args) => match args.command {
-                ClusterCommand::Up(args) => Wish::checked(&args),
+                ClusterCommand::Up(args) => ClusterOptions::checked(&args),
                 other => panic!("{other:?}"),
             },
             other => panic!("{other:?}"),
@@ -246,7 +250,7 @@ mod tests {
             (vec!["--defect", "nonsense"], "nonsense"),
             (vec!["--region-max-keys", "1"], "--region-max-keys"),
         ] {
-            let failure = wish(&flags).expect_err(named);
+            let failure = options(&flags).expect_err(named);
             assert_eq!(failure.exit, failure::Exit::Usage);
             assert!(failure.sentence.contains(named), "{named}: {failure}");
         }
@@ -256,34 +260,39 @@ mod tests {
     fn a_playgrounds_command_line_is_taken_as_it_is_typed() {
         let typed =
             "v8.5.4 --mode tikv-slim --tag walk --db 0 --tiflash 0 --kv 6 --pd 1 --host 127.0.0.1";
-        let asked = wish(&typed.split(' ').collect::<Vec<_>>()).expect("usable");
+        let asked = options(&typed.split(' ').collect::<Vec<_>>()).expect("usable");
         assert_eq!(asked.shape(None).expect("usable").stores, 6);
         assert_eq!((asked.tag.as_str(), asked.version.as_deref()), ("walk", Some("v8.5.4")));
         for version in ["nightly", "8.5", "v9.0.0-beta.2", "v8.5.0-alpha-nightly"] {
-            assert!(wish(&[version]).is_ok(), "{version}");
+            assert!(options(&[version]).is_ok(), "{version}");
         }
     }
 
     #[test]
     fn ttl_is_off_until_asked_for_and_stays_on() {
-        let plain = wish(&[]).and_then(|wish| wish.shape(None)).expect("usable");
-        let with = wish(&["--enable-ttl"]).and_then(|wish| wish.shape(None)).expect("usable");
+        let plain = options(&[]).and_then(|options| options.shape(None)).expect("usable");
+        let with =
+            options(&["--enable-ttl"]).and_then(|options| options.shape(None)).expect("usable");
         assert!(!plain.enable_ttl && with.enable_ttl);
-        let again = wish(&[]).and_then(|wish| wish.shape(Some(&with))).expect("usable");
+        let again = options(&[]).and_then(|options| options.shape(Some(&with))).expect("usable");
         assert!(again.enable_ttl, "its data has values with a time to live");
     }
 
     #[test]
     fn a_small_cluster_has_as_many_replicas_as_stores() {
-        let shape = |flags: &[&str]| wish(flags).and_then(|wish| wish.shape(None)).expect("usable");
+        let shape = |flags: &[&str]| {
+            options(flags).and_then(|options| options.shape(None)).expect("usable")
+        };
         assert_eq!((shape(&[]).stores, shape(&[]).replicas), (6, 3));
         assert_eq!((shape(&["--kv", "1"]).stores, shape(&["--kv", "1"]).replicas), (1, 1));
     }
 
     #[test]
     fn data_that_is_there_decides_and_can_only_grow() {
-        let earlier = wish(&["--kv", "3"]).and_then(|wish| wish.shape(None)).expect("usable");
-        let again = |flags: &[&str]| wish(flags).and_then(|wish| wish.shape(Some(&earlier)));
+        let earlier =
+            options(&["--kv", "3"]).and_then(|options| options.shape(None)).expect("usable");
+        let again =
+            |flags: &[&str]| options(flags).and_then(|options| options.shape(Some(&earlier)));
         assert_eq!(again(&[]).expect("usable"), earlier);
         assert_eq!(again(&["--kv", "4"]).expect("usable").stores, 4);
         for flags in [["--kv", "2"], ["--replicas", "1"], ["--regions", "2"]] {

@@ -4,11 +4,11 @@
 //! wrong. All that comes from a run is escaped.
 
 use super::{
-    body::Told,
+    body::PageContent,
     explanation,
     facts::KeyLast,
+    sentences,
     spacetime::{self, Picture},
-    words,
 };
 use checker::{Counterexample, Finding, KeyCount, KeyVerdict, Validity};
 use pages::escaped;
@@ -25,11 +25,11 @@ const HOW_TO_READ: &str = "<p class=\"dim\">A lane for each client; blue bars re
 const NAMED_MAX: usize = 20;
 
 /// All of it.
-pub fn html(told: &Told<'_>) -> String {
+pub fn html(told: &PageContent<'_>) -> String {
     counterexamples(told) + &key_counts(told)
 }
 
-fn counterexamples(told: &Told<'_>) -> String {
+fn counterexamples(told: &PageContent<'_>) -> String {
     let keys = told.judgement.checked.keys.iter();
     let invalid = keys.clone().filter(|key| key.validity == Validity::Invalid).count();
     let mut keys: Vec<&KeyVerdict> = keys.filter(|key| key.counterexample.is_some()).collect();
@@ -53,23 +53,23 @@ fn counterexamples(told: &Told<'_>) -> String {
     html
 }
 
-fn finding<'a>(told: &Told<'a>, key: &KeyVerdict) -> Option<&'a Finding> {
+fn finding<'a>(told: &PageContent<'a>, key: &KeyVerdict) -> Option<&'a Finding> {
     told.judgement.checked.findings.iter().find(|finding| finding.key == key.key)
 }
 
 fn counterexample(
-    told: &Told<'_>,
+    told: &PageContent<'_>,
     key: &KeyVerdict,
     found: &Counterexample,
     is_first: bool,
 ) -> String {
     let steps = explanation::steps(told.facts, found);
-    let clash = words::clash(told.facts, finding(told, key), found, &steps);
+    let clash = sentences::clash(told.facts, finding(told, key), found, &steps);
     let mut html = format!(
         "<section><h2>What went wrong: {} of key <code>{}</code></h2>\n<p class=\"paragraph\">{}</p>",
         escaped(&clash.kind),
         escaped(&key.key.to_string()),
-        escaped(&words::paragraph(told.facts, told.judgement, found, &clash))
+        escaped(&sentences::paragraph(told.facts, told.judgement, found, &clash))
     );
     let (facts, judgement) = (told.facts, told.judgement);
     html += &spacetime::draw(&Picture {
@@ -93,7 +93,7 @@ fn counterexample(
 }
 
 /// Scans that missed a key or returned one too many: which, who wrote it, who saw it last.
-fn key_counts(told: &Told<'_>) -> String {
+fn key_counts(told: &PageContent<'_>) -> String {
     let wrong = told.judgement.checked.key_counts.iter();
     let wrong: Vec<&KeyCount> =
         wrong.filter(|count| !count.missing.is_empty() || !count.unexpected.is_empty()).collect();
@@ -120,7 +120,7 @@ fn key_counts(told: &Told<'_>) -> String {
     html + "</section>\n"
 }
 
-fn table(told: &Told<'_>, count: &KeyCount) -> String {
+fn table(told: &PageContent<'_>, count: &KeyCount) -> String {
     let mut html = String::from(
         "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Keys missing or too many\"><table><thead><tr>\
          <th scope=\"col\">Key</th><th scope=\"col\">Is</th><th scope=\"col\">Last acknowledged write</th>\
@@ -133,7 +133,9 @@ fn table(told: &Told<'_>, count: &KeyCount) -> String {
         let last = told.facts.keys.get(&key.0).unwrap_or(&nothing);
         let written = last.written.as_ref().map_or_else(
             || "none".to_owned(),
-            |(client, words, at)| format!("client {client}: {words}, at {:.3} s", *at as f64 / 1e9),
+            |(client, sentences, at)| {
+                format!("client {client}: {sentences}, at {:.3} s", *at as f64 / 1e9)
+            },
         );
         let seen = last.seen.map_or_else(
             || "never".to_owned(),

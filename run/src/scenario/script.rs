@@ -1,10 +1,12 @@
-//! What a scenario's script can do: stop and resume stores, change the number of replicas, measure, count, wait.
+//! The steps of a scenario's script: pause and resume stores, change the number of replicas,
+//! measure, count, wait.
 //!
-//! In: a target with clients at work on it. Out: events of the history, and a line for each step. Every wait is bounded,
-//! and ends when the run is to end. What was hurt is in the books and is healed at the end; if the scene is dropped
-//! instead (a second Ctrl-C, a panic), stores are resumed and the number of replicas is set back at once.
+//! In: a target with clients at work on it. Out: events of the history, and a line for each step.
+//! Every wait is bounded and ends when the run is to end. Faults in force are recorded and healed
+//! at the end. If the script is dropped instead (a second Ctrl-C, a panic), it resumes the stores
+//! and resets the number of replicas at once.
 
-use super::pulse::Pulse;
+use super::throughput::ThroughputProbe;
 use crate::{counting, recording::Recording};
 use client::RawKv;
 use histories::What;
@@ -21,38 +23,38 @@ use targets::under_test::UnderTest;
 use terminal::progress::Progress;
 use tokio::{sync::watch, time::Instant};
 
-/// Between two questions to PD.
+/// The time between two questions to PD.
 const POLL: Duration = Duration::from_millis(100);
-/// How often a healing step is tried.
+/// The number of tries of a healing step.
 const HEAL_TRIES: u32 = 3;
 
-/// What a scene is made of.
-pub struct SceneParts {
+/// The parts of a script.
+pub struct ScriptParts {
     /// The cluster.
     pub target: Arc<UnderTest>,
-    /// The history, and whoever shows the faults in force.
+    /// The history, and the display of faults in force.
     pub observer: Arc<dyn Observer>,
     /// The clients' counters and clock.
     pub recording: Arc<Recording>,
-    /// Where it is told.
+    /// The output for the steps.
     pub progress: Progress,
     /// Turns true when the run is to end.
     pub stopped: watch::Receiver<bool>,
-    /// What is counted.
+    /// The range of keys to count.
     pub range: CountedRange,
-    /// Who counts.
+    /// The client that counts.
     pub counter: Arc<dyn RawKv>,
-    /// How long one page of a count may take.
+    /// The deadline of one page of a count.
     pub op_timeout: Duration,
 }
 
 /// A cluster with clients at work, on which a script plays.
-pub struct Scene {
-    /// What shall be done.
+pub struct Script {
+    /// The scenario to play.
     pub config: ScenarioConfig,
-    /// What it is made of.
-    pub parts: SceneParts,
-    books: Mutex<Books>,
+    /// The parts of the script.
+    pub parts: ScriptParts,
+    changes: Mutex<Books>,
 }
 
 #[derive(Default)]
@@ -61,18 +63,18 @@ struct Books {
     down: Vec<StoreId>,
     /// The number of replicas to set back, and the one set now.
     replicas: Option<(u32, u32)>,
-    /// The one more key was put, and counted.
+    /// True once the extra key was put and counted.
     counted: bool,
-    /// When each window of measured load began and ended, nanoseconds since the run's start.
+    /// Begin and end of each window of measured load, in nanoseconds since the run's start.
     windows: BTreeMap<&'static str, (u64, u64)>,
 }
 
-/// Why a script ended before its last step.
+/// The reason why a script ended before its last step.
 #[derive(Debug)]
 pub enum Ended {
     /// The run ended.
     CutShort,
-    /// Something went wrong, in words.
+    /// A step failed, for this reason.
     Failed(String),
 }
 
@@ -82,32 +84,32 @@ impl From<TargetError> for Ended {
     }
 }
 
-impl Scene {
-    /// A scene on which nothing was done yet.
-    pub fn new(config: ScenarioConfig, parts: SceneParts) -> Self {
-        Self { config, parts, books: Mutex::default() }
+impl Script {
+    /// A script before its first step.
+    pub fn new(config: ScenarioConfig, parts: ScriptParts) -> Self {
+        Self { config, parts, changes: Mutex::default() }
     }
 
-    /// Tells the next step.
+    /// Prints the next step.
     pub fn step(&self, what: impl std::fmt::Display) {
-        let mut books = self.books();
-        books.steps += 1;
-        let line = format!("step {}  {what}", books.steps);
-        drop(books);
+        let mut changes = self.changes();
+        changes.steps += 1;
+        let line = format!("step {}  {what}", changes.steps);
+        drop(changes);
         self.parts.progress.result_line(&line);
     }
 
-    /// Tells what was seen.
+    /// Prints an observation.
     pub fn say(&self, what: impl std::fmt::Display) {
         self.parts.progress.result_line(&format!("        {what}"));
     }
 
-    /// How long the cluster may take for a step.
+    /// The time that the cluster may take for a step.
     pub fn patience(&self) -> Duration {
         Duration::from_millis(self.config.patience_ms)
     }
 
-    /// Does something unless the run is to end.
+    /// Awaits `something` unless the run is to end first.
     pub async fn unless_over<T>(&self, something: impl Future<Output = T>) -> Result<T, Ended> {
         let mut stopped = self.parts.stopped.clone();
         tokio::select! {
@@ -122,44 +124,46 @@ impl Scene {
         Ok((stores, self.parts.target.regions().await?))
     }
 
-    /// Measures the load for a while: operations that succeeded in a second.
+    /// Measures the load for one window. Returns successful operations per second.
     pub async fn measure(&self, window: &'static str) -> Result<f64, Ended> {
         let (begin_ns, before) = (self.parts.recording.now_ns(), self.parts.recording.succeeded());
         let begun = Instant::now();
         self.unless_over(tokio::time::sleep(Duration::from_millis(self.config.window_ms))).await?;
         let succeeded = self.parts.recording.succeeded() - before;
-        self.books().windows.insert(window, (begin_ns, self.parts.recording.now_ns()));
+        self.changes().windows.insert(window, (begin_ns, self.parts.recording.now_ns()));
         Ok(succeeded as f64 / begun.elapsed().as_secs_f64())
     }
 
-    /// Watches the clients for so long while nothing is wrong. The longest time without a success.
+    /// Watches the clients for `length` without a fault. Returns the longest time without a
+    /// success.
     pub async fn watch_quiet(&self, length: Duration) -> Result<Duration, Ended> {
         let (recording, observer) = (&self.parts.recording, &self.parts.observer);
-        let (begin_ns, pulse) = (recording.now_ns(), Pulse::feel(Arc::clone(recording)));
+        let (begin_ns, probe) =
+            (recording.now_ns(), ThroughputProbe::measure(Arc::clone(recording)));
         self.unless_over(tokio::time::sleep(length)).await?;
         let value = json!({ "window-ns": [begin_ns, recording.now_ns()] });
         observer.record(What::FaultInvoke { f: QUIET.into(), value: value.clone() });
         observer.record(What::FaultComplete { f: QUIET.into(), value });
-        Ok(pulse.beat().gap)
+        Ok(probe.beat().gap)
     }
 
-    /// Stops stores in one instant. What was seen of them is told and recorded.
+    /// Pauses stores in one instant. Prints and records the observed effect.
     pub async fn stop(
         &self,
         fault: u32,
         region: &Region,
         stores: &[Store],
-    ) -> Result<Pulse, Ended> {
+    ) -> Result<ThroughputProbe, Ended> {
         let ids: Vec<StoreId> = stores.iter().map(|store| store.id).collect();
         let role = |id| if region.leader == Some(id) { "leader" } else { "follower" };
         let whom = stores.iter().map(|store| {
             json!({ "id": store.id, "address": store.address, "pid": store.pid, "role": role(store.id) })
         });
-        self.books().down.clone_from(&ids);
+        self.changes().down.clone_from(&ids);
         let voters = region.voters.len();
         let value = json!({ "region": region.id, "voter_count": voters, "stores": whom.collect::<Value>() });
         let asked = Asked { at_ns: self.begin(fault, "pause", value), at: Instant::now() };
-        let pulse = Pulse::feel(Arc::clone(&self.parts.recording));
+        let probe = ThroughputProbe::measure(Arc::clone(&self.parts.recording));
         let seen = self.parts.target.pause(ids).await;
         self.complete(fault, "pause", asked.seen(&seen));
         for seen in seen? {
@@ -169,30 +173,31 @@ impl Scene {
                 return Err(Ended::Failed(format!("store-{} is {state}, not stopped", seen.store)));
             }
         }
-        Ok(pulse)
+        Ok(probe)
     }
 
-    /// Resumes what is stopped. How the clients fared meanwhile goes into the history with it.
-    pub async fn resume(&self, fault: u32, pulse: &Pulse) -> Result<(), Ended> {
-        let down = self.books().down.clone();
+    /// Resumes the paused stores. Records the measurements of the clients since the pause.
+    pub async fn resume(&self, fault: u32, probe: &ThroughputProbe) -> Result<(), Ended> {
+        let down = self.changes().down.clone();
         let whom: Value = down.iter().map(|id| json!({ "id": id })).collect();
-        let scene = json!({
-            "windows-ns": self.books().windows,
-            "tester-late-ns": pulse.beat().late.as_nanos() as u64,
+        let script = json!({
+            "windows-ns": self.changes().windows,
+            "tester-late-ns": probe.beat().late.as_nanos() as u64,
         });
-        let value = json!({ "stores": whom, "scene": scene });
+        let value = json!({ "stores": whom, "script": script });
         let asked = Asked { at_ns: self.begin(fault, "resume", value), at: Instant::now() };
         let seen = self.parts.target.resume(down).await;
         self.complete(fault, "resume", asked.seen(&seen));
         for seen in seen? {
             self.say(format_args!("store-{} seen {}", seen.store, seen.state.name()));
         }
-        self.books().down.clear();
+        self.changes().down.clear();
         self.parts.observer.in_force(&[]);
         Ok(())
     }
 
-    /// Waits until other stores lead these regions, and notes each move. How long it took; `None` = not in time.
+    /// Waits until other stores lead these regions, and records each move. Returns the time it
+    /// took, or `None` if too late.
     pub async fn await_new_leaders(
         &self,
         fault: u32,
@@ -235,12 +240,13 @@ impl Scene {
         self.complete(fault, "leader-moved", json!({ "regions": change }));
     }
 
-    /// Sets the number of replicas and waits, if told so, until every region of the cluster has them, caught up.
+    /// Sets the number of replicas. If `wait` is true, waits until every region has them, caught
+    /// up.
     pub async fn set_replicas(&self, fault: u32, to: u32, wait: bool) -> Result<Duration, Ended> {
         let target = &self.parts.target;
         let (from, before) = (target.max_replicas().await?, target.regions().await?);
-        let initial = self.books().replicas.map_or(from, |(initial, _)| initial);
-        self.books().replicas = Some((initial, to));
+        let initial = self.changes().replicas.map_or(from, |(initial, _)| initial);
+        self.changes().replicas = Some((initial, to));
         self.begin(fault, "max-replicas", json!({ "from": from, "to": to }));
         let begun = Instant::now();
         let set = target.set_max_replicas(to).await;
@@ -263,7 +269,8 @@ impl Scene {
         Ok(took)
     }
 
-    /// Waits until every store is up and every region has its replicas, caught up. How long it took.
+    /// Waits until every store is up and every region has its replicas, caught up. Returns the time
+    /// it took.
     pub async fn await_whole(&self) -> Result<Duration, Ended> {
         let begun = Instant::now();
         let whole = self.unless_over(self.parts.target.await_whole(self.patience())).await?;
@@ -271,39 +278,39 @@ impl Scene {
         Ok(begun.elapsed())
     }
 
-    /// Counts the keys, puts one more, counts again.
+    /// Counts the keys, puts one more and counts again.
     pub async fn count(&self) -> Result<KeyCounts, Ended> {
-        let SceneParts { range, counter, op_timeout, recording, .. } = &self.parts;
+        let ScriptParts { range, counter, op_timeout, recording, .. } = &self.parts;
         let mut client = recording.client();
-        // Enough for an election; the stores shall not be stopped for longer than it needs.
+        // Enough for an election; the stores should not stay paused for longer than it needs.
         let counting =
             counting::count(range, counter.as_ref(), &mut client, *op_timeout, self.patience() / 2);
         let counts = self.unless_over(counting).await?;
-        self.books().counted = counts.after.is_some();
+        self.changes().counted = counts.after.is_some();
         Ok(counts)
     }
 
-    /// Whether the one more key was put, and counted.
+    /// Returns true once the extra key was put and counted.
     pub fn counted(&self) -> bool {
-        self.books().counted
+        self.changes().counted
     }
 
-    /// Brings back whatever the script left: nothing, if it came to its end. What could not be healed.
+    /// Heals the faults that the script left; none, if it reached its end. Returns the failures.
     pub async fn heal(&self) -> Vec<String> {
         let mut unhealed = Vec::new();
-        let down = self.books().down.clone();
+        let down = self.changes().down.clone();
         for store in down {
             let resume = || self.parts.target.resume(vec![store]);
             match self.tried("resume", json!({ "stores": [{ "id": store }] }), resume).await {
-                Ok(_) => self.books().down.retain(|it| *it != store),
+                Ok(_) => self.changes().down.retain(|it| *it != store),
                 Err(error) => unhealed.push(format!("store-{store} could not be resumed: {error}")),
             }
         }
-        let replicas = self.books().replicas;
+        let replicas = self.changes().replicas;
         if let Some((initial, now)) = replicas.filter(|(initial, now)| initial != now) {
             let set = || self.parts.target.set_max_replicas(initial);
             match self.tried("max-replicas", json!({ "from": now, "to": initial }), set).await {
-                Ok(()) => self.books().replicas = None,
+                Ok(()) => self.changes().replicas = None,
                 Err(error) => unhealed
                     .push(format!("max-replicas is {now} and could not be set back: {error}")),
             }
@@ -339,7 +346,7 @@ impl Scene {
         value["fault"] = fault.into();
         value["name"] = self.config.name.name().into();
         let at_ns = self.parts.observer.record(What::FaultInvoke { f: f.into(), value });
-        // What follows is told of a fault that is in force already.
+        // The observations that follow belong to a fault already in force.
         if matches!(f, "pause" | "max-replicas") {
             self.parts.observer.in_force(&[self.config.name.name()]);
         }
@@ -351,16 +358,16 @@ impl Scene {
         self.parts.observer.record(What::FaultComplete { f: f.into(), value });
     }
 
-    fn books(&self) -> MutexGuard<'_, Books> {
-        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    fn changes(&self) -> MutexGuard<'_, Books> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Scene {
+impl Drop for Script {
     fn drop(&mut self) {
         let (down, replicas) = {
-            let books = self.books();
-            (!books.down.is_empty(), books.replicas.filter(|(initial, now)| initial != now))
+            let changes = self.changes();
+            (!changes.down.is_empty(), changes.replicas.filter(|(initial, now)| initial != now))
         };
         if down {
             self.parts.target.resume_all_now();
@@ -371,7 +378,7 @@ impl Drop for Scene {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
                 runtime.map(|runtime| runtime.block_on(target.set_max_replicas(initial)))
             };
-            // Whoever drops a scene may stand in a runtime, which a thread of its own does not.
+            // A script may be dropped inside a runtime, so this needs its own thread.
             if !matches!(std::thread::spawn(set_back).join(), Ok(Ok(Ok(())))) {
                 self.say(format_args!("max-replicas could not be set back to {initial}"));
             }
@@ -379,7 +386,7 @@ impl Drop for Scene {
     }
 }
 
-/// How the workload's regions changed, for a history.
+/// The changes of the workload's regions, for a history.
 fn changes(before: &[Region], after: &[Region]) -> Value {
     let change = |new: &Region| {
         let old = before.iter().find(|old| old.id == new.id)?;

@@ -1,8 +1,8 @@
-//! The pulse of the clients: for how long nothing succeeded, and for how long this program itself stood still.
+//! Measures the longest gap without a success, and the longest delay of this program itself.
 //!
-//! In: the run's counter of successes. Out: the longest standstill so far, for the steps that a person reads, and the
-//! longest time in which the watcher itself was not given the processor: a gap that short says nothing about the
-//! cluster.
+//! In: the run's counter of successes. Out: the longest gap so far, for the steps that a person
+//! reads, and the longest time in which the watcher itself got no processor. A gap no longer than
+//! that says nothing about the cluster.
 
 use crate::recording::Recording;
 use std::{
@@ -14,30 +14,30 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// Between two looks.
+/// The time between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// What was seen.
+/// The measurements.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Beat {
     /// The longest time without a success.
     pub gap: Duration,
-    /// The longest time that a look came late.
+    /// The longest delay of a look.
     pub late: Duration,
 }
 
-/// A watch on the clients.
+/// A watch on the clients' successes.
 #[derive(Debug)]
-pub struct Pulse {
+pub struct ThroughputProbe {
     seen: Arc<Mutex<Beat>>,
     over: Arc<AtomicBool>,
 }
 
-impl Pulse {
-    /// Watches from now on.
-    pub fn feel(recording: Arc<Recording>) -> Self {
-        let pulse = Self { seen: Arc::default(), over: Arc::default() };
-        let (seen, over) = (Arc::clone(&pulse.seen), Arc::clone(&pulse.over));
+impl ThroughputProbe {
+    /// Begins to watch.
+    pub fn measure(recording: Arc<Recording>) -> Self {
+        let probe = Self { seen: Arc::default(), over: Arc::default() };
+        let (seen, over) = (Arc::clone(&probe.seen), Arc::clone(&probe.over));
         tokio::spawn(async move {
             let (mut last, mut since, mut looked) =
                 (recording.succeeded(), Instant::now(), Instant::now());
@@ -54,16 +54,16 @@ impl Pulse {
                 }
             }
         });
-        pulse
+        probe
     }
 
-    /// What was seen so far.
+    /// The measurements so far.
     pub fn beat(&self) -> Beat {
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Pulse {
+impl Drop for ThroughputProbe {
     fn drop(&mut self) {
         self.over.store(true, Ordering::Relaxed);
     }

@@ -1,6 +1,7 @@
-//! What the end of a process means: how it ended, why, and what was measured.
+//! Interprets the end of a process: outcome, reasons and measurements.
 //!
-//! In: how a process ended, what it said, the verdict that it left. Out: an [`Outcome`] with reasons; numbers. Starts nothing.
+//! In: how a process ended, its output, and its verdict. Out: an [`Outcome`] with reasons; numbers.
+//! Starts nothing.
 
 use super::outcome::{Measured, Outcome};
 use crate::{
@@ -11,10 +12,11 @@ use judge::{Judgement, parts::PartsJudged, traffic::Counts};
 use plan::Plan;
 use workload::Workload;
 
-/// So many reasons are kept of a run; the rest is in its verdict.json.
+/// The number of reasons kept of a run; the rest is in its verdict.json.
 const REASONS_MAX: usize = 5;
 
-/// An accusation is the tester's own failure; an escape makes nothing wrong, it only takes the worth from "valid".
+/// Returns the outcome of the self-test with reasons. An accusation is the tester's own failure. An
+/// escape is not: it only makes "valid" worthless.
 pub fn self_test_outcome(ended: &Ended, said: &str) -> (Outcome, Vec<String>) {
     let reasons: Vec<String> = complaints(said).map(str::to_owned).collect();
     let accused = said.contains(self_test::Outcome::Accused.name());
@@ -30,7 +32,7 @@ pub fn self_test_outcome(ended: &Ended, said: &str) -> (Outcome, Vec<String>) {
     }
 }
 
-/// The lines in which the self-test says that something did not end as it should.
+/// Returns the lines in which the self-test reports a bad end.
 fn complaints(said: &str) -> impl Iterator<Item = &str> {
     use self_test::Outcome::{Accused, Escaped, Failed, Late, Undecided, WrongEvidence};
     let bad = [Accused, Escaped, Failed, Late, Undecided, WrongEvidence];
@@ -39,7 +41,7 @@ fn complaints(said: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// How a run ended, and what makes it worse than valid.
+/// Returns the outcome of a run, and the reasons why it is worse than valid.
 pub fn run_outcome(
     ended: &Ended,
     said: &str,
@@ -66,11 +68,11 @@ pub fn run_outcome(
     (outcome, reasons)
 }
 
-/// What was measured of a run; how long judging again took is handed in.
+/// Returns the measurements of a run; the time of judging again is passed in.
 pub fn measure(plan: &Plan, judgement: &Judgement, checked: &Ended) -> Measured {
     let sum = |part: fn(&Counts) -> u64| judgement.operations.values().map(part).sum::<u64>();
     let ok = sum(|counts| counts.ok);
-    // Loading is not beside the faults, and every part loads.
+    // Loading is not part of the time with faults, and every part loads.
     let loadings = judgement.parts.map_or(1, PartsJudged::total);
     let workload = &plan.config.workload;
     let loads = Workload::new(workload, plan.config.seed).loads();
