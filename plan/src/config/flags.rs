@@ -1,7 +1,7 @@
 //! The flags that repeat a configuration, without those at their defaults.
 //!
 //! In: a configuration, and the one without any flags. Out: a command line as a person would type
-//! it, which gives the same configuration again (a test of `cli/test` holds both to it).
+//! it, which gives the same configuration again (tests in `src/cli` hold both to it).
 
 use super::{ATTACHED_PREFIX, Config, NemesisConfig, TargetConfig};
 
