@@ -322,7 +322,7 @@ mod tests {
 
     #[test]
     fn the_schema_in_the_documentation_is_that_of_this_version() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/plan.schema.json");
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/plan.schema.json");
         let written = std::fs::read_to_string(&path).unwrap_or_default();
         let schema = Plan::json_schema().expect("written");
         assert!(

@@ -14,7 +14,7 @@ const NAMES: [&str; 8] =
 const LINES_MAX: usize = 20;
 
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("src/report/goldens")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src/goldens")
 }
 
 fn shown(name: &str, form: Form) -> Vec<String> {

@@ -12,7 +12,7 @@
 //! `verdict.json` covers all parts together (`merged`).
 //!
 //! `parts.jsonl`, format version 1: the header
-//! `{"format":"jepsen-tikv parts","version":1,"part-ms":…}`, then [`Part`]s.
+//! `{"format":"jepsen-tikv parts","version":1,"part-ms":…}`, then `Part`s.
 
 mod tally;
 
