@@ -1,7 +1,7 @@
 //! Judges an experiment from its history alone.
 //!
 //! In: the history's header and events. Out: [`Finding`]s, each with its weight. Only a broken
-//! promise makes a run invalid: a forbidden gap in experiment 2 ([`crate::experiment::gap`]).
+//! promise makes a run invalid: a forbidden gap in experiment 2 (`crate::experiment::gap`).
 //! Missing observations are unknown; a slower cluster is a note. The checker judges keys and
 //! values, not this file.
 

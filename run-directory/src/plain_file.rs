@@ -19,7 +19,7 @@ use std::{
 };
 use tempfile::NamedTempFile;
 
-/// The largest plan: it has at most [`nemesis::FAULTS_MAX`] faults, a few hundred bytes each.
+/// The largest plan: it has at most `nemesis::FAULTS_MAX` faults, a few hundred bytes each.
 pub const PLAN_BYTES_MAX: u64 = 128 << 20;
 /// The largest verdict: it has a few hundred bytes for each key, and there may be millions.
 pub const VERDICT_BYTES_MAX: u64 = 2 << 30;

@@ -2,7 +2,7 @@
 //!
 //! In: a run directory's files, `verdict.json` and on from there: the history, the looks at the cluster, the plan. Out:
 //! one self-contained page, beside them. It decides nothing: every number and sentence about right and wrong is the
-//! judgement's. Data is thinned, evidence is not; see [`panels`].
+//! judgement's. Data is thinned, evidence is not; see `panels`.
 
 mod body;
 mod cluster_panels;

@@ -1,10 +1,10 @@
 //! The experiments of TiKV's walk-through as scenarios: a fixed script of faults instead of a
 //! random schedule.
 //!
-//! A scenario is part of a plan. Its script ([`one_store`], [`two_stores`]) plays in a [`script`]
+//! A scenario is part of a plan. Its script (`one_store`, `two_stores`) plays in a `script`
 //! while clients work. It waits for the effects of its faults: a new leader, five voters, replicas
 //! caught up. It prints each step as it goes. The result is judged from the history alone
-//! ([`findings`]), so `check` comes to the same verdict as the run.
+//! (`findings`), so `check` comes to the same verdict as the run.
 
 mod one_store;
 mod script;
