@@ -22,7 +22,7 @@ use judge::{
     Judgement, KeysListed, counterexamples,
     experiment::{Finding, Weight},
 };
-use run_directory::{RunDirectory, shown, shown_path};
+use run_directory::{RunDirectory, shown, shown_path, write_whole};
 use std::io::IsTerminal;
 use terminal::complain;
 
@@ -151,6 +151,8 @@ pub fn conclude(
         Err(failure) => {
             // A page beside a history that is gone would only hide that.
             if run.history().exists() {
+                let refusal = serde_json::json!({ "reason": failure.sentence }).to_string();
+                complain(write_whole(&run.refusal(), refusal.as_bytes()));
                 complain(html::write(run, Err(&failure)));
             }
             return Err(failure);
@@ -168,6 +170,8 @@ pub fn conclude(
         };
         print(&judgement, &around, told);
     }
+    // An earlier judge may have refused the history.
+    let _ = std::fs::remove_file(run.refusal());
     let listed = if told.per_key { KeysListed::All } else { KeysListed::Remarkable };
     complain(judgement.write(&run.verdict(), listed));
     complain(counterexamples::write(&judgement, run.path()));

@@ -25,6 +25,29 @@ pub struct RunDirectory {
 impl RunDirectory {
     /// Makes a new directory below `runs_dir` and points `latest` at it.
     pub fn create(runs_dir: &Path, test_name: &str) -> Result<Self, Failure> {
+        let run = Self::create_apart(runs_dir, test_name)?;
+        run.become_latest(runs_dir).map_err(|error| {
+            Failure::target_or_disk(format!(
+                "cannot point {}/latest at the run: {error}; name a writable place with --runs-dir",
+                runs_dir.display()
+            ))
+        })?;
+        Ok(run)
+    }
+
+    /// Links `latest` to this run.
+    fn become_latest(&self, runs_dir: &Path) -> io::Result<()> {
+        let name = self.path.file_name().unwrap_or_default();
+        let test = self.path.parent().and_then(Path::file_name).unwrap_or_default();
+        // Linked under another name first: at every moment `latest` is a whole link.
+        let fresh = self.path.join(".latest");
+        std::os::unix::fs::symlink(Path::new(test).join(name), &fresh)?;
+        std::fs::rename(&fresh, runs_dir.join("latest"))
+    }
+
+    /// Makes a new directory below `runs_dir` for a run that may be removed again, and leaves
+    /// `latest` as it is.
+    pub fn create_apart(runs_dir: &Path, test_name: &str) -> Result<Self, Failure> {
         let folder = runs_dir.join(test_name);
         let refuse = |error: io::Error| {
             Failure::target_or_disk(format!(
@@ -35,12 +58,7 @@ impl RunDirectory {
         std::fs::create_dir_all(&folder).map_err(refuse)?;
         let stamp = claim(&folder).map_err(refuse)?;
         let path = folder.join(&stamp);
-        let relative = Path::new(test_name).join(stamp);
         std::fs::create_dir(path.join("logs")).map_err(refuse)?;
-        // Linked under another name first, so that `latest` is a whole link at every moment.
-        let fresh = path.join(".latest");
-        std::os::unix::fs::symlink(&relative, &fresh).map_err(refuse)?;
-        std::fs::rename(&fresh, runs_dir.join("latest")).map_err(refuse)?;
         let path = std::path::absolute(&path).map_err(refuse)?;
         Ok(Self { path })
     }
@@ -95,6 +113,11 @@ impl RunDirectory {
     /// The path of the report for a browser.
     pub fn html(&self) -> PathBuf {
         self.path.join("report.html")
+    }
+
+    /// The reason why the history was refused; absent if it was judged.
+    pub fn refusal(&self) -> PathBuf {
+        self.path.join("refused.json")
     }
 
     /// The path of the verdict.

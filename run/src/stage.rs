@@ -16,7 +16,7 @@ use crate::{
     audience::{Audience, Running},
     clock::Clock,
     cluster_samples, counting,
-    interrupt::Interrupt,
+    interrupt::{Interrupt, Urgency},
     listener::RunEvent,
     recording::{Recording, not_recorded},
     recording_cost,
@@ -130,6 +130,23 @@ impl Stage<'_> {
         recording.heard_by(&listeners);
         let worked = self.work(&workers, &recorder, looking, interrupt).await?;
 
+        let settled = self.settle(&recording, worked.counted);
+        // An interrupt of the clients' phase ended that phase; the next one quits.
+        let was_interrupted = interrupt.urgency() != Urgency::None;
+        tokio::select! {
+            () = settled => {}
+            () = interrupt.at_least(Urgency::Early), if !was_interrupted => {
+                self.progress.line(watcher::INTERRUPTED);
+            }
+        }
+        drop(watched);
+        watcher::note_ended(&self.target, &recording, self.progress);
+        recorder.finish().map_err(|error| not_recorded(&error))?;
+        Ok(worked.unhealed)
+    }
+
+    /// Waits until the cluster is whole, and counts the keys.
+    async fn settle(&self, recording: &Arc<Recording>, one_more_is_put: bool) {
         if let Err(failure) = self.target.await_whole(self.whole_within()).await {
             self.progress.line(&format!("after the faults {failure}"));
         }
@@ -140,15 +157,11 @@ impl Stage<'_> {
         // Without PD, or without most of the stores, waiting longer would not help.
         let within =
             if self.target.lost().is_empty() { COUNT_WITHIN } else { COUNT_AFTER_LOSS_WITHIN };
-        if worked.counted {
+        if one_more_is_put {
             counting::count_again(&range, &direct, &mut client, op_timeout, within).await;
         } else {
             counting::count(&range, &direct, &mut client, op_timeout, within).await;
         }
-        drop(watched);
-        watcher::note_ended(&self.target, &recording, self.progress);
-        recorder.finish().map_err(|error| not_recorded(&error))?;
-        Ok(worked.unhealed)
     }
 
     /// Loads, and then lets clients and nemesis work until the time or the scenario is over.

@@ -20,6 +20,9 @@ use targets::under_test::UnderTest;
 use terminal::progress::{Pace, Progress};
 use tokio::time::Instant;
 
+/// The answer to the first interrupt.
+pub const INTERRUPTED: &str =
+    "interrupted: undoing faults, then checking what was recorded; Ctrl-C again quits at once";
 /// The interval of showing the progress and of asking the recorder if it still records.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// The number of looks over which the pace is averaged.
@@ -61,7 +64,7 @@ impl Watcher<'_> {
             tokio::select! {
                 () = tokio::time::sleep(LOOK_EVERY) => {}
                 () = interrupt.at_least(Urgency::Early) => {
-                    self.progress.line("interrupted: undoing faults, then checking what was recorded; Ctrl-C again quits at once");
+                    self.progress.line(INTERRUPTED);
                     return Ok(Ending::Early(Why::Interrupted));
                 }
             }

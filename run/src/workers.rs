@@ -24,6 +24,9 @@ use workload::{Generator, Workload};
 const AFTER_FAILURE: Duration = Duration::from_millis(20);
 /// The number of tries of one key before the whole load gives up.
 const LOAD_TRIES_MAX: u32 = 15;
+/// The shortest time that one operation of the load may take: a short `--op-timeout` is about the
+/// clients' work, and on a busy machine it would keep the keys from being loaded at all.
+const LOAD_OP_TIMEOUT_MIN: Duration = Duration::from_secs(10);
 /// The shortest and the longest idle time, in milliseconds. The longest exceeds an election, so
 /// that some clients ask only after one.
 const IDLE_MS_MIN: u64 = 100;
@@ -85,13 +88,13 @@ impl Workers {
         let mut client = self.recording.client();
         let mut generator = self.workload.generator(worker);
         let mut missing = Vec::new();
+        let op_timeout = self.op_timeout.max(LOAD_OP_TIMEOUT_MIN);
         while let Some(key) = self.workload.keys().get(next.fetch_add(1, Ordering::Relaxed)) {
             let mut tries = 0;
             loop {
                 let put = generator.put(client.id(), key.clone());
-                let (_, outcome) = client
-                    .execute(self.busy_library.as_ref(), "INSERT", put, self.op_timeout)
-                    .await;
+                let (_, outcome) =
+                    client.execute(self.busy_library.as_ref(), "INSERT", put, op_timeout).await;
                 tries += 1;
                 if matches!(outcome, Outcome::Ok(_)) {
                     break;

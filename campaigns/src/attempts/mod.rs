@@ -60,7 +60,16 @@ impl Attempts {
     /// Executes a plan in a new run directory. After an interrupt, the attempt covers the run until
     /// then.
     pub fn make(&self, plan: &Plan, runs_dir: &Path) -> Result<Attempt, Failure> {
-        let run = RunDirectory::create(runs_dir, &plan.config.name)?;
+        self.make_in(RunDirectory::create(runs_dir, &plan.config.name)?, plan)
+    }
+
+    /// Executes a plan in a run directory that is discarded afterwards: `latest` stays at another
+    /// run.
+    pub fn make_apart(&self, plan: &Plan, runs_dir: &Path) -> Result<Attempt, Failure> {
+        self.make_in(RunDirectory::create_apart(runs_dir, &plan.config.name)?, plan)
+    }
+
+    fn make_in(&self, run: RunDirectory, plan: &Plan) -> Result<Attempt, Failure> {
         write_whole(&run.plan(), &plan.to_json()?)?;
         if plan.config.target == TargetConfig::Simulated {
             self.simulate(plan, run)

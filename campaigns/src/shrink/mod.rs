@@ -150,7 +150,7 @@ fn wanted(
     // In virtual time every attempt is the same.
     let most = if virtual_time { 1 } else { times };
     for number in 0..most {
-        let attempt = attempts.make(plan, runs_dir)?;
+        let attempt = attempts.make_apart(plan, runs_dir)?;
         terminal::note(format_args!("the plan itself: {}", attempt.in_words()));
         let shown = attempt.anomalies();
         attempt.discard();

@@ -201,7 +201,7 @@ impl<'a> Trial<'a> {
         if self.until.is_some_and(|until| Instant::now() >= until) {
             return Err(Stop::TimeIsOver);
         }
-        let attempt = self.attempts.make(plan, &self.runs_dir)?;
+        let attempt = self.attempts.make_apart(plan, &self.runs_dir)?;
         // An attempt that ended early says nothing about the plan.
         if self.attempts.are_interrupted() && attempt.validity() != Validity::Invalid {
             attempt.discard();

@@ -22,7 +22,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
     routing::get,
 };
-use pages::{Page, escaped, serving};
+use pages::{Page, escaped, serving, visible_data};
 use report::html;
 use run_directory::{
     plain_file, run_archive,
@@ -64,7 +64,11 @@ async fn list(State(shared): State<Shared>) -> Response {
 }
 
 async fn rows(State(shared): State<Shared>, headers: HeaderMap) -> Response {
-    let listed = spawn_blocking(move || serde_json::to_string(&shared.runs.list())).await;
+    let listed = spawn_blocking(move || {
+        // Names and targets may come from somebody else, and curl shows them in a terminal.
+        serde_json::to_value(shared.runs.list()).map(|list| visible_data(list).to_string())
+    })
+    .await;
     match listed {
         Ok(Ok(text)) => responses::json(text, headers.get(header::IF_NONE_MATCH)),
         Ok(Err(error)) => responses::failed(error),

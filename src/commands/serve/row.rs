@@ -123,10 +123,15 @@ fn state(run: &RunDirectory, verdict: Option<&VerdictHead>) -> State {
         Some((Validity::Invalid, _)) => State::Invalid,
         Some((Validity::Unknown, true)) => State::Vacuous,
         Some((Validity::Unknown, false)) => State::Unknown,
-        None if run.html().is_file() => State::Refused,
+        None if is_plain_file(&run.refusal()) => State::Refused,
         None if is_running(run) => State::Running,
         None => State::Unjudged,
     }
+}
+
+/// Returns true if this is a file, and no link to one.
+fn is_plain_file(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|it| it.is_file())
 }
 
 /// Returns true if the run's tester lives, by this user's own records. A run without a record
@@ -149,7 +154,9 @@ fn says(state: State, torn: bool, verdict: Option<&VerdictHead>) -> String {
             format!("{torn}the history breaks the rules of histories: its report says how")
         }
         State::Unjudged => {
-            format!("{torn}it ended before it was judged: jepsen-tikv check judges it")
+            format!(
+                "{torn}it has no verdict.json that can be read: jepsen-tikv check judges its history"
+            )
         }
         State::Running => "it goes on, or is being judged".to_owned(),
         _ => verdict.and_then(|it| it.reasons.first().cloned()).unwrap_or_default(),

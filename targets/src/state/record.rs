@@ -153,10 +153,20 @@ impl LeftRecord {
         let cannot = |error: io::Error| {
             Failure::target_or_disk(format!("cannot lock {}: {error}", self.folder.display()))
         };
-        let opened =
-            plain_file::open_with(&self.folder.join(LOCK), OpenOptions::new().append(true));
+        let path = self.folder.join(LOCK);
+        let opened = plain_file::open_with(&path, OpenOptions::new().append(true));
         let lock = match opened {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // The record was removed, or only its lock was, which a dead tester does not need.
+                let is_left = self.record.machine.whereabouts() == Whereabouts::Here
+                    && self.record.tester.state() == ProcessState::Gone
+                    && self.folder.join(FILE).exists();
+                if !is_left {
+                    return Ok(None);
+                }
+                let mut create = OpenOptions::new();
+                plain_file::open_with(&path, create.append(true).create(true)).map_err(cannot)?
+            }
             opened => opened.map_err(cannot)?,
         };
         match lock.try_lock() {
