@@ -15,6 +15,7 @@ pub struct EndingArgs {
     pub json: bool,
     /// List every key in verdict.json, also those that are plainly valid
     #[arg(long)]
+    #[arg(hide_short_help = true)]
     pub per_key: bool,
 }
 

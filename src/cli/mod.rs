@@ -10,9 +10,11 @@ mod doctor;
 #[cfg(test)]
 mod documented;
 mod ending;
+mod examples;
 mod export;
 mod fuzz;
 mod heal;
+mod help;
 mod minimize;
 mod named;
 #[cfg(test)]
@@ -31,6 +33,7 @@ mod shape;
 mod shell;
 mod shrink;
 mod simulate;
+mod suggested;
 mod target;
 mod target_check;
 mod test;
@@ -75,13 +78,14 @@ use terminal::escaped;
 
 /// Tests whether a TiKV cluster keeps its promises while its machines fail.
 #[derive(Debug, Parser)]
-#[command(name = "jepsen-tikv", version, about, after_help = Exit::table())]
+#[command(name = "jepsen-tikv", version, about, after_long_help = Exit::table())]
 pub struct Cli {
     /// How much is said beside the results
     #[command(flatten)]
     pub verbosity: Verbosity,
     /// A file with values for flags, a table for each command: `[test] stores = 3`
     #[arg(long, global = true, value_name = "FILE", help_heading = "Everywhere")]
+    #[arg(hide_short_help = true)]
     pub config: Option<PathBuf>,
     /// What to do.
     #[command(subcommand)]
@@ -100,6 +104,7 @@ pub struct Verbosity {
     pub quiet: bool,
     /// The form of log lines on stderr
     #[arg(long, global = true, value_enum, default_value = "text")]
+    #[arg(hide_short_help = true)]
     pub log_format: LogFormat,
 }
 

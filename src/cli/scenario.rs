@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 /// The flags of `scenario`.
 #[derive(Debug, Args)]
-#[command(after_help = Exit::table())]
+#[command(after_long_help = Exit::table())]
 pub struct ScenarioArgs {
     /// Which experiment
     #[arg(value_enum)]
@@ -33,9 +33,11 @@ pub struct ScenarioArgs {
     pub ops_back: u64,
     /// How long the load is measured at a time (seconds, or with a unit)
     #[arg(long, default_value = "10", value_parser = parse_ms)]
+    #[arg(hide_short_help = true)]
     pub window: u64,
     /// How long the cluster may take for a step, as electing a leader [default: 60, profile tikv: 300]
     #[arg(long, value_parser = parse_ms)]
+    #[arg(hide_short_help = true)]
     pub patience: Option<u64>,
     /// Random seed [default: drawn, and printed]
     #[arg(long)]
@@ -45,6 +47,7 @@ pub struct ScenarioArgs {
     pub keys: u64,
     /// How long a value is, bytes
     #[arg(long, default_value_t = 100, help_heading = "Workload")]
+    #[arg(hide_short_help = true)]
     pub value_bytes: usize,
     /// Client library
     #[arg(long, value_enum, default_value = "tikv-client", help_heading = "Workload")]
@@ -57,6 +60,7 @@ pub struct ScenarioArgs {
     pub rate: Option<u64>,
     /// How long one operation may take (seconds, or with a unit: 500ms)
     #[arg(long, default_value = "2", value_parser = parse_ms, help_heading = "Workload")]
+    #[arg(hide_short_help = true)]
     pub op_timeout: u64,
     /// Which cluster
     #[command(flatten)]

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 /// The flags of `simulate`.
 #[derive(Debug, Args)]
-#[command(after_help = Exit::table())]
+#[command(after_long_help = Exit::table())]
 pub struct SimulateArgs {
     /// A plan.json or a run directory; without it the flags below make a plan, beside it only --seed and --runs-dir count
     pub plan: Option<PathBuf>,
