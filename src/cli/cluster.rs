@@ -121,8 +121,7 @@ pub struct UpArgs {
     pub read: Option<ReadName>,
     /// Make the cluster wrong on purpose (see `jepsen-tikv defects`)
     ///
-    /// Make the cluster wrong on purpose: NAME or, for some stores only, NAME@1+3 (see
-    /// `jepsen-tikv defects`)
+    /// NAME@1+3 gives the defect to stores 1 and 3 only.
     #[arg(long, value_name = "NAME[@STORES]", value_delimiter = ',')]
     #[arg(value_parser = Suggested(defect_names), hide_possible_values = true)]
     pub defect: Vec<String>,

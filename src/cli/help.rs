@@ -4,7 +4,7 @@
 //! In: the command line as derived from the flags' types. Out: the same with texts added; what it
 //! accepts stays as it was. clap has no groups of commands, so the program's help is a template.
 
-use super::examples;
+use super::{examples, simulate};
 use clap::Command;
 use std::fmt::Write;
 
@@ -25,7 +25,9 @@ pub fn added_to(command: Command) -> Command {
         groups(&command),
         heading(&command, "Options")
     );
-    with_examples(command, "").help_template(template)
+    with_examples(command, "")
+        .mut_subcommand("simulate", simulate::hide_flags_of_real_runs)
+        .help_template(template)
 }
 
 /// Returns the groups as text: a heading each, and a line for each command.

@@ -94,7 +94,6 @@ pub struct Cli {
 
 /// How much is said beside the results, and how.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Everywhere")]
 pub struct Verbosity {
     /// Say more on stderr: -v what happens, -vv details and what libraries say
     #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
@@ -103,7 +102,7 @@ pub struct Verbosity {
     #[arg(short, long, global = true)]
     pub quiet: bool,
     /// The form of log lines on stderr
-    #[arg(long, global = true, value_enum, default_value = "text")]
+    #[arg(long, global = true, value_enum, default_value = "text", help_heading = "Everywhere")]
     #[arg(hide_short_help = true)]
     pub log_format: LogFormat,
 }
@@ -122,7 +121,7 @@ pub enum LogFormat {
 pub enum Command {
     /// Run clients and faults against a cluster, then judge what the clients saw
     Test(Box<TestArgs>),
-    /// Start an embedded cluster for other clients; inspect it, pause and kill its stores, end it
+    /// Start, inspect, pause, kill and end an embedded cluster for other clients
     Cluster(ClusterArgs),
     /// Load records as `go-ycsb load tikv` does
     Load(YcsbArgs),
@@ -143,7 +142,7 @@ pub enum Command {
     Simulate(Box<SimulateArgs>),
     /// The smallest plan that still fails as a run did
     Shrink(ShrinkArgs),
-    /// The smallest part of a history that is still not linearizable, as a history of its own
+    /// The smallest part of a history that is still not linearizable
     Minimize(MinimizeArgs),
     /// Write a run's report.html again, and open it
     Report(ReportArgs),

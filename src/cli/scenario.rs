@@ -24,8 +24,10 @@ pub struct ScenarioArgs {
     /// two-stores: stop the stores without waiting for the new replicas, a race on purpose
     #[arg(long)]
     pub no_wait: bool,
-    /// two-stores: the longest time without a success that is allowed (seconds, or with a unit);
-    /// beyond it, it is broken if it is far longer than without a fault
+    /// two-stores: the longest time without a success that is allowed
+    ///
+    /// In seconds, or with a unit. A longer time breaks the promise if it is far longer than
+    /// without a fault.
     #[arg(long, default_value = "1", value_parser = parse_ms)]
     pub gap_max: u64,
     /// one-store: percent of the operations a second that must come back
@@ -53,7 +55,7 @@ pub struct ScenarioArgs {
     #[arg(long, value_enum, default_value = "tikv-client", help_heading = "Workload")]
     pub client: ClientName,
     /// How many logical clients, a quarter of them mostly idle
-    #[arg(long, default_value_t = 16, help_heading = "Workload")]
+    #[arg(long, value_name = "N", default_value_t = 16, help_heading = "Workload")]
     pub concurrency: u32,
     /// Operations a second over all clients [default: unlimited]
     #[arg(long, help_heading = "Workload")]
@@ -75,10 +77,10 @@ pub struct ScenarioArgs {
     #[command(flatten)]
     pub ending: EndingArgs,
     /// Where run directories go
-    #[arg(long, default_value = "runs", help_heading = None)]
+    #[arg(long, default_value = "runs", help_heading = "Output")]
     pub runs_dir: PathBuf,
     /// The run's name [default: the scenario's]
-    #[arg(long)]
+    #[arg(long, help_heading = "Output", hide_short_help = true)]
     pub name: Option<String>,
 }
 

@@ -55,7 +55,7 @@ pub struct ShapeArgs {
     #[arg(long, default_value_t = 3)]
     pub replicas: u32,
     /// Number of regions that the workload's keys are split into
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, hide_short_help = true)]
     pub regions: u32,
     /// Let a region with more keys than this be split, again and again
     #[arg(long, value_name = "N")]
@@ -65,7 +65,9 @@ pub struct ShapeArgs {
     #[arg(long)]
     #[arg(hide_short_help = true)]
     pub enable_ttl: bool,
-    /// Timing: fast (elections 1-2 s) or TiKV's defaults (10-20 s)
+    /// Speed of elections
+    ///
+    /// Either fast (elections 1-2 s) or TiKV's defaults (10-20 s).
     #[arg(long, value_enum, default_value = "fast")]
     pub profile: ProfileName,
     /// PD's port; 0 = pick one
@@ -82,8 +84,7 @@ pub struct ShapeArgs {
     pub read: ReadName,
     /// Make the cluster wrong on purpose (see `jepsen-tikv defects`)
     ///
-    /// Make the cluster wrong on purpose: NAME or, for some stores only, NAME@1+3 (see
-    /// `jepsen-tikv defects`)
+    /// NAME@1+3 gives the defect to stores 1 and 3 only.
     #[arg(long, value_name = "NAME[@STORES]", value_delimiter = ',')]
     #[arg(value_parser = Suggested(defect_names), hide_possible_values = true)]
     pub defect: Vec<String>,

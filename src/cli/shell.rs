@@ -59,7 +59,7 @@ fn offered(command: &Command) -> Command {
     let shown = command.get_subcommands().filter(|below| !below.is_hide_set());
     let args = command.get_arguments().filter(|arg| !arg.is_hide_set());
     Command::new(leaked(command.get_name().to_owned()))
-        .about(command.get_about().cloned())
+        .about(command.get_about().cloned().unwrap_or_default())
         .version(command.get_version().map(|version| leaked(version.to_owned())))
         .args(args.cloned())
         .subcommands(shown.map(offered))

@@ -44,7 +44,7 @@ pub struct TargetArgs {
     #[arg(hide_short_help = true)]
     pub version: Option<String>,
     /// attach: PD's members, HOST:PORT; one of them is enough
-    #[arg(long, value_delimiter = ',', value_name = "HOST:PORT")]
+    #[arg(long, value_delimiter = ',', value_name = "HOST:PORT", hide_short_help = true)]
     pub pd: Vec<String>,
     /// attach: how a store's host is reached for signals, as ssh takes it (may be repeated)
     #[arg(long, value_delimiter = ',', value_name = "USER@HOST")]

@@ -34,14 +34,15 @@ pub struct TestArgs {
     /// The cluster's shape
     #[command(flatten)]
     pub shape: ShapeArgs,
-    /// Faults, separated by commas; `none` for none (see `jepsen-tikv nemeses`)
+    /// Faults, separated by commas (see `jepsen-tikv nemeses`)
+    ///
+    /// `none` stands for no fault, `mix` for all that the target offers, overlapping.
     #[arg(long, default_value = "pause-two", value_delimiter = ',', help_heading = "Faults")]
     #[arg(value_parser = Suggested(Faults::known_names), hide_possible_values = true)]
     pub nemesis: Vec<String>,
     /// Time from one fault to the next, about [default: by the profile]
     ///
-    /// About how long from one fault to the next (seconds, or with a unit) [default: by the
-    /// profile, and by what is measured of a real cluster]
+    /// In seconds, or with a unit. With a real cluster the default follows what is measured of it.
     #[arg(long, value_name = "TIME", value_parser = parse_ms, help_heading = "Faults")]
     pub nemesis_interval: Option<u64>,
     /// Shortest pause, milliseconds [default: below the profile's lease]
@@ -53,6 +54,7 @@ pub struct TestArgs {
     pub pause_ms_max: Option<u64>,
     /// What the clients do
     #[arg(long, value_enum, default_value = "ycsb-a", help_heading = "Workload")]
+    #[arg(value_name = "NAME")]
     pub workload: WorkloadName,
     /// How many keys [default: 10000; workload register: 10]
     #[arg(long, help_heading = "Workload")]
@@ -79,7 +81,7 @@ pub struct TestArgs {
     #[arg(long, value_enum, help_heading = "Workload", hide_short_help = true)]
     pub atomic: Option<AtomicMode>,
     /// How many logical clients
-    #[arg(long, default_value_t = 16, help_heading = "Workload")]
+    #[arg(long, value_name = "N", default_value_t = 16, help_heading = "Workload")]
     pub concurrency: u32,
     /// How many of them are mostly idle and keep old routes [default: a quarter]
     #[arg(long, help_heading = "Workload", hide_short_help = true)]
@@ -91,7 +93,7 @@ pub struct TestArgs {
     #[arg(long, default_value = "2", value_parser = parse_ms, help_heading = "Workload")]
     #[arg(hide_short_help = true)]
     pub op_timeout: u64,
-    /// How long clients and faults run side by side (seconds, or with a unit: 90s, 5m)
+    /// How long clients and faults run (seconds, or with a unit: 90s, 5m)
     #[arg(long, default_value = "60", value_parser = parse_ms, help_heading = "Time")]
     pub time: u64,
     /// Random seed [default: drawn, and printed]
@@ -108,7 +110,7 @@ pub struct TestArgs {
     #[arg(long, default_value = "runs", help_heading = "Output")]
     pub runs_dir: PathBuf,
     /// The test's name [default: workload and faults]
-    #[arg(long, help_heading = "Output")]
+    #[arg(long, help_heading = "Output", hide_short_help = true)]
     pub name: Option<String>,
     /// The ending's form
     #[command(flatten)]
