@@ -64,7 +64,12 @@ fn with_examples(command: Command, words: &str) -> Command {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::*, *};
+    use super::{
+        super::{Cli, parse_from},
+        *,
+    };
+    use clap::CommandFactory;
+    use failure::Exit;
 
     /// Every visible command, with its words after the program's name.
     fn visible(command: &Command, words: &str, found: &mut Vec<(String, Command)>) {

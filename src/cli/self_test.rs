@@ -62,7 +62,6 @@ impl SelfTestArgs {
 
 #[cfg(test)]
 mod tests {
-    use super::suggested::{Suggested, defect_names};
     use crate::cli::{Command, parse_from};
     use campaigns::self_test::trials::of;
     use cluster::defects::Defect;
