@@ -95,7 +95,7 @@ pub struct Cli {
 /// How much is said beside the results, and how.
 #[derive(Debug, Args)]
 pub struct Verbosity {
-    /// Say more on stderr: -v what happens, -vv details and what libraries say
+    /// Say more on stderr: -v what happens, -vv what libraries say too
     #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
     pub verbose: u8,
     /// Say only results and failures

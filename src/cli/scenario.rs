@@ -51,7 +51,7 @@ pub struct ScenarioArgs {
     #[arg(long, default_value_t = 100, help_heading = "Workload")]
     #[arg(hide_short_help = true)]
     pub value_bytes: usize,
-    /// Client library
+    /// Which client
     #[arg(long, value_enum, default_value = "tikv-client", help_heading = "Workload")]
     pub client: ClientName,
     /// How many logical clients, a quarter of them mostly idle

@@ -34,9 +34,10 @@ pub struct TestArgs {
     /// The cluster's shape
     #[command(flatten)]
     pub shape: ShapeArgs,
-    /// Faults, separated by commas (see `jepsen-tikv nemeses`)
+    /// Faults, as listed by `jepsen-tikv nemeses`
     ///
-    /// `none` stands for no fault, `mix` for all that the target offers, overlapping.
+    /// Several are separated by commas. `none` stands for no fault, `mix` for all that the target
+    /// offers, overlapping.
     #[arg(long, default_value = "pause-two", value_delimiter = ',', help_heading = "Faults")]
     #[arg(value_parser = Suggested(Faults::known_names), hide_possible_values = true)]
     pub nemesis: Vec<String>,
@@ -70,7 +71,7 @@ pub struct TestArgs {
     /// How long a value is, bytes
     #[arg(long, default_value_t = 100, help_heading = "Workload", hide_short_help = true)]
     pub value_bytes: usize,
-    /// Client library
+    /// Which client
     #[arg(long, value_enum, default_value = "tikv-client", help_heading = "Workload")]
     pub client: ClientName,
     /// Leave tikv-client's own retries on, as shipped: known to repeat writes, and the tester must find it
@@ -93,7 +94,7 @@ pub struct TestArgs {
     #[arg(long, default_value = "2", value_parser = parse_ms, help_heading = "Workload")]
     #[arg(hide_short_help = true)]
     pub op_timeout: u64,
-    /// How long clients and faults run (seconds, or with a unit: 90s, 5m)
+    /// How long clients and faults run (seconds, or 90s, 5m)
     #[arg(long, default_value = "60", value_parser = parse_ms, help_heading = "Time")]
     pub time: u64,
     /// Random seed [default: drawn, and printed]
