@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 /// The flags of `check`.
 #[derive(Debug, Args)]
-#[command(after_help = Exit::table())]
+#[command(after_long_help = Exit::table())]
 pub struct CheckArgs {
     /// Run directories, history files (- = standard input; plain or compressed with zstd or gzip), or folders of Jepsen
     /// (history.edn in it) and etcd's robustness tests (client-*/operations.json)
@@ -28,9 +28,11 @@ pub struct CheckArgs {
     pub engine: EngineName,
     /// Work (configurations explored, and comparisons of them) for one key before a search says unknown
     #[arg(long, default_value_t = checker::Budget::default().configurations)]
+    #[arg(hide_short_help = true)]
     pub budget: u64,
     /// Bytes that a search may hold configurations in for one key before it says unknown
     #[arg(long, default_value_t = checker::Budget::default().bytes)]
+    #[arg(hide_short_help = true)]
     pub budget_bytes: u64,
     /// Print the judgements as JSON
     #[arg(long)]
@@ -40,13 +42,16 @@ pub struct CheckArgs {
     pub details: bool,
     /// Threads that read and judge [default: one for each core]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(hide_short_help = true)]
     pub threads: Option<u16>,
     /// The folder where counterexamples go; of several histories each gets a folder in it [default: the run directory;
     /// nowhere for a file]
     #[arg(long, value_name = "FOLDER")]
+    #[arg(hide_short_help = true)]
     pub counterexamples: Option<PathBuf>,
     /// Number of invalid keys that get a counterexample, at most
     #[arg(long, value_name = "N", default_value_t = checker::Options::default().counterexamples_max)]
+    #[arg(hide_short_help = true)]
     pub counterexamples_max: u32,
 }
 

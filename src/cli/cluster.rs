@@ -3,13 +3,14 @@
 
 use super::PdArgs;
 use super::shape::{ProfileName, ReadName};
+use super::suggested::{Suggested, defect_names};
 use clap::{Args, Subcommand};
 use failure::Exit;
 use std::{net::IpAddr, path::PathBuf};
 
 /// The flags of `cluster`.
 #[derive(Debug, Args)]
-#[command(after_help = Exit::table())]
+#[command(after_long_help = Exit::table())]
 pub struct ClusterArgs {
     /// What to do with it.
     #[command(subcommand)]
@@ -55,10 +56,11 @@ pub struct PlaceArgs {
 
 /// The flags of `cluster up`.
 #[derive(Debug, Args)]
-#[command(after_help = Exit::table())]
+#[command(after_long_help = Exit::table())]
 pub struct UpArgs {
     /// A version of TiKV, which the embedded cluster has not: taken and passed over
     #[arg(value_name = "VERSION")]
+    #[arg(hide_short_help = true)]
     pub version: Option<String>,
     /// The playground's mode; the embedded cluster is `tikv-slim`
     #[arg(long, hide = true)]
@@ -71,6 +73,7 @@ pub struct UpArgs {
     pub kv: Option<u32>,
     /// How many PDs; the embedded cluster has one
     #[arg(long, default_value_t = 1)]
+    #[arg(hide_short_help = true)]
     pub pd: u32,
     /// The cluster's tag; its data is kept and used again [default: drawn, and the data removed at the end]
     #[arg(short = 'T', long)]
@@ -80,6 +83,7 @@ pub struct UpArgs {
     pub host: IpAddr,
     /// Added to every default port; 10000, 20000 and so on are good
     #[arg(long, default_value_t = 0)]
+    #[arg(hide_short_help = true)]
     pub port_offset: u16,
     /// PD's port, or the next free one [default: 2379]
     #[arg(long = "pd.port")]
@@ -89,6 +93,7 @@ pub struct UpArgs {
     pub kv_port: Option<u16>,
     /// Serve no dashboard
     #[arg(long)]
+    #[arg(hide_short_help = true)]
     pub without_monitor: bool,
     /// Return once the cluster serves; it goes on without this terminal until `cluster down`
     #[arg(short = 'd', long, visible_alias = "background")]
@@ -101,18 +106,24 @@ pub struct UpArgs {
     pub regions: Option<u32>,
     /// Let a region with more keys than this be split, again and again
     #[arg(long, value_name = "N")]
+    #[arg(hide_short_help = true)]
     pub region_max_keys: Option<u64>,
     /// Let values have a time to live (TiKV's storage.enable-ttl), which is refused otherwise
     #[arg(long)]
+    #[arg(hide_short_help = true)]
     pub enable_ttl: bool,
     /// Timing: fast (elections 1-2 s) or TiKV's defaults (10-20 s) [default: fast]
     #[arg(long, value_enum)]
     pub profile: Option<ProfileName>,
     /// How a leader confirms its leadership before it answers a read [default: read-index]
     #[arg(long, value_enum)]
+    #[arg(hide_short_help = true)]
     pub read: Option<ReadName>,
-    /// Make the cluster wrong on purpose: NAME or, for some stores only, NAME@1+3 (see `jepsen-tikv defects`)
+    /// Make the cluster wrong on purpose (see `jepsen-tikv defects`)
+    ///
+    /// NAME@1+3 gives the defect to stores 1 and 3 only.
     #[arg(long, value_name = "NAME[@STORES]", value_delimiter = ',')]
+    #[arg(value_parser = Suggested(defect_names), hide_possible_values = true)]
     pub defect: Vec<String>,
     /// Where run directories go; the cluster is in its folder `clusters`
     #[arg(long, default_value = "runs")]
@@ -163,7 +174,7 @@ impl ComponentArgs {
 
 /// The flags of `cluster status`.
 #[derive(Debug, Args)]
-#[command(after_help = Exit::table())]
+#[command(after_long_help = Exit::table())]
 pub struct StatusArgs {
     /// Which cluster.
     #[command(flatten)]
@@ -181,7 +192,7 @@ pub struct StatusArgs {
 
 /// The flags of `cluster kill`, `start`, `pause` and `resume`.
 #[derive(Debug, Args)]
-#[command(after_help = Exit::table())]
+#[command(after_long_help = Exit::table())]
 pub struct ChosenArgs {
     /// Stores by id (4), name (store-2) or address (127.0.0.1:20160)
     #[arg(value_name = "STORE", required_unless_present = "pd")]
@@ -196,7 +207,7 @@ pub struct ChosenArgs {
 
 /// The flags of `cluster config`.
 #[derive(Debug, Args)]
-#[command(after_help = Exit::table())]
+#[command(after_long_help = Exit::table())]
 pub struct ConfigArgs {
     /// What to do with PD's settings
     #[command(subcommand)]
@@ -230,7 +241,7 @@ pub enum ConfigCommand {
 
 /// The flags of `cluster down`.
 #[derive(Debug, Args)]
-#[command(after_help = Exit::table())]
+#[command(after_long_help = Exit::table())]
 pub struct DownArgs {
     /// Which cluster.
     #[command(flatten)]
@@ -242,7 +253,7 @@ pub struct DownArgs {
 
 /// The flags of `cluster clean`.
 #[derive(Debug, Args)]
-#[command(after_help = Exit::table())]
+#[command(after_long_help = Exit::table())]
 pub struct CleanArgs {
     /// Whose data
     #[arg(short = 'T', long, required_unless_present = "all")]

@@ -6,7 +6,7 @@ use failure::Exit;
 
 /// The flags of `count`.
 #[derive(Debug, Args)]
-#[command(after_help = Exit::table())]
+#[command(after_long_help = Exit::table())]
 pub struct CountArgs {
     /// Only keys that begin with this, for example usertable:
     #[arg(long, default_value = "")]

@@ -16,7 +16,7 @@
 //! neither ([`without_settings`](campaigns::attempts::children::without_settings)), because their
 //! results must not depend on a shell's settings.
 
-use super::Cli;
+use super::{Cli, help};
 use campaigns::attempts::children::SETTINGS_PREFIX as PREFIX;
 use clap::{Arg, CommandFactory};
 use failure::{Exit, Failure};
@@ -27,7 +27,7 @@ use terminal::escaped;
 
 /// Returns the command line with the environment's values.
 pub fn command() -> clap::Command {
-    with_environment(Cli::command())
+    with_environment(help::added_to(Cli::command()))
 }
 
 /// Returns the values that the environment gives to flags.
@@ -108,7 +108,7 @@ fn words(value: toml::Value) -> Option<Vec<&'static str>> {
 
 /// Leaks a text, since the command line lives as long as the process and is made once or twice in
 /// it.
-fn leaked(text: String) -> &'static str {
+pub(super) fn leaked(text: String) -> &'static str {
     Box::leak(text.into_boxed_str())
 }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 /// The flags of `doctor`.
 #[derive(Debug, Args)]
-#[command(after_help = Exit::table())]
+#[command(after_long_help = Exit::table())]
 pub struct DoctorArgs {
     /// Where run directories would go: that disk is measured
     #[arg(long, default_value = "runs")]

@@ -7,7 +7,9 @@ use report::Output;
 #[derive(Debug, Clone, Copy, Args)]
 #[command(next_help_heading = "Output")]
 pub struct EndingArgs {
-    /// Print everything that is judged before the ending: each fault, each reason, counterexamples
+    /// Print everything that is judged before the ending
+    ///
+    /// That is each fault, each reason, and the counterexamples.
     #[arg(long)]
     pub details: bool,
     /// Print the head of verdict.json on stdout, and nothing else there
@@ -15,6 +17,7 @@ pub struct EndingArgs {
     pub json: bool,
     /// List every key in verdict.json, also those that are plainly valid
     #[arg(long)]
+    #[arg(hide_short_help = true)]
     pub per_key: bool,
 }
 

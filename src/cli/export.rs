@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 /// The flags of `export`.
 #[derive(Debug, Args)]
-#[command(after_help = Exit::table())]
+#[command(after_long_help = Exit::table())]
 pub struct ExportArgs {
     /// A run directory, a history file, or a folder of Jepsen or etcd
     pub history: PathBuf,

@@ -1,17 +1,22 @@
 //! The flags of `fuzz`.
 
-use super::{ReadName, parse_ms, target::TargetArgs};
+use super::{
+    ReadName, parse_ms,
+    suggested::{Suggested, defect_names},
+    target::TargetArgs,
+};
 use campaigns::fuzz::{Fuzzing, Profile, Space};
 use clap::Args;
 use cluster::{defects::Defect, read_mode::ReadMode};
 use failure::{Exit, Failure};
+use nemesis::Faults;
 use plan::config::{Config, TargetConfig};
 use std::{path::PathBuf, time::Duration};
 use targets::survey::surveyed;
 
 /// The flags of `fuzz`.
 #[derive(Debug, Args)]
-#[command(after_help = Exit::table())]
+#[command(after_long_help = Exit::table())]
 pub struct FuzzArgs {
     /// Run in virtual time, in this process: thousands of the cluster's seconds in a minute
     #[arg(long, conflicts_with = "target")]
@@ -36,6 +41,7 @@ pub struct FuzzArgs {
     pub profile: Option<PathBuf>,
     /// Faults that may occur, separated by commas [default: the profile's, or all]
     #[arg(long, value_delimiter = ',')]
+    #[arg(value_parser = Suggested(Faults::known_names), hide_possible_values = true)]
     pub nemesis: Vec<String>,
     /// How long one run is at most, in the cluster's time (seconds, or with a unit) [default: the profile's, or 30]
     #[arg(long, value_parser = parse_ms)]
@@ -45,6 +51,7 @@ pub struct FuzzArgs {
     pub read: Option<ReadName>,
     /// Make the cluster wrong on purpose (see `jepsen-tikv defects`)
     #[arg(long, value_delimiter = ',')]
+    #[arg(value_parser = Suggested(defect_names), hide_possible_values = true)]
     pub defect: Vec<String>,
     /// Which cluster
     #[command(flatten)]
@@ -81,7 +88,7 @@ impl FuzzArgs {
         };
         let config = self.shared()?;
         if !self.nemesis.is_empty() {
-            nemesis::Faults::parse(&self.nemesis).map_err(Failure::usage)?;
+            Faults::parse(&self.nemesis).map_err(Failure::usage)?;
             profile.faults.clone_from(&self.nemesis);
         }
         if let Some(time_max) = self.time_max {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 /// The flags of `minimize`.
 #[derive(Debug, Args)]
-#[command(after_help = Exit::table())]
+#[command(after_long_help = Exit::table())]
 pub struct MinimizeArgs {
     /// A run directory, a history file, or a folder of Jepsen or etcd that is not linearizable
     pub history: PathBuf,

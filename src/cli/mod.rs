@@ -10,9 +10,11 @@ mod doctor;
 #[cfg(test)]
 mod documented;
 mod ending;
+mod examples;
 mod export;
 mod fuzz;
 mod heal;
+mod help;
 mod minimize;
 mod named;
 #[cfg(test)]
@@ -31,6 +33,7 @@ mod shape;
 mod shell;
 mod shrink;
 mod simulate;
+mod suggested;
 mod target;
 mod target_check;
 mod test;
@@ -75,13 +78,14 @@ use terminal::escaped;
 
 /// Tests whether a TiKV cluster keeps its promises while its machines fail.
 #[derive(Debug, Parser)]
-#[command(name = "jepsen-tikv", version, about, after_help = Exit::table())]
+#[command(name = "jepsen-tikv", version, about, after_long_help = Exit::table())]
 pub struct Cli {
     /// How much is said beside the results
     #[command(flatten)]
     pub verbosity: Verbosity,
     /// A file with values for flags, a table for each command: `[test] stores = 3`
     #[arg(long, global = true, value_name = "FILE", help_heading = "Everywhere")]
+    #[arg(hide_short_help = true)]
     pub config: Option<PathBuf>,
     /// What to do.
     #[command(subcommand)]
@@ -90,16 +94,16 @@ pub struct Cli {
 
 /// How much is said beside the results, and how.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Everywhere")]
 pub struct Verbosity {
-    /// Say more on stderr: -v what happens, -vv details and what libraries say
+    /// Say more on stderr: -v what happens, -vv what libraries say too
     #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
     pub verbose: u8,
     /// Say only results and failures
     #[arg(short, long, global = true)]
     pub quiet: bool,
     /// The form of log lines on stderr
-    #[arg(long, global = true, value_enum, default_value = "text")]
+    #[arg(long, global = true, value_enum, default_value = "text", help_heading = "Everywhere")]
+    #[arg(hide_short_help = true)]
     pub log_format: LogFormat,
 }
 
@@ -117,7 +121,7 @@ pub enum LogFormat {
 pub enum Command {
     /// Run clients and faults against a cluster, then judge what the clients saw
     Test(Box<TestArgs>),
-    /// Start an embedded cluster for other clients; inspect it, pause and kill its stores, end it
+    /// Start, inspect, pause, kill and end an embedded cluster for other clients
     Cluster(ClusterArgs),
     /// Load records as `go-ycsb load tikv` does
     Load(YcsbArgs),
@@ -138,7 +142,7 @@ pub enum Command {
     Simulate(Box<SimulateArgs>),
     /// The smallest plan that still fails as a run did
     Shrink(ShrinkArgs),
-    /// The smallest part of a history that is still not linearizable, as a history of its own
+    /// The smallest part of a history that is still not linearizable
     Minimize(MinimizeArgs),
     /// Write a run's report.html again, and open it
     Report(ReportArgs),

@@ -33,15 +33,19 @@ pub struct NamedArgs {
     pub ssh: Vec<String>,
     /// attach: the ssh program with its options
     #[arg(long, default_value = "ssh", value_name = "COMMAND")]
+    #[arg(hide_short_help = true)]
     pub ssh_command: String,
     /// attach: the cluster's certificate authority (TLS)
     #[arg(long, value_name = "FILE")]
+    #[arg(hide_short_help = true)]
     pub ca: Option<PathBuf>,
     /// attach: the client's certificate (TLS)
     #[arg(long, value_name = "FILE")]
+    #[arg(hide_short_help = true)]
     pub cert: Option<PathBuf>,
     /// attach: the client's private key (TLS)
     #[arg(long, value_name = "FILE")]
+    #[arg(hide_short_help = true)]
     pub key: Option<PathBuf>,
     /// attach: allow faults without asking; otherwise they need your confirmation at the terminal
     #[arg(long)]

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 /// The flags of `nightly`.
 #[derive(Debug, Args)]
-#[command(after_help = Exit::table())]
+#[command(after_long_help = Exit::table())]
 pub struct NightlyArgs {
     /// What to run (docs/nightly.md) [default: the built-in matrix on the embedded cluster]
     #[arg(long, value_name = "FILE")]

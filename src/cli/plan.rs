@@ -9,7 +9,7 @@ use targets::survey::surveyed;
 
 /// The flags of `plan`.
 #[derive(Debug, Args)]
-#[command(after_help = Exit::table())]
+#[command(after_long_help = Exit::table())]
 pub struct PlanArgs {
     /// What to do with it.
     #[command(subcommand)]

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 /// The flags of `replay`.
 #[derive(Debug, Args)]
-#[command(after_help = Exit::table())]
+#[command(after_long_help = Exit::table())]
 pub struct ReplayArgs {
     /// A run directory, or its plan.json
     pub run: PathBuf,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 /// The flags of `report`.
 #[derive(Debug, Args)]
-#[command(after_help = Exit::table())]
+#[command(after_long_help = Exit::table())]
 pub struct ReportArgs {
     /// A run directory
     #[arg(default_value = "runs/latest")]

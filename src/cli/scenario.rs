@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 /// The flags of `scenario`.
 #[derive(Debug, Args)]
-#[command(after_help = Exit::table())]
+#[command(after_long_help = Exit::table())]
 pub struct ScenarioArgs {
     /// Which experiment
     #[arg(value_enum)]
@@ -24,8 +24,10 @@ pub struct ScenarioArgs {
     /// two-stores: stop the stores without waiting for the new replicas, a race on purpose
     #[arg(long)]
     pub no_wait: bool,
-    /// two-stores: the longest time without a success that is allowed (seconds, or with a unit);
-    /// beyond it, it is broken if it is far longer than without a fault
+    /// two-stores: the longest time without a success that is allowed
+    ///
+    /// In seconds, or with a unit. A longer time breaks the promise if it is far longer than
+    /// without a fault.
     #[arg(long, default_value = "1", value_parser = parse_ms)]
     pub gap_max: u64,
     /// one-store: percent of the operations a second that must come back
@@ -33,9 +35,11 @@ pub struct ScenarioArgs {
     pub ops_back: u64,
     /// How long the load is measured at a time (seconds, or with a unit)
     #[arg(long, default_value = "10", value_parser = parse_ms)]
+    #[arg(hide_short_help = true)]
     pub window: u64,
     /// How long the cluster may take for a step, as electing a leader [default: 60, profile tikv: 300]
     #[arg(long, value_parser = parse_ms)]
+    #[arg(hide_short_help = true)]
     pub patience: Option<u64>,
     /// Random seed [default: drawn, and printed]
     #[arg(long)]
@@ -45,18 +49,20 @@ pub struct ScenarioArgs {
     pub keys: u64,
     /// How long a value is, bytes
     #[arg(long, default_value_t = 100, help_heading = "Workload")]
+    #[arg(hide_short_help = true)]
     pub value_bytes: usize,
-    /// Client library
+    /// Which client
     #[arg(long, value_enum, default_value = "tikv-client", help_heading = "Workload")]
     pub client: ClientName,
     /// How many logical clients, a quarter of them mostly idle
-    #[arg(long, default_value_t = 16, help_heading = "Workload")]
+    #[arg(long, value_name = "N", default_value_t = 16, help_heading = "Workload")]
     pub concurrency: u32,
     /// Operations a second over all clients [default: unlimited]
     #[arg(long, help_heading = "Workload")]
     pub rate: Option<u64>,
     /// How long one operation may take (seconds, or with a unit: 500ms)
     #[arg(long, default_value = "2", value_parser = parse_ms, help_heading = "Workload")]
+    #[arg(hide_short_help = true)]
     pub op_timeout: u64,
     /// Which cluster
     #[command(flatten)]
@@ -71,10 +77,10 @@ pub struct ScenarioArgs {
     #[command(flatten)]
     pub ending: EndingArgs,
     /// Where run directories go
-    #[arg(long, default_value = "runs", help_heading = None)]
+    #[arg(long, default_value = "runs", help_heading = "Output")]
     pub runs_dir: PathBuf,
     /// The run's name [default: the scenario's]
-    #[arg(long)]
+    #[arg(long, help_heading = "Output", hide_short_help = true)]
     pub name: Option<String>,
 }
 

@@ -1,5 +1,6 @@
 //! The flags of `self-test`.
 
+use super::suggested::{Suggested, defect_names};
 use campaigns::self_test::SelfTest;
 use clap::Args;
 use cluster::defects::Defect;
@@ -8,10 +9,11 @@ use std::{path::PathBuf, thread::available_parallelism};
 
 /// The flags of `self-test`.
 #[derive(Debug, Args)]
-#[command(after_help = Exit::table())]
+#[command(after_long_help = Exit::table())]
 pub struct SelfTestArgs {
     /// Only these defects, separated by commas, and the correct cluster under their plans
     #[arg(long, value_delimiter = ',')]
+    #[arg(value_parser = Suggested(defect_names), hide_possible_values = true)]
     pub only: Vec<String>,
     /// Only the half of the defects that take the least time and luck
     #[arg(long)]

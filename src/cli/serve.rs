@@ -12,7 +12,7 @@ const PORT: u16 = 8484;
 
 /// The flags of `serve`.
 #[derive(Debug, Args)]
-#[command(after_help = Exit::table())]
+#[command(after_long_help = Exit::table())]
 pub struct ServeArgs {
     /// The folder that holds the runs
     #[arg(default_value = "runs")]

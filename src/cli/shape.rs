@@ -1,5 +1,6 @@
 //! The flags of the embedded cluster's shape, which several commands share.
 
+use super::suggested::{Suggested, defect_names};
 use clap::{Args, ValueEnum};
 use plan::config::ClusterShape;
 
@@ -43,37 +44,49 @@ impl ReadName {
 
 /// The flags of the embedded cluster's shape.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Cluster (attach: found, not chosen)")]
+#[command(next_help_heading = "What to test")]
 pub struct ShapeArgs {
     /// How many stores
+    ///
+    /// A cluster that runs already (attach) keeps its shape: it is found, not chosen.
     #[arg(long, default_value_t = 6)]
     pub stores: u32,
     /// How many replicas a region has
     #[arg(long, default_value_t = 3)]
     pub replicas: u32,
     /// Number of regions that the workload's keys are split into
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, hide_short_help = true)]
     pub regions: u32,
     /// Let a region with more keys than this be split, again and again
     #[arg(long, value_name = "N")]
+    #[arg(hide_short_help = true)]
     pub region_max_keys: Option<u64>,
     /// Let values have a time to live (TiKV's storage.enable-ttl), which is refused otherwise
     #[arg(long)]
+    #[arg(hide_short_help = true)]
     pub enable_ttl: bool,
-    /// Timing: fast (elections 1-2 s) or TiKV's defaults (10-20 s)
+    /// Speed of elections
+    ///
+    /// Either fast (elections 1-2 s) or TiKV's defaults (10-20 s).
     #[arg(long, value_enum, default_value = "fast")]
     pub profile: ProfileName,
     /// PD's port; 0 = pick one
     #[arg(long, default_value_t = 0)]
+    #[arg(hide_short_help = true)]
     pub pd_port: u16,
     /// The first store's port, the others follow; 0 = pick them
     #[arg(long, default_value_t = 0)]
+    #[arg(hide_short_help = true)]
     pub store_port: u16,
     /// How a leader confirms its leadership before it answers a read
     #[arg(long, value_enum, default_value = "read-index")]
+    #[arg(hide_short_help = true)]
     pub read: ReadName,
-    /// Make the cluster wrong on purpose: NAME or, for some stores only, NAME@1+3 (see `jepsen-tikv defects`)
+    /// Make the cluster wrong on purpose (see `jepsen-tikv defects`)
+    ///
+    /// NAME@1+3 gives the defect to stores 1 and 3 only.
     #[arg(long, value_name = "NAME[@STORES]", value_delimiter = ',')]
+    #[arg(value_parser = Suggested(defect_names), hide_possible_values = true)]
     pub defect: Vec<String>,
 }
 

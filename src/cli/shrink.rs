@@ -14,7 +14,7 @@ const IN_VIRTUAL_TIME: u32 = 10;
 
 /// The flags of `shrink`.
 #[derive(Debug, Args)]
-#[command(after_help = Exit::table())]
+#[command(after_long_help = Exit::table())]
 pub struct ShrinkArgs {
     /// A run directory that failed, or a plan.json
     pub run: PathBuf,

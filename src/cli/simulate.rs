@@ -8,9 +8,11 @@ use std::path::PathBuf;
 
 /// The flags of `simulate`.
 #[derive(Debug, Args)]
-#[command(after_help = Exit::table())]
+#[command(after_long_help = Exit::table())]
 pub struct SimulateArgs {
-    /// A plan.json or a run directory; without it the flags below make a plan, beside it only --seed and --runs-dir count
+    /// A plan.json or a run directory, in place of the flags below
+    ///
+    /// Without it the flags below make a plan; beside it only --seed and --runs-dir count.
     pub plan: Option<PathBuf>,
     /// The flags that make a plan
     #[command(flatten)]
@@ -51,6 +53,14 @@ impl SimulateArgs {
 /// Flags of `test` that make sense only for runs in real time.
 const OF_REAL_RUNS: [&str; 6] =
     ["rotate_keys", "history_segment", "fail_fast", "live", "metrics", "tui"];
+
+/// Hides flags that a simulation refuses from the short help.
+pub fn hide_flags_of_real_runs(command: Command) -> Command {
+    let is_refused = |id: &str| id == "target" || OF_REAL_RUNS.contains(&id);
+    command.mut_args(|arg| {
+        if is_refused(arg.get_id().as_str()) { arg.hide_short_help(true) } else { arg }
+    })
+}
 
 /// Refuses flags that a simulation would silently ignore.
 pub fn refuse_flags_of_real_runs(matches: &ArgMatches) -> Result<(), Failure> {

@@ -22,49 +22,61 @@ pub enum TargetName {
 
 /// The flags that name the cluster under test (docs/real-tikv.md).
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Target")]
+#[command(next_help_heading = "What to test")]
 pub struct TargetArgs {
     /// Which cluster
     #[arg(long, value_enum, default_value = "embedded")]
     pub target: TargetName,
     /// binaries: the program tikv-server [default: the one on PATH]
     #[arg(long, value_name = "PATH")]
+    #[arg(hide_short_help = true)]
     pub tikv_server: Option<PathBuf>,
     /// binaries: the program pd-server [default: the one on PATH]
     #[arg(long, value_name = "PATH")]
+    #[arg(hide_short_help = true)]
     pub pd_server: Option<PathBuf>,
     /// binaries, playground: TiKV splits regions larger than this, e.g. 1MB [default: TiKV's own]
     #[arg(long, value_name = "SIZE")]
+    #[arg(hide_short_help = true)]
     pub region_split_size: Option<String>,
     /// playground: TiKV's version, e.g. v8.5.4 [default: tiup's latest]
     #[arg(long, value_name = "VERSION")]
+    #[arg(hide_short_help = true)]
     pub version: Option<String>,
     /// attach: PD's members, HOST:PORT; one of them is enough
-    #[arg(long, value_delimiter = ',', value_name = "HOST:PORT")]
+    #[arg(long, value_delimiter = ',', value_name = "HOST:PORT", hide_short_help = true)]
     pub pd: Vec<String>,
     /// attach: how a store's host is reached for signals, as ssh takes it (may be repeated)
     #[arg(long, value_delimiter = ',', value_name = "USER@HOST")]
+    #[arg(hide_short_help = true)]
     pub ssh: Vec<String>,
     /// attach: the ssh program with its options
     #[arg(long, default_value = "ssh", value_name = "COMMAND")]
+    #[arg(hide_short_help = true)]
     pub ssh_command: String,
     /// attach: the cluster's certificate authority (TLS)
     #[arg(long, value_name = "FILE")]
+    #[arg(hide_short_help = true)]
     pub ca: Option<PathBuf>,
     /// attach: the client's certificate (TLS)
     #[arg(long, value_name = "FILE")]
+    #[arg(hide_short_help = true)]
     pub cert: Option<PathBuf>,
     /// attach: the client's private key (TLS)
     #[arg(long, value_name = "FILE")]
+    #[arg(hide_short_help = true)]
     pub key: Option<PathBuf>,
     /// attach: allow faults without asking; otherwise they need your confirmation at the terminal
     #[arg(long)]
+    #[arg(hide_short_help = true)]
     pub allow_faults: bool,
     /// What every key begins with [default: none; attach: jepsen-tikv/]
     #[arg(long)]
+    #[arg(hide_short_help = true)]
     pub prefix: Option<String>,
     /// attach: leave the keys there afterwards
     #[arg(long)]
+    #[arg(hide_short_help = true)]
     pub keep_keys: bool,
 }
 

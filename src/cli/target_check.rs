@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 /// The flags of `target-check`.
 #[derive(Debug, Args)]
-#[command(after_help = Exit::table())]
+#[command(after_long_help = Exit::table())]
 pub struct TargetCheckArgs {
     /// Which cluster
     #[command(flatten)]

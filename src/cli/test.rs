@@ -1,9 +1,13 @@
 //! The flags of `test`, and their conversion to a checked [`Config`].
 
-use super::{EndingArgs, parse_ms, shape::ShapeArgs, target::TargetArgs, watching::WatchingArgs};
+use super::{
+    EndingArgs, parse_ms, shape::ShapeArgs, suggested::Suggested, target::TargetArgs,
+    watching::WatchingArgs,
+};
 use crate::cli::RunOptions;
 use clap::{Args, ValueEnum};
 use failure::{Exit, Failure};
+use nemesis::Faults;
 use plan::config::{
     AtomicMode, ClientName, Config, Distribution, FaultTimes, NemesisConfig, OperationName,
     Operations, WorkloadConfig, WorkloadName, default_name, parse_weight,
@@ -22,95 +26,107 @@ pub enum Switch {
 
 /// The flags of `test`.
 #[derive(Debug, Args)]
-#[command(after_help = Exit::table())]
+#[command(after_long_help = Exit::table())]
 pub struct TestArgs {
-    /// Faults, separated by commas; `none` for none
-    #[arg(long, default_value = "pause-two", value_delimiter = ',', help_heading = "Faults")]
-    pub nemesis: Vec<String>,
-    /// How long clients and faults run side by side (seconds, or with a unit: 90s, 5m)
-    #[arg(long, default_value = "60", value_parser = parse_ms)]
-    pub time: u64,
-    /// Random seed [default: drawn, and printed]
-    #[arg(long)]
-    pub seed: Option<u64>,
-    /// About how long from one fault to the next (seconds, or with a unit) [default: by the
-    /// profile, and by what is measured of a real cluster]
-    #[arg(long, value_parser = parse_ms, help_heading = "Faults")]
-    pub nemesis_interval: Option<u64>,
-    /// Shortest pause, milliseconds [default: below the profile's lease]
-    #[arg(long, help_heading = "Faults")]
-    pub pause_ms_min: Option<u64>,
-    /// Longest pause, milliseconds [default: above the profile's election timeout, and above what
-    /// is measured of a real cluster]
-    #[arg(long, help_heading = "Faults")]
-    pub pause_ms_max: Option<u64>,
-    /// What the clients do
-    #[arg(long, value_enum, default_value = "ycsb-a", help_heading = "Workload")]
-    pub workload: WorkloadName,
-    /// How many keys [default: 10000; workload register: 10]
-    #[arg(long, help_heading = "Workload")]
-    pub keys: Option<u64>,
-    /// Weights of the operations of workload register [default: get=8,put=5,cas=4,delete=2,scan=1,batch-get=1,batch-put=1,batch-delete=1]
-    #[arg(long, value_name = "NAME=N", value_delimiter = ',', value_parser = parse_weight)]
-    #[arg(help_heading = "Workload")]
-    pub operations: Vec<(OperationName, u32)>,
-    /// How keys are drawn
-    #[arg(long, value_enum, default_value = "uniform", help_heading = "Workload")]
-    pub distribution: Distribution,
-    /// How long a value is, bytes
-    #[arg(long, default_value_t = 100, help_heading = "Workload")]
-    pub value_bytes: usize,
-    /// Client library
-    #[arg(long, value_enum, default_value = "tikv-client", help_heading = "Workload")]
-    pub client: ClientName,
-    /// Leave tikv-client's own retries on, as shipped: known to repeat writes, and the tester must find it
-    #[arg(long, value_enum, default_value = "off", help_heading = "Workload")]
-    pub client_retries: Switch,
-    /// TiKV's mode of writes [default: on if the workload uses CAS, otherwise off]
-    #[arg(long, value_enum, help_heading = "Workload")]
-    pub atomic: Option<AtomicMode>,
-    /// How many logical clients
-    #[arg(long, default_value_t = 16, help_heading = "Workload")]
-    pub concurrency: u32,
-    /// How many of them are mostly idle and keep old routes [default: a quarter]
-    #[arg(long, help_heading = "Workload")]
-    pub idle_clients: Option<u32>,
-    /// Operations a second over all clients [default: unlimited]
-    #[arg(long, help_heading = "Workload")]
-    pub rate: Option<u64>,
-    /// How long one operation may take (seconds, or with a unit: 500ms)
-    #[arg(long, default_value = "2", value_parser = parse_ms, help_heading = "Workload")]
-    pub op_timeout: u64,
     /// Which cluster
     #[command(flatten)]
     pub target: TargetArgs,
     /// The cluster's shape
     #[command(flatten)]
     pub shape: ShapeArgs,
+    /// Faults, as listed by `jepsen-tikv nemeses`
+    ///
+    /// Several are separated by commas. `none` stands for no fault, `mix` for all that the target
+    /// offers, overlapping.
+    #[arg(long, default_value = "pause-two", value_delimiter = ',', help_heading = "Faults")]
+    #[arg(value_parser = Suggested(Faults::known_names), hide_possible_values = true)]
+    pub nemesis: Vec<String>,
+    /// Time from one fault to the next, about [default: by the profile]
+    ///
+    /// In seconds, or with a unit. With a real cluster the default follows what is measured of it.
+    #[arg(long, value_name = "TIME", value_parser = parse_ms, help_heading = "Faults")]
+    pub nemesis_interval: Option<u64>,
+    /// Shortest pause, milliseconds [default: below the profile's lease]
+    #[arg(long, help_heading = "Faults", hide_short_help = true)]
+    pub pause_ms_min: Option<u64>,
+    /// Longest pause, milliseconds [default: above the profile's election timeout, and above what
+    /// is measured of a real cluster]
+    #[arg(long, help_heading = "Faults", hide_short_help = true)]
+    pub pause_ms_max: Option<u64>,
+    /// What the clients do
+    #[arg(long, value_enum, default_value = "ycsb-a", help_heading = "Workload")]
+    #[arg(value_name = "NAME")]
+    pub workload: WorkloadName,
+    /// How many keys [default: 10000; workload register: 10]
+    #[arg(long, help_heading = "Workload")]
+    pub keys: Option<u64>,
+    /// Weights of the operations of workload register [default: get=8,put=5,cas=4,delete=2,scan=1,batch-get=1,batch-put=1,batch-delete=1]
+    #[arg(long, value_name = "NAME=N", value_delimiter = ',', value_parser = parse_weight)]
+    #[arg(help_heading = "Workload", hide_short_help = true)]
+    pub operations: Vec<(OperationName, u32)>,
+    /// How keys are drawn
+    #[arg(long, value_enum, default_value = "uniform", help_heading = "Workload")]
+    #[arg(hide_short_help = true)]
+    pub distribution: Distribution,
+    /// How long a value is, bytes
+    #[arg(long, default_value_t = 100, help_heading = "Workload", hide_short_help = true)]
+    pub value_bytes: usize,
+    /// Which client
+    #[arg(long, value_enum, default_value = "tikv-client", help_heading = "Workload")]
+    pub client: ClientName,
+    /// Leave tikv-client's own retries on, as shipped: known to repeat writes, and the tester must find it
+    #[arg(long, value_enum, default_value = "off", help_heading = "Workload")]
+    #[arg(hide_short_help = true)]
+    pub client_retries: Switch,
+    /// TiKV's mode of writes [default: on if the workload uses CAS, otherwise off]
+    #[arg(long, value_enum, help_heading = "Workload", hide_short_help = true)]
+    pub atomic: Option<AtomicMode>,
+    /// How many logical clients
+    #[arg(long, value_name = "N", default_value_t = 16, help_heading = "Workload")]
+    pub concurrency: u32,
+    /// How many of them are mostly idle and keep old routes [default: a quarter]
+    #[arg(long, help_heading = "Workload", hide_short_help = true)]
+    pub idle_clients: Option<u32>,
+    /// Operations a second over all clients [default: unlimited]
+    #[arg(long, help_heading = "Workload")]
+    pub rate: Option<u64>,
+    /// How long one operation may take (seconds, or with a unit: 500ms)
+    #[arg(long, default_value = "2", value_parser = parse_ms, help_heading = "Workload")]
+    #[arg(hide_short_help = true)]
+    pub op_timeout: u64,
+    /// How long clients and faults run (seconds, or 90s, 5m)
+    #[arg(long, default_value = "60", value_parser = parse_ms, help_heading = "Time")]
+    pub time: u64,
+    /// Random seed [default: drawn, and printed]
+    #[arg(long, help_heading = "Time")]
+    pub seed: Option<u64>,
+    /// End the run as soon as a broken promise is seen in what is recorded so far
+    #[arg(long, help_heading = "Time")]
+    pub fail_fast: bool,
     /// Change to new keys at this interval; judge and drop the history of the old ones (runs of hours and days)
     #[arg(long, value_name = "TIME", value_parser = parse_ms, conflicts_with_all = ["live", "metrics", "tui"])]
+    #[arg(help_heading = "Time", hide_short_help = true)]
     pub rotate_keys: Option<u64>,
-    /// End the run as soon as a broken promise is seen in what is recorded so far
-    #[arg(long)]
-    pub fail_fast: bool,
-    /// Compress the history in segments of so many MiB while the run goes; 0 keeps it in one plain file
-    #[arg(long, value_name = "MIB", default_value_t = HISTORY_SEGMENT_MIB)]
-    pub history_segment: u64,
-    /// Number of invalid keys that get a counterexample, at most
-    #[arg(long, value_name = "N", default_value_t = checker::Options::default().counterexamples_max)]
-    pub counterexamples_max: u32,
-    /// How it is watched
-    #[command(flatten)]
-    pub watching: WatchingArgs,
+    /// Where run directories go
+    #[arg(long, default_value = "runs", help_heading = "Output")]
+    pub runs_dir: PathBuf,
+    /// The test's name [default: workload and faults]
+    #[arg(long, help_heading = "Output", hide_short_help = true)]
+    pub name: Option<String>,
     /// The ending's form
     #[command(flatten)]
     pub ending: EndingArgs,
-    /// Where run directories go
-    #[arg(long, default_value = "runs", help_heading = None)]
-    pub runs_dir: PathBuf,
-    /// The test's name [default: workload and faults]
-    #[arg(long)]
-    pub name: Option<String>,
+    /// How it is watched
+    #[command(flatten)]
+    pub watching: WatchingArgs,
+    /// Compress the history in segments of so many MiB while the run goes; 0 keeps it in one plain file
+    #[arg(long, value_name = "MIB", default_value_t = HISTORY_SEGMENT_MIB)]
+    #[arg(help_heading = "Output", hide_short_help = true)]
+    pub history_segment: u64,
+    /// Number of invalid keys that get a counterexample, at most
+    #[arg(long, value_name = "N", default_value_t = checker::Options::default().counterexamples_max)]
+    #[arg(help_heading = "Output", hide_short_help = true)]
+    pub counterexamples_max: u32,
 }
 
 impl TestArgs {

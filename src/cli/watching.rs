@@ -8,13 +8,14 @@ use std::{io::IsTerminal, net::SocketAddr};
 
 /// The flags.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Watching")]
+#[command(next_help_heading = "Output")]
 pub struct WatchingArgs {
     /// Serve a live page meanwhile, on this machine only
     #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = "127.0.0.1:0")]
     pub live: Option<SocketAddr>,
     /// Serve the tester's own metrics for Prometheus meanwhile
     #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = "127.0.0.1:0")]
+    #[arg(hide_short_help = true)]
     pub metrics: Option<SocketAddr>,
     /// Show in the terminal how the run goes
     #[arg(long)]

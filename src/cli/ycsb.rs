@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// The flags of `load` and `ycsb`.
 #[derive(Debug, Args)]
-#[command(after_help = Exit::table())]
+#[command(after_long_help = Exit::table())]
 pub struct YcsbArgs {
     /// The database, for hands that type `go-ycsb load tikv`
     #[arg(value_parser = ["tikv"], hide_possible_values = true)]
