@@ -67,7 +67,8 @@ pub fn command(args: &Nightly) -> Result<Exit, Failure> {
     let listener = Listener::start()?;
     let (path, journal) = begin(args, &nights, seed, settings)?;
     let header = &journal.header;
-    let matrix = matrix::of(&header.settings, header.seed, args.read_flags)?;
+    let mut matrix = matrix::of(&header.settings, header.seed, args.read_flags)?;
+    matrix.least_tried_first(header.seed, &nights.tried_before(&path));
     let steps = Steps {
         night: path,
         children: Children::new(listener.interrupt())?,

@@ -125,6 +125,9 @@ impl Night {
     }
 
     fn cells(&mut self) -> Result<(), Failure> {
+        if let Some(sentence) = self.too_small() {
+            terminal::note(sentence);
+        }
         for cell in self.matrix.cells.clone() {
             if self.is_done(&cell.label) {
                 continue;
@@ -138,6 +141,16 @@ impl Night {
             self.note(row)?;
         }
         Ok(())
+    }
+
+    /// Returns a sentence if the budget has no room for any cell, not even the shortest.
+    fn too_small(&self) -> Option<String> {
+        let shortest = self.matrix.cells.iter().map(|cell| cell.time_ms).min()?;
+        let budget = self.journal.header.settings.budget.ms;
+        let needed = self.journal.used_ms() + shortest + self.beyond_time_ms();
+        let is_interrupted = self.steps.children.are_interrupted();
+        let has_begun = self.of_kind(Kind::Matrix).next().is_some();
+        (needed > budget && !is_interrupted && !has_begun).then(|| no_cell_ran(budget, needed))
     }
 
     fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &Row> {
@@ -212,6 +225,16 @@ impl Night {
     }
 }
 
+/// Returns the sentence about a budget that the steps before the matrix used up.
+fn no_cell_ran(budget_ms: u64, needed_ms: u64) -> String {
+    format!(
+        "no cell of the matrix is run: a budget of {} s has no room for one after the self-test and \
+         earlier failures; --budget {}s has",
+        budget_ms / 1000,
+        needed_ms.div_ceil(1000)
+    )
+}
+
 /// Returns a row with its outcome lowered from valid to unknown if the tester is not trusted.
 fn believed(mut row: Row, is_trusted: bool) -> Row {
     if !is_trusted && row.kind != Kind::SelfTest && row.outcome == Outcome::Valid {
@@ -226,6 +249,12 @@ fn believed(mut row: Row, is_trusted: bool) -> Row {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_budget_that_is_too_small_is_said_with_one_that_is_not() {
+        let sentence = no_cell_ran(60_000, 95_001);
+        assert!(sentence.contains("a budget of 60 s") && sentence.contains("--budget 96s"));
+    }
 
     #[test]
     fn without_trust_nothing_is_valid_and_nothing_else_changes() {
