@@ -1,7 +1,8 @@
 //! Writes `junit.xml`: a night for CI systems, a case for each run.
 //!
 //! In: a [`Summary`]. Out: JUnit XML. Invalid and unknown runs are failures, crashes are errors,
-//! runs that were not begun are left out, and counted in the matrix's output. No run that is not valid looks as if it had passed.
+//! runs that were not begun are left out, and counted in the matrix's output. No run that is not
+//! valid looks as if it had passed.
 
 use super::{
     outcome::{Kind, Outcome, Row},

@@ -1,10 +1,11 @@
 //! The matrix: every combination of workload, nemesis, target, profile and client mode, in an order
 //! drawn from a seed.
 //!
-//! In: settings, the night's seed, and what earlier nights tried. Out: [`Cell`]s, each a command that a user could type, and
-//! the impossible combinations, with reasons. Early cells use values that earlier ones did not, so
-//! that a short night still sees every value of every axis. Pure: the same seed gives the same
-//! order and the same seeds of runs.
+//! In: settings, the night's seed, and what earlier nights tried. Out: [`Cell`]s, each a command
+//! that a user could type, and the impossible combinations, with reasons. Cells that were tried
+//! least come first. Among these, early cells use values that earlier ones did not, so that a short
+//! night still sees every value of every axis. Pure: the same input gives the same order and the
+//! same seeds of runs.
 
 use super::settings::Settings;
 use failure::Failure;

@@ -36,6 +36,7 @@ use run::interrupt::Listener;
 use settings::Keep;
 use std::path::{Path, PathBuf};
 use targets::heal;
+use terminal::progress::Progress;
 
 /// The options of a night.
 #[derive(Debug)]
@@ -75,8 +76,14 @@ pub fn command(args: &Nightly) -> Result<Exit, Failure> {
         failing: FailingPlans::of(nights.path()),
         keep_all: header.settings.keep == Keep::All,
     };
-    let mut night =
-        Night { steps, journal, matrix, read_flags: args.read_flags, not_run: Vec::new() };
+    let mut night = Night {
+        steps,
+        journal,
+        matrix,
+        read_flags: args.read_flags,
+        progress: Progress::new(),
+        not_run: Vec::new(),
+    };
     night.run()?;
     night.conclude(&nights, args.github_annotations)
 }
