@@ -20,10 +20,10 @@ pub fn xml(summary: &Summary) -> Result<String, Failure> {
         let mut suite = TestSuite::new(kind.to_string());
         let rows = summary.rows.iter().filter(|row| row.kind == kind);
         suite.add_test_cases(rows.map(case));
-        if kind == Kind::Matrix {
-            if let Some(sentence) = summary.cells_ran() {
-                suite.set_system_out(sentence);
-            }
+        if kind == Kind::Matrix
+            && let Some(sentence) = summary.cells_ran()
+        {
+            suite.set_system_out(sentence);
         }
         if !suite.test_cases.is_empty() {
             report.add_test_suite(suite);
