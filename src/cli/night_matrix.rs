@@ -3,7 +3,7 @@
 use super::nightly::read_test_flags;
 use campaigns::nightly::{
     Settings,
-    matrix::{Matrix, of},
+    matrix::{Matrix, Tried, of},
 };
 
 fn settings(lines: &str) -> Settings {
@@ -35,6 +35,25 @@ fn the_first_cells_already_use_every_value() {
             assert!(early, "{flag} {value} comes late");
         }
     }
+}
+
+#[test]
+fn cells_that_earlier_nights_ran_come_last_and_the_seed_decides_between_equals() {
+    let mut matrix = of(&Settings::default(), 3, read_test_flags).expect("possible");
+    let drawn = matrix.cells.clone();
+    matrix.least_tried_first(3, &Tried::new());
+    assert_eq!(matrix.cells, drawn, "nothing was tried yet");
+    // Three nights of 60 cells, and then one that has room for the rest.
+    let mut tried = Tried::new();
+    for seed in 0..4 {
+        let mut night = of(&Settings::default(), seed, read_test_flags).expect("possible");
+        night.least_tried_first(seed, &tried);
+        for cell in &night.cells[..drawn.len().min(60)] {
+            *tried.entry(cell.label.clone()).or_default() += 1;
+        }
+    }
+    assert_eq!(tried.len(), drawn.len(), "every cell ran");
+    assert!(tried.values().all(|times| *times <= 2), "{tried:?}");
 }
 
 #[test]

@@ -40,21 +40,35 @@ pub fn command(args: &ReportArgs) -> Result<Exit, Failure> {
     };
     terminal::result(path.display());
     if args.open {
-        open(&path)?;
+        if let Err(sentence) = open(&path) {
+            // The page is written: a machine without a browser is no failure of the report.
+            terminal::note(sentence);
+        }
     }
     judged.map(|_| Exit::Valid)
 }
 
-/// Asks the desktop to show a file.
-fn open(path: &Path) -> Result<(), Failure> {
+/// Asks the desktop to show a file. The error is a sentence that tells what to open.
+fn open(path: &Path) -> Result<(), String> {
     let opener = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
-    let cannot = |why: String| {
-        Failure::software(format!("{why}; open {} in a browser yourself", path.display()))
-    };
+    let cannot = |why: String| format!("{why}; open {} in a browser yourself", path.display());
     let status = std::process::Command::new(opener).arg(path).status();
     match status {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(cannot(format!("{opener} ended with {status}"))),
         Err(error) => Err(cannot(format!("{opener} cannot be run: {error}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_browser_the_path_is_in_the_sentence() {
+        // No desktop opens a file that is not there, and none may be installed.
+        let path = Path::new("no-such-folder/report.html");
+        let sentence = open(path).expect_err("it cannot be opened");
+        assert!(sentence.contains("open no-such-folder/report.html in a browser"), "{sentence}");
     }
 }

@@ -29,6 +29,9 @@ const SELF_TEST_MAX: Duration = Duration::from_hours(2);
 /// The time that judging again may take.
 const CHECK_MAX: Duration = Duration::from_mins(10);
 
+/// The beginning of the labels of plans that are tried again.
+const AGAIN: &str = "again.";
+
 /// The common parts of a night's steps.
 #[derive(Debug)]
 pub struct Steps {
@@ -213,7 +216,12 @@ impl Steps {
 
 /// Returns the row's name of a plan that is tried again.
 pub fn again_label(failing: &FailingPlan) -> String {
-    format!("again.{}", failing.name)
+    format!("{AGAIN}{}", failing.name)
+}
+
+/// Returns true if a label is that of a plan that is tried again.
+pub fn is_again(label: &str) -> bool {
+    label.starts_with(AGAIN)
 }
 
 /// Removes all but plan and verdict. A valid run can be repeated from its plan; the rest would fill

@@ -7,7 +7,10 @@
 //! `{"over":TIME}`. Every line is on disk before the next step. A torn last line is dropped with a
 //! note; a journal of another version is refused, not continued.
 
-use super::{outcome::Row, settings::Settings};
+use super::{
+    outcome::{Kind, Row},
+    settings::Settings,
+};
 use failure::{Exit, Failure};
 use run_directory::plain_file::{self, SMALL_BYTES_MAX};
 use serde::{Deserialize, Serialize};
@@ -170,6 +173,17 @@ impl Journal {
     }
 }
 
+/// Returns the labels of the matrix's cells that ended, from the journal of an earlier night. The
+/// file is only read: lines of other versions and torn ones count as nothing.
+pub fn cells_that_ended(path: &Path) -> Vec<String> {
+    let Ok(text) = plain_file::read_to_string(path, SMALL_BYTES_MAX) else { return Vec::new() };
+    let cell = |line: &str| match serde_json::from_str(line) {
+        Ok(Line::Ended(row)) if row.kind == Kind::Matrix => Some(row.label),
+        _ => None,
+    };
+    text.lines().filter_map(cell).collect()
+}
+
 fn now() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
@@ -183,10 +197,7 @@ fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        super::outcome::{Kind, Outcome},
-        *,
-    };
+    use super::{super::outcome::Outcome, *};
 
     fn row(label: &str) -> Row {
         Row {
@@ -229,6 +240,7 @@ mod tests {
         let again = Journal::open(&path).expect("readable");
         assert_eq!(again.rows.len(), 2);
         assert!(again.interrupted.is_empty() && again.over.is_some());
+        assert_eq!(cells_that_ended(&path), ["a", "b"]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::{
 use std::fmt::Write as _;
 use terminal::escaped;
 
-/// The number of labels that are listed where a list could be long.
+/// The length of the longest list that is not folded.
 const LISTED_MAX: usize = 20;
 
 /// Returns the file's contents.
@@ -26,10 +26,13 @@ pub fn text(summary: &Summary) -> String {
     text
 }
 
-/// Returns the night's outcome, and whether the night is over.
+/// Returns the night's outcome, how much of the matrix was run, and a note if it is not over.
 fn headline(summary: &Summary) -> String {
     match summary.over {
-        Some(_) => summary.outcome.to_string(),
+        Some(_) => {
+            let ran = summary.cells_ran().map_or_else(String::new, |ran| format!(": {ran}"));
+            format!("{}{ran}", summary.outcome)
+        }
         None => {
             format!("{} so far (interrupted; the same command goes on with it)", summary.outcome)
         }
@@ -99,20 +102,19 @@ fn runs(summary: &Summary, text: &mut String) {
 fn gaps(summary: &Summary, text: &mut String) {
     let mut gaps = Vec::new();
     if !summary.not_run.is_empty() {
-        gaps.push(format!(
-            "The budget had no room for {} runs: {}.",
-            summary.not_run.len(),
-            listed(&summary.not_run)
-        ));
+        let title = format!("The budget had no room for {} runs", summary.not_run.len());
+        let labels = summary.not_run.iter().map(|it| inline(it));
+        gaps.push(listed(&title, &labels.collect::<Vec<_>>(), ", "));
     }
-    for it in summary.impossible.iter().take(LISTED_MAX) {
-        gaps.push(format!("{} cannot be run: {}", inline(&it.label), inline(&it.reason)));
-    }
-    if summary.impossible.len() > LISTED_MAX {
-        gaps.push(format!("{} more cannot be run", summary.impossible.len() - LISTED_MAX));
+    if !summary.impossible.is_empty() {
+        let title = format!("{} combinations cannot be run", summary.impossible.len());
+        let reasons = summary.impossible.iter();
+        let reasons = reasons.map(|it| format!("{}: {}", inline(&it.label), inline(&it.reason)));
+        gaps.push(listed(&title, &reasons.collect::<Vec<_>>(), "; "));
     }
     if !summary.interrupted.is_empty() {
-        gaps.push(format!("Cut short by an interruption: {}.", listed(&summary.interrupted)));
+        let labels = summary.interrupted.iter().map(|it| inline(it));
+        gaps.push(listed("Cut short by an interruption", &labels.collect::<Vec<_>>(), ", "));
     }
     let tries = summary.rows.iter().filter(|row| row.kind == Kind::SelfTest).count();
     if tries > 1 {
@@ -128,13 +130,14 @@ fn gaps(summary: &Summary, text: &mut String) {
     text.push('\n');
 }
 
-fn listed(labels: &[String]) -> String {
-    let mut listed =
-        labels.iter().take(LISTED_MAX).map(|it| inline(it)).collect::<Vec<_>>().join(", ");
-    if labels.len() > LISTED_MAX {
-        let _ = write!(listed, " and {} more", labels.len() - LISTED_MAX);
+/// Returns a title and its entries; a long list is folded behind the title.
+fn listed(title: &str, entries: &[String], between: &str) -> String {
+    let all = entries.join(between);
+    if entries.len() <= LISTED_MAX {
+        return format!("{title}: {all}");
     }
-    listed
+    // Markdown is read inside HTML only after an empty line.
+    format!("<details><summary>{title}</summary>\n\n  {all}\n\n  </details>")
 }
 
 fn trend(nights: &[Trend], text: &mut String) {
@@ -209,7 +212,7 @@ mod tests {
             row("good", Kind::Matrix, Outcome::Valid, Some(0)),
             row("bad", Kind::Matrix, Outcome::Invalid, Some(1)),
         ]));
-        assert!(text.contains(": invalid\n"), "{text}");
+        assert!(text.contains(": invalid: 2 of 3 cells ran\n"), "{text}");
         assert!(text.contains("3 runs: 2 valid, 0 unknown, 1 invalid, 0 crash; 1 had no room"));
         assert!(text.contains("\n    jepsen-tikv test --name bad\n"), "{text}");
         assert!(text.contains("`failing/bad.zip`") && text.contains("later"), "{text}");
@@ -217,5 +220,18 @@ mod tests {
         let cells = |line: &str| line.replace("\\|", "").matches('|').count();
         let rows: Vec<&str> = text.lines().filter(|line| line.starts_with('|')).collect();
         assert!(rows.iter().all(|line| cells(line) == cells(rows[0])), "{text}");
+    }
+
+    #[test]
+    fn a_long_list_is_folded_and_whole() {
+        let mut night = summary(vec![row("a", Kind::Matrix, Outcome::Valid, Some(0))]);
+        night.not_run = (0..LISTED_MAX).map(|at| format!("cell-{at}.")).collect();
+        assert!(!text(&night).contains("<details>"));
+        night.not_run.push("the-last".into());
+        let text = text(&night);
+        let folded =
+            "- <details><summary>The budget had no room for 21 runs</summary>\n\n  cell-0., ";
+        assert!(text.contains(folded), "{text}");
+        assert!(text.contains(", the-last\n\n  </details>\n"), "{text}");
     }
 }

@@ -1,10 +1,11 @@
 //! The matrix: every combination of workload, nemesis, target, profile and client mode, in an order
 //! drawn from a seed.
 //!
-//! In: settings and the night's seed. Out: [`Cell`]s, each a command that a user could type, and
-//! the impossible combinations, with reasons. Early cells use values that earlier ones did not, so
-//! that a short night still sees every value of every axis. Pure: the same seed gives the same
-//! order and the same seeds of runs.
+//! In: settings, the night's seed, and what earlier nights tried. Out: [`Cell`]s, each a command
+//! that a user could type, and the impossible combinations, with reasons. Cells that were tried
+//! least come first. Among these, early cells use values that earlier ones did not, so that a short
+//! night still sees every value of every axis. Pure: the same input gives the same order and the
+//! same seeds of runs.
 
 use super::settings::Settings;
 use failure::Failure;
@@ -14,7 +15,7 @@ use plan::{
 };
 use rand::{RngExt, SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// One run of the matrix.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +44,17 @@ pub struct Matrix {
     pub impossible: Vec<(String, String)>,
 }
 
+/// The number of times that each cell ran in earlier nights, by label.
+pub type Tried = BTreeMap<String, u64>;
+
+impl Matrix {
+    /// Puts the cells first that were tried least in earlier nights. The seed, which is that of the
+    /// matrix, decides between equals.
+    pub fn least_tried_first(&mut self, seed: u64, tried: &Tried) {
+        self.cells = ordered(std::mem::take(&mut self.cells), seed, tried);
+    }
+}
+
 /// Combines the axes. A value that cannot be combined with anything is refused: it is a mistake.
 pub fn of(settings: &Settings, seed: u64, read: ReadFlags) -> Result<Matrix, Failure> {
     let axes = settings.axes();
@@ -60,7 +72,7 @@ pub fn of(settings: &Settings, seed: u64, read: ReadFlags) -> Result<Matrix, Fai
         }
     }
     refuse_lonely_values(settings, &matrix)?;
-    matrix.cells = ordered(matrix.cells, seed);
+    matrix.cells = ordered(matrix.cells, seed, &Tried::new());
     Ok(matrix)
 }
 
@@ -140,16 +152,19 @@ fn refuse_lonely_values(settings: &Settings, matrix: &Matrix) -> Result<(), Fail
     Ok(())
 }
 
-/// Orders cells: each next one is the one whose values were used least so far, and the seed decides
-/// between equals.
-fn ordered(mut cells: Vec<Cell>, seed: u64) -> Vec<Cell> {
+/// Orders cells: each next one is the one that was tried least in earlier nights. Among these it is
+/// the one whose values were used least so far, and the seed decides between equals.
+fn ordered(mut cells: Vec<Cell>, seed: u64, tried: &Tried) -> Vec<Cell> {
+    // The same cells are shuffled to the same order, wherever they stood.
+    cells.sort_by(|a, b| a.place.cmp(&b.place));
     cells.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
     let mut used: HashMap<(usize, usize), u64> = HashMap::new();
     let mut order = Vec::with_capacity(cells.len());
     while !cells.is_empty() {
-        let known = |cell: &Cell| -> u64 {
+        let known = |cell: &Cell| -> (u64, u64) {
             let times = |at| used.get(&at).copied().unwrap_or_default();
-            cell.place.iter().copied().enumerate().map(times).sum()
+            let of_values = cell.place.iter().copied().enumerate().map(times).sum();
+            (tried.get(&cell.label).copied().unwrap_or_default(), of_values)
         };
         let next = (0..cells.len()).min_by_key(|&at| known(&cells[at])).unwrap_or_default();
         let cell = cells.remove(next);

@@ -36,6 +36,7 @@ use run::interrupt::Listener;
 use settings::Keep;
 use std::path::{Path, PathBuf};
 use targets::heal;
+use terminal::progress::Progress;
 
 /// The options of a night.
 #[derive(Debug)]
@@ -67,15 +68,22 @@ pub fn command(args: &Nightly) -> Result<Exit, Failure> {
     let listener = Listener::start()?;
     let (path, journal) = begin(args, &nights, seed, settings)?;
     let header = &journal.header;
-    let matrix = matrix::of(&header.settings, header.seed, args.read_flags)?;
+    let mut matrix = matrix::of(&header.settings, header.seed, args.read_flags)?;
+    matrix.least_tried_first(header.seed, &nights.tried_before(&path));
     let steps = Steps {
         night: path,
         children: Children::new(listener.interrupt())?,
         failing: FailingPlans::of(nights.path()),
         keep_all: header.settings.keep == Keep::All,
     };
-    let mut night =
-        Night { steps, journal, matrix, read_flags: args.read_flags, not_run: Vec::new() };
+    let mut night = Night {
+        steps,
+        journal,
+        matrix,
+        read_flags: args.read_flags,
+        progress: Progress::new(),
+        not_run: Vec::new(),
+    };
     night.run()?;
     night.conclude(&nights, args.github_annotations)
 }

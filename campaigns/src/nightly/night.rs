@@ -19,6 +19,7 @@ use failure::{Exit, Failure};
 use plan::Plan;
 use run::interrupt;
 use run_directory::write_whole;
+use terminal::progress::Progress;
 
 /// The number of tries of the self-test, which needs some luck to catch a defect within its minute.
 /// A second try is reported.
@@ -39,6 +40,8 @@ pub struct Night {
     pub matrix: Matrix,
     /// The parser of a target's flags.
     pub read_flags: ReadFlags,
+    /// The line that shows the step under way: moving on a terminal, plain elsewhere.
+    pub progress: Progress,
     /// The labels of runs that had no room in the budget.
     pub not_run: Vec<String>,
 }
@@ -46,6 +49,12 @@ pub struct Night {
 impl Night {
     /// Runs all steps in order, unless an interrupt ends them.
     pub fn run(&mut self) -> Result<(), Failure> {
+        let ended = self.steps_in_order();
+        self.progress.finish();
+        ended
+    }
+
+    fn steps_in_order(&mut self) -> Result<(), Failure> {
         self.self_test()?;
         self.earlier_failures()?;
         self.cells()?;
@@ -72,10 +81,10 @@ impl Night {
                 break;
             }
             if is_again {
-                terminal::note("the self-test is tried once more, with another seed");
+                self.progress.line("the self-test is tried once more, with another seed");
             }
             let seed = self.journal.header.seed.wrapping_add(number as u64 - 1);
-            self.journal.begun(&label)?;
+            self.begins(&label)?;
             let row = self.steps.self_test(quick, seed, &label)?;
             self.note(row)?;
         }
@@ -95,7 +104,7 @@ impl Night {
             let plan = match Plan::read(&failing.path) {
                 Ok(plan) => plan,
                 Err(failure) => {
-                    terminal::note(format_args!("{label} is left out: {failure}"));
+                    self.progress.line(&format!("{label} is left out: {failure}"));
                     self.not_run.push(label);
                     continue;
                 }
@@ -103,7 +112,7 @@ impl Night {
             let settings = &self.journal.header.settings;
             let Some(named) = matrix::named_words(settings, &plan.config.target, self.read_flags)
             else {
-                terminal::note(format_args!(
+                self.progress.line(&format!(
                     "{label} is left out: a target of its kind ({}) is not among those of this night's settings",
                     plan.config.target.name()
                 ));
@@ -117,7 +126,7 @@ impl Night {
                 self.not_run.push(label);
                 continue;
             }
-            self.journal.begun(&label)?;
+            self.begins(&label)?;
             let row = self.steps.again(&failing, &plan, named)?;
             self.note(row)?;
         }
@@ -125,6 +134,9 @@ impl Night {
     }
 
     fn cells(&mut self) -> Result<(), Failure> {
+        if let Some(sentence) = self.too_small() {
+            self.progress.line(&sentence);
+        }
         for cell in self.matrix.cells.clone() {
             if self.is_done(&cell.label) {
                 continue;
@@ -133,11 +145,21 @@ impl Night {
                 self.not_run.push(cell.label);
                 continue;
             }
-            self.journal.begun(&cell.label)?;
+            self.begins(&cell.label)?;
             let row = self.steps.cell(&cell)?;
             self.note(row)?;
         }
         Ok(())
+    }
+
+    /// Returns a sentence if the budget has no room for any cell, not even the shortest.
+    fn too_small(&self) -> Option<String> {
+        let shortest = self.matrix.cells.iter().map(|cell| cell.time_ms).min()?;
+        let budget = self.journal.header.settings.budget.ms;
+        let needed = self.journal.used_ms() + shortest + self.beyond_time_ms();
+        let is_interrupted = self.steps.children.are_interrupted();
+        let has_begun = self.of_kind(Kind::Matrix).next().is_some();
+        (needed > budget && !is_interrupted && !has_begun).then(|| no_cell_ran(budget, needed))
     }
 
     fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &Row> {
@@ -164,11 +186,19 @@ impl Night {
         self.matrix.cells.iter().filter_map(of_cell).max().unwrap_or(BEYOND_TIME_MS)
     }
 
+    /// Records and shows that a step begins.
+    fn begins(&mut self, label: &str) -> Result<(), Failure> {
+        let cells = (self.of_kind(Kind::Matrix).count(), self.matrix.cells.len());
+        let times_ms = (self.journal.used_ms(), self.journal.header.settings.budget.ms);
+        self.progress.phase(&under_way(label, cells, times_ms), None);
+        self.journal.begun(label)
+    }
+
     /// Records the row of a step; nothing if the step was interrupted.
     fn note(&mut self, row: Option<Row>) -> Result<(), Failure> {
         let Some(row) = row else { return Ok(()) };
         let row = believed(row, trusted(&self.journal.rows));
-        terminal::note(format_args!(
+        self.progress.line(&format!(
             "{} {}: {} after {:.0} s {}",
             row.kind,
             row.label,
@@ -212,6 +242,24 @@ impl Night {
     }
 }
 
+/// Returns the line about a step under way. `cells` are those that ran and all, `times_ms` the used
+/// part of the budget and the whole.
+fn under_way(label: &str, cells: (usize, usize), times_ms: (u64, u64)) -> String {
+    let (ran, all) = cells;
+    let (used, budget) = (times_ms.0 / 1000, times_ms.1 / 1000);
+    format!("{label} · {ran} of {all} cells ran · {used} of {budget} s used")
+}
+
+/// Returns the sentence about a budget that the steps before the matrix used up.
+fn no_cell_ran(budget_ms: u64, needed_ms: u64) -> String {
+    format!(
+        "no cell of the matrix is run: a budget of {} s has no room for one after the self-test and \
+         earlier failures; --budget {}s has",
+        budget_ms / 1000,
+        needed_ms.div_ceil(1000)
+    )
+}
+
 /// Returns a row with its outcome lowered from valid to unknown if the tester is not trusted.
 fn believed(mut row: Row, is_trusted: bool) -> Row {
     if !is_trusted && row.kind != Kind::SelfTest && row.outcome == Outcome::Valid {
@@ -226,6 +274,18 @@ fn believed(mut row: Row, is_trusted: bool) -> Row {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_step_under_way_is_shown_with_how_far_the_night_is() {
+        let line = under_way("a", (2, 208), (90_500, 3_600_000));
+        assert_eq!(line, "a · 2 of 208 cells ran · 90 of 3600 s used");
+    }
+
+    #[test]
+    fn a_budget_that_is_too_small_is_said_with_one_that_is_not() {
+        let sentence = no_cell_ran(60_000, 95_001);
+        assert!(sentence.contains("a budget of 60 s") && sentence.contains("--budget 96s"));
+    }
 
     #[test]
     fn without_trust_nothing_is_valid_and_nothing_else_changes() {

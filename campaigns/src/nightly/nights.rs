@@ -5,7 +5,8 @@
 //! `DIR/lock`.
 
 use super::{
-    journal::{Header, Journal},
+    journal::{Header, Journal, cells_that_ended},
+    matrix::Tried,
     settings::Settings,
 };
 use failure::Failure;
@@ -17,6 +18,9 @@ use std::{
 
 /// The name of a night's journal.
 const JOURNAL: &str = "journal.jsonl";
+
+/// The number of earlier nights that are searched for cells that were tried.
+const TRIED_NIGHTS_MAX: usize = 400;
 
 /// The folder of all nights, held by this process alone.
 #[derive(Debug)]
@@ -66,6 +70,18 @@ impl Nights {
         nights
     }
 
+    /// Counts how often each cell ran in the nights before this one.
+    pub fn tried_before(&self, night: &Path) -> Tried {
+        let mut tried = Tried::new();
+        let earlier = self.all().into_iter().rev().filter(|it| it.file_name() < night.file_name());
+        for night in earlier.take(TRIED_NIGHTS_MAX) {
+            for label in cells_that_ended(&night.join(JOURNAL)) {
+                *tried.entry(label).or_default() += 1;
+            }
+        }
+        tried
+    }
+
     /// Returns the last night, if it was interrupted.
     pub fn interrupted(&self) -> Result<Option<(PathBuf, Journal)>, Failure> {
         let Some(last) = self.all().pop() else { return Ok(None) };
@@ -111,5 +127,28 @@ mod tests {
         assert_eq!((same, journal.header.seed), (path, 7));
         journal.is_over().expect("noted");
         assert!(nights.interrupted().expect("readable").is_none());
+    }
+
+    #[test]
+    fn cells_of_earlier_nights_are_counted_and_those_of_this_one_are_not() {
+        use crate::nightly::{
+            outcome::{Kind, Outcome},
+            summary::tests::row,
+        };
+        let directory = tempfile::tempdir().expect("a directory");
+        let nights = Nights::open(directory.path()).expect("opened");
+        let names = ["20000101T000000.000Z", "20000102T000000.000Z", "20000103T000000.000Z"];
+        for name in names {
+            let path = directory.path().join(name);
+            std::fs::create_dir(&path).expect("made");
+            let header = Header::now(7, Settings::default());
+            let mut journal = Journal::create(&path.join(JOURNAL), header).expect("begun");
+            for (label, kind) in [("a", Kind::Matrix), ("self-test-1", Kind::SelfTest)] {
+                journal.ended(row(label, kind, Outcome::Valid, Some(0))).expect("noted");
+            }
+        }
+        let tried = nights.tried_before(&directory.path().join(names[2]));
+        assert_eq!(tried, Tried::from([("a".to_owned(), 2)]));
+        assert!(nights.tried_before(&directory.path().join(names[0])).is_empty());
     }
 }

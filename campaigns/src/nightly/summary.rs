@@ -16,6 +16,7 @@
 //! In: the journal and the matrix. Out: the file, and the data for the other outputs.
 
 use super::{
+    carry_out::is_again,
     journal::Journal,
     matrix::Matrix,
     outcome::{Kind, Outcome, Row},
@@ -154,6 +155,13 @@ impl Summary {
         self.rows.iter().filter(|row| row.outcome == outcome).count()
     }
 
+    /// Returns how much of the matrix was run, if the budget had no room for some of it.
+    pub fn cells_ran(&self) -> Option<String> {
+        let ran = self.rows.iter().filter(|row| row.kind == Kind::Matrix).count();
+        let left = self.not_run.iter().filter(|label| !is_again(label)).count();
+        (left > 0).then(|| format!("{ran} of {} cells ran", ran + left))
+    }
+
     fn in_short(&self) -> Trend {
         let rows = self.rows.iter().filter(|row| row.kind == Kind::Matrix);
         let measured: Vec<_> = rows.clone().filter_map(|row| row.measured).collect();
@@ -290,6 +298,16 @@ pub mod tests {
         assert_eq!(exit(&[&passed, &invalid, &disk]), Exit::TargetOrDisk);
         assert_eq!(exit(&[&passed, &disk, &panicked]), Exit::Software);
         assert!(!trusted(&[valid]) && trusted(&[escaped, passed]));
+    }
+
+    #[test]
+    fn cells_are_counted_without_earlier_failures() {
+        let passed = row("self-test-1", Kind::SelfTest, Outcome::Valid, Some(0));
+        let mut night = summary(vec![passed, row("a", Kind::Matrix, Outcome::Valid, Some(0))]);
+        night.not_run = vec!["b".into(), "again.c-7".into(), "d".into()];
+        assert_eq!(night.cells_ran().as_deref(), Some("1 of 3 cells ran"));
+        night.not_run = vec!["again.c-7".into()];
+        assert_eq!(night.cells_ran(), None);
     }
 
     #[test]

@@ -20,7 +20,9 @@ pub fn lines(summary: &Summary) -> Vec<String> {
     if !summary.trusted {
         lines.push("the self-test did not pass tonight, so nothing is called valid".into());
     }
-    lines.push(format!("{}: {}", summary.outcome, markdown::tally(summary)));
+    lines.push(markdown::tally(summary));
+    let ran = summary.cells_ran().map_or_else(String::new, |ran| format!(": {ran}"));
+    lines.push(format!("{}{ran}", summary.outcome));
     lines
 }
 
@@ -29,5 +31,26 @@ pub fn cut(reason: &str) -> String {
     match reason.char_indices().nth(REASON_MAX) {
         Some((end, _)) => format!("{}…", &reason[..end]),
         None => reason.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{
+            outcome::Kind,
+            summary::tests::{row, summary},
+        },
+        *,
+    };
+
+    #[test]
+    fn the_last_line_says_how_much_of_the_matrix_was_run() {
+        let passed = row("self-test-1", Kind::SelfTest, Outcome::Valid, Some(0));
+        let rows = vec![passed, row("a", Kind::Matrix, Outcome::Valid, Some(0))];
+        let mut night = summary(rows);
+        assert_eq!(lines(&night).last().map(String::as_str), Some("valid: 1 of 2 cells ran"));
+        night.not_run.clear();
+        assert_eq!(lines(&night).last().map(String::as_str), Some("valid"));
     }
 }
