@@ -39,11 +39,11 @@ pub fn command(args: &ReportArgs) -> Result<Exit, Failure> {
         }
     };
     terminal::result(path.display());
-    if args.open {
-        if let Err(sentence) = open(&path) {
-            // The page is written: a machine without a browser is no failure of the report.
-            terminal::note(sentence);
-        }
+    if args.open
+        && let Err(sentence) = open(&path)
+    {
+        // The page is written: a machine without a browser is no failure of the report.
+        terminal::note(sentence);
     }
     judged.map(|_| Exit::Valid)
 }

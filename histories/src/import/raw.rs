@@ -138,6 +138,7 @@ fn event(
             }
             let operation = order.complete(client, index)?.to_operation();
             check_key(&operation, raw)?;
+            check_value(&operation, raw)?;
             let outcome = outcome(reading, &operation, raw);
             What::Complete(operation, outcome)
         };
@@ -186,6 +187,30 @@ fn check_key(operation: &Operation, raw: &RawEvent) -> Result<(), MalformedReaso
         ))),
         _ => Ok(()),
     }
+}
+
+/// Refuses an acknowledgement of another write than the requested one. Without a value, the
+/// acknowledgement is about the requested write.
+fn check_value(operation: &Operation, raw: &RawEvent) -> Result<(), MalformedReason> {
+    if raw.kind != "ok" || raw.value.bytes().is_none() {
+        return Ok(());
+    }
+    let is_the_same = match (operation, &raw.value) {
+        (Operation::Put { value, .. }, answered) => answered.bytes().as_ref() == Some(value),
+        (Operation::Delete { .. }, _) => raw.f == "delete",
+        (Operation::Cas { expected, new, .. }, Edn::Sequence(pair)) => match pair.as_slice() {
+            [from, to] => from.bytes() == *expected && to.bytes().as_ref() == Some(new),
+            _ => true,
+        },
+        _ => true,
+    };
+    if is_the_same {
+        return Ok(());
+    }
+    let (f, answered) = (&raw.f, &raw.value);
+    Err(MalformedReason::Shape(format!(
+        "a {f} is acknowledged with another value than it was invoked with: {answered}"
+    )))
 }
 
 fn outcome(reading: Reading, operation: &Operation, raw: &RawEvent) -> Outcome {
