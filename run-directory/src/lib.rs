@@ -166,6 +166,9 @@ mod tests {
         std::fs::write(second.history(), "y").expect("written");
         let latest = RunDirectory::open(&runs.path().join("latest")).expect("found");
         assert_eq!(std::fs::read(latest.history()).expect("read"), b"y");
+        let apart = RunDirectory::create_apart(runs.path(), "a").expect("made");
+        std::fs::remove_dir_all(apart.path()).expect("removed");
+        assert_eq!(std::fs::read(latest.history()).expect("still the one before"), b"y");
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub(crate) enum Edn {
     /// A keyword without its colon.
     Keyword(String),
     Text(String),
-    /// A number, symbol, boolean or character, as it is written.
+    /// A number in one spelling, or a symbol, boolean or character as it is written.
     Symbol(String),
     /// A vector, list or set.
     Sequence(Vec<Edn>),
@@ -232,18 +232,44 @@ impl<'a> EdnReader<'a> {
         match token.strip_prefix(':') {
             Some(name) => Edn::Keyword(name.to_owned()),
             None if token == "nil" => Edn::Nil,
-            None => Edn::Symbol(plain_number(token).unwrap_or(token).to_owned()),
+            None => Edn::Symbol(plain_number(token).unwrap_or_else(|| token.to_owned())),
         }
     }
 }
 
-/// An integer without its plus sign and the suffix of a large one; `None` for anything else.
-fn plain_number(token: &str) -> Option<&str> {
-    let number = token.strip_suffix(['N', 'M']).unwrap_or(token);
-    let number = number.strip_prefix('+').unwrap_or(number);
-    let digits = number.strip_prefix('-').unwrap_or(number);
-    let is_integer = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    is_integer.then_some(if number == "-0" { "0" } else { number })
+/// A number in one spelling, whichever of Clojure's it has; `None` for anything else. `0x10`, `020`
+/// and `2r10000` are 16, `1.50` and `15e-1` are 1.5. An integer and a floating-point number are
+/// different values, as in Clojure.
+fn plain_number(token: &str) -> Option<String> {
+    let number = token.strip_prefix('+').unwrap_or(token);
+    let (sign, digits) = match number.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => ("", number),
+    };
+    if !digits.starts_with(|first: char| first.is_ascii_digit()) {
+        return None;
+    }
+    let decimal = digits.strip_suffix(['N', 'M']).unwrap_or(digits);
+    if decimal.bytes().all(|byte| byte.is_ascii_digit())
+        && (decimal == "0" || !decimal.starts_with('0'))
+    {
+        return Some(if decimal == "0" { "0".to_owned() } else { format!("{sign}{decimal}") });
+    }
+    let whole = digits.strip_suffix('N').unwrap_or(digits);
+    let (radix, of_radix) =
+        if let Some(digits) = whole.strip_prefix("0x").or(whole.strip_prefix("0X")) {
+            (16, digits)
+        } else if let Some((radix, digits)) = whole.split_once(['r', 'R']) {
+            (radix.parse().ok().filter(|radix| (2..=36).contains(radix))?, digits)
+        } else {
+            (8, whole)
+        };
+    if let Ok(number) = u128::from_str_radix(of_radix, radix) {
+        return Some(if number == 0 { "0".to_owned() } else { format!("{sign}{number}") });
+    }
+    let is_float = digits.contains(['.', 'e', 'E']);
+    let number = number.parse::<f64>().ok().filter(|number| is_float && number.is_finite())?;
+    Some(format!("{number:?}"))
 }
 
 /// The character of four hexadecimal digits; half a pair of surrogates is kept alone.
@@ -303,5 +329,28 @@ mod tests {
         let value = EdnReader::new(text).next().expect("EDN");
         let shown = "[5 5 5 0 -7 5.0 1/2 N ##Inf \\[ \\newline \"é\" 12345678901234567890]";
         assert_eq!(value.to_string(), shown);
+    }
+
+    #[test]
+    fn one_number_has_one_spelling() {
+        for (written, plain) in [
+            ("0x10", "16"),
+            ("010", "8"),
+            ("2r101", "5"),
+            ("-0x0", "0"),
+            ("1.50", "1.5"),
+            ("1e3", "1000.0"),
+            ("15E-1", "1.5"),
+            ("5.0", "5.0"),
+            // A decimal of exact precision is another value; these are no numbers.
+            ("1.5M", "1.5M"),
+            ("08", "08"),
+            ("1/2", "1/2"),
+            ("0x", "0x"),
+            ("99r1", "99r1"),
+        ] {
+            let value = EdnReader::new(written).next().expect("EDN");
+            assert_eq!(value, Edn::Symbol(plain.to_owned()), "{written}");
+        }
     }
 }

@@ -119,6 +119,24 @@ mod tests {
     }
 
     #[test]
+    fn a_dead_testers_record_is_healed_without_its_lock_file_and_a_living_ones_is_not() {
+        let (place, process, dead) = (Place::new(), Sleeper::start(), Sleeper::start());
+        let gone = dead.identity();
+        drop(dead);
+        for (tester, healed) in [(ProcessIdentity::own().expect("it runs"), 0), (gone, 1)] {
+            drop(place.record(|record| {
+                record.started = vec![process.started()];
+                record.tester = tester;
+            }));
+            let left = place.state.records().expect("read").pop().expect("one");
+            std::fs::remove_file(left.folder.join(record::LOCK)).expect("removed");
+            assert_eq!(place.healed().done.len(), healed);
+            let _ = std::fs::remove_dir_all(&left.folder);
+        }
+        assert_eq!(process.identity().state(), ProcessState::Gone);
+    }
+
+    #[test]
     fn a_settled_record_goes_with_its_tester() {
         let (place, process) = (Place::new(), Sleeper::start());
         let record = place.record(|_| {});
