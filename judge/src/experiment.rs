@@ -117,8 +117,8 @@ impl ExperimentFinder {
             }
             WhatRef::FaultInvoke("resume", value) => {
                 self.resumed_at_ns.get_or_insert(at_ns);
-                if !value["experiment"].is_null() {
-                    self.experiment = value["experiment"].clone();
+                if !value["scene"].is_null() {
+                    self.experiment = value["scene"].clone();
                 }
             }
             WhatRef::FaultComplete(QUIET, value) => self.quiet = window(&value["window-ns"]),

@@ -117,7 +117,7 @@ fn one_store(before_ms: u64, after_ms: u64) -> Vec<Event> {
     events.push(fault(3_500, "leader-moved", false, moved));
     let windows = json!({ "windows-ns": { "before": [1_000 * MS, 2_000 * MS - 1], "moved": [4_000 * MS, 5_000 * MS - 1] },
         "tester-late-ns": 0 });
-    events.push(fault(6_000, "resume", true, json!({ "fault": 0, "experiment": windows })));
+    events.push(fault(6_000, "resume", true, json!({ "fault": 0, "scene": windows })));
     events
 }
 
@@ -138,7 +138,7 @@ fn two_stores(reads_ms: &[u64], after: &[&str], late_ms: u64, waited: bool) -> V
     events.extend(put(3_001));
     events.extend(scan(3_002, after));
     let experiment = json!({ "tester-late-ns": late_ms * MS });
-    events.push(fault(4_000, "resume", true, json!({ "fault": 1, "experiment": experiment })));
+    events.push(fault(4_000, "resume", true, json!({ "fault": 1, "scene": experiment })));
     // No fault from 5 s to 7 s; reads every 10 ms.
     events.extend((4_110..7_000).step_by(10).flat_map(read));
     let quiet = json!({ "window-ns": [5_000 * MS, 7_000 * MS] });

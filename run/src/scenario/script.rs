@@ -184,7 +184,7 @@ impl Script {
             "windows-ns": self.changes().windows,
             "tester-late-ns": probe.beat().late.as_nanos() as u64,
         });
-        let value = json!({ "stores": whom, "script": script });
+        let value = json!({ "stores": whom, "scene": script });
         let asked = Asked { at_ns: self.begin(fault, "resume", value), at: Instant::now() };
         let seen = self.parts.target.resume(down).await;
         self.complete(fault, "resume", asked.seen(&seen));

@@ -93,6 +93,19 @@ mod tests {
             heal(&self.state, None).expect("read")
         }
 
+        /// Heals once nobody holds a lock: a process that another test forks holds all of them
+        /// until it becomes another program.
+        fn healed_when_free(&self, below: Option<&Path>) -> Healed {
+            for _ in 0..500 {
+                let healed = heal(&self.state, below).expect("read");
+                if healed.in_use.is_empty() {
+                    return healed;
+                }
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            }
+            panic!("a lock is held for ten seconds");
+        }
+
         fn records(&self) -> usize {
             self.state.records().expect("read").len()
         }
@@ -111,7 +124,7 @@ mod tests {
         assert_eq!(paused.identity().state(), ProcessState::Stopped);
 
         drop(record);
-        let healed = place.healed();
+        let healed = place.healed_when_free(None);
         assert_eq!((healed.done.len(), healed.troubles().count()), (2, 0), "{healed:?}");
         assert_eq!(started.identity().state(), ProcessState::Gone);
         assert_eq!(paused.identity().state(), ProcessState::Running);
@@ -130,7 +143,8 @@ mod tests {
             }));
             let left = place.state.records().expect("read").pop().expect("one");
             std::fs::remove_file(left.folder.join(record::LOCK)).expect("removed");
-            assert_eq!(place.healed().done.len(), healed);
+            let of_dead = (healed > 0).then(|| place.healed_when_free(None));
+            assert_eq!(of_dead.unwrap_or_else(|| place.healed()).done.len(), healed);
             let _ = std::fs::remove_dir_all(&left.folder);
         }
         assert_eq!(process.identity().state(), ProcessState::Gone);
@@ -164,7 +178,7 @@ mod tests {
                 record.started = vec![process.started()];
                 change(record);
             }));
-            let healed = place.healed();
+            let healed = place.healed_when_free(None);
             assert!(healed.done.is_empty() && healed.doubtful.len() == 1, "{named}: {healed:?}");
             assert!(healed.doubtful[0].contains(named), "{named}: {healed:?}");
             assert_eq!(process.identity().state(), ProcessState::Running);
@@ -175,7 +189,7 @@ mod tests {
         let mut other = process.started();
         other.process.start_ticks -= 1;
         drop(place.record(|record| record.started = vec![other]));
-        assert_eq!((place.healed(), place.records()), (Healed::default(), 0));
+        assert_eq!((place.healed_when_free(None), place.records()), (Healed::default(), 0));
         assert_eq!(process.identity().state(), ProcessState::Running);
     }
 
@@ -187,7 +201,7 @@ mod tests {
         assert_eq!(heal(&place.state, Some(elsewhere.path())).expect("read"), Healed::default());
         assert_eq!(process.identity().state(), ProcessState::Running);
         let parent = place.folder.path().join("state/..");
-        assert_eq!(heal(&place.state, Some(&parent)).expect("read").done.len(), 1);
+        assert_eq!(place.healed_when_free(Some(&parent)).done.len(), 1);
     }
 
     #[test]
