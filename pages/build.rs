@@ -1,8 +1,9 @@
 //! Puts the charting library where the pages can include it.
 //!
-//! In: the sources of the build-dependency `charming`, which carries Apache `ECharts` as one minified file. Out:
-//! `echarts.min.js` in `OUT_DIR`. So the script is a dependency with a version and a checksum in Cargo.lock, and
-//! `cargo build` needs neither Node nor a second registry. Nothing is downloaded here that Cargo did not download.
+//! In: the sources of the build-dependency `charming`, which carries Apache `ECharts` as one
+//! minified file. Out: `echarts.min.js` in `OUT_DIR`. So the script is a dependency with a version
+//! and a checksum in Cargo.lock, and `cargo build` needs neither Node nor a second registry.
+//! Nothing is downloaded here that Cargo did not download.
 
 use std::{
     env, fs,

@@ -1,4 +1,5 @@
-//! Compiles `proto/*.proto` with `protox`, a compiler in Rust: the user's machine needs no `protoc`.
+//! Compiles `proto/*.proto` with `protox`, a compiler in Rust: the user's machine needs no
+//! `protoc`.
 use std::path::Path;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -1,7 +1,8 @@
 //! `jepsen-tikv`: tests whether a TiKV cluster keeps its promises while its machines fail.
 //!
-//! This crate binds the rooms together: flags → `config` → `plan` → `run` → history → `judge` → `report`.
-//! Every stage's output is a file in the run directory, so that every stage can be run alone.
+//! This crate binds the rooms together: flags → `config` → `plan` → `run` → history → `judge` →
+//! `report`. Every stage's output is a file in the run directory, so that every stage can be run
+//! alone.
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 

@@ -1,6 +1,6 @@
-//! The allowed directions between the rooms, as ARCHITECTURE.md lists them, checked against Cargo's own view; and that
-//! nothing on a simulation's way asks a clock, chance or the order of a random map (`cluster/clippy.toml` does the same
-//! for the cluster's own logic).
+//! The allowed directions between the rooms, as ARCHITECTURE.md lists them, checked against Cargo's
+//! own view; and that nothing on a simulation's way asks a clock, chance or the order of a random
+//! map (`cluster/clippy.toml` does the same for the cluster's own logic).
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,7 +8,8 @@ use std::{
     process::Command,
 };
 
-/// room → the rooms that it knows, the lowest first. All of it, so that an arrow that is gone is taken away here too.
+/// room → the rooms that it knows, the lowest first. All of it, so that an arrow that is gone is
+/// taken away here too.
 const EDGES: [(&str, &[&str]); 18] = [
     ("histories", &[]),
     ("proto", &[]),
@@ -38,7 +39,8 @@ const EDGES: [(&str, &[&str]); 18] = [
         ],
     ),
     ("judge", &["checker", "failure", "histories", "plan", "run-directory"]),
-    // The rule against requests of foreign web pages is one, for the cluster's HTTP servers and for ours.
+    // The rule against requests of foreign web pages is one, for the cluster's HTTP servers and for
+    // ours.
     ("pages", &["cluster", "failure", "terminal"]),
     // The judge's part in a run is to end it at the first broken promise.
     (
@@ -332,8 +334,8 @@ fn nothing_on_a_simulations_way_asks_a_clock_or_chance() {
     assert!(broken.is_empty(), "not the same on every machine:\n{}", broken.join("\n"));
 }
 
-/// Who may ask the wall clock, which anybody may set while a run goes, and what for. No duration, no wait and no time in a
-/// history comes from there.
+/// Who may ask the wall clock, which anybody may set while a run goes, and what for. No duration,
+/// no wait and no time in a history comes from there.
 const WALL_CLOCK: [(&str, &str); 17] = [
     ("src/watch/live_tester.rs", "when something was said, for a person"),
     ("terminal/src/progress.rs", "when something was said, for a person"),

@@ -1,4 +1,5 @@
-//! Bad input, tried on the built binary: one clear sentence on stderr, its exit code, nothing left behind.
+//! Bad input, tried on the built binary: one clear sentence on stderr, its exit code, nothing left
+//! behind.
 
 use std::{
     net::TcpListener,

@@ -1,4 +1,5 @@
-//! Both clients and PD's admin API on a whole embedded cluster: every operation, a split, a moved leader.
+//! Both clients and PD's admin API on a whole embedded cluster: every operation, a split, a moved
+//! leader.
 
 use client::{
     DirectClient, DirectOptions, Outcome, PdHttp, RawKv, Request, Response, TikvClient,

@@ -1,5 +1,5 @@
-//! The life of a cluster of one's own, on the built binary: started, looked at, hurt, ended, removed; and every way
-//! out of it leaves no process.
+//! The life of a cluster of one's own, on the built binary: started, looked at, hurt, ended,
+//! removed; and every way out of it leaves no process.
 
 use nix::{
     sys::signal::{Signal, kill},
@@ -29,8 +29,8 @@ struct Runs {
 
 impl Runs {
     fn new() -> Self {
-        // Tests that run at the same time keep apart, most likely also those of another process. All of it is below
-        // the ports that the system hands out by itself.
+        // Tests that run at the same time keep apart, most likely also those of another process.
+        // All of it is below the ports that the system hands out by itself.
         static TESTS: AtomicU32 = AtomicU32::new(0);
         let test = TESTS.fetch_add(1, Ordering::Relaxed) % 10;
         let offset = 1_000 + (std::process::id() % 10) * 1_000 + test * 100;
@@ -180,7 +180,8 @@ fn a_cluster_is_started_looked_at_hurt_ended_and_removed() {
     assert!(table.contains("cluster walk: up") && table.contains("PD SAYS"), "{table}");
     let foreign = runs.ok(&["status", "--pd", status["pd"].as_str().expect("an address")]);
     assert!(foreign.contains("healthy") && foreign.contains("Up"), "{foreign}");
-    // Of a cluster that we are not told about, the processes on this machine are found by where they listen.
+    // Of a cluster that we are not told about, the processes on this machine are found by where
+    // they listen.
     for name in ["pd1", "store-1", "store-2", "store-3"] {
         let pid = of(&status, name, "pid").to_string();
         assert!(foreign.contains(&format!(" {pid}  running")), "{pid}: {foreign}");

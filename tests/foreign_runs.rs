@@ -1,8 +1,10 @@
-//! Run directories of somebody else: whatever a file in them says, no command starts a process or signals one.
+//! Run directories of somebody else: whatever a file in them says, no command starts a process or
+//! signals one.
 //!
-//! Each hostile file names commands that would leave a mark, hosts behind such commands, and two processes of the test: one
-//! that runs and one that is stopped. Programs of that kind on PATH leave the mark as well. After every command there must
-//! be no mark, and both processes must be as they were.
+//! Each hostile file names commands that would leave a mark, hosts behind such commands, and two
+//! processes of the test: one that runs and one that is stopped. Programs of that kind on PATH
+//! leave the mark as well. After every command there must be no mark, and both processes must be as
+//! they were.
 
 use nix::{
     sys::signal::{Signal, kill},
@@ -230,7 +232,8 @@ impl Trap {
         self.command(arguments).output().expect("the binary runs")
     }
 
-    /// Runs a command that may say what it likes, and asserts that nothing was started or signalled.
+    /// Runs a command that may say what it likes, and asserts that nothing was started or
+    /// signalled.
     fn holds(&self, arguments: &[&str]) -> (Option<i32>, String) {
         let Output { status, stdout, stderr } = self.run(arguments);
         let said = [stdout, stderr].map(|it| String::from_utf8_lossy(&it).into_owned()).concat();

@@ -1,4 +1,5 @@
-//! The fuzz targets are all built, seeded and run by night; and what they start from is read here too, without a fuzzer.
+//! The fuzz targets are all built, seeded and run by night; and what they start from is read here
+//! too, without a fuzzer.
 
 use std::{
     collections::BTreeSet,

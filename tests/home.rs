@@ -1,4 +1,5 @@
-//! What surrounds the runs, tried on the built binary: completions, manual pages, settings, exports, a night's bad input.
+//! What surrounds the runs, tried on the built binary: completions, manual pages, settings,
+//! exports, a night's bad input.
 
 use std::{
     path::Path,

@@ -1,5 +1,5 @@
-//! Histories of other projects, on the built binary: each file of `histories/imported` by its path and through a pipe, folders of
-//! Jepsen and etcd, and what is said of them.
+//! Histories of other projects, on the built binary: each file of `histories/imported` by its path
+//! and through a pipe, folders of Jepsen and etcd, and what is said of them.
 
 use std::{
     collections::BTreeMap,

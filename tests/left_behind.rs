@@ -1,8 +1,9 @@
 //! Kill -9 of whatever starts or hurts something; then `heal`, and everything is as it was.
 //!
-//! An embedded cluster, started apart and with a state directory of its own, stands for one that somebody else started: its
-//! stores do not end with the tester that stopped them. What is asked afterwards: that `heal`, without arguments and in
-//! another folder, resumes them, sets `max-replicas` back and deletes the keys; that it says so once; and that nothing runs any more.
+//! An embedded cluster, started apart and with a state directory of its own, stands for one that
+//! somebody else started: its stores do not end with the tester that stopped them. What is asked
+//! afterwards: that `heal`, without arguments and in another folder, resumes them, sets
+//! `max-replicas` back and deletes the keys; that it says so once; and that nothing runs any more.
 
 use nix::{
     sys::signal::{Signal, kill},
@@ -25,6 +26,13 @@ const PATIENCE: Duration = Duration::from_mins(4);
 /// Faults that come soon and last.
 const HURT: &str =
     "--nemesis pause-one --pause-ms-min 60000 --pause-ms-max 90000 --nemesis-interval 1 --keys 20";
+
+/// Starts a command whose output goes to a file.
+fn started(mut command: Command, output: &Path) -> Child {
+    let said = File::create(output).expect("a file");
+    command.stdout(said.try_clone().expect("a second handle")).stderr(said);
+    command.spawn().expect("it starts")
+}
 
 /// A cluster of others, and a tester with a state directory of its own.
 struct Place {
@@ -81,10 +89,7 @@ impl Place {
     }
 
     fn start(&self, words: &str) -> Child {
-        let said = File::create(self.at("said.txt")).expect("a file");
-        let mut command = self.tester(words);
-        command.stdout(said.try_clone().expect("a second handle")).stderr(said);
-        command.spawn().expect("it starts")
+        started(self.tester(words), &self.at("said.txt"))
     }
 
     fn said(&self) -> String {
@@ -282,10 +287,7 @@ impl Home {
     }
 
     fn start(&self, words: &str) -> Child {
-        let said = File::create(self.at("said.txt")).expect("a file");
-        let mut command = self.tester(words);
-        command.stdout(said.try_clone().expect("a second handle")).stderr(said);
-        command.spawn().expect("it starts")
+        started(self.tester(words), &self.at("said.txt"))
     }
 
     fn said(&self) -> String {

@@ -1,5 +1,5 @@
-//! Long runs, on real processes: parts are judged and dropped, a broken promise ends all of it, a long history is cut and
-//! compressed.
+//! Long runs, on real processes: parts are judged and dropped, a broken promise ends all of it, a
+//! long history is cut and compressed.
 
 use std::{
     path::Path,

@@ -1,5 +1,5 @@
-//! Plans as a user meets them, tried on the built binary: drawn, edited, carried out again, shrunk, in virtual time and on
-//! real processes. What goes wrong is one sentence, and nothing is lost.
+//! Plans as a user meets them, tried on the built binary: drawn, edited, carried out again, shrunk,
+//! in virtual time and on real processes. What goes wrong is one sentence, and nothing is lost.
 
 use serde_json::{Value, json};
 use std::{

@@ -1,4 +1,5 @@
-//! Virtual time, tried on the built binary: one seed gives one history on any machine, and fuzzing finds a defect.
+//! Virtual time, tried on the built binary: one seed gives one history on any machine, and fuzzing
+//! finds a defect.
 
 use std::{
     path::{Path, PathBuf},
@@ -256,7 +257,8 @@ fn overlaps_alone_find_the_one_store_whose_leadership_is_wrong_whichever_it_is()
     }
 }
 
-/// Below the least that a defect's nature needs, it must not show: a race needs two clients, a deposed leader a fault.
+/// Below the least that a defect's nature needs, it must not show: a race needs two clients, a
+/// deposed leader a fault.
 #[test]
 fn with_less_than_its_nature_needs_no_defect_shows() {
     let run = |defect: &str, clients: u32, seed: u32, more: &str| {

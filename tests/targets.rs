@@ -1,5 +1,5 @@
-//! Every kind of target, on the built binary: embedded, stand-ins for real binaries and for tiup, and a cluster that
-//! somebody else started, here and behind ssh.
+//! Every kind of target, on the built binary: embedded, stand-ins for real binaries and for tiup,
+//! and a cluster that somebody else started, here and behind ssh.
 
 use std::{
     fs,
@@ -203,7 +203,8 @@ impl Sshd {
             show("user")
         );
         fs::write(at("ssh_config"), client).expect("written");
-        // Where it separates privileges it wants this directory; one that cannot be made is there already.
+        // Where it separates privileges it wants this directory; one that cannot be made is there
+        // already.
         let _ = fs::create_dir_all("/run/sshd");
         let mut command = Command::new(&sshd);
         command.args(["-D", "-e", "-f"]).arg(at("sshd_config"));

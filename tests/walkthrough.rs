@@ -1,18 +1,20 @@
-//! Executes docs/walkthrough.md: every command of its `console` blocks, in order, and compares what it shows.
+//! Executes docs/walkthrough.md: every command of its `console` blocks, in order, and compares what
+//! it shows.
 //!
-//! A line `$ jepsen-tikv …` is run as it stands, in an empty directory, with this build's binary; `$ echo $?` after it
-//! shows its exit code. The line with `lsof` goes to a shell as it stands, but for the port, should another program have
-//! taken 20180 before: whatever listens there must not be stopped. The lines below it must appear in its output in this order; `…` stands for anything. What would
-//! take minutes is shortened by [`SHORTER`], and nothing else is changed. Ports need no care: a taken one gives way to
-//! the next, and later commands find the cluster by its directory.
+//! A line `$ jepsen-tikv …` is run as it stands, in an empty directory, with this build's binary;
+//! `$ echo $?` after it shows its exit code. The line with `lsof` goes to a shell as it stands, but
+//! for the port, should another program have taken 20180 before: whatever listens there must not be
+//! stopped. The lines below it must appear in its output in this order; `…` stands for anything.
+//! What would take minutes is shortened by [`SHORTER`], and nothing else is changed. Ports need no
+//! care: a taken one gives way to the next, and later commands find the cluster by its directory.
 
 use std::{
     path::Path,
     process::{Command, Output},
 };
 
-/// What the document says, and what is run here: the same with less of it. A bound on time is no test on a busy
-/// machine, so the gap is only stated.
+/// What the document says, and what is run here: the same with less of it. A bound on time is no
+/// test on a busy machine, so the gap is only stated.
 const SHORTER: [(&str, &str); 3] = [
     ("operationcount=1000000", "operationcount=2000"),
     ("scenario one-store", "scenario one-store --window 2"),

@@ -1,4 +1,5 @@
-//! Whatever way the tester goes while a store is stopped, nothing of its cluster is left running or stopped.
+//! Whatever way the tester goes while a store is stopped, nothing of its cluster is left running or
+//! stopped.
 
 use nix::{
     sys::signal::{Signal, kill},

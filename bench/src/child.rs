@@ -1,5 +1,5 @@
-//! Runs one measurement as a process of its own, within bounds of time and memory. Time is that on all processors
-//! together, so that whoever else works on the machine does not end it.
+//! Runs one measurement as a process of its own, within bounds of time and memory. Time is that on
+//! all processors together, so that whoever else works on the machine does not end it.
 //!
 //! In: a command that prints one line of JSON. Out: what it measured, or the bound that it broke.
 
@@ -105,8 +105,8 @@ pub fn median(mut numbers: Vec<f64>) -> Option<f64> {
 }
 
 impl Measured {
-    /// The median of its seconds: on all processors together, or on the wall if that is so little that the system does
-    /// not count it well.
+    /// The median of its seconds: on all processors together, or on the wall if that is so little
+    /// that the system does not count it well.
     fn least_disturbed(&self) -> f64 {
         const COUNTED_WELL: f64 = 0.005;
         let processor = median(self.processor_seconds.clone()).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! One measurement in a process of its own, so that it can be ended and its memory is its own.
 //!
-//! In: a history file and what to do with it. Out: one line of JSON on standard output: the verdict, the seconds, the
-//! peak of memory.
+//! In: a history file and what to do with it. Out: one line of JSON on standard output: the
+//! verdict, the seconds, the peak of memory.
 
 use std::path::Path;
 use std::time::Instant;
@@ -27,7 +27,8 @@ pub struct Measured {
 
 /// Reads a history, then judges it in memory so often.
 pub fn in_memory(file: &Path, engine: Engine, repetitions: u32) -> Result<Measured, AnyError> {
-    // In memory means all of it: the histories of the growth table are judged by `check`, which settles.
+    // In memory means all of it: the histories of the growth table are judged by `check`, which
+    // settles.
     let mut collector = Collector::new();
     histories::source::open(file, histories::ReadOptions::default())?.visit(|event| {
         collector
@@ -78,8 +79,8 @@ pub fn processor_seconds() -> f64 {
 pub fn ticked_seconds(process: &str, of_children: bool) -> f64 {
     const TICKS_PER_SECOND: f64 = 100.0;
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    // The name in parentheses may hold blanks. Behind it user and system time are the 12th and 13th field, and those of
-    // children the next two.
+    // The name in parentheses may hold blanks. Behind it user and system time are the 12th and 13th
+    // field, and those of children the next two.
     let behind_name = stat.rsplit(')').next().unwrap_or_default();
     let ticks = behind_name.split_whitespace().skip(if of_children { 13 } else { 11 }).take(2);
     ticks.filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / TICKS_PER_SECOND

@@ -1,7 +1,9 @@
-//! The table of whole commands: from a file to the verdict, against a bare parse of the same file, in one run.
+//! The table of whole commands: from a file to the verdict, against a bare parse of the same file,
+//! in one run.
 //!
-//! In: the program, sizes, repetitions. Out: Markdown tables on standard output. Times are medians, on all processors
-//! together and (in parentheses) on the wall; memory is the peak of the whole process.
+//! In: the program, sizes, repetitions. Out: Markdown tables on standard output. Times are medians,
+//! on all processors together and (in parentheses) on the wall; memory is the peak of the whole
+//! process.
 
 use std::path::Path;
 use std::process::Command;

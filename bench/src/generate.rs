@@ -1,9 +1,10 @@
-//! Makes histories of a perfect register from a seed: what a correct store might have answered, in any size.
+//! Makes histories of a perfect register from a seed: what a correct store might have answered, in
+//! any size.
 //!
-//! In: a [`Shape`]. Out: events in order, to whoever takes them. Clients call in a closed loop: each begins its next
-//! operation right after the last one ended. An operation takes 100 to 2,000 microseconds and takes effect at its
-//! beginning or at its end, as chance will have it. Values are unique and short. Nothing but the seed decides: the same
-//! shape gives the same bytes everywhere.
+//! In: a [`Shape`]. Out: events in order, to whoever takes them. Clients call in a closed loop:
+//! each begins its next operation right after the last one ended. An operation takes 100 to 2,000
+//! microseconds and takes effect at its beginning or at its end, as chance will have it. Values are
+//! unique and short. Nothing but the seed decides: the same shape gives the same bytes everywhere.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

@@ -1,7 +1,8 @@
-//! Measures what the checker costs: engines side by side on the same histories, and whole commands from file to verdict.
+//! Measures what the checker costs: engines side by side on the same histories, and whole commands
+//! from file to verdict.
 //!
-//! `bench/run` makes the tables of docs/benchmarks.md in one run. This program makes histories from a seed, runs each
-//! measurement in a process of its own, and prints Markdown.
+//! `bench/run` makes the tables of docs/benchmarks.md in one run. This program makes histories from
+//! a seed, runs each measurement in a process of its own, and prints Markdown.
 
 mod child;
 mod engine;

@@ -1,10 +1,12 @@
-//! The table of the engines: the same histories for the default engine, porcupine-rs and Porcupine, in one run.
+//! The table of the engines: the same histories for the default engine, porcupine-rs and Porcupine,
+//! in one run.
 //!
-//! In: bounds for each measurement. Out: a Markdown table on standard output. Each cell is the median of the seconds that
-//! judging takes once the history is in memory, on all processors together and (in parentheses) on the wall, and the peak
-//! of memory of the whole process, the read history included. Ratios are of time on processors: it depends least on who
-//! else works on the machine. Each engine judges in a process of its own. Without Go, Porcupine's column is skipped, and
-//! the reason is printed.
+//! In: bounds for each measurement. Out: a Markdown table on standard output. Each cell is the
+//! median of the seconds that judging takes once the history is in memory, on all processors
+//! together and (in parentheses) on the wall, and the peak of memory of the whole process, the read
+//! history included. Ratios are of time on processors: it depends least on who else works on the
+//! machine. Each engine judges in a process of its own. Without Go, Porcupine's column is skipped,
+//! and the reason is printed.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

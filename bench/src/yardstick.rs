@@ -1,7 +1,9 @@
-//! The yardstick for reading: what a bare parse of the same file costs with the JSON crates there are.
+//! The yardstick for reading: what a bare parse of the same file costs with the JSON crates there
+//! are.
 //!
-//! In: a history file's bytes. Out: seconds for each crate, on one thread, from bytes in memory to one borrowed struct a
-//! line, which is dropped. Nothing is checked, ordered or kept: whoever judges a history has to do at least this.
+//! In: a history file's bytes. Out: seconds for each crate, on one thread, from bytes in memory to
+//! one borrowed struct a line, which is dropped. Nothing is checked, ordered or kept: whoever
+//! judges a history has to do at least this.
 
 use std::borrow::Cow;
 use std::hint::black_box;
@@ -62,9 +64,11 @@ pub const PARSERS: [Parser; 4] = [
     }),
 ];
 
-/// Seconds on the wall and on the processor that a parser takes for all lines behind the first, and how many it took.
+/// Seconds on the wall and on the processor that a parser takes for all lines behind the first, and
+/// how many it took.
 pub fn parse(file: &[u8], parser: Parser) -> (f64, f64, u64) {
-    // simd-json changes the bytes that it parses, so all parsers get a copy of their own, which is not timed.
+    // simd-json changes the bytes that it parses, so all parsers get a copy of their own, which is
+    // not timed.
     let mut bytes = file.to_vec();
     let header = memchr::memchr(b'\n', &bytes).map_or(bytes.len(), |newline| newline + 1);
     let mut lines = 0;

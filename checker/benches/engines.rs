@@ -1,7 +1,8 @@
 //! The engines on the same histories, in one run, so that their ratios mean something.
 //!
-//! `cargo bench -p checker`. Histories of unique values as a perfect register would give them, made from a seed: YCSB
-//! A over many keys, and one key that everybody fights for. porcupine-rs is measured where it ends in a few seconds.
+//! `cargo bench -p checker`. Histories of unique values as a perfect register would give them, made
+//! from a seed: YCSB A over many keys, and one key that everybody fights for. porcupine-rs is
+//! measured where it ends in a few seconds.
 
 #![allow(missing_docs)]
 
@@ -11,7 +12,8 @@ use checker::{Collector, Engine, History, Options, Validity, check};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use histories::{Answer, Event, Operation, Outcome, Process, What};
 
-/// A history of `operations` by `clients` on `keys`; half of them reads, in a hundred so many CAS and deletes.
+/// A history of `operations` by `clients` on `keys`; half of them reads, in a hundred so many CAS
+/// and deletes.
 fn history(operations: u64, keys: usize, clients: usize, cas: u64, deletes: u64) -> History {
     let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
     let mut random = move |below: u64| {

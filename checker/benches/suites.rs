@@ -1,8 +1,9 @@
-//! The suites of other checkers, whose values repeat: how long each engine takes for all their histories together.
+//! The suites of other checkers, whose values repeat: how long each engine takes for all their
+//! histories together.
 //!
-//! `cargo bench -p checker --bench suites`, with the folders of the histories beside the workspace (see
-//! `tests/shared_histories.rs`); without them there is nothing to measure. Histories are read beforehand.
-//! `bench/porcupine` measures Porcupine itself on the same files.
+//! `cargo bench -p checker --bench suites`, with the folders of the histories beside the workspace
+//! (see `tests/shared_histories.rs`); without them there is nothing to measure. Histories are read
+//! beforehand. `bench/porcupine` measures Porcupine itself on the same files.
 
 #![allow(missing_docs)]
 #![allow(clippy::disallowed_methods)] // The ban on files is for the checker, not for its benches.

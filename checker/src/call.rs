@@ -11,9 +11,9 @@
 //! | expiry of a value v that was put with a TTL | v | [`ABSENT`] |
 //! | CAS that failed with an unknown previous value | e | [`UNLIKE`]: the state was not e |
 //!
-//! A completed call took effect at one moment of its closed interval. A call of unknown outcome finishes at
-//! [`NEVER`]; it may take effect at any moment after its invocation, or not at all. Calls that certainly took no
-//! effect are not calls.
+//! A completed call took effect at one moment of its closed interval. A call of unknown outcome
+//! finishes at [`NEVER`]; it may take effect at any moment after its invocation, or not at all.
+//! Calls that certainly took no effect are not calls.
 
 /// A value of one key, numbered from 1 in the order in which the history mentions them.
 pub type ValueId = u32;
@@ -36,7 +36,8 @@ pub const NEVER: u64 = u64::MAX;
 /// One call on one key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Call {
-    /// When it was invoked: nanoseconds since the run's start plus one, so that 0 is before everything.
+    /// When it was invoked: nanoseconds since the run's start plus one, so that 0 is before
+    /// everything.
     pub invoke: u64,
     /// When it returned, in the same unit; [`NEVER`] if its outcome is unknown.
     pub finish: u64,

@@ -1,7 +1,7 @@
 //! Judges a whole history: every key, every scan, and merges what it finds.
 //!
-//! In: a [`History`] and [`Options`]. Out: a [`Verdict`]. Keys are independent, so they are judged in parallel on
-//! rayon's current pool; the order of the result is that of the keys.
+//! In: a [`History`] and [`Options`]. Out: a [`Verdict`]. Keys are independent, so they are judged
+//! in parallel on rayon's current pool; the order of the result is that of the keys.
 
 use histories::{Key, jsonl::Text};
 use rayon::prelude::*;
@@ -46,7 +46,8 @@ pub fn check(history: &History, options: &Options) -> Verdict {
     verdict.concluded()
 }
 
-/// What has to be read again, and kept whole this time, before the verdict on a settled history can be said in full.
+/// What has to be read again, and kept whole this time, before the verdict on a settled history can
+/// be said in full.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReadAgain {
     /// These keys: they are invalid, and what would explain it may be forgotten.

@@ -1,21 +1,23 @@
 //! Takes a history's events one by one and splits them by key into calls.
 //!
-//! In: events in the order of recording, read once and dropped. Out: for each key its calls in the order of
-//! invocation, 32 bytes each; every scan with what it covered; answers that contradict themselves.
+//! In: events in the order of recording, read once and dropped. Out: for each key its calls in the
+//! order of invocation, 32 bytes each; every scan with what it covered; answers that contradict
+//! themselves.
 //!
 //! How operations of several keys are split (none of them is atomic over its keys):
 //!
-//! - batch-get, batch-put, batch-delete: one call per key over the batch's interval. A key that a batch-get does
-//!   not mention in its answer was absent.
-//! - scan: one read per key of the covered range over the scan's interval, returned or absent, for every key that
-//!   the history mentions anywhere. A scan cut by its limit covers up to its last key.
+//! - batch-get, batch-put, batch-delete: one call per key over the batch's interval. A key that a
+//!   batch-get does not mention in its answer was absent.
+//! - scan: one read per key of the covered range over the scan's interval, returned or absent, for
+//!   every key that the history mentions anywhere. A scan cut by its limit covers up to its last
+//!   key.
 //! - delete-range: one delete per key of the range, likewise.
-//! - put with a TTL: the put, and an expiry of that value, of unknown outcome, from the earliest moment on. A store
-//!   counts whole seconds, so that moment comes up to one second early.
+//! - put with a TTL: the put, and an expiry of that value, of unknown outcome, from the earliest
+//!   moment on. A store counts whole seconds, so that moment comes up to one second early.
 //!
-//! `fail` certainly took no effect: nothing is judged of it, but its value is remembered, for whoever reads it.
-//! Everything that wrote and is `info` or never returned becomes a call of unknown outcome; reads of unknown
-//! outcome say nothing.
+//! `fail` certainly took no effect: nothing is judged of it, but its value is remembered, for
+//! whoever reads it. Everything that wrote and is `info` or never returned becomes a call of
+//! unknown outcome; reads of unknown outcome say nothing.
 
 use std::collections::BTreeSet;
 
@@ -36,7 +38,8 @@ use crate::verdict::Contradiction;
 
 const KEYS: u32 = 0;
 const NANOSECONDS_PER_SECOND: u64 = 1_000_000_000;
-/// So far across clients an event may be recorded behind later ones; if one comes even later, everything is read again.
+/// So far across clients an event may be recorded behind later ones; if one comes even later,
+/// everything is read again.
 const RECORDED_LATE_NS: u64 = 100_000_000;
 
 /// Takes a history's events and splits them by key.
@@ -59,7 +62,8 @@ struct Settling {
     held_min: usize,
     /// Calls that are held.
     held: usize,
-    /// So many must be held for the next round: twice what the last one left, so that rounds cost no more than calls.
+    /// So many must be held for the next round: twice what the last one left, so that rounds cost
+    /// no more than calls.
     held_next: usize,
     /// The latest moment heard of.
     latest: u64,
@@ -75,7 +79,8 @@ struct Open {
 }
 
 impl Collector {
-    /// So many calls are few enough to hold, 32 bytes each and their values, and enough for settling to cost little.
+    /// So many calls are few enough to hold, 32 bytes each and their values, and enough for
+    /// settling to cost little.
     pub const HELD_CALLS: usize = 1 << 18;
 
     /// An empty history in which every key is absent at first.
@@ -88,9 +93,9 @@ impl Collector {
         Self { initial: Some(value), ..Self::default() }
     }
 
-    /// An empty history whose beginning is judged and forgotten on the way, whenever so many calls are held: memory
-    /// grows with the keys and with what is open, not with the operations. What it cannot say about a
-    /// violation, [`History::read_again`] asks for. Only for the default engine.
+    /// An empty history whose beginning is judged and forgotten on the way, whenever so many calls
+    /// are held: memory grows with the keys and with what is open, not with the operations. What it
+    /// cannot say about a violation, [`History::read_again`] asks for. Only for the default engine.
     pub fn settling(held_min: usize) -> Self {
         let settling = Settling { held_min, held: 0, held_next: held_min, latest: 0 };
         Self { settling: Some(settling), ..Self::default() }
@@ -110,8 +115,8 @@ impl Collector {
                 || history.keys.iter().any(|key| key.settled.condemned))
     }
 
-    /// Whether something was recorded so late that what was settled before does not stand; a reading that settles nothing
-    /// has to judge then.
+    /// Whether something was recorded so late that what was settled before does not stand; a
+    /// reading that settles nothing has to judge then.
     pub fn is_late(&self) -> bool {
         self.history.is_late
     }
@@ -127,8 +132,8 @@ impl Collector {
         self.observe(event.borrowed())
     }
 
-    /// Takes the next event. It relies on the rules between events that every reader checks, and refuses what it
-    /// could not go on with.
+    /// Takes the next event. It relies on the rules between events that every reader checks, and
+    /// refuses what it could not go on with.
     pub fn observe(&mut self, event: EventRef<'_>) -> Result<(), MalformedReason> {
         let Process::Client(client) = event.process else {
             self.history.faults.observe(event);

@@ -1,8 +1,8 @@
 //! Which faults were in force when, as the nemesis's events tell.
 //!
-//! In: events. Out: the names of the faults in force in an interval. A fault lasts from its first event to its last;
-//! events that name a `fault` number belong together, others belong together by their `f`. Nothing here changes a
-//! verdict: findings mention it.
+//! In: events. Out: the names of the faults in force in an interval. A fault lasts from its first
+//! event to its last; events that name a `fault` number belong together, others belong together by
+//! their `f`. Nothing here changes a verdict: findings mention it.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,8 @@
-//! A history as the engines read it: the calls on each key, what scans covered, what contradicts itself.
+//! A history as the engines read it: the calls on each key, what scans covered, what contradicts
+//! itself.
 //!
-//! In: what a [`Collector`](crate::Collector) took from events. Out: for each key its calls in the order of
-//! invocation, 32 bytes each. It does not know events.
+//! In: what a [`Collector`](crate::Collector) took from events. Out: for each key its calls in the
+//! order of invocation, 32 bytes each. It does not know events.
 
 use std::collections::BTreeMap;
 
@@ -32,7 +33,8 @@ pub struct History {
     pub(crate) delete_ranges: Vec<DeleteRange>,
     /// Scans that were counted and forgotten.
     pub(crate) counted: Vec<KeyCount>,
-    /// Scans and deletions of ranges that ended before are forgotten: no key may come up that they concern.
+    /// Scans and deletions of ranges that ended before are forgotten: no key may come up that they
+    /// concern.
     pub(crate) ranges_until: u64,
     /// Something came later than settling allows for, so what is held is not the whole.
     pub(crate) is_late: bool,
@@ -76,8 +78,8 @@ impl History {
         values
     }
 
-    /// Gives each key of a scanned range that the scan did not return a read of absence, and each key of a
-    /// deleted range a delete, unless it has it. The keys must be in order.
+    /// Gives each key of a scanned range that the scan did not return a read of absence, and each
+    /// key of a deleted range a delete, unless it has it. The keys must be in order.
     pub(crate) fn expand_ranges(&mut self) {
         for scan in &self.scans {
             for key in scan.range.of(&mut self.keys) {

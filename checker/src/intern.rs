@@ -1,9 +1,10 @@
 //! Numbers for byte strings: keys, and the values of each key.
 //!
-//! In: bytes within a scope (0 for keys, a key's number for its values). Out: a number, the same for the same
-//! bytes in the same scope, and the bytes back. Every string is kept once, in one arena, with 16 bytes beside it and a
-//! slot in a hash table; the slot holds the hash, so that a growing table does not go through the arena. The hash is
-//! fixed, so numbers are the same on every machine. It does not know what the bytes mean.
+//! In: bytes within a scope (0 for keys, a key's number for its values). Out: a number, the same
+//! for the same bytes in the same scope, and the bytes back. Every string is kept once, in one
+//! arena, with 16 bytes beside it and a slot in a hash table; the slot holds the hash, so that a
+//! growing table does not go through the arena. The hash is fixed, so numbers are the same on every
+//! machine. It does not know what the bytes mean.
 
 use std::hash::Hasher;
 use std::sync::OnceLock;

@@ -1,9 +1,10 @@
 //! The key count: at every scan, `certainly present ≤ count ≤ possibly present`, by name.
 //!
-//! In: a history. Out: one [`KeyCount`] per scan. It looks at presence alone and at each scan alone, so it is
-//! weaker than linearizability; what it says is what a person counts.
+//! In: a history. Out: one [`KeyCount`] per scan. It looks at presence alone and at each scan
+//! alone, so it is weaker than linearizability; what it says is what a person counts.
 //!
-//! What is certain and what is possible over the scan's interval is said in [`presence`](crate::presence).
+//! What is certain and what is possible over the scan's interval is said in
+//! [`presence`](crate::presence).
 
 use histories::jsonl::Text;
 

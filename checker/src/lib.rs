@@ -1,7 +1,8 @@
 //! `History + Model + Budget → Verdict`: linearizability, key count, counterexamples.
 //!
-//! Pure: no clock, no files, no randomness, no runtime. The same history gives the same verdict, and the same
-//! bytes of `verdict.json`, on every machine. It does not know where a history came from.
+//! Pure: no clock, no files, no randomness, no runtime. The same history gives the same verdict,
+//! and the same bytes of `verdict.json`, on every machine. It does not know where a history came
+//! from.
 //!
 //! How a binary calls it, with a history read once from a file (or any other source of events):
 //!
@@ -23,7 +24,8 @@
 //! # }
 //! ```
 //!
-//! Threads: it runs on rayon's current pool; to bound it, call it inside `rayon::ThreadPool::install`.
+//! Threads: it runs on rayon's current pool; to bound it, call it inside
+//! `rayon::ThreadPool::install`.
 
 mod call;
 mod check;

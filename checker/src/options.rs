@@ -1,7 +1,7 @@
 //! What the caller chooses: the model, the engine, and how much a hard key may cost.
 //!
-//! Nothing in here is measured in seconds: a budget in configurations and bytes gives the same verdict on every
-//! machine.
+//! Nothing in here is measured in seconds: a budget in configurations and bytes gives the same
+//! verdict on every machine.
 
 use histories::{Operation, OperationRef};
 use serde::{Deserialize, Serialize};
@@ -51,7 +51,8 @@ pub enum Engine {
 /// What one key may cost before the verdict on it is *unknown*.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Budget {
-    /// Work that a search may do: configurations that it explores, and comparisons of them (eight count as one).
+    /// Work that a search may do: configurations that it explores, and comparisons of them (eight
+    /// count as one).
     pub configurations: u64,
     /// Bytes that a search may remember configurations in.
     pub bytes: u64,

@@ -1,13 +1,15 @@
-//! When one key was certainly there, and when it may have been: presence alone, from the times of its writes and
-//! removals.
+//! When one key was certainly there, and when it may have been: presence alone, from the times of
+//! its writes and removals.
 //!
-//! In: the calls on a key. Out: answers about an interval [s, f], each a binary search. It knows no values.
+//! In: the calls on a key. Out: answers about an interval [s, f], each a binary search. It knows no
+//! values.
 //!
 //! Ties are concurrent, an unknown outcome finishes never:
-//! - *certainly present*: some write finished before s, and every call that may have removed the key (delete,
-//!   expiry; of whatever outcome) either finished before that write began or was invoked after f.
-//! - *possibly present*: some write was invoked before f ended, and no delete lies wholly between that write and
-//!   the interval.
+//! - *certainly present*: some write finished before s, and every call that may have removed the
+//!   key (delete, expiry; of whatever outcome) either finished before that write began or was
+//!   invoked after f.
+//! - *possibly present*: some write was invoked before f ended, and no delete lies wholly between
+//!   that write and the interval.
 
 use crate::call::{ABSENT, Call, NEVER};
 

@@ -1,7 +1,7 @@
 //! Ranges of keys: what a scan covered, and what a delete-range removed.
 //!
-//! In: an operation with its bounds and the keys that it was answered. Out: the covered range, and a complaint if
-//! the answer is no answer to the question. It does not know values.
+//! In: an operation with its bounds and the keys that it was answered. Out: the covered range, and
+//! a complaint if the answer is no answer to the question. It does not know values.
 
 use histories::{Key, Operation};
 
@@ -70,8 +70,8 @@ impl KeyRange {
     }
 }
 
-/// The range that a scan covered, and what is wrong with its answer. One that its limit cut covers up to its
-/// last key, in its direction.
+/// The range that a scan covered, and what is wrong with its answer. One that its limit cut covers
+/// up to its last key, in its direction.
 pub(crate) fn covered(scan: &Operation, keys: &[Key]) -> (KeyRange, Option<String>) {
     let Operation::Scan { start, end, limit, reverse, .. } = scan else {
         unreachable!("only scans cover ranges")

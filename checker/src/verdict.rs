@@ -1,6 +1,8 @@
-//! What the checker says: [`Verdict`], which serializes to `verdict.json`, the same bytes on every machine.
+//! What the checker says: [`Verdict`], which serializes to `verdict.json`, the same bytes on every
+//! machine.
 //!
-//! Pure data. Verdicts merge by priority: invalid over unknown over valid. It does not know how one is reached.
+//! Pure data. Verdicts merge by priority: invalid over unknown over valid. It does not know how one
+//! is reached.
 
 use crate::counterexample::Counterexample;
 use crate::findings::Finding;
@@ -118,7 +120,8 @@ pub struct KeyVerdict {
     pub counterexample: Option<Counterexample>,
 }
 
-/// Where the near-linear check did not do. A key's calls are cut into stretches wherever none was open.
+/// Where the near-linear check did not do. A key's calls are cut into stretches wherever none was
+/// open.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Searched {
     /// How many stretches were searched.

@@ -1,5 +1,6 @@
-//! The corpus of histories with known verdicts: every engine says what stands in EXPECTED.toml, every invalid key has
-//! a counterexample that is judged invalid by itself, and the verdict is the same bytes every time.
+//! The corpus of histories with known verdicts: every engine says what stands in EXPECTED.toml,
+//! every invalid key has a counterexample that is judged invalid by itself, and the verdict is the
+//! same bytes every time.
 
 #![allow(clippy::disallowed_methods)] // The ban on files is for the checker, not for its tests.
 

@@ -1,9 +1,10 @@
-//! Whole operations of every kind against an exhaustive oracle: up to nine operations on two keys, through the same
-//! door as a binary, events in and verdict out.
+//! Whole operations of every kind against an exhaustive oracle: up to nine operations on two keys,
+//! through the same door as a binary, events in and verdict out.
 //!
-//! The oracle knows nothing of calls, ranges or engines. It splits an operation into what it says of each key, straight
-//! from the meaning of the operations, and searches every order of a key's steps. Registers are independent, so a
-//! history is linearizable iff it is key by key (Herlihy and Wing's locality).
+//! The oracle knows nothing of calls, ranges or engines. It splits an operation into what it says
+//! of each key, straight from the meaning of the operations, and searches every order of a key's
+//! steps. Registers are independent, so a history is linearizable iff it is key by key (Herlihy and
+//! Wing's locality).
 
 #![allow(clippy::disallowed_methods)] // Tests may look at the environment; the checker may not.
 
@@ -15,7 +16,8 @@ use proptest::prelude::*;
 
 const KEYS: [&[u8]; 2] = [b"a", b"b"];
 const SECOND: u64 = 1_000_000_000;
-/// One unit of the generated times. Three make more than a second, so that a TTL of two seconds matters.
+/// One unit of the generated times. Three make more than a second, so that a TTL of two seconds
+/// matters.
 const UNIT: u64 = SECOND * 2 / 5;
 
 fn histories() -> u32 {
@@ -191,7 +193,8 @@ impl Made {
         matches!(self.kind, 0 | 1 | 8 | 12..)
     }
 
-    /// What the operation says of a key, as its meaning has it; with the time from which on it may take effect.
+    /// What the operation says of a key, as its meaning has it; with the time from which on it may
+    /// take effect.
     fn steps(&self, key: usize) -> Vec<(u64, bool, Step)> {
         let from = self.invoke * UNIT;
         let one = |step| vec![(from, true, step)];
@@ -285,8 +288,8 @@ fn events(made: &[Made]) -> Vec<Event> {
     (0..).zip(timed).map(event).collect()
 }
 
-/// Histories of every kind of operation. Their values are unique, or repeat; most observations are of values that
-/// somebody wrote.
+/// Histories of every kind of operation. Their values are unique, or repeat; most observations are
+/// of values that somebody wrote.
 fn history() -> impl Strategy<Value = Vec<Made>> {
     let outcome = prop_oneof![8 => Just(0_u8), 2 => Just(1), 1 => Just(2)];
     let one =

@@ -1,5 +1,6 @@
-//! Histories of other projects, with the verdict that each must have: `histories/imported`. Whatever such a file is cut to or
-//! changed to, it is judged or refused, never a panic; and what a correct system gave is never invalid because its end is missing.
+//! Histories of other projects, with the verdict that each must have: `histories/imported`.
+//! Whatever such a file is cut to or changed to, it is judged or refused, never a panic; and what a
+//! correct system gave is never invalid because its end is missing.
 
 #![allow(clippy::disallowed_methods)] // The ban on files is for the checker, not for its tests.
 

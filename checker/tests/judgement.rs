@@ -1,4 +1,5 @@
-//! Small histories whose verdict a person sees at once, through the same door as the binary: file in, verdict out.
+//! Small histories whose verdict a person sees at once, through the same door as the binary: file
+//! in, verdict out.
 
 use std::fmt::Write as _;
 
@@ -125,7 +126,8 @@ fn spent_budget_is_unknown_and_says_so() {
     assert!(verdict.reasons[0].contains("budget"), "{:?}", verdict.reasons);
 }
 
-/// Ten concurrent writes of two values to key a, which reads see in turn: for the search. And key b, which is stale.
+/// Ten concurrent writes of two values to key a, which reads see in turn: for the search. And key
+/// b, which is stale.
 fn hard_key_beside_a_bad_one() -> checker::History {
     let line = |process: u32, kind: &str, f: &str, key: &str, value: &str| {
         format!(r#""process":{process},"type":"{kind}","f":"{f}","key":"{key}","value":{value}"#)

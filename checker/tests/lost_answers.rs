@@ -1,4 +1,5 @@
-//! Small registers with repeated values and many lost answers: judged in little work, and as porcupine-rs judges them.
+//! Small registers with repeated values and many lost answers: judged in little work, and as
+//! porcupine-rs judges them.
 
 use checker::{Budget, Collector, Engine, History, Options, Validity, Verdict, check};
 use simulated::{Shape, Stale, simulated};

@@ -1,5 +1,6 @@
-//! Histories with published verdicts, which lie beside the workspace where they are at hand: recorded on real
-//! TiKV, and the suites of Knossos and Porcupine. Where they are absent, the tests say so and pass.
+//! Histories with published verdicts, which lie beside the workspace where they are at hand:
+//! recorded on real TiKV, and the suites of Knossos and Porcupine. Where they are absent, the tests
+//! say so and pass.
 
 #![allow(clippy::disallowed_methods)] // The ban on files is for the checker, not for its tests.
 

@@ -10,8 +10,8 @@ const CLIENTS: u64 = 8;
 /// Long enough for several batches of lines, each parsed in pieces.
 const OPERATIONS: u64 = 60_000;
 
-/// Clients take turns, so that their operations overlap; a few reads are stale, a few writes repeat a value, so that
-/// counterexamples, findings and the search have work.
+/// Clients take turns, so that their operations overlap; a few reads are stale, a few writes repeat
+/// a value, so that counterexamples, findings and the search have work.
 fn file() -> String {
     let mut text = r#"{"format":"jepsen-tikv history","version":1}"#.to_owned() + "\n";
     let mut open: Vec<Option<(u64, String)>> = vec![None; CLIENTS as usize];

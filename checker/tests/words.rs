@@ -1,4 +1,5 @@
-//! What a verdict says beside its verdict: numbers, times, names and sentences, down to the last nanosecond and word.
+//! What a verdict says beside its verdict: numbers, times, names and sentences, down to the last
+//! nanosecond and word.
 
 use std::fmt::Write as _;
 

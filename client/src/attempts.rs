@@ -1,4 +1,5 @@
-//! The attempts of one request, kept outside its future: when the deadline drops the future, what was sent is known.
+//! The attempts of one request, kept outside its future: when the deadline drops the future, what
+//! was sent is known.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::time::Instant;

@@ -1,6 +1,8 @@
-//! Error classes: every error that a store, PD, gRPC or the tikv-client crate can give, as one small enum.
+//! Error classes: every error that a store, PD, gRPC or the tikv-client crate can give, as one
+//! small enum.
 //!
-//! In: the error types of both clients. Out: a [`Cause`], which `fate` judges. It says nothing of consequences.
+//! In: the error types of both clients. Out: a [`Cause`], which `fate` judges. It says nothing of
+//! consequences.
 
 use std::error::Error as StdError;
 use std::io;
@@ -17,7 +19,8 @@ pub enum Cause {
     ConnectionRefused,
     /// No connection to the store could be made, so no request was begun.
     NotConnected,
-    /// No store was found to send the request to: PD failed, or knows no region, leader or store for it.
+    /// No store was found to send the request to: PD failed, or knows no region, leader or store
+    /// for it.
     NoRoute,
     /// The client refused the call as such.
     RefusedByClient,
@@ -67,7 +70,8 @@ macro_rules! region_error_kinds {
     };
 }
 
-// In this order a kind is looked for; a stale command comes first because it is the one that must not be missed.
+// In this order a kind is looked for; a stale command comes first because it is the one that must
+// not be missed.
 region_error_kinds! {
     stale_command => StaleCommand,
     not_leader => NotLeader,
@@ -106,7 +110,8 @@ impl Cause {
         use tikv_client::Error as E;
         match error {
             E::RegionError(region) => Self::Region(RegionErrorKind::of_tikv_client(region)),
-            // Its gRPC stack is another version than ours; the numbers of the codes are the protocol's.
+            // Its gRPC stack is another version than ours; the numbers of the codes are the
+            // protocol's.
             E::GrpcAPI(status) => Self::of_grpc(Code::from_i32(status.code() as i32), status),
             // Given only for connecting, which comes before the request is handed over.
             E::Grpc(_) => Self::NotConnected,
@@ -148,8 +153,8 @@ impl Cause {
     }
 }
 
-/// Returns true if the operating system refused a connection. It refuses only while connecting, so nothing was sent
-/// on that connection.
+/// Returns true if the operating system refused a connection. It refuses only while connecting, so
+/// nothing was sent on that connection.
 fn is_connection_refused(error: &(dyn StdError + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {

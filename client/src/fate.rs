@@ -1,8 +1,10 @@
-//! The most dangerous function of the program: which errors mean that an operation certainly was not applied.
+//! The most dangerous function of the program: which errors mean that an operation certainly was
+//! not applied.
 //!
-//! A wrong *not applied* invents violations (the value turns up after all); a wrong *unknown* hides them. In doubt:
-//! unknown. The sources of each arm are TiKV's raftstore (which checks come before a command is proposed) and what
-//! real clusters were seen to answer while their leaders were stopped.
+//! A wrong *not applied* invents violations (the value turns up after all); a wrong *unknown* hides
+//! them. In doubt: unknown. The sources of each arm are TiKV's raftstore (which checks come before
+//! a command is proposed) and what real clusters were seen to answer while their leaders were
+//! stopped.
 
 use crate::cause::{Cause, RegionErrorKind};
 use crate::request::{ClientError, Outcome};
@@ -24,7 +26,8 @@ pub enum Sent {
     Read,
     /// A write, at most once, and the error is that one attempt's.
     WriteOnce,
-    /// A write, perhaps more than once or in parts: the error is the last one's and says nothing of the others.
+    /// A write, perhaps more than once or in parts: the error is the last one's and says nothing of
+    /// the others.
     WritePerhapsOften,
 }
 
@@ -32,20 +35,23 @@ pub enum Sent {
 #[expect(clippy::match_same_arms, reason = "each arm has a reason of its own")]
 pub fn fate(cause: Cause, sent: Sent) -> Fate {
     match (sent, cause) {
-        // A read changes nothing, whatever became of it. The client refused the call itself, or the deadline passed
-        // while the client still looked for a store and the call was dropped there: nothing left, nothing will.
+        // A read changes nothing, whatever became of it. The client refused the call itself, or the
+        // deadline passed while the client still looked for a store and the call was dropped there:
+        // nothing left, nothing will.
         (Sent::Read, _)
         | (_, Cause::RefusedByClient | Cause::DeadlineBeforeSending)
         | (Sent::WriteOnce, Cause::NoRoute | Cause::NotConnected | Cause::ConnectionRefused) => {
             Fate::NotApplied
         }
-        // An earlier attempt, or another part, may have been applied before the error that is known.
+        // An earlier attempt, or another part, may have been applied before the error that is
+        // known.
         (Sent::WritePerhapsOften, _) => Fate::Unknown,
         (Sent::WriteOnce, Cause::Region(kind)) => after_region_error(kind),
         (Sent::WriteOnce, Cause::Grpc(code)) => after_grpc_error(code),
         // The request was sent and nobody answered in time; it may still be on its way.
         (Sent::WriteOnce, Cause::Deadline) => Fate::Unknown,
-        // The store's own words, in no fixed form: some come from before the proposal, some from after it.
+        // The store's own words, in no fixed form: some come from before the proposal, some from
+        // after it.
         (Sent::WriteOnce, Cause::StoreMessage) => Fate::Unknown,
         // The client library itself says that it does not know.
         (Sent::WriteOnce, Cause::Undetermined) => Fate::Unknown,
@@ -56,14 +62,15 @@ pub fn fate(cause: Cause, sent: Sent) -> Fate {
     }
 }
 
-/// A region error is the answer of a store. It means *not applied* only if the store can give it for nothing that it
-/// has proposed.
+/// A region error is the answer of a store. It means *not applied* only if the store can give it
+/// for nothing that it has proposed.
 fn after_region_error(kind: RegionErrorKind) -> Fate {
     match kind {
-        // Checked before proposing: whoever is not the leader proposes nothing. What a leader proposed before it
-        // lost its office is answered with a stale command instead.
+        // Checked before proposing: whoever is not the leader proposes nothing. What a leader
+        // proposed before it lost its office is answered with a stale command instead.
         RegionErrorKind::NotLeader
-        // Checked before proposing and again when applying; a command with an old epoch is skipped by all replicas.
+        // Checked before proposing and again when applying; a command with an old epoch is skipped
+        // by all replicas.
         | RegionErrorKind::EpochNotMatch
         // Checked before proposing, against bounds that the epoch above protects.
         | RegionErrorKind::KeyNotInRegion
@@ -71,14 +78,17 @@ fn after_region_error(kind: RegionErrorKind) -> Fate {
         | RegionErrorKind::StoreNotMatch
         // Admission control, before proposing.
         | RegionErrorKind::ServerIsBusy => Fate::NotApplied,
-        // Mostly the first check, of a store that does not have the region. But a peer that is removed also answers
-        // so to what it has proposed and not yet applied, which its former peers may apply.
+        // Mostly the first check, of a store that does not have the region. But a peer that is
+        // removed also answers so to what it has proposed and not yet applied, which its former
+        // peers may apply.
         RegionErrorKind::RegionNotFound
         // Proposed, then the term changed: the entry may be committed by the next leader.
         | RegionErrorKind::StaleCommand
-        // No arm of its own in the protocol (`proposal dropped` is one such): raft refused it, or lost it later.
+        // No arm of its own in the protocol (`proposal dropped` is one such): raft refused it, or
+        // lost it later.
         | RegionErrorKind::Unnamed
-        // Probably all refused before proposing, but none was seen often enough to bet a verdict on it.
+        // Probably all refused before proposing, but none was seen often enough to bet a verdict on
+        // it.
         | RegionErrorKind::RaftEntryTooLarge
         | RegionErrorKind::MaxTimestampNotSynced
         | RegionErrorKind::ReadIndexNotReady
@@ -95,15 +105,18 @@ fn after_region_error(kind: RegionErrorKind) -> Fate {
     }
 }
 
-/// A gRPC status may come from the store, from a connection that broke, or from this process's own timer.
+/// A gRPC status may come from the store, from a connection that broke, or from this process's own
+/// timer.
 fn after_grpc_error(code: Code) -> Fate {
     match code {
         // The process that answered does not know this call, so it did not execute it.
         Code::Unimplemented => Fate::NotApplied,
-        // Our timer: `Cancelled: Timeout expired` and `DeadlineExceeded` while a leader was stopped.
+        // Our timer: `Cancelled: Timeout expired` and `DeadlineExceeded` while a leader was
+        // stopped.
         Code::Cancelled | Code::DeadlineExceeded
-        // A connection that broke under the request: `transport error`, `h2 protocol error`, reset, shut down. Also
-        // `error trying to connect`, unless the operating system said *refused* (a cause of its own).
+        // A connection that broke under the request: `transport error`, `h2 protocol error`, reset,
+        // shut down. Also `error trying to connect`, unless the operating system said *refused* (a
+        // cause of its own).
         | Code::Unknown | Code::Internal | Code::Unavailable | Code::Aborted
         // A success that is reported as an error is nothing that one can build on.
         | Code::Ok

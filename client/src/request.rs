@@ -1,7 +1,7 @@
 //! The requests and answers of a client: the trait [`RawKv`] and its types.
 //!
-//! Pure data. A request's shape is that of an operation in a history, so that whoever records can map one to the
-//! other without thought; this crate does not know histories all the same.
+//! Pure data. A request's shape is that of an operation in a history, so that whoever records can
+//! map one to the other without thought; this crate does not know histories all the same.
 
 use crate::{Attempt, Cause};
 use futures::future::BoxFuture;

@@ -1,7 +1,9 @@
-//! TLS: the certificates with which clients and PD's admin API speak to a cluster that asks for them.
+//! TLS: the certificates with which clients and PD's admin API speak to a cluster that asks for
+//! them.
 //!
-//! In: paths of PEM files, as TiKV's and PD's own `[security]` has them. Out: what each library wants to have of them.
-//! rustls with ring does all of it, so that nothing but a C compiler is needed. Knows nothing of who connects.
+//! In: paths of PEM files, as TiKV's and PD's own `[security]` has them. Out: what each library
+//! wants to have of them. rustls with ring does all of it, so that nothing but a C compiler is
+//! needed. Knows nothing of who connects.
 
 use std::path::{Path, PathBuf};
 use tonic::transport::{Certificate, ClientTlsConfig, Identity};
@@ -75,8 +77,8 @@ impl Security {
     }
 }
 
-/// Lets every user of rustls in this process use ring, also one that makes an HTTP client of its own; whoever came first
-/// has settled it already.
+/// Lets every user of rustls in this process use ring, also one that makes an HTTP client of its
+/// own; whoever came first has settled it already.
 pub fn use_ring() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }

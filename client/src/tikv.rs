@@ -1,11 +1,12 @@
 //! The crate tikv-client behind our trait, driven so that its answers can be trusted.
 //!
-//! Version 0.4.0 makes this necessary: it sends writes again after errors that leave their outcome open, so writes go
-//! without backoff, once; after a region error its cache then stays as it was, so a read with
-//! backoff follows and corrects it. Its scans are wrong over several regions: they go through the direct client, and
-//! so do batch deletes in atomic mode, which it refuses. A connection that it could not make, or a PD that hangs, may
-//! stick for ever: then a fresh client takes its place. Its requests run on tasks of their own and go on when a call
-//! is dropped, so a write that missed its deadline is unknown once it was handed over.
+//! Version 0.4.0 makes this necessary: it sends writes again after errors that leave their outcome
+//! open, so writes go without backoff, once; after a region error its cache then stays as it was,
+//! so a read with backoff follows and corrects it. Its scans are wrong over several regions: they
+//! go through the direct client, and so do batch deletes in atomic mode, which it refuses. A
+//! connection that it could not make, or a PD that hangs, may stick for ever: then a fresh client
+//! takes its place. Its requests run on tasks of their own and go on when a call is dropped, so a
+//! write that missed its deadline is unknown once it was handed over.
 
 use crate::attempts::AttemptLog;
 use crate::fate::{Sent, fate};
@@ -21,7 +22,8 @@ use std::time::Duration;
 use tikv_client::{Backoff, Config, KvPair, RawClient};
 use tokio::time::{Instant, timeout_at};
 
-/// After so many calls in a row that missed their deadline, the client itself is suspected and replaced.
+/// After so many calls in a row that missed their deadline, the client itself is suspected and
+/// replaced.
 const MISSED_DEADLINES_MAX: u32 = 3;
 
 /// The read that corrects the region cache: it asks often, so that it sees a new leader soon.
@@ -38,7 +40,8 @@ pub struct TikvClientOptions {
     pub security: Option<Security>,
     /// Leave the crate's own retries as shipped. Its answers cannot be trusted then.
     pub client_retries: bool,
-    /// The crate's own deadline for one RPC: that of the calls, or a part of it, so that the crate's retries have room.
+    /// The crate's own deadline for one RPC: that of the calls, or a part of it, so that the
+    /// crate's retries have room.
     pub rpc_timeout: Duration,
 }
 
@@ -54,7 +57,8 @@ impl Default for TikvClientOptions {
     }
 }
 
-/// The crate tikv-client, with its own connections and region cache. It connects when it is first used.
+/// The crate tikv-client, with its own connections and region cache. It connects when it is first
+/// used.
 pub struct TikvClient {
     pd_endpoints: Vec<String>,
     options: TikvClientOptions,
@@ -74,7 +78,8 @@ struct Handles {
 }
 
 impl TikvClient {
-    /// A client with its own connections and region cache. PD is given by `host:port` of its members.
+    /// A client with its own connections and region cache. PD is given by `host:port` of its
+    /// members.
     pub fn new(pd_endpoints: Vec<String>, options: TikvClientOptions) -> Self {
         let direct_options = DirectOptions { atomic: options.atomic, ..DirectOptions::default() };
         let direct_options = direct_options.with_security(options.security.as_ref());
@@ -163,7 +168,8 @@ impl TikvClient {
         Reply { outcome, attempts: log.finish() }
     }
 
-    /// After an error, brings the client back to where it can succeed, within what is left of the deadline.
+    /// After an error, brings the client back to where it can succeed, within what is left of the
+    /// deadline.
     async fn mend(
         &self,
         handles: &Arc<Handles>,
@@ -191,8 +197,8 @@ impl TikvClient {
         }
     }
 
-    /// Reads with backoff what a write was refused for. Whether it succeeds does not matter: it has walked all the
-    /// regions concerned, and the cache with it.
+    /// Reads with backoff what a write was refused for. Whether it succeeds does not matter: it has
+    /// walked all the regions concerned, and the cache with it.
     async fn repair(&self, handles: &Arc<Handles>, request: &Request, deadline: Instant) {
         match request {
             Request::Get { key }
@@ -288,7 +294,8 @@ fn got_batch(keys: &[Vec<u8>], pairs: Vec<KvPair>) -> Response {
     Response::GotBatch(keys.iter().map(|key| (key.clone(), found.get(key).cloned())).collect())
 }
 
-/// The crate prints region errors with all their fields; a line with the kind and the store's words is enough.
+/// The crate prints region errors with all their fields; a line with the kind and the store's words
+/// is enough.
 fn line(error: &tikv_client::Error) -> String {
     match error {
         tikv_client::Error::RegionError(region) => {

@@ -1,7 +1,8 @@
-//! What a synced commit costs: fjall, on which stores keep their data, against a bare append with fdatasync.
+//! What a synced commit costs: fjall, on which stores keep their data, against a bare append with
+//! fdatasync.
 //!
-//! Entries have 100 bytes of value and the 17 bytes of key of a log entry; a commit has 1, 16 or 64 of them, as
-//! group commit makes it. Set `TMPDIR` to the disk that is to be measured.
+//! Entries have 100 bytes of value and the 17 bytes of key of a log entry; a commit has 1, 16 or 64
+//! of them, as group commit makes it. Set `TMPDIR` to the disk that is to be measured.
 
 #![expect(clippy::disallowed_types, reason = "the real disk is measured")]
 

@@ -1,4 +1,5 @@
-//! Any text as a history of another project: every importer ends without a panic, and what it gives is well-formed.
+//! Any text as a history of another project: every importer ends without a panic, and what it gives
+//! is well-formed.
 #![no_main]
 
 use histories::{

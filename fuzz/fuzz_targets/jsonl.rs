@@ -1,4 +1,5 @@
-//! Any bytes as a history.jsonl: both ways of reading it end, agree about how many events there are, and neither panics.
+//! Any bytes as a history.jsonl: both ways of reading it end, agree about how many events there
+//! are, and neither panics.
 #![no_main]
 
 use histories::{ReadError, jsonl::Reader};

@@ -1,8 +1,9 @@
 //! Any request to the embedded PD, HTTP or gRPC: it answers, and goes on.
 //!
-//! An input is a line `METHOD PATH` and the body behind it. For a gRPC path (`/pdpb.PD/…`) the body is one message; it is framed
-//! here, and gets a header that names the cluster, since all others are refused (a field that comes again is merged). One PD,
-//! which has a store and a region, gets all of them, without a socket, in a paused clock.
+//! An input is a line `METHOD PATH` and the body behind it. For a gRPC path (`/pdpb.PD/…`) the body
+//! is one message; it is framed here, and gets a header that names the cluster, since all others
+//! are refused (a field that comes again is merged). One PD, which has a store and a region, gets
+//! all of them, without a socket, in a paused clock.
 #![no_main]
 
 use cluster::pd::unserved::Unserved;

@@ -1,4 +1,5 @@
-//! Any bytes as a plan.json: refused with a reason, or the same plan again when it is written and read.
+//! Any bytes as a plan.json: refused with a reason, or the same plan again when it is written and
+//! read.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,8 +1,9 @@
 //! Any raw call to an embedded store: it answers, and goes on.
 //!
-//! An input is a line with the call's name (`RawPut`) and its message behind it. The message is sent as it is, and once more
-//! with the context of a region that is there (a field that comes again is merged), so that it is not only refused. A
-//! simulated cluster of one store gets all of them: the store's own logic, without sockets and disk.
+//! An input is a line with the call's name (`RawPut`) and its message behind it. The message is
+//! sent as it is, and once more with the context of a region that is there (a field that comes
+//! again is merged), so that it is not only refused. A simulated cluster of one store gets all of
+//! them: the store's own logic, without sockets and disk.
 #![no_main]
 
 use cluster::{

@@ -1,5 +1,5 @@
-//! How a history's format is told: from its beginning, whatever it is compressed with, however few bytes arrive at once,
-//! and with the cause where it is refused.
+//! How a history's format is told: from its beginning, whatever it is compressed with, however few
+//! bytes arrive at once, and with the cause where it is refused.
 
 use histories::{Event, ReadError, ReadOptions, source};
 use std::{

@@ -1,5 +1,5 @@
-//! The file format: the golden file is what version 1 looks like, byte for byte; everything malformed is refused
-//! with its line and a reason.
+//! The file format: the golden file is what version 1 looks like, byte for byte; everything
+//! malformed is refused with its line and a reason.
 
 use histories::jsonl::{Reader, Writer};
 use histories::{Answer, Event, MalformedReason, Operation, Outcome, ReadError, What};

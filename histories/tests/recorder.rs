@@ -1,4 +1,5 @@
-//! The recorder: what many threads record is a well-formed history, and a disk that refuses is said to.
+//! The recorder: what many threads record is a well-formed history, and a disk that refuses is said
+//! to.
 
 use std::thread;
 

@@ -93,8 +93,8 @@ fn segment_that_is_not_compressed_yet_is_read_as_well() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("history.jsonl");
     let recorded = record(&path);
-    // As after a kill between two steps of the recorder: a plain one, one of both kinds, one half compressed, a next one
-    // that nobody has moved.
+    // As after a kill between two steps of the recorder: a plain one, one of both kinds, one half
+    // compressed, a next one that nobody has moved.
     let plain = |number| {
         let bytes = fs::read(compressed_segment_path(&path, number)).expect("readable");
         let text = zstd::decode_all(&bytes[..]).expect("compressed whole");

@@ -1,12 +1,14 @@
-//! Reading fast is reading: on well-formed files, and on files with anything wrong in them, [`Reader::observe`] gives the
-//! same events and the same refusal as reading line by line with `serde_json`.
+//! Reading fast is reading: on well-formed files, and on files with anything wrong in them,
+//! [`Reader::observe`] gives the same events and the same refusal as reading line by line with
+//! `serde_json`.
 
 use histories::jsonl::{Reader, Writer};
 use histories::order::Order;
 use histories::{Answer, Attempt, Event, Header, Operation, Outcome, Process, ReadError, What};
 use proptest::prelude::*;
 
-/// What a history is made of: a client, what it does when it has nothing open, how that ends, a value.
+/// What a history is made of: a client, what it does when it has nothing open, how that ends, a
+/// value.
 type Step = (u64, u8, u8, String);
 
 const KEYS: [&str; 4] = ["a", "user1", "a key with \"quotes\" and \u{e4}", "\u{ff}\u{0}"];
@@ -125,8 +127,8 @@ proptest! {
         prop_assert_eq!((heard, refusal), (steps.len(), None));
     }
 
-    /// One small damage: bytes replaced, put in, taken out, or everything behind them cut off. Digits, quotes, braces and
-    /// blanks do the most harm.
+    /// One small damage: bytes replaced, put in, taken out, or everything behind them cut off.
+    /// Digits, quotes, braces and blanks do the most harm.
     #[test]
     fn damaged_files_are_refused_with_the_same_words_at_the_same_line(
         steps in steps(),

@@ -1,7 +1,7 @@
 //! One fault from its beginning to its healing: the steps that every kind of fault shares.
 //!
-//! In: a planned fault and the [`SharedState`]. Out: its [`FaultRecord`], and events for the observer.
-//! Whatever goes wrong on the way, the stores that this fault took are healed before it ends. The
+//! In: a planned fault and the [`SharedState`]. Out: its [`FaultRecord`], and events for the
+//! observer. The stores that this fault took are healed before it ends, also after an error. The
 //! steps that differ between kinds are in [`crate::actions`].
 
 use crate::{

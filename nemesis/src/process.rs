@@ -21,7 +21,7 @@ use thiserror::Error;
 
 /// The interval between two looks at a process that is to change its state.
 const POLL: Duration = Duration::from_millis(1);
-/// The same interval for another host, where a look costs a connection.
+/// The interval between two looks at a process of another host, each of which costs a connection.
 const REMOTE_POLL: Duration = Duration::from_millis(50);
 
 /// The unique identity of a process: PIDs are reused, the pair of PID and start time within one

@@ -1,4 +1,5 @@
-//! Stopping and resuming real processes, on every way out, and healing what a killed tester left stopped.
+//! Stopping and resuming real processes, on every way out, and healing what a killed tester left
+//! stopped.
 
 use nemesis::{
     Machine, PauseError, PausedProcesses, ProcessIdentity, ProcessState, Signalled, heal,

@@ -1,8 +1,10 @@
-//! TiKV's and PD's wire: our own subset of their messages and services, and the code generated from it.
+//! TiKV's and PD's wire: our own subset of their messages and services, and the code generated from
+//! it.
 //!
-//! The `.proto` files under `proto/proto` keep TiKV's message names and field numbers, so that stock clients
-//! understand us and we understand a real cluster. What a subset leaves out is skipped when read (fields) or
-//! answered with `UNIMPLEMENTED` (calls). This crate knows nothing of who speaks the wire.
+//! The `.proto` files under `proto/proto` keep TiKV's message names and field numbers, so that
+//! stock clients understand us and we understand a real cluster. What a subset leaves out is
+//! skipped when read (fields) or answered with `UNIMPLEMENTED` (calls). This crate knows nothing of
+//! who speaks the wire.
 #![allow(missing_docs, clippy::all, clippy::pedantic, rustdoc::all, reason = "generated code")]
 
 macro_rules! generated {

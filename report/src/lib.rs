@@ -1,6 +1,7 @@
 //! The report of a run on the terminal: an ending that fits a screen, and on demand everything.
 //!
-//! In: a [`Judgement`], and where its run's files are. Out: lines for stdout, and the page ([`html`]). Decides nothing.
+//! In: a [`Judgement`], and where its run's files are. Out: lines for stdout, and the page
+//! ([`html`]). Decides nothing.
 
 mod cause;
 mod details;
@@ -54,7 +55,7 @@ pub fn print(judgement: &Judgement, around: &RunContext, told: Output) {
     }
 }
 
-/// What a reader should know of a run beside its verdict.
+/// The remarks on a run that belong beside its verdict.
 pub fn notes(judgement: &Judgement) -> Vec<String> {
     let early = judgement.ended_early.map(|early| early.to_string());
     early.into_iter().chain(little(judgement)).collect()
@@ -71,7 +72,7 @@ fn little(judgement: &Judgement) -> Option<String> {
     })
 }
 
-/// What an experiment showed, in a line.
+/// A finding of an experiment, as one line.
 pub fn experiment(finding: &Finding) -> String {
     let mark = match finding.weight {
         Weight::Good => "seen",
@@ -82,7 +83,7 @@ pub fn experiment(finding: &Finding) -> String {
     format!("{mark}: {}", finding.said)
 }
 
-/// How many parts it had, in words.
+/// The number of parts of a long run, in words.
 fn counted_parts(judgement: &Judgement) -> String {
     let total = judgement.parts.unwrap_or_default().total();
     format!("{total} part{}", if total == 1 { "" } else { "s" })
@@ -136,9 +137,9 @@ pub fn verdict(judgement: &Judgement) -> Vec<String> {
     lines
 }
 
-/// Tells what a run was judged to be, and returns how the program ends. `troubles` are the target's own, `repeat` is the
-/// command that repeats the run. The verdict is printed before any file is written, and decides how the program ends
-/// even if a file beside it cannot be written.
+/// Tells what a run was judged to be, and returns how the program ends. `troubles` are the target's
+/// own, `repeat` is the command that repeats the run. The verdict is printed before any file is
+/// written, and decides how the program ends even if a file beside it cannot be written.
 pub fn conclude(
     run: &RunDirectory,
     judged: Result<Judgement, Failure>,

@@ -115,7 +115,7 @@ pub struct UpArgs {
     /// Timing: fast (elections 1-2 s) or TiKV's defaults (10-20 s) [default: fast]
     #[arg(long, value_enum)]
     pub profile: Option<ProfileName>,
-    /// How a leader confirms its leadership before it answers a read [default: read-index]
+    /// Confirmation of leadership before a leader answers a read [default: read-index]
     #[arg(long, value_enum)]
     #[arg(hide_short_help = true)]
     pub read: Option<ReadName>,

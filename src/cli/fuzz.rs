@@ -46,7 +46,7 @@ pub struct FuzzArgs {
     /// How long one run is at most, in the cluster's time (seconds, or with a unit) [default: the profile's, or 30]
     #[arg(long, value_parser = parse_ms)]
     pub time_max: Option<u64>,
-    /// How a leader confirms its leadership before it answers a read [default: drawn]
+    /// Confirmation of leadership before a leader answers a read [default: drawn]
     #[arg(long, value_enum)]
     pub read: Option<ReadName>,
     /// Make the cluster wrong on purpose (see `jepsen-tikv defects`)

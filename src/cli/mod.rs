@@ -1,6 +1,7 @@
 //! The command line: typed flags, a file for each command, and their conversion to checked values.
 //!
-//! In: the arguments. Out: a [`Command`]. Wrong usage is one sentence and exit code 64, never a run.
+//! In: the arguments. Out: a [`Command`]. Wrong usage is one sentence and exit code 64, never a
+//! run.
 
 mod check;
 mod cluster;

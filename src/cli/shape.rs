@@ -78,7 +78,7 @@ pub struct ShapeArgs {
     #[arg(long, default_value_t = 0)]
     #[arg(hide_short_help = true)]
     pub store_port: u16,
-    /// How a leader confirms its leadership before it answers a read
+    /// Confirmation of leadership before a leader answers a read
     #[arg(long, value_enum, default_value = "read-index")]
     #[arg(hide_short_help = true)]
     pub read: ReadName,

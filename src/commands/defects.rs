@@ -1,4 +1,5 @@
-//! `defects`: the embedded cluster's defects, the plan that catches each, and the evidence that shows it.
+//! `defects`: the embedded cluster's defects, the plan that catches each, and the evidence that
+//! shows it.
 
 use campaigns::self_test::{evidence, trials};
 use cluster::defects::Defect;

@@ -1,7 +1,7 @@
 //! `test`, and every other command that carries one plan out: `scenario`, `simulate`, `replay`.
 //!
-//! The whole flow: flags → configuration → plan.json → history.jsonl → verdict.json → what a person reads. Each stage gets
-//! the values and files of the one before, and asks nobody else.
+//! The whole flow: flags → configuration → plan.json → history.jsonl → verdict.json → what a person
+//! reads. Each stage gets the values and files of the one before, and asks nobody else.
 
 use crate::{
     cli::{RunOptions, TestArgs},
@@ -29,8 +29,8 @@ pub fn command(args: &TestArgs) -> Result<Exit, Failure> {
     carry_out(&plan, &args.runs_dir, args.run_options()?)
 }
 
-/// Carries a plan out in a run directory of its own, and judges it. Asks first before faults on a cluster that somebody
-/// else started.
+/// Carries a plan out in a run directory of its own, and judges it. Asks first before faults on a
+/// cluster that somebody else started.
 pub fn carry_out(plan: &Plan, runs_dir: &Path, options: RunOptions) -> Result<Exit, Failure> {
     let name = if is_simulated(plan) {
         format!("simulated-{}", plan.config.name)
@@ -63,7 +63,8 @@ fn is_simulated(plan: &Plan) -> bool {
     plan.config.target == TargetConfig::Simulated
 }
 
-/// Writes the history of a run in virtual time. Returns the faults that could not be healed, in sentences.
+/// Writes the history of a run in virtual time. Returns the faults that could not be healed, in
+/// sentences.
 fn simulated(plan: &Plan, files: &RunDirectory) -> Result<Vec<String>, Failure> {
     let listener = interrupt::Listener::start()?;
     simulate::record(plan, &files.history(), &listener.interrupt())

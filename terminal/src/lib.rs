@@ -65,8 +65,8 @@ pub fn prepared(line: &str) {
     let _ = writeln!(io::stdout().lock(), "{line}");
 }
 
-/// Prints lines in a format whose strings support `\uXXXX`, like JSON and EDN. Returns false if the
-/// reader has gone.
+/// Prints lines in a format whose strings support `\uXXXX`, like JSON and EDN. Returns false if
+/// the reader has gone.
 pub fn data(text: impl Display) -> bool {
     writeln!(io::stdout().lock(), "{}", EscapedData(text)).is_ok()
 }

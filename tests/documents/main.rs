@@ -1,8 +1,9 @@
 //! Executes every command that README and the book show, on the built binary.
 //!
-//! Each runs through a shell in a folder where what it names is at hand ([`place`]): runs, settings, a cluster, stand-ins for
-//! TiKV's programs. What would take minutes is [shortened](shortened); what goes on until somebody ends it is ended by
-//! Ctrl-C. A command passes if it was carried out: its exit code is a verdict, not a refusal, and nothing panicked.
+//! Each runs through a shell in a folder where what it names is at hand ([`place`]): runs,
+//! settings, a cluster, stand-ins for TiKV's programs. What would take minutes is
+//! [shortened](shortened); what goes on until somebody ends it is ended by Ctrl-C. A command passes
+//! if it was carried out: its exit code is a verdict, not a refusal, and nothing panicked.
 //! docs/walkthrough.md is executed by `tests/walkthrough.rs`, in order, and what it shows compared.
 
 mod place;

@@ -1,6 +1,7 @@
 //! The folder in which documented commands are run, with everything that they name.
 //!
-//! In: a shell's command line. Out: its exit code, and what it said. A cluster of three stores runs in it; it ends with this.
+//! In: a shell's command line. Out: its exit code, and what it said. A cluster of three stores runs
+//! in it; it ends with this.
 
 use std::{
     fs,

@@ -1,6 +1,7 @@
 //! What a documented command is run as: the same with less of it.
 //!
-//! In: a command, and the address of a cluster. Out: the command as it is run, and how it comes to its end.
+//! In: a command, and the address of a cluster. Out: the command as it is run, and how it comes to
+//! its end.
 
 /// How a command comes to its end.
 #[derive(Debug, Clone, Copy)]

@@ -1,4 +1,5 @@
-//! A cluster that a test owns: started by `cluster up`, hurt by its other commands, gone with the test.
+//! A cluster that a test owns: started by `cluster up`, hurt by its other commands, gone with the
+//! test.
 
 use std::{
     io::{BufRead, BufReader, Read},
@@ -13,8 +14,8 @@ use tempfile::TempDir;
 /// For what must happen, on a machine that others use too.
 pub const PATIENCE: Duration = Duration::from_mins(2);
 const TAG: &str = "test";
-/// Clusters of this process keep out of each other's ports: one that a dead store has left must not be another's when it
-/// comes back.
+/// Clusters of this process keep out of each other's ports: one that a dead store has left must not
+/// be another's when it comes back.
 static PORT_OFFSET: AtomicU16 = AtomicU16::new(1_000);
 const PORT_OFFSET_STEP: u16 = 500;
 

@@ -1,5 +1,6 @@
-//! A store that stays away too long: PD calls it Disconnected, then Down, and moves its replicas to a healthy store. When
-//! it comes back, its old peers hear that they were removed, and destroy themselves.
+//! A store that stays away too long: PD calls it Disconnected, then Down, and moves its replicas to
+//! a healthy store. When it comes back, its old peers hear that they were removed, and destroy
+//! themselves.
 
 use super::{
     cluster::{Cluster, until},
@@ -98,7 +99,8 @@ fn replicas_of_a_store_that_is_down_move_away_and_its_old_peers_end_when_told() 
     let lost = |cluster: &Cluster| runtime.block_on(lost(&cluster.pd, &keys));
     assert_eq!(lost(&cluster), Vec::<String>::new());
 
-    // While the cluster grew, balancing may have taken peers from it; it is dead now and says no more.
+    // While the cluster grew, balancing may have taken peers from it; it is dead now and says no
+    // more.
     let destroyed =
         || cluster.log_of(AWAY).lines().filter(|line| line.contains("is destroyed")).count();
     let before = destroyed();

@@ -18,7 +18,8 @@ const ROUNDS: usize = 4;
 const WRITES_MIN: usize = 200;
 pub const OP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Writers that go on until they are told to stop, and the keys of the writes that were acknowledged.
+/// Writers that go on until they are told to stop, and the keys of the writes that were
+/// acknowledged.
 struct Load {
     acknowledged: Arc<Mutex<BTreeSet<String>>>,
     stop: Arc<AtomicBool>,

@@ -1,4 +1,5 @@
-//! The embedded cluster as its users have it: whole processes, stock clients, and what survives a kill.
+//! The embedded cluster as its users have it: whole processes, stock clients, and what survives a
+//! kill.
 
 mod cluster;
 mod down_store;

@@ -1,7 +1,9 @@
-//! Clients from the registries, unmodified, against the cluster: every operation, and a load while its leader is stopped.
+//! Clients from the registries, unmodified, against the cluster: every operation, and a load while
+//! its leader is stopped.
 //!
-//! The programs are in `tests/stock_clients/`. Python's libraries are installed into a venv below `target/tmp`, which
-//! is used again; Go's program is built there. Where Python, Go or their registries are absent, a line says so.
+//! The programs are in `tests/stock_clients/`. Python's libraries are installed into a venv below
+//! `target/tmp`, which is used again; Go's program is built there. Where Python, Go or their
+//! registries are absent, a line says so.
 
 use super::cluster::{Cluster, PATIENCE, until};
 use client::PdHttp;

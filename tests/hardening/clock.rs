@@ -1,4 +1,5 @@
-//! The wall clock of the whole run, tester and cluster, is set back and forth; time that counts comes from elsewhere.
+//! The wall clock of the whole run, tester and cluster, is set back and forth; time that counts
+//! comes from elsewhere.
 
 use crate::tester::{PROGRAM, Tester, judged, words};
 use std::{

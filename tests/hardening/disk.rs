@@ -6,8 +6,8 @@ use std::process::Command;
 const TROUBLE: i32 = 74;
 const UNKNOWN: i32 = 2;
 
-/// Becomes the tester with files of 200 KiB at most. The signal that the kernel sends first is ignored, as the exit
-/// code of whoever ignores it is what is asked for.
+/// Becomes the tester with files of 200 KiB at most. The signal that the kernel sends first is
+/// ignored, as the exit code of whoever ignores it is what is asked for.
 const LIMITED: &str = "trap '' XFSZ; ulimit -f 400; exec \"$0\" simulate --workload register --nemesis none --time 60 \
      --rate 100 --stores 3 --seed 1";
 
@@ -26,8 +26,9 @@ fn a_history_that_cannot_grow_is_whole_up_to_its_last_line() {
     assert!(judged.contains("not counted"), "{judged}");
 }
 
-/// A disk in memory that nobody else sees, and that goes with the last process that does; a run on it; and something else
-/// that takes the rest of the room. What the run left is copied to where it can be looked at.
+/// A disk in memory that nobody else sees, and that goes with the last process that does; a run on
+/// it; and something else that takes the rest of the room. What the run left is copied to where it
+/// can be looked at.
 const FILLED: &str = "mkdir full && mount -t tmpfs -o size=48m none full || exit 99
 here=$PWD; cd full
 { until grep -q 'clients and faults' ../said.txt; do sleep 0.1; done

@@ -1,4 +1,5 @@
-//! Ten thousand clients, a thousand regions: more than any test needs. In virtual time, so that two cores are enough.
+//! Ten thousand clients, a thousand regions: more than any test needs. In virtual time, so that two
+//! cores are enough.
 
 use crate::tester::{jepsen_tikv, judged, words};
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! A night whose machine goes down: the same command goes on with it, and what was done is not done again.
+//! A night whose machine goes down: the same command goes on with it, and what was done is not done
+//! again.
 
 use crate::tester::{Ended, PROGRAM, Tester, processes, words};
 use nix::{
@@ -52,7 +53,8 @@ fn a_night_that_was_killed_goes_on_and_does_nothing_twice() {
     killed_in_its_self_test(dir.path());
     assert!(journal(dir.path()).ends_with("{\"begun\":\"self-test-1\"}\n"));
 
-    // Had it lived a little longer, its self-test would have ended; and then the machine went down while it wrote.
+    // Had it lived a little longer, its self-test would have ended; and then the machine went down
+    // while it wrote.
     let row = r#"{"ended":{"label":"self-test-1","kind":"self-test","command":"jepsen-tikv self-test --quick --seed 7",
         "seed":7,"outcome":"valid","exit_code":0,"reasons":[],"seconds":1.0,"measured":null,"run":null,"archive":null}}"#;
     let row = row.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -1,4 +1,5 @@
-//! The tester as a process: started in a directory of its own, watched, and asked afterwards what it left.
+//! The tester as a process: started in a directory of its own, watched, and asked afterwards what
+//! it left.
 //!
 //! In: arguments. Out: exit code, words, and the processes of its cluster. Every wait is bounded.
 
@@ -54,7 +55,8 @@ impl<'a> Tester<'a> {
         self.wait(|tester| tester.said().contains(words), words);
     }
 
-    /// Kills those of its cluster's processes whose command line has this word, and says how many they were.
+    /// Kills those of its cluster's processes whose command line has this word, and says how many
+    /// they were.
     pub fn kill_processes(&self, word: &str) -> usize {
         self.signal_processes(word, Signal::SIGKILL)
     }

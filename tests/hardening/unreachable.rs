@@ -5,7 +5,8 @@ use std::process::Command;
 
 const UNKNOWN: i32 = 2;
 
-/// A run without faults, whose processes with this word in their command line are killed once the keys are loaded.
+/// A run without faults, whose processes with this word in their command line are killed once the
+/// keys are loaded.
 fn without(word: &str, how_many: usize) -> String {
     let dir = tempfile::tempdir().expect("a directory");
     let arguments = words("test --nemesis none --time 8 --keys 50 --stores 3 --seed 3");

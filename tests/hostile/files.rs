@@ -1,6 +1,6 @@
 //! Links, FIFOs, devices and files with giant holes under the names of a run's files.
 
-use super::{LOST_WRITE, PROGRAM, assert_ended_well, run};
+use super::{LOST_WRITE, PROGRAM, Place, assert_ended_well, run};
 use std::{
     fs::{self, File},
     io::{BufRead, BufReader, Read, Write},
@@ -75,19 +75,7 @@ fn make_run(run: &Path) {
     fs::write(run.join("plan.json"), drawn.stdout).expect("written");
 }
 
-struct Place {
-    dir: tempfile::TempDir,
-    precious: PathBuf,
-}
-
 impl Place {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().expect("a directory");
-        let precious = dir.path().join("precious");
-        fs::write(&precious, "mine").expect("written");
-        Self { dir, precious }
-    }
-
     /// A run for each file and each obstacle in its place.
     fn runs(&self) -> Vec<(String, PathBuf)> {
         let mut runs = Vec::new();

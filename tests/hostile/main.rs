@@ -1,5 +1,5 @@
-//! A run directory, a history, a plan or a setting that somebody made to do harm: whoever opens it loses no file, waits for
-//! nothing, and sees on the terminal what is there.
+//! A run directory, a history, a plan or a setting that somebody made to do harm: whoever opens it
+//! loses no file, waits for nothing, and sees on the terminal what is there.
 
 mod connections;
 mod files;
@@ -9,16 +9,18 @@ mod printed;
 mod state;
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     time::{Duration, Instant},
 };
 
 /// The built program.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_jepsen-tikv");
-/// Whoever takes so long waits for what never comes: an unoptimized build on a busy machine needs a minute at most.
+/// Whoever takes so long waits for what never comes: an unoptimized build on a busy machine needs a
+/// minute at most.
 const HANGING: Duration = Duration::from_mins(10);
-/// Address space of the child, KiB: a file that is read without a bound takes more. Threads' stacks are in it.
+/// Address space of the child, KiB: a file that is read without a bound takes more. Threads' stacks
+/// are in it.
 const MEMORY_KIB: u64 = 4 << 20;
 
 /// The invalid history: a write that was acknowledged is never read.
@@ -28,6 +30,25 @@ pub const LOST_WRITE: &str = r#"{"format":"jepsen-tikv history","version":1}
 {"index":2,"time":2000000,"process":1,"type":"invoke","f":"get","key":"KEY","value":null}
 {"index":3,"time":3000000,"process":1,"type":"ok","f":"get","key":"KEY","value":null}
 "#;
+
+/// A directory for one test, with a file of the user's that no command may change.
+struct Place {
+    dir: tempfile::TempDir,
+    precious: PathBuf,
+}
+
+impl Place {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let precious = dir.path().join("precious");
+        std::fs::write(&precious, "mine").expect("written");
+        Self { dir, precious }
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+}
 
 /// Runs the program with bounded memory, and ends it if it hangs.
 pub fn run(dir: &Path, arguments: &[&str]) -> Output {

@@ -9,7 +9,8 @@ use std::{
     process::Command,
 };
 
-/// Moves the cursor, sets the title, is C1, turns the direction, is not seen, and begins a line that looks like a verdict.
+/// Moves the cursor, sets the title, is C1, turns the direction, is not seen, and begins a line
+/// that looks like a verdict.
 const HOSTILE: &str = "k\u{1b}[2J\u{1b}]0;title\u{7}\u{9b}31m\u{202e}\u{2066}\u{200f}\u{200b}\u{feff}\nverdict: VALID\rVALID";
 
 /// Asserts that a terminal obeys nothing of a text, and shows all of it.

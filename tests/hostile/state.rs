@@ -2,7 +2,7 @@
 //! directories of clusters: nobody waits for them, follows them, or reads them to their end.
 
 use super::{
-    PROGRAM, assert_ended_well,
+    PROGRAM, Place, assert_ended_well,
     files::{OBSTACLES, Obstacle},
     run,
 };
@@ -30,23 +30,7 @@ const RUN: [&str; 12] = [
     "--rate=50",
 ];
 
-struct Place {
-    dir: tempfile::TempDir,
-    precious: PathBuf,
-}
-
 impl Place {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().expect("a directory");
-        let precious = dir.path().join("precious");
-        fs::write(&precious, "mine").expect("written");
-        Self { dir, precious }
-    }
-
-    fn at(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
     /// Runs a command that may say what it likes; its code.
     fn ends(&self, arguments: &[&str]) -> (Option<i32>, String) {
         let output = run(self.dir.path(), arguments);

@@ -1,5 +1,6 @@
-//! axe-core, which judges pages for people who cannot see or point: taken from npm's registry by npm itself, once a
-//! machine, since it is no part of this repository. Skips, with the reason printed, where it cannot be had.
+//! axe-core, which judges pages for people who cannot see or point: taken from npm's registry by
+//! npm itself, once a machine, since it is no part of this repository. Skips, with the reason
+//! printed, where it cannot be had.
 
 use super::browser::Browser;
 use serde_json::Value;

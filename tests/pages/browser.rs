@@ -1,6 +1,8 @@
-//! A headless Chromium, spoken to in the `DevTools` protocol over a pipe: no driver, no port, no further dependency.
+//! A headless Chromium, spoken to in the `DevTools` protocol over a pipe: no driver, no port, no
+//! further dependency.
 //!
-//! In: a page's address. Out: what its scripts answer, its console, what it asked the network for, pictures of it.
+//! In: a page's address. Out: what its scripts answer, its console, what it asked the network for,
+//! pictures of it.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
@@ -151,7 +153,8 @@ impl Browser {
         self.call("Input.dispatchMouseEvent", params);
     }
 
-    /// Errors on the console, and everything that was asked of the network but for what begins like `own`.
+    /// Errors on the console, and everything that was asked of the network but for what begins like
+    /// `own`.
     pub fn complaints(&mut self, own: &str) -> Vec<String> {
         self.evaluate("1");
         let events = self.events.iter().filter_map(|event| {

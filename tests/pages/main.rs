@@ -1,5 +1,6 @@
-//! The pages in a real browser: reports of runs of every kind are drawn without an error and without asking anybody,
-//! fit their window, and can be hovered over and zoomed. Skips, with the reason printed, where there is no Chromium.
+//! The pages in a real browser: reports of runs of every kind are drawn without an error and
+//! without asking anybody, fit their window, and can be hovered over and zoomed. Skips, with the
+//! reason printed, where there is no Chromium.
 //!
 //! With `JEPSEN_TIKV_SCREENSHOTS=DIR` pictures of every page are kept, to be looked at.
 
@@ -71,7 +72,8 @@ fn busy(operations: u64, stale: bool) -> String {
         let client = number % 2;
         let key = client;
         let version = number / 4;
-        // Every other operation of a client reads what it wrote; the last one reads what is long gone.
+        // Every other operation of a client reads what it wrote; the last one reads what is long
+        // gone.
         if number / 2 % 2 == 0 {
             line(format!(
                 r#""time":{time},"process":{client},"type":"invoke","f":"put","key":"k{key}","value":"v{version}""#
@@ -109,7 +111,8 @@ fn look(browser: &mut Browser, page: &Path, name: &str) {
     }
 }
 
-/// What every page must be: as wide as its window, without complaints, and in touch with its own server only.
+/// What every page must be: as wide as its window, without complaints, and in touch with its own
+/// server only.
 fn look_at(browser: &mut Browser, name: &str, width: u32, own: &str) {
     let wide = browser.evaluate("document.documentElement.scrollWidth").as_u64().expect("a number");
     assert!(wide <= u64::from(width), "{name}: {wide} pixels wide in a window of {width}");
@@ -172,7 +175,8 @@ fn a_failing_run_opens_on_what_went_wrong() {
     assert!(bars.as_u64().is_some_and(|bars| bars >= 2), "{bars}");
     let marked = browser.evaluate("[...document.querySelectorAll('.picture text')].filter(t => t.textContent.startsWith('✗')).length");
     assert!(marked.as_u64().is_some_and(|marked| marked >= 2), "{marked}");
-    // The longest order that can be explained is on the bars, and what each leaves behind in their hover texts.
+    // The longest order that can be explained is on the bars, and what each leaves behind in their
+    // hover texts.
     assert!(text.contains("As far as it can be explained"), "{text}");
     let titles = browser.evaluate("[...document.querySelectorAll('.picture g[tabindex] title')].map(it => it.textContent).join('\\n')");
     let titles = titles.as_str().expect("text");

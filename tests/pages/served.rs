@@ -1,4 +1,5 @@
-//! `serve` as a browser and as an attacker see it: the list, what is behind it, and that nothing else is.
+//! `serve` as a browser and as an attacker see it: the list, what is behind it, and that nothing
+//! else is.
 
 use super::{axe, browser::Browser, busy, look_at, make_run, screenshots};
 use serde_json::json;

@@ -1,4 +1,5 @@
-//! A run that is watched while it goes: the live page in a browser, the metrics as Prometheus and Grafana ask for them.
+//! A run that is watched while it goes: the live page in a browser, the metrics as Prometheus and
+//! Grafana ask for them.
 
 use super::{axe, browser::Browser, look_at};
 use serde_json::Value;

@@ -5,8 +5,9 @@
 //! client 5              ├ put "b" ┤ ├ get → "b" ┤
 //! ```
 //!
-//! In: calls. Out: lines of text. Columns are in the order of time, not to scale: each operation is as wide as its
-//! words, and what overlaps in time overlaps in columns. A call of unknown outcome ends in an arrow.
+//! In: calls. Out: lines of text. Columns are in the order of time, not to scale: each operation is
+//! as wide as its words, and what overlaps in time overlaps in columns. A call of unknown outcome
+//! ends in an arrow.
 
 use std::collections::BTreeMap;
 
@@ -58,7 +59,8 @@ pub(super) fn draw(calls: &[Call], marked: Option<usize>, names: &Names<'_>) -> 
     lanes.iter().map(lane).collect()
 }
 
-/// A column for every moment; invocations and returns at the same time have one each, invocations first.
+/// A column for every moment; invocations and returns at the same time have one each, invocations
+/// first.
 fn columns(calls: &[Call], names: &Names<'_>) -> BTreeMap<(u64, bool), usize> {
     let mut moments: BTreeMap<(u64, bool), Vec<&Call>> = BTreeMap::new();
     for call in calls {

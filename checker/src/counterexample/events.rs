@@ -1,8 +1,8 @@
 //! A counterexample as a history of its own, which can be written to a file and judged again.
 //!
-//! In: calls on one key. Out: events that obey the rules of every history. What was part of a batch or a scan
-//! becomes an operation on the one key. Clients keep their ids; where the same client would have two operations
-//! open, or come back after an unknown outcome, a fresh id stands in.
+//! In: calls on one key. Out: events that obey the rules of every history. What was part of a batch
+//! or a scan becomes an operation on the one key. Clients keep their ids; where the same client
+//! would have two operations open, or come back after an unknown outcome, a fresh id stands in.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,11 +1,12 @@
 //! The longest beginning of some operations that can be explained, as Porcupine's picture shows it.
 //!
-//! In: calls on one key, few of them. Out: an order of as many completed calls as can be had such that each finds the
-//! key as its answer says, and that every call which had returned before one of them was invoked comes before it. The
-//! next call has no place after such an order, whatever else is tried: that is where the history goes wrong.
+//! In: calls on one key, few of them. Out: an order of as many completed calls as can be had such
+//! that each finds the key as its answer says, and that every call which had returned before one of
+//! them was invoked comes before it. The next call has no place after such an order, whatever else
+//! is tried: that is where the history goes wrong.
 //!
-//! A depth-first search over (which calls are placed, what the key is). It is bounded: beyond the bounds the longest
-//! beginning found so far is told, or none.
+//! A depth-first search over (which calls are placed, what the key is). It is bounded: beyond the
+//! bounds the longest beginning found so far is told, or none.
 
 use hashbrown::HashSet;
 use rustc_hash::FxBuildHasher;

@@ -1,8 +1,9 @@
 //! Delta debugging: takes calls away for as long as the rest stays invalid.
 //!
-//! In: calls that are not linearizable, the whole that they are part of, and whether some calls are. Out: a
-//! 1-minimal part of them, in the order of invocation. A write is taken away together with everything that might
-//! have observed it, for what remained would be invalid only because a write is missing ([`supported`]).
+//! In: calls that are not linearizable, the whole that they are part of, and whether some calls
+//! are. Out: a 1-minimal part of them, in the order of invocation. A write is taken away together
+//! with everything that might have observed it, for what remained would be invalid only because a
+//! write is missing ([`supported`]).
 
 use std::collections::BTreeSet;
 

@@ -5,8 +5,8 @@
 //! one operation (a write together with everything that observed its value) makes it linearizable.
 //! It does not judge; it asks the engines.
 //!
-//! What is left proves something of the whole key: nothing in it is unexplained only because a
-//! write was left out.
+//! The remaining operations prove something of the whole key: none of them is unexplained only
+//! because a write was left out.
 
 mod core;
 mod drawing;
@@ -67,8 +67,8 @@ pub struct Explained {
 }
 
 /// Finds a counterexample in a key that is not linearizable, which took so much work to find out.
-/// What a search does not find out in a few times that work counts as linearizable: then more is
-/// left than has to be.
+/// A part that a search cannot decide within a few times that work counts as linearizable, so the
+/// counterexample may be larger than it has to be.
 pub(crate) fn find(
     history: &History,
     key: &KeyHistory,

@@ -1,7 +1,7 @@
 //! One sentence that says why a minimal counterexample has no linearization.
 //!
-//! In: a minimal set of calls. Out: words. The near-linear check says what clashes; where it does not apply, the
-//! sentence says how many operations have no common order.
+//! In: a minimal set of calls. Out: words. The near-linear check says what clashes; where it does
+//! not apply, the sentence says how many operations have no common order.
 
 use super::Names;
 use super::drawing::words;

@@ -1,16 +1,18 @@
-//! Which parts of a key's calls prove something of the whole: those in which every observer has all the writes that
-//! could explain what it saw.
+//! Which parts of a key's calls prove something of the whole: those in which every observer has all
+//! the writes that could explain what it saw.
 //!
-//! In: a part of a key's calls, and all of them. Out: the part without observers that lack a write. Taking a delete
-//! away from put, delete, read of absence leaves something invalid, but only because the delete is missing.
+//! In: a part of a key's calls, and all of them. Out: the part without observers that lack a write.
+//! Taking a delete away from put, delete, read of absence leaves something invalid, but only
+//! because the delete is missing.
 //!
-//! Why it proves something: take a linearization of the whole and leave out what is not in the part. The write that
-//! an observer saw is the last one before it. If that is in the part, it still is the last one. If it is not, it is
-//! one of those that the rule below excludes. So the part has a linearization too; if it has none, neither has the
-//! whole.
+//! Why it proves something: take a linearization of the whole and leave out what is not in the
+//! part. The write that an observer saw is the last one before it. If that is in the part, it still
+//! is the last one. If it is not, it is one of those that the rule below excludes. So the part has
+//! a linearization too; if it has none, neither has the whole.
 //!
-//! A write that the part lacks cannot be what an observer saw if it was invoked after the observer had returned, or
-//! if some write of known outcome in the part lies between the two: invoked after it, and ended before the observer.
+//! A write that the part lacks cannot be what an observer saw if it was invoked after the observer
+//! had returned, or if some write of known outcome in the part lies between the two: invoked after
+//! it, and ended before the observer.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,5 @@
-//! Counterexamples of random invalid histories: 1-minimal, and invalid again when they are read as histories.
+//! Counterexamples of random invalid histories: 1-minimal, and invalid again when they are read as
+//! histories.
 
 use proptest::prelude::*;
 
@@ -17,7 +18,8 @@ fn is_invalid(calls: &[Call]) -> bool {
     engine::judge(calls, Engine::Auto, &Budget::default()).decision == Decision::NotLinearizable
 }
 
-/// Events of one key: gets, puts, deletes, CAS of few or of unique values, of known or unknown outcome.
+/// Events of one key: gets, puts, deletes, CAS of few or of unique values, of known or unknown
+/// outcome.
 fn events() -> impl Strategy<Value = Vec<histories::Event>> {
     let operation =
         (0..40_u64, 0..8_u64, prop::bool::weighted(0.1), 0..4_u8, 0..5_u8, any::<bool>());
@@ -146,7 +148,8 @@ fn what_only_lacks_a_delete_is_no_counterexample() {
     let got =
         |value: Option<&str>| histories::Answer::Got(value.map(|value| value.as_bytes().to_vec()));
     let done = histories::Answer::Done;
-    // Without the delete the first read alone would be invalid; the violation is the stale read at the end.
+    // Without the delete the first read alone would be invalid; the violation is the stale read at
+    // the end.
     let history = collected(sequential(vec![
         (put("1"), done.clone()),
         (histories::Operation::Delete { key: b"k".to_vec() }, done.clone()),

@@ -1,7 +1,7 @@
 //! How many random histories the property tests try.
 //!
-//! `CHECKER_HISTORIES` says how many each comparison with the exhaustive oracle tries; without it there are a few
-//! thousand, for a test that a person waits for. `.ci/run` sets it to a million.
+//! `CHECKER_HISTORIES` says how many each comparison with the exhaustive oracle tries; without it
+//! there are a few thousand, for a test that a person waits for. `.ci/run` sets it to a million.
 
 /// So many, or a part of them for what takes longer.
 pub(crate) fn histories(parts: u32) -> u32 {

@@ -1,14 +1,16 @@
-//! Tells equal values apart where time does: two writes of the same value, one long before the other, become writes
-//! of two values, so that the near-linear check applies.
+//! Tells equal values apart where time does: two writes of the same value, one long before the
+//! other, become writes of two values, so that the near-linear check applies.
 //!
-//! In: calls on one key. Out: the same calls with other value numbers; linearizable iff they were before.
+//! In: calls on one key. Out: the same calls with other value numbers; linearizable iff they were
+//! before.
 //!
-//! Let the writes of a value be parted into groups, each of which ended before the next one began. Whoever observes
-//! the value stands, in any linearization, behind the last write of it; that is in the last group of which a write
-//! ended before the observer began, unless a write of a later group overlaps the observer. Groups between which some
-//! observer could choose are joined. So every observer belongs to one group, whatever the linearization, and
-//! giving each group a value of its own changes no answer. A value that somebody saw *not* to be there stays whole,
-//! and so does absence.
+//! Let the writes of a value be parted into groups, each of which ended before the next one began.
+//! Whoever observes the value stands, in any linearization, behind the last write of it; that is in
+//! the last group of which a write ended before the observer began, unless a write of a later group
+//! overlaps the observer. Groups between which some observer could choose are joined. So every
+//! observer belongs to one group, whatever the linearization, and giving each group a value of its
+//! own changes no answer. A value that somebody saw *not* to be there stays whole, and so does
+//! absence.
 
 use std::collections::{BTreeMap, BTreeSet};
 

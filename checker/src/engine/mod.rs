@@ -1,7 +1,7 @@
 //! The engines: each decides whether the calls on one key are linearizable.
 //!
-//! In: calls in the order of invocation and a budget. Out: a [`Judgement`]. An engine knows nothing of keys,
-//! clients or operations.
+//! In: calls in the order of invocation and a budget. Out: a [`Judgement`]. An engine knows nothing
+//! of keys, clients or operations.
 
 mod apart;
 pub(crate) mod porcupine;
@@ -41,7 +41,8 @@ pub(crate) fn judge(calls: &[Call], engine: Engine, budget: &Budget) -> Judgemen
     }
 }
 
-/// The near-linear check, at once or on what is left of the calls when all is said that needs no search; or that.
+/// The near-linear check, at once or on what is left of the calls when all is said that needs no
+/// search; or that.
 fn near_linear(calls: &[Call]) -> Result<Judgement, Vec<Call>> {
     unique::judge(calls).map_or_else(
         || {

@@ -1,12 +1,13 @@
 //! The second opinion: the crate porcupine-rs, a port of Porcupine's Wing–Gong–Lowe search.
 //!
 //! In: calls on one key. Out: a judgement. Three traps of porcupine-rs 0.3 are kept away from it:
-//! - it panics on a call without a return: a call of unknown outcome returns after everything else, and is
-//!   accepted in every state there, since it may also never take effect;
-//! - it starts a thread per partition: it gets one key at a time, and then runs on the thread that calls it;
-//! - its timeouts can come out as "illegal", and a clock makes the verdict differ between machines: instead the
-//!   model itself counts steps and refuses every further one when the budget is spent, so that the search ends at
-//!   once, and the answer is *unknown*.
+//! - it panics on a call without a return: a call of unknown outcome returns after everything else,
+//!   and is accepted in every state there, since it may also never take effect;
+//! - it starts a thread per partition: it gets one key at a time, and then runs on the thread that
+//!   calls it;
+//! - its timeouts can come out as "illegal", and a clock makes the verdict differ between machines:
+//!   instead the model itself counts steps and refuses every further one when the budget is spent,
+//!   so that the search ends at once, and the answer is *unknown*.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

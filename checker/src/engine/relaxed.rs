@@ -1,9 +1,10 @@
-//! Fewer demands, so that the near-linear check applies: what is not even linearizable then is not linearizable.
+//! Fewer demands, so that the near-linear check applies: what is not even linearizable then is not
+//! linearizable.
 //!
-//! In: calls on one key that the near-linear check cannot decide. Out: calls that it can. Every linearization of the
-//! former is one of the latter, not the other way round: key-only reads, CAS failures that do not say what they saw
-//! and reads of values that repeat are left out, a CAS that expects such a value writes whatever was there, and so
-//! does the expiry of a value.
+//! In: calls on one key that the near-linear check cannot decide. Out: calls that it can. Every
+//! linearization of the former is one of the latter, not the other way round: key-only reads, CAS
+//! failures that do not say what they saw and reads of values that repeat are left out, a CAS that
+//! expects such a value writes whatever was there, and so does the expiry of a value.
 
 use std::collections::BTreeSet;
 

@@ -1,19 +1,23 @@
-//! What can be said of a key's calls before anything is searched: calls that change nothing are left out, writes of
-//! unknown outcome that somebody observed get an end. What remains is linearizable iff the whole was.
+//! What can be said of a key's calls before anything is searched: calls that change nothing are
+//! left out, writes of unknown outcome that somebody observed get an end. What remains is
+//! linearizable iff the whole was.
 //!
-//! In: calls on one key. Out: fewer or shorter ones. Exact: each rule keeps the set of histories that are
-//! linearizable, and says why.
+//! In: calls on one key. Out: fewer or shorter ones. Exact: each rule keeps the set of histories
+//! that are linearizable, and says why.
 //!
-//! - **An observed write of unknown outcome happened**, before the first of its observers returned, if no other call
-//!   writes that value: so that is when it finishes. (A put, or a CAS, which then itself observed what it expected.)
-//! - **An unobserved write of unknown outcome** may as well not have happened: whatever follows it directly in a
-//!   linearization does not look at the state. An observer counts if its outcome is known, or if it is observed itself.
-//! - **A write of unknown outcome that expects a value** did not happen if that value was certainly gone for good when
-//!   it was invoked: some other write began after all of that value had ended, and ended before. So with the expiry
-//!   of a value that was replaced in time.
+//! - **An observed write of unknown outcome happened**, before the first of its observers returned,
+//!   if no other call writes that value: so that is when it finishes. (A put, or a CAS, which then
+//!   itself observed what it expected.)
+//! - **An unobserved write of unknown outcome** may as well not have happened: whatever follows it
+//!   directly in a linearization does not look at the state. An observer counts if its outcome is
+//!   known, or if it is observed itself.
+//! - **A write of unknown outcome that expects a value** did not happen if that value was certainly
+//!   gone for good when it was invoked: some other write began after all of that value had ended,
+//!   and ended before. So with the expiry of a value that was replaced in time.
 //! - **A key-only read of a key that was certainly there** can stand anywhere in its interval.
-//! - **A CAS failure that does not say what it saw**, expecting e, has its moment if another value was certainly there
-//!   at some moment of it: some write lies before its return and after every write of e that began by then.
+//! - **A CAS failure that does not say what it saw**, expecting e, has its moment if another value
+//!   was certainly there at some moment of it: some write lies before its return and after every
+//!   write of e that began by then.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -60,7 +64,8 @@ fn drop_certain_reads(calls: &mut Vec<Call>) {
         let begun = writes.get(&call.expects).and_then(|of| of.among(|at| at <= call.finish));
         let replaced = completed.among(|finish| finish <= call.finish);
         match (begun, replaced) {
-            // Nobody had begun to write it: it was there only if it is the absence of the beginning.
+            // Nobody had begun to write it: it was there only if it is the absence of the
+            // beginning.
             (None, replaced) => call.expects != ABSENT || replaced.is_some(),
             (Some(written), Some(replaced)) => written < replaced,
             (Some(_), None) => false,

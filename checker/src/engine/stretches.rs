@@ -1,10 +1,11 @@
 //! Cuts a key's calls where none is open, and searches only the stretches that need it.
 //!
-//! In: calls on one key, a budget. Out: a judgement. Wherever no call of known outcome is open, everything before
-//! stands before everything after, so all that a stretch hands to the next one is the set of states in which it can
-//! leave the register, with the calls of unknown outcome that it may have taken to get there. A stretch of unique
-//! values is asked once for every state at its beginning and every state that it could end in, by the near-linear
-//! check; the others are searched.
+//! In: calls on one key, a budget. Out: a judgement. Wherever no call of known outcome is open,
+//! everything before stands before everything after, so all that a stretch hands to the next one is
+//! the set of states in which it can leave the register, with the calls of unknown outcome that it
+//! may have taken to get there. A stretch of unique values is asked once for every state at its
+//! beginning and every state that it could end in, by the near-linear check; the others are
+//! searched.
 
 use std::ops::Range;
 
@@ -44,7 +45,8 @@ struct Judging {
 }
 
 impl Judging {
-    /// Goes on stretch by stretch. Where that takes long, one linearization of all the rest is looked for first.
+    /// Goes on stretch by stretch. Where that takes long, one linearization of all the rest is
+    /// looked for first.
     fn judge(&mut self, calls: &[Call]) -> Decision {
         let stretches = stretches(calls);
         let mut known = (0, search::at_first());
@@ -171,7 +173,8 @@ fn read(value: ValueId) -> Call {
     Call { invoke: 0, finish: 0, expects: value, writes: NOTHING, event: 0, client: 0 }
 }
 
-/// The states in which calls could leave the register: what is written, unless another write begins later.
+/// The states in which calls could leave the register: what is written, unless another write begins
+/// later.
 fn last_states(calls: &[Call], begin: ValueId) -> Vec<ValueId> {
     let writes = || calls.iter().filter(|call| !call.is_read());
     let Some(last_invoke) = writes().map(|call| call.invoke).max() else { return vec![begin] };

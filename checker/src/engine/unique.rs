@@ -1,7 +1,8 @@
 //! The default engine: hands calls of unique values to the near-linear check.
 //!
-//! In: calls on one key. Out: a judgement, or `None` where that check does not apply: values that repeat, and
-//! calls that it has no notion of (a key-only read, an expiry, a CAS failure that does not say what it saw).
+//! In: calls on one key. Out: a judgement, or `None` where that check does not apply: values that
+//! repeat, and calls that it has no notion of (a key-only read, an expiry, a CAS failure that does
+//! not say what it saw).
 
 use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
@@ -70,8 +71,8 @@ const DENSE_VALUES_MAX: usize = 4;
 /// Numbers up to this are never renumbered.
 const SPARSE_MIN: usize = 1024;
 
-/// Numbers values anew, without gaps: the check takes memory up to the largest, and a few calls out of a long history
-/// have large ones.
+/// Numbers values anew, without gaps: the check takes memory up to the largest, and a few calls out
+/// of a long history have large ones.
 fn renumber(ops: &mut [Op]) {
     let mut numbers: HashMap<ValueId, ValueId, FxBuildHasher> = HashMap::default();
     let mut renumbered = |value: &mut ValueId| {

@@ -1,9 +1,9 @@
 //! Findings: the anomalies that an invalid key shows, by name, with the operations that show them.
 //!
-//! In: an invalid key. Out: [`Finding`]s. They are weaker than the proof (the counterexample) and never change the
-//! verdict. They rest on two facts that need no search: a value was *there by* the first return of its writer or of
-//! anyone who saw it, and a write *came after* a value if it, or somebody who saw its value, was invoked after that
-//! value was there.
+//! In: an invalid key. Out: [`Finding`]s. They are weaker than the proof (the counterexample) and
+//! never change the verdict. They rest on two facts that need no search: a value was *there by* the
+//! first return of its writer or of anyone who saw it, and a write *came after* a value if it, or
+//! somebody who saw its value, was invoked after that value was there.
 //!
 //! # Names
 //!
@@ -15,9 +15,10 @@
 //! | a value older than one that was there before the read began (*older state*) | one of the three below |
 //! | newer state by a client that then reads older state itself | non-monotonic read, beside one of the three below |
 //!
-//! Older state is named by what others saw. *Newer state* is any value that came after the one read and was there
-//! before the read began. The older state *stayed* if a second read saw it too, one of the two reads was invoked after
-//! the other had returned, no other write may have come between them, and nobody saw newer state after the first.
+//! Older state is named by what others saw. *Newer state* is any value that came after the one read
+//! and was there before the read began. The older state *stayed* if a second read saw it too, one
+//! of the two reads was invoked after the other had returned, no other write may have come between
+//! them, and nobody saw newer state after the first.
 //!
 //! | newer state was seen afterwards | the older state stayed | newer state had been seen before | name |
 //! |---|---|---|---|
@@ -27,10 +28,11 @@
 //! | no | yes | no, it was a delete | resurrected |
 //! | no | yes | no, it was acknowledged | lost write |
 //!
-//! So the weakest name is the default: if the newer value was overwritten before anybody looked again, then nothing
-//! says that it was gone, and the read is called stale. Absence is older state where the key was certainly there,
-//! whatever unknown operations did ([`Presence`](crate::presence::Presence)); a key-only scan that returns a key after
-//! its removal sees older state, too.
+//! So the weakest name is the default: if the newer value was overwritten before anybody looked
+//! again, then nothing says that it was gone, and the read is called stale. Absence is older state
+//! where the key was certainly there, whatever unknown operations did
+//! ([`Presence`](crate::presence::Presence)); a key-only scan that returns a key after its removal
+//! sees older state, too.
 
 mod older_state;
 mod search;
@@ -54,7 +56,8 @@ pub enum FindingKind {
     LostUpdate,
     /// An acknowledged write was never seen, and the older state stayed.
     LostWrite,
-    /// Older state came back after newer state had been seen or the key had been removed, and stayed.
+    /// Older state came back after newer state had been seen or the key had been removed, and
+    /// stayed.
     Resurrected,
     /// Older state was read, and nothing says that it stayed.
     StaleRead,

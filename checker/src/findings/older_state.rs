@@ -1,6 +1,7 @@
 //! Reads of older state, and their names by the decision table in [the header](super).
 //!
-//! In: a read, and all calls on its key. Out: a finding, if newer state was there before the read began.
+//! In: a read, and all calls on its key. Out: a finding, if newer state was there before the read
+//! began.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +9,8 @@ use super::search::{Search, observes};
 use super::{Finding, FindingKind, OlderState, Role};
 use crate::call::{ABSENT, Call, NEVER, PRESENT, ValueId};
 
-/// A proof that a value came after others: its writer, or somebody who saw it, was invoked after they were there.
+/// A proof that a value came after others: its writer, or somebody who saw it, was invoked after
+/// they were there.
 #[derive(Clone, Copy)]
 struct Change<'a> {
     invoke: u64,
@@ -19,8 +21,8 @@ struct Change<'a> {
     writer: &'a Call,
 }
 
-/// The changes of a key in the order of invocation, each with the two that were there first among it and all later ones,
-/// of different values.
+/// The changes of a key in the order of invocation, each with the two that were there first among
+/// it and all later ones, of different values.
 pub(super) struct Changes<'a> {
     sorted: Vec<Change<'a>>,
     first: Vec<[Option<usize>; 2]>,
@@ -43,14 +45,16 @@ impl<'a> Changes<'a> {
             }
         }
         let written = Self::sorted(changes.clone());
-        // The first who saw a value proves as well that it came after what was there by then, unless it was old already.
+        // The first who saw a value proves as well that it came after what was there by then,
+        // unless it was old already.
         let mut first: Vec<(&Call, &Call)> = first_seen
             .iter()
             .filter(|(value, _)| **value != ABSENT)
             .filter_map(|(value, first)| Some((*first, only(*value)?)))
             .collect();
         first.sort_by_key(|(first, _)| first.invoke);
-        // Of those so far that were seen by the earliest, each was invoked later than the one before.
+        // Of those so far that were seen by the earliest, each was invoked later than the one
+        // before.
         let mut earliest: Vec<Change<'_>> = Vec::new();
         for (first, writer) in first {
             let (invoke, there, value) = (first.invoke, first.finish, first.expects);
@@ -112,7 +116,8 @@ struct Newer<'a> {
 }
 
 impl<'a> Search<'a> {
-    /// The values newer than what a read found that were there before it began; none if there is none.
+    /// The values newer than what a read found that were there before it began; none if there is
+    /// none.
     fn newer_than(&self, read: &Call) -> Option<Newer<'a>> {
         let written = self.older_since(read)?;
         let first = self.changes.first_after(written, read.expects)?;
@@ -210,7 +215,8 @@ impl<'a> Search<'a> {
                     && newer.values.contains(&ABSENT)
                     && call.finish >= newer.first.writer.invoke
             }
-            // The key was there, and nobody wrote it meanwhile: by the write that the read did not see.
+            // The key was there, and nobody wrote it meanwhile: by the write that the read did not
+            // see.
             PRESENT => {
                 read.expects == ABSENT
                     && call.invoke > read.finish
@@ -220,7 +226,8 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Another read that saw the same older state, before or after this one, without anything between.
+    /// Another read that saw the same older state, before or after this one, without anything
+    /// between.
     fn stayed(&self, read: &Call, newer: &Newer<'_>) -> Option<&'a Call> {
         let seen = self.key.calls.iter().filter(|call| self.sees(call, newer, read));
         let last_seen = seen.map(|call| call.invoke).max().unwrap_or(0);

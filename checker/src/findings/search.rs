@@ -1,7 +1,7 @@
 //! Looks for the anomalies of one key.
 //!
-//! In: an invalid key. Out: its findings, at most one of a kind for a value observed, in the order of time. Older state
-//! is named in [`super::older_state`].
+//! In: an invalid key. Out: its findings, at most one of a kind for a value observed, in the order
+//! of time. Older state is named in [`super::older_state`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -230,7 +230,8 @@ fn kind(call: &Call) -> CallKind {
     }
 }
 
-/// Values that were there at most once, and that two CAS replaced which took effect: the first two of each.
+/// Values that were there at most once, and that two CAS replaced which took effect: the first two
+/// of each.
 fn twice_replaced<'a>(
     calls: &'a [Call],
     writers: &BTreeMap<ValueId, Option<&Call>>,

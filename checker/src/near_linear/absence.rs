@@ -1,13 +1,17 @@
 //! Step 7: deletes, and those who saw that there was nothing.
 //!
-//! Every operation that is not part of a forward zone can be placed at one moment, and only moments at which
-//! something is invoked or returns matter: what stands between two of them can move to the earlier one without
-//! leaving its interval. Such a moment is *free* if it is not strictly inside a forward zone. A sweep over the free
-//! moments keeps one bit, present or absent, and puts off a delete as long as it can:
-//! - while absent every open read of absence is served at once, while present every open plain block; both cost nothing;
-//! - a change from present to absent takes a delete. It is made only when something is due that needs it, and takes the
-//!   open delete with the earliest deadline: deletes differ in nothing else, so by exchange no other choice is better;
-//! - a change from absent to present can take one block that begins with a CAS from absence along for nothing.
+//! Every operation that is not part of a forward zone can be placed at one moment, and only moments
+//! at which something is invoked or returns matter: what stands between two of them can move to the
+//! earlier one without leaving its interval. Such a moment is *free* if it is not strictly inside a
+//! forward zone. A sweep over the free moments keeps one bit, present or absent, and puts off a
+//! delete as long as it can:
+//! - while absent every open read of absence is served at once, while present every open plain
+//!   block; both cost nothing;
+//! - a change from present to absent takes a delete. It is made only when something is due that
+//!   needs it, and takes the open delete with the earliest deadline: deletes differ in nothing
+//!   else, so by exchange no other choice is better;
+//! - a change from absent to present can take one block that begins with a CAS from absence along
+//!   for nothing.
 
 use super::{Answer, Blocks, Clash, NEVER, Operations, Place, zones::Zone};
 use std::{cmp::Reverse, collections::BinaryHeap};
@@ -74,7 +78,8 @@ pub fn check(
     Ok(())
 }
 
-/// The moments at which something is invoked or returns, without those strictly inside a forward zone.
+/// The moments at which something is invoked or returns, without those strictly inside a forward
+/// zone.
 fn free_moments(ops: &(impl Operations + ?Sized), forward: &[&Zone]) -> Vec<u64> {
     let mut moments = Vec::with_capacity(2 * ops.count());
     for op in (0..ops.count()).map(|index| ops.at(index)) {
@@ -154,7 +159,8 @@ impl Sweep {
             {
                 self.delete(needs)?;
             } else if due(&self.cas_blocks, moment).or(due(&self.plain_blocks, moment)).is_some() {
-                // While absent: a CAS block that is due, or a plain one and a CAS block before it for nothing.
+                // While absent: a CAS block that is due, or a plain one and a CAS block before it
+                // for nothing.
                 self.cas_blocks.pop();
                 self.present = true;
             } else {

@@ -1,4 +1,5 @@
-//! Step 4: the inside of a block. Its parts stand in a forced order; each must be able to follow those before it.
+//! Step 4: the inside of a block. Its parts stand in a forced order; each must be able to follow
+//! those before it.
 
 use super::{Answer, Blocks, Clash, Operations};
 

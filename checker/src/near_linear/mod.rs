@@ -1,33 +1,37 @@
 //! The near-linear check of one key whose written values are unique: O(n log n).
 //!
-//! In: the key's operations. Out: linearizable or not, with the operations that clash, or that this engine cannot
-//! decide (a value written twice). Pure. `a` is before `b` iff `a.returned < b.invoked`; ties are concurrent.
+//! In: the key's operations. Out: linearizable or not, with the operations that clash, or that this
+//! engine cannot decide (a value written twice). Pure. `a` is before `b` iff `a.returned <
+//! b.invoked`; ties are concurrent.
 //!
 //! # Why it is right
 //!
-//! An operation of unknown outcome that nobody observed may as well not have happened: leaving it out keeps every
-//! linearization legal. What remains writes unique values, so whatever reads a value stands between its writer and
-//! the next write, and a CAS stands directly behind the value that it expected. Writer, readers and the chain of CAS
-//! behind them are therefore contiguous: a *block*. Inside a block the order of its parts is forced (w, reads, CAS,
-//! reads, …); it is feasible iff no part must return before something of an earlier part is invoked ([`block`]).
+//! An operation of unknown outcome that nobody observed may as well not have happened: leaving it
+//! out keeps every linearization legal. What remains writes unique values, so whatever reads a
+//! value stands between its writer and the next write, and a CAS stands directly behind the value
+//! that it expected. Writer, readers and the chain of CAS behind them are therefore contiguous: a
+//! *block*. Inside a block the order of its parts is forced (w, reads, CAS, reads, …); it is
+//! feasible iff no part must return before something of an earlier part is invoked ([`block`]).
 //!
-//! Let m be a block's smallest return and M its largest invocation. Block A must stand before block B iff some
-//! operation of A returns before some operation of B is invoked, that is iff m(A) < M(B). In a cycle of this relation
-//! let B have the largest M and A be B's successor in it: m(B) < M(A) by the edge, and A's own successor C has
-//! m(A) < M(C) <= M(B). So A and B are a cycle of two, and it is enough to look for pairs with m(A) < M(B) and
-//! m(B) < M(A). If m < M the value holds throughout [m, M]: a *forward* zone; otherwise the block fits into one
-//! point of [M, m]: a *backward* zone. Such a pair is two forward zones that overlap, or a backward zone strictly
-//! inside a forward one: a sort and a sweep ([`zones`]). (Gibbons and Korach, SIAM J. Comput. 26(4), 1997, for
-//! plain registers.)
+//! Let m be a block's smallest return and M its largest invocation. Block A must stand before block
+//! B iff some operation of A returns before some operation of B is invoked, that is iff m(A) <
+//! M(B). In a cycle of this relation let B have the largest M and A be B's successor in it: m(B) <
+//! M(A) by the edge, and A's own successor C has m(A) < M(C) <= M(B). So A and B are a cycle of
+//! two, and it is enough to look for pairs with m(A) < M(B) and m(B) < M(A). If m < M the value
+//! holds throughout [m, M]: a *forward* zone; otherwise the block fits into one point of [M, m]: a
+//! *backward* zone. Such a pair is two forward zones that overlap, or a backward zone strictly
+//! inside a forward one: a sort and a sweep ([`zones`]). (Gibbons and Korach, SIAM J. Comput.
+//! 26(4), 1997, for plain registers.)
 //!
-//! Absence is a value that every delete writes, so blocks of absence are not unique; [`absence`] places deletes by a
-//! greedy sweep, argued there.
+//! Absence is a value that every delete writes, so blocks of absence are not unique; [`absence`]
+//! places deletes by a greedy sweep, argued there.
 
 mod absence;
 mod block;
 mod zones;
 
-/// A value, numbered by the caller: equal values have equal numbers. The check takes memory up to the largest.
+/// A value, numbered by the caller: equal values have equal numbers. The check takes memory up to
+/// the largest.
 pub type ValueId = u32;
 
 /// The return of an operation of unknown outcome.
@@ -36,7 +40,8 @@ pub const NEVER: u64 = u64::MAX;
 /// What an operation did to the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Call {
-    /// Read a value; `None` = absent. Also a CAS that did not swap, which read what it says was there.
+    /// Read a value; `None` = absent. Also a CAS that did not swap, which read what it says was
+    /// there.
     Read(Option<ValueId>),
     /// Wrote a value.
     Put(ValueId),
@@ -77,17 +82,18 @@ pub enum Clash {
     TwoSuccessors(usize, usize),
     /// A chain of CAS that has no beginning.
     Circle(usize),
-    /// The first stands before the second in their block, but was invoked after the second had returned.
+    /// The first stands before the second in their block, but was invoked after the second had
+    /// returned.
     WithinBlock(usize, usize),
-    /// Two blocks that must each stand before the other: of each the operation that returns first and the one that
-    /// is invoked last.
+    /// Two blocks that must each stand before the other: of each the operation that returns first
+    /// and the one that is invoked last.
     Blocks([usize; 2], [usize; 2]),
     /// This operation finds no place for want of a delete, or of room between the blocks.
     Absence(usize),
 }
 
-/// The operations of one key, by index. Whoever holds them in another form need not copy them: a key may have tens of
-/// millions.
+/// The operations of one key, by index. Whoever holds them in another form need not copy them: a
+/// key may have tens of millions.
 pub trait Operations {
     /// How many there are, fewer than 2^32 - 1.
     fn count(&self) -> usize;
@@ -133,7 +139,8 @@ fn index_of(place: Place) -> Option<usize> {
     (place != NOBODY).then_some(place as usize)
 }
 
-/// The readers of one value: all that matters of them is who returned first and who was invoked last.
+/// The readers of one value: all that matters of them is who returned first and who was invoked
+/// last.
 #[derive(Debug, Clone, Copy)]
 struct Readers {
     first_returned: Place,
@@ -334,8 +341,8 @@ fn writers(ops: &(impl Operations + ?Sized)) -> Result<Vec<Place>, Answer> {
     Ok(writer)
 }
 
-/// Which operations count: all whose outcome is known, and of the others the writes that somebody observed,
-/// directly or through a chain of CAS, and the deletes.
+/// Which operations count: all whose outcome is known, and of the others the writes that somebody
+/// observed, directly or through a chain of CAS, and the deletes.
 fn observed(ops: &(impl Operations + ?Sized), writer: &[Place]) -> Result<Vec<bool>, Answer> {
     let count = ops.count();
     let mut kept: Vec<bool> = (0..count).map(|index| ops.at(index).returned != NEVER).collect();

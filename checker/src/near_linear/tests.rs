@@ -46,7 +46,8 @@ fn after(op: &Op, state: Option<ValueId>) -> Option<ValueId> {
     }
 }
 
-/// One operation; its new value is its index, so that values are unique, and what it observed is one of them.
+/// One operation; its new value is its index, so that values are unique, and what it observed is
+/// one of them.
 fn op(index: usize) -> impl Strategy<Value = Op> {
     let seen = prop_oneof![
         1 => Just(None),
@@ -82,7 +83,8 @@ fn history() -> impl Strategy<Value = Vec<Op>> {
         for op in &mut ops {
             if let Call::Read(Some(value)) | Call::Cas(Some(value), _) = &mut op.call
                 && !written.is_empty()
-                // A phantom now and then: the value that only the last operation could have written.
+                // A phantom now and then: the value that only the last operation could have
+                // written.
                 && *value != OPERATIONS_MAX as ValueId - 1
             {
                 *value = written[*value as usize % written.len()];

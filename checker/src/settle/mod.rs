@@ -1,29 +1,34 @@
-//! Settling: judging the beginning of a key's calls while more of them still come, and forgetting it, so that a long
-//! history takes memory for its keys and not for its operations.
+//! Settling: judging the beginning of a key's calls while more of them still come, and forgetting
+//! it, so that a long history takes memory for its keys and not for its operations.
 //!
-//! In: a key's calls so far, and a moment before which nothing more will come. Out: fewer calls that stand for them all.
-//! It knows no keys, files or clocks.
+//! In: a key's calls so far, and a moment before which nothing more will come. Out: fewer calls
+//! that stand for them all. It knows no keys, files or clocks.
 //!
 //! # Why it is right
 //!
-//! Let c be a moment at which no call of known outcome is open on the key: whatever was invoked before has returned. P are
-//! these calls, and exactly one write of P, w, returned so late that no other write of P was invoked after it; so in every
-//! order w stands last among the writes of P. U are the calls of unknown outcome that were invoked before c.
+//! Let c be a moment at which no call of known outcome is open on the key: whatever was invoked
+//! before has returned. P are these calls, and exactly one write of P, w, returned so late that no
+//! other write of P was invoked after it; so in every order w stands last among the writes of P. U
+//! are the calls of unknown outcome that were invoked before c.
 //!
-//! - A call of U whose value a call of P observed did happen, no later than its observer returned: it is one of P, with
-//!   that return. This needs the value to have one writer only, which is asked for among all the calls that are known of.
-//! - What is left of U is *unobserved*. If P alone is linearizable, then the whole is linearizable iff it is from the state
-//!   of w on, with all of the unobserved still to come. If: one behind the other. Only if: take an order of the whole.
-//!   Either w is the last write before c, and the rest of the order stands as it is; or an unobserved call u is, and then
-//!   it can as well take effect just after c: a CAS among them finds there what it found before, as nothing stands
-//!   between it and w that anybody observed.
+//! - A call of U whose value a call of P observed did happen, no later than its observer returned:
+//!   it is one of P, with that return. This needs the value to have one writer only, which is asked
+//!   for among all the calls that are known of.
+//! - What is left of U is *unobserved*. If P alone is linearizable, then the whole is linearizable
+//!   iff it is from the state of w on, with all of the unobserved still to come. If: one behind the
+//!   other. Only if: take an order of the whole. Either w is the last write before c, and the rest
+//!   of the order stands as it is; or an unobserved call u is, and then it can as well take effect
+//!   just after c: a CAS among them finds there what it found before, as nothing stands between it
+//!   and w that anybody observed.
 //! - If P with all of U is not linearizable, neither is the whole.
-//! - If it is, and P alone is not, a delete of U took effect before c. Deletes differ in nothing but their beginnings, so
-//!   by exchange it is the one that was invoked first: it is one of P, too, and returned by c.
+//! - If it is, and P alone is not, a delete of U took effect before c. Deletes differ in nothing
+//!   but their beginnings, so by exchange it is the one that was invoked first: it is one of P,
+//!   too, and returned by c.
 //! - In all other cases nothing is settled and the calls stay, to be judged with what follows.
 //!
-//! So w, as a plain write, stands for P; after a delete nothing does. A value of P that is read later reads as one
-//! that nobody wrote, which is as wrong. Who names the anomaly has to read the history again, without settling.
+//! So w, as a plain write, stands for P; after a delete nothing does. A value of P that is read
+//! later reads as one that nobody wrote, which is as wrong. Who names the anomaly has to read the
+//! history again, without settling.
 
 mod round;
 #[cfg(test)]
@@ -49,7 +54,8 @@ pub(crate) struct Settled {
     pub(crate) altered: bool,
 }
 
-/// Settles what can be of a key, so many calls at once. Nothing that is invoked before `before` will come any more.
+/// Settles what can be of a key, so many calls at once. Nothing that is invoked before `before`
+/// will come any more.
 pub(crate) fn settle(key: &mut KeyHistory, before: u64, calls_min: usize) {
     if key.settled.condemned || key.calls.len() < calls_min {
         return;
@@ -128,9 +134,9 @@ fn last_cut(calls: &[Call], before: u64) -> Option<Cut> {
     found
 }
 
-/// Gives every write of unknown outcome that was observed the return of its first observer, and says whether there was one.
-/// Nothing if the calls are not such that this can be said: a value with two writers, or a call that the near-linear
-/// check has no notion of.
+/// Gives every write of unknown outcome that was observed the return of its first observer, and
+/// says whether there was one. Nothing if the calls are not such that this can be said: a value
+/// with two writers, or a call that the near-linear check has no notion of.
 fn observe(calls: &mut [Call], values: u32, before: u64) -> Option<bool> {
     if calls.iter().any(|call| !unique::is_decidable(call)) {
         return None;

@@ -1,8 +1,10 @@
-//! One round of settling: all keys, the scans that ended, and the values that nobody asks for any more.
+//! One round of settling: all keys, the scans that ended, and the values that nobody asks for any
+//! more.
 //!
-//! In: a history so far, its keys in the order of their numbers, and a moment before which nothing more will come. Out:
-//! the same history with fewer calls. What a scan or a deletion of a range means for a key is said to the key first; one
-//! that may still concern a key that nobody has named yet holds all settling back to its own beginning.
+//! In: a history so far, its keys in the order of their numbers, and a moment before which nothing
+//! more will come. Out: the same history with fewer calls. What a scan or a deletion of a range
+//! means for a key is said to the key first; one that may still concern a key that nobody has named
+//! yet holds all settling back to its own beginning.
 
 use rayon::prelude::*;
 
@@ -12,8 +14,8 @@ use crate::key_count::key_counts;
 use crate::settle;
 
 impl History {
-    /// Settles what can be, so many calls of a key at once; nothing that is invoked before `quiet` will come any more.
-    /// How many calls are left.
+    /// Settles what can be, so many calls of a key at once; nothing that is invoked before `quiet`
+    /// will come any more. How many calls are left.
     pub(crate) fn settle(&mut self, quiet: u64, calls_min: usize) -> usize {
         let before = self.not_before_open_ranges(quiet);
         self.close_ranges(before);
@@ -31,7 +33,8 @@ impl History {
         self.keys.iter().map(|key| key.calls.len()).sum()
     }
 
-    /// The latest moment before which every scan and every deletion of a range ended that began before it.
+    /// The latest moment before which every scan and every deletion of a range ended that began
+    /// before it.
     fn not_before_open_ranges(&self, quiet: u64) -> u64 {
         let scans = self.scans.iter().map(|scan| scan.call);
         let ranges = self.delete_ranges.iter().map(|deleted| deleted.call);
@@ -46,8 +49,8 @@ impl History {
         }
     }
 
-    /// Says to the keys what the scans and deletions of ranges that ended mean for them, and those of unknown outcome, and
-    /// counts those scans.
+    /// Says to the keys what the scans and deletions of ranges that ended mean for them, and those
+    /// of unknown outcome, and counts those scans.
     fn close_ranges(&mut self, before: u64) {
         let (scans, open_scans): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.scans).into_iter().partition(|it| it.call.finish < before);

@@ -1,4 +1,5 @@
-//! Long histories of a register, settled on the way and not: the same verdicts, and calls that are really forgotten.
+//! Long histories of a register, settled on the way and not: the same verdicts, and calls that are
+//! really forgotten.
 
 use histories::{Answer, Event, Operation, Outcome, Process, What};
 use proptest::prelude::*;
@@ -13,7 +14,8 @@ struct Shape {
     seed: u64,
     clients: usize,
     operations: usize,
-    /// Of a thousand operations so many are of unknown outcome; half of them take effect, some of them late.
+    /// Of a thousand operations so many are of unknown outcome; half of them take effect, some of
+    /// them late.
     unknown: u32,
     /// Of a thousand reads so many answer with an older value.
     wrong: u32,

@@ -1,7 +1,8 @@
 //! Operations on several keys: split by region, one RPC a region, all at once.
 //!
-//! Every route is found before anything is sent, so that a batch that cannot be routed certainly has no effect. Of a
-//! batch of which one part failed and another went through, nobody can say that it was not applied: unknown.
+//! Every route is found before anything is sent, so that a batch that cannot be routed certainly
+//! has no effect. Of a batch of which one part failed and another went through, nobody can say that
+//! it was not applied: unknown.
 
 use super::regions::Route;
 use super::{DirectClient, Refusal};

@@ -1,7 +1,7 @@
 //! Connections of the direct client: whatever carries gRPC calls to an address.
 //!
-//! In: an address. Out: a [`Connection`], made when the first call goes over it. [`Tcp`] is the real one; a simulation
-//! brings its own, and the client above cannot tell.
+//! In: an address. Out: a [`Connection`], made when the first call goes over it. [`Tcp`] is the
+//! real one; a simulation brings its own, and the client above cannot tell.
 
 use crate::Security;
 use std::fmt::Debug;
@@ -21,8 +21,8 @@ pub type Connection =
 
 /// Makes connections.
 pub trait Connector: Debug + Send + Sync {
-    /// A connection to `host:port`, with or without `http://` before it. An address that cannot be one is refused, in
-    /// one line; whether anybody is there shows with the first call.
+    /// A connection to `host:port`, with or without `http://` before it. An address that cannot be
+    /// one is refused, in one line; whether anybody is there shows with the first call.
     fn connect(&self, address: &str, connect_timeout: Duration) -> Result<Connection, String>;
 }
 

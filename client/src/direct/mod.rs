@@ -1,8 +1,9 @@
 //! The direct client: one RPC an operation and region, so that every answer can be accounted for.
 //!
-//! It routes by a region cache of its own (`regions`), filled from PD (`pd`) and corrected by region errors. A write
-//! is sent at most once. What needs several regions is split (`batch`) or paged (`scan`, whose pages, being reads,
-//! are asked again until the deadline). Everything before the first attempt is certainly without effect.
+//! It routes by a region cache of its own (`regions`), filled from PD (`pd`) and corrected by
+//! region errors. A write is sent at most once. What needs several regions is split (`batch`) or
+//! paged (`scan`, whose pages, being reads, are asked again until the deadline). Everything before
+//! the first attempt is certainly without effect.
 
 mod batch;
 mod connection;
@@ -83,7 +84,8 @@ enum Refusal {
 }
 
 impl DirectClient {
-    /// A client with its own connections and region cache. PD is given by `host:port` or URL of its members.
+    /// A client with its own connections and region cache. PD is given by `host:port` or URL of its
+    /// members.
     pub fn new(pd_endpoints: Vec<String>, options: DirectOptions) -> Self {
         Self {
             pd: Pd::new(pd_endpoints, options.pd_timeout, Arc::clone(&options.connector)),

@@ -1,7 +1,7 @@
 //! PD's gRPC service, as much of it as routing needs: members, regions by key, stores.
 //!
-//! Every call ends within the given timeout. After an error the connection is dropped, and the next call looks for
-//! PD's leader anew. Nothing is retried here.
+//! Every call ends within the given timeout. After an error the connection is dropped, and the next
+//! call looks for PD's leader anew. Nothing is retried here.
 
 use crate::{Cause, ClientError};
 use proto::pdpb::pd_client::PdClient;

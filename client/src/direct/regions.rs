@@ -1,7 +1,8 @@
 //! The region cache: which region holds a key, and which peer leads it, as last heard.
 //!
-//! Pure data. In: regions and leaders from PD and from region errors. Out: a [`Route`] for a key. Invariant: no two
-//! cached regions overlap. What it holds may be old; stores check the epoch, and their errors correct the cache.
+//! Pure data. In: regions and leaders from PD and from region errors. Out: a [`Route`] for a key.
+//! Invariant: no two cached regions overlap. What it holds may be old; stores check the epoch, and
+//! their errors correct the cache.
 
 use proto::{errorpb, metapb};
 use std::collections::BTreeMap;
@@ -72,8 +73,8 @@ impl RegionCache {
         self.routes.retain(|_, route| route.region.id != region);
     }
 
-    /// Learns from a region error about a request that took this route. Returns the store whose address is in
-    /// doubt, if any.
+    /// Learns from a region error about a request that took this route. Returns the store whose
+    /// address is in doubt, if any.
     pub(crate) fn learn(&mut self, route: &Route, error: &errorpb::Error) -> Option<u64> {
         let region = route.region.id;
         if let Some(not_leader) = &error.not_leader {
@@ -98,8 +99,8 @@ impl RegionCache {
         None
     }
 
-    /// A region that a store told of. It says nothing of the leader; its own peer is the best guess, unless what
-    /// it tells is older than what was asked with: then PD must be asked.
+    /// A region that a store told of. It says nothing of the leader; its own peer is the best
+    /// guess, unless what it tells is older than what was asked with: then PD must be asked.
     fn learn_region(&mut self, asked: &Route, current: &metapb::Region) {
         let asked_epoch = asked.region.region_epoch.unwrap_or_default();
         let epoch = current.region_epoch.unwrap_or_default();

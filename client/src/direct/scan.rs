@@ -1,7 +1,7 @@
 //! Scans, forward and reverse, over all regions of a range, page by page.
 //!
-//! Reads have no effect, so a page that fails is asked again, after a growing wait, until the caller's deadline.
-//! Each page is a read of its own: the whole is not a snapshot.
+//! Reads have no effect, so a page that fails is asked again, after a growing wait, until the
+//! caller's deadline. Each page is a read of its own: the whole is not a snapshot.
 
 use super::regions::Route;
 use super::{DirectClient, Refusal};
@@ -86,7 +86,8 @@ impl DirectClient {
             (Some(end), Some(bound)) => Some(end.min(bound)),
             (end, bound) => end.or(bound),
         };
-        // In a reverse scan the wire's start is the exclusive upper bound, and empty does not mean unbounded.
+        // In a reverse scan the wire's start is the exclusive upper bound, and empty does not mean
+        // unbounded.
         let (from, to) = if scan.reverse {
             (upper.unwrap_or(&BEYOND_ALL_KEYS).to_vec(), lower)
         } else {

@@ -1,7 +1,8 @@
 //! The shapes of PD's answers, and what we make of them.
 //!
-//! PD leaves out fields that are zero or empty, so everything but an id may be missing. Keys are hexadecimal on the
-//! wire. What a raw cluster stores is not encoded, so they are compared with clients' keys as they are.
+//! PD leaves out fields that are zero or empty, so everything but an id may be missing. Keys are
+//! hexadecimal on the wire. What a raw cluster stores is not encoded, so they are compared with
+//! clients' keys as they are.
 
 use serde::Deserialize;
 

@@ -1,4 +1,5 @@
-//! Ways into the readers of PD's answers, for fuzz targets and their corpora; nobody else may use them.
+//! Ways into the readers of PD's answers, for fuzz targets and their corpora; nobody else may use
+//! them.
 
 use super::answers::{
     Member, MemberHealth, MembersAnswer, PlacementRule, RegionAnswer, RegionsAnswer,

@@ -1,7 +1,8 @@
-//! PD's admin API over HTTP (`/pd/api/v1/`): what the cluster looks like, and the wishes that one can have.
+//! PD's admin API over HTTP (`/pd/api/v1/`): what the cluster looks like, and the wishes that one
+//! can have.
 //!
-//! In: a member's address. Out: typed answers, keys as plain bytes. Every call ends within the timeout and says in
-//! one line what went wrong. It does not know why anybody asks.
+//! In: a member's address. Out: typed answers, keys as plain bytes. Every call ends within the
+//! timeout and says in one line what went wrong. It does not know why anybody asks.
 
 mod answers;
 #[doc(hidden)]
@@ -55,8 +56,8 @@ pub enum PdHttpError {
     },
 }
 
-/// A client of PD's admin API. It speaks to one member until that does not serve it, and then to the next: a follower
-/// sends what is asked to PD's leader, and a leader may move or end.
+/// A client of PD's admin API. It speaks to one member until that does not serve it, and then to
+/// the next: a follower sends what is asked to PD's leader, and a leader may move or end.
 #[derive(Debug, Clone)]
 pub struct PdHttp {
     http: reqwest::Client,
@@ -66,7 +67,8 @@ pub struct PdHttp {
 }
 
 impl PdHttp {
-    /// A client for the PD at an address (`host:port`, with or without `http://`). Does not connect yet.
+    /// A client for the PD at an address (`host:port`, with or without `http://`). Does not connect
+    /// yet.
     pub fn new(address: &str, timeout: Duration) -> Result<Self, PdHttpError> {
         Self::of_members(&[address.to_owned()], timeout, None)
     }
@@ -117,7 +119,8 @@ impl PdHttp {
         Ok(regions)
     }
 
-    /// The regions that hold keys of `[start, end)` (`None` = no bound), by lower bound; at most 10,240.
+    /// The regions that hold keys of `[start, end)` (`None` = no bound), by lower bound; at most
+    /// 10,240.
     pub async fn regions_of_range(
         &self,
         start: &[u8],
@@ -205,8 +208,8 @@ impl PdHttp {
         }
     }
 
-    /// Asks for a split where the leader finds the middle of the region's keys, and returns when PD has taken the
-    /// operator. One with fewer than two keys is not split.
+    /// Asks for a split where the leader finds the middle of the region's keys, and returns when PD
+    /// has taken the operator. One with fewer than two keys is not split.
     pub async fn split_region_in_the_middle(&self, region: u64) -> Result<(), PdHttpError> {
         let operator = json!({ "name": "split-region", "region_id": region, "policy": "scan" });
         self.post("operators", &operator).await
@@ -259,8 +262,8 @@ impl PdHttp {
         self.ask(path, Some(body)).await.map(|_| ())
     }
 
-    /// Asks one member after the other, from the one that served last, until one serves. What is posted are wishes that
-    /// bear being said twice.
+    /// Asks one member after the other, from the one that served last, until one serves. What is
+    /// posted are wishes that bear being said twice.
     async fn ask(
         &self,
         path: &str,
@@ -295,7 +298,8 @@ impl PdHttpError {
     fn is_of_the_member(&self) -> bool {
         match self {
             Self::Unreachable { .. } => true,
-            // 503: no leader, or still starting; 502 and 504: the leader that it asked for us does not answer.
+            // 503: no leader, or still starting; 502 and 504: the leader that it asked for us does
+            // not answer.
             Self::Refused { status, .. } => matches!(status, 502..=504),
             Self::Unreadable { .. } => false,
         }
@@ -329,7 +333,8 @@ fn reason(error: &reqwest::Error) -> String {
     innermost.to_string()
 }
 
-/// A key as a segment of a path. PD decodes it once, so every byte that is not plain is written in hex.
+/// A key as a segment of a path. PD decodes it once, so every byte that is not plain is written in
+/// hex.
 fn percent_encoded(key: &[u8]) -> String {
     use std::fmt::Write;
     let mut encoded = String::with_capacity(key.len() * 3);

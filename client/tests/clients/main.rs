@@ -1,6 +1,8 @@
-//! Both clients against a fake cluster: what they answer when all is well, and what they say of each mishap.
+//! Both clients against a fake cluster: what they answer when all is well, and what they say of
+//! each mishap.
 //!
-//! The fake knows what it applied. A client that says *not applied* of something that was applied fails here.
+//! The fake knows what it applied. A client that says *not applied* of something that was applied
+//! fails here.
 
 mod answers;
 mod fake;

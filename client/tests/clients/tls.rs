@@ -1,4 +1,5 @@
-//! Both clients and PD's admin API over TLS, where server and client show certificates of one authority.
+//! Both clients and PD's admin API over TLS, where server and client show certificates of one
+//! authority.
 
 use crate::{PATIENCE, bytes, fake::FakeCluster, get, ok, put};
 use client::{

@@ -26,7 +26,7 @@ const BATCH_BYTES: usize = 4 << 20;
 /// The smallest piece in which a batch is parsed, in bytes.
 const PIECE_BYTES: usize = 256 << 10;
 
-/// Whole lines, as they are in the file.
+/// A batch of complete lines, unchanged from the file.
 #[derive(Default)]
 struct Batch {
     bytes: Vec<u8>,

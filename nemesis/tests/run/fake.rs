@@ -1,7 +1,8 @@
 //! A cluster of one region that lives in virtual time, and a run that writes down what it is told.
 //!
-//! Its leader moves 1.5 s after it was stopped or killed if a majority runs, and its replicas change 1 s after they
-//! were told to. It panics when a fault breaks a rule: a store is hurt only while it runs.
+//! Its leader moves 1.5 s after it was stopped or killed if a majority runs, and its replicas
+//! change 1 s after they were told to. It panics when a fault breaks a rule: a store is hurt only
+//! while it runs.
 
 use histories::What;
 use nemesis::{

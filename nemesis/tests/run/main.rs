@@ -1,4 +1,5 @@
-//! Schedules carried out against a cluster in virtual time: order, healing, and what is said of each fault.
+//! Schedules carried out against a cluster in virtual time: order, healing, and what is said of
+//! each fault.
 
 mod fake;
 

@@ -7,7 +7,7 @@ use super::flags::shell_word;
 use failure::Failure;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The default prefix of keys on a cluster that somebody else uses too.
 pub const ATTACHED_PREFIX: &str = "jepsen-tikv/";
@@ -243,66 +243,58 @@ impl TargetConfig {
         Ok(())
     }
 
-    /// The target's flags that `replay` and `shrink` need again, as words.
-    pub fn named_words(&self) -> Vec<String> {
-        let mut words = Vec::new();
-        let mut flag = |name: &str, value: String| words.extend([format!("--{name}"), value]);
+    /// The flags with a value that name programs, hosts and certificates.
+    fn names(&self) -> Vec<(&'static str, String)> {
+        let shown = |path: &Path| path.display().to_string();
         match self {
-            Self::Embedded | Self::Simulated | Self::Playground(_) => {}
+            Self::Embedded | Self::Simulated | Self::Playground(_) => Vec::new(),
             Self::Binaries(it) => {
-                flag("tikv-server", it.tikv_server.display().to_string());
-                flag("pd-server", it.pd_server.display().to_string());
+                vec![("tikv-server", shown(&it.tikv_server)), ("pd-server", shown(&it.pd_server))]
             }
             Self::Attach(it) => {
-                flag("pd", it.pd.join(","));
-                it.ssh.iter().for_each(|host| flag("ssh", host.clone()));
+                let mut names = vec![("pd", it.pd.join(","))];
+                names.extend(it.ssh.iter().map(|host| ("ssh", host.clone())));
                 if it.ssh_command != ["ssh"] {
-                    flag("ssh-command", it.ssh_command.join(" "));
+                    names.push(("ssh-command", it.ssh_command.join(" ")));
                 }
                 if let Some(SecurityConfig { ca, cert, key }) = &it.security {
-                    for (name, path) in [("ca", ca), ("cert", cert), ("key", key)] {
-                        flag(name, path.display().to_string());
-                    }
+                    names.extend([("ca", shown(ca)), ("cert", shown(cert)), ("key", shown(key))]);
                 }
-                words.extend(it.allow_faults.then(|| "--allow-faults".to_owned()));
+                names
             }
         }
-        words
+    }
+
+    /// The flag that allows faults without asking, if it was given.
+    fn allows_faults(&self) -> Option<String> {
+        matches!(self, Self::Attach(it) if it.allow_faults).then(|| "--allow-faults".to_owned())
+    }
+
+    /// The target's flags that `replay` and `shrink` need again, as words.
+    pub fn named_words(&self) -> Vec<String> {
+        let names = self.names().into_iter();
+        let words = names.flat_map(|(name, value)| [format!("--{name}"), value]);
+        words.chain(self.allows_faults()).collect()
     }
 
     /// The flags that name the target again, one string each.
     pub fn flags(&self) -> Vec<String> {
         let mut flags = Vec::new();
-        let mut flag =
-            |name: &str, value: String| flags.push(format!("--{name} {}", shell_word(&value)));
+        if !matches!(self, Self::Embedded | Self::Simulated) {
+            flags.push(format!("--target {}", self.name()));
+        }
+        let names = self.names().into_iter();
+        flags.extend(names.map(|(name, value)| format!("--{name} {}", shell_word(&value))));
         let size = match self {
-            Self::Embedded | Self::Simulated => return flags,
-            Self::Binaries(it) => {
-                flag("target", "binaries".into());
-                flag("tikv-server", it.tikv_server.display().to_string());
-                flag("pd-server", it.pd_server.display().to_string());
-                it.region_split_size.as_ref()
-            }
+            Self::Embedded | Self::Simulated => None,
+            Self::Binaries(it) => it.region_split_size.as_ref(),
             Self::Playground(it) => {
-                flag("target", "playground".into());
-                if let Some(version) = &it.version {
-                    flag("version", version.clone());
-                }
+                let version = it.version.as_ref();
+                flags.extend(version.map(|version| format!("--version {}", shell_word(version))));
                 it.region_split_size.as_ref()
             }
             Self::Attach(it) => {
-                flag("target", "attach".into());
-                flag("pd", it.pd.join(","));
-                it.ssh.iter().for_each(|host| flag("ssh", host.clone()));
-                if it.ssh_command != ["ssh"] {
-                    flag("ssh-command", it.ssh_command.join(" "));
-                }
-                if let Some(SecurityConfig { ca, cert, key }) = &it.security {
-                    for (name, path) in [("ca", ca), ("cert", cert), ("key", key)] {
-                        flag(name, path.display().to_string());
-                    }
-                }
-                flags.extend(it.allow_faults.then(|| "--allow-faults".to_owned()));
+                flags.extend(self.allows_faults());
                 flags.extend(it.keep_keys.then(|| "--keep-keys".to_owned()));
                 None
             }

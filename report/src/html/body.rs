@@ -1,7 +1,7 @@
 //! A report's text and tables, as HTML.
 //!
-//! In: the judgement, the facts, and the errors by kind. Out: the page's body. It is readable without scripts; the
-//! panels need one. All that comes from a run is escaped.
+//! In: the judgement, the facts, and the errors by kind. Out: the page's body. It is readable
+//! without scripts; the panels need one. All that comes from a run is escaped.
 
 use super::{errors::Kind, facts::Facts, violations};
 use crate::{Form, RunContext};

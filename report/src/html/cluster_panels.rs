@@ -1,7 +1,8 @@
-//! The panels of a report that come from looking at the cluster during the run: leaders, regions, replicas.
+//! The panels of a report that come from looking at the cluster during the run: leaders, regions,
+//! replicas.
 //!
-//! In: `cluster-samples.jsonl`, if the run has it. Out: panels, and which stores there were. A torn last line is passed
-//! over; looks without the run's clock are not drawn.
+//! In: `cluster-samples.jsonl`, if the run has it. Out: panels, and which stores there were. A torn
+//! last line is passed over; looks without the run's clock are not drawn.
 
 use super::panels::seconds;
 use histories::cluster_sample::Sample;

@@ -1,7 +1,8 @@
 //! What went wrong for the clients, by kind, with the fate that each error was given.
 //!
-//! In: a run's history as text. Out: counts. Only the lines of failed and unknown operations are parsed: they are few,
-//! and the reader of histories does not keep their texts. Numbers in a text are no different kinds.
+//! In: a run's history as text. Out: counts. Only the lines of failed and unknown operations are
+//! parsed: they are few, and the reader of histories does not keep their texts. Numbers in a text
+//! are no different kinds.
 
 use run_directory::plain_file;
 use serde_json::Value;

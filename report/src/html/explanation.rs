@@ -1,8 +1,9 @@
-//! How far a counterexample can be explained: the longest order of its operations that agrees with the answers, and
-//! what has no place after it.
+//! How far a counterexample can be explained: the longest order of its operations that agrees with
+//! the answers, and what has no place after it.
 //!
-//! In: a counterexample and the facts of the history. Out: steps for the picture, and a list in words. What the order is
-//! the checker says; here each step only gets the earliest moment that it can have had.
+//! In: a counterexample and the facts of the history. Out: steps for the picture, and a list in
+//! words. What the order is the checker says; here each step only gets the earliest moment that it
+//! can have had.
 
 use super::facts::{Facts, Wanted};
 use checker::Counterexample;

@@ -1,8 +1,8 @@
 //! What a report needs of a history, gathered in one reading.
 //!
-//! In: a history file, and which operations and keys are wanted in full. Out: [`Facts`]: all operations, thinned,
-//! the wanted ones whole, and when which store's process was stopped, killed, resumed or started. A torn end is
-//! reported and what stands before it is used. It judges nothing.
+//! In: a history file, and which operations and keys are wanted in full. Out: [`Facts`]: all
+//! operations, thinned, the wanted ones whole, and when which store's process was stopped, killed,
+//! resumed or started. A torn end is reported and what stands before it is used. It judges nothing.
 
 use super::thinned::Thinned;
 use histories::{

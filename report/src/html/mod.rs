@@ -1,8 +1,9 @@
 //! `report.html`: a run as a person understands it, in one file that can be mailed.
 //!
-//! In: a run directory's files, `verdict.json` and on from there: the history, the looks at the cluster, the plan. Out:
-//! one self-contained page, beside them. It decides nothing: every number and sentence about right and wrong is the
-//! judgement's. Data is thinned, evidence is not; see `panels`.
+//! In: a run directory's files, `verdict.json` and on from there: the history, the looks at the
+//! cluster, the plan. Out: one self-contained page, beside them. It decides nothing: every number
+//! and sentence about right and wrong is the judgement's. Data is thinned, evidence is not; see
+//! `panels`.
 
 mod body;
 mod cluster_panels;

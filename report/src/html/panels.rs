@@ -1,4 +1,5 @@
-//! The panels of a report that come from the history: faults, throughput, latency, processes, key counts.
+//! The panels of a report that come from the history: faults, throughput, latency, processes, key
+//! counts.
 //!
 //! In: [`Facts`] and the judgement. Out: panels as `panels.js` understands them, times in seconds.
 //! Operations are thinned (`thinned`); the evidence (counterexamples, faults, key counts) is not,
@@ -72,7 +73,8 @@ pub fn faults(judgement: &Judgement) -> Option<Value> {
     let names: BTreeSet<&str> =
         judgement.faults.iter().map(|fault| fault.seen.name.as_str()).collect();
     let mut lanes: BTreeMap<&str, usize> = names.into_iter().zip(0..).collect();
-    // There are as many kinds as the nemesis has; a history with more is none that a person can look at.
+    // There are as many kinds as the nemesis has; a history with more is none that a person can
+    // look at.
     lanes.retain(|_, lane| *lane < LANES_MAX);
     let segments: Vec<Value> = judgement
         .faults
@@ -175,7 +177,7 @@ fn points(name: &str, tone: u32, done: &[Done]) -> Option<Value> {
     (!done.is_empty()).then_some(points)
 }
 
-/// What each store's process did.
+/// The lanes of the stores' processes: running, paused or gone.
 pub fn processes(facts: &Facts, known: &BTreeSet<u64>) -> Option<Value> {
     let stores: BTreeSet<u64> =
         known.iter().copied().chain(facts.processes.iter().map(|change| change.store)).collect();

@@ -1,7 +1,8 @@
-//! The time axis of a counterexample's picture: to scale between two marks, cut where nothing was open.
+//! The time axis of a counterexample's picture: to scale between two marks, cut where nothing was
+//! open.
 //!
-//! In: operations, and further moments that deserve a mark. Out: places. A bar is never too thin to be seen, since
-//! neighbouring marks are kept apart.
+//! In: operations, and further moments that deserve a mark. Out: places. A bar is never too thin to
+//! be seen, since neighbouring marks are kept apart.
 
 use super::facts::Wanted;
 use std::collections::BTreeSet;
@@ -14,7 +15,8 @@ pub const LEFT: f64 = 96.0;
 pub const RIGHT: f64 = 24.0;
 /// A letter is about so wide.
 pub const LETTER: f64 = 6.7;
-/// Nothing open for longer than this part of the time in which something was: it is cut to this part.
+/// Nothing open for longer than this part of the time in which something was: it is cut to this
+/// part.
 const CUT_PART: f64 = 0.6;
 /// Two marks are at least so far apart.
 const APART_MIN: f64 = 16.0;
@@ -30,7 +32,8 @@ pub struct Scale {
 }
 
 impl Scale {
-    /// A scale for these operations; the extra moments inside get marks too. `end_ns` is the run's end.
+    /// A scale for these operations; the extra moments inside get marks too. `end_ns` is the run's
+    /// end.
     pub fn new(operations: &[&Wanted], extra: &BTreeSet<u64>, end_ns: u64) -> Self {
         let end = |it: &Wanted| it.completed_ns.unwrap_or(end_ns);
         let edges: BTreeSet<u64> =

@@ -1,8 +1,8 @@
-//! A counterexample told to somebody who has never seen one: who read what, when, what had replaced it, and what had
-//! just happened to which store.
+//! A counterexample told to somebody who has never seen one: who read what, when, what had replaced
+//! it, and what had just happened to which store.
 //!
-//! In: a finding or a counterexample, and the facts of the history. Out: one paragraph. It says only what the history
-//! says: what a store did is told as what preceded, not as the cause.
+//! In: a finding or a counterexample, and the facts of the history. Out: one paragraph. It says
+//! only what the history says: what a store did is told as what preceded, not as the cause.
 
 use super::{
     explanation::Step,
@@ -31,8 +31,9 @@ pub struct Clash<'a> {
     finding: Option<&'a Finding>,
 }
 
-/// What is told of a key: the finding, if it is about the operations that are drawn, and otherwise what the drawn ones
-/// show by themselves: the last write that has a place, and the read that has none.
+/// What is told of a key: the finding, if it is about the operations that are drawn, and otherwise
+/// what the drawn ones show by themselves: the last write that has a place, and the read that has
+/// none.
 pub fn clash<'a>(
     facts: &Facts,
     finding: Option<&'a Finding>,
@@ -191,7 +192,7 @@ fn stores(facts: &Facts, read: &Wanted) -> String {
     told
 }
 
-/// What each store's process did before its last change.
+/// The state of each store's process before its last change.
 #[derive(Default)]
 struct StatesBefore(BTreeMap<u64, (u64, ProcessWord, Option<ProcessWord>)>);
 

@@ -1,9 +1,9 @@
-//! A counterexample as a picture over time: a lane for each client, operations as bars with their values, faults
-//! behind, and what the processes of the stores concerned did beneath.
+//! A counterexample as a picture over time: a lane for each client, operations as bars with their
+//! values, faults behind, and what the processes of the stores concerned did beneath.
 //!
-//! In: operations, which of them clash, how far they can be explained, faults and process states. Out: SVG that needs no
-//! script. Time runs from left to right, to scale between two marks; long stretches in which nothing was open are cut,
-//! and the cut is shown.
+//! In: operations, which of them clash, how far they can be explained, faults and process states.
+//! Out: SVG that needs no script. Time runs from left to right, to scale between two marks; long
+//! stretches in which nothing was open are cut, and the cut is shown.
 
 use super::{
     explanation::Step,
@@ -101,7 +101,8 @@ fn faults(judgement: &Judgement, scale: &Scale, (from, to): (u64, u64), height: 
     svg
 }
 
-/// One client's operations; its words stand in as many rows as they need. Where the next lane begins.
+/// One client's operations; its words stand in as many rows as they need. Where the next lane
+/// begins.
 fn lane(
     svg: &mut String,
     scale: &Scale,
@@ -213,7 +214,8 @@ fn hover(it: &Wanted, index: u64, steps: &[Step]) -> String {
     )
 }
 
-/// The order that can be explained, as numbers on the bars, each at the earliest moment that it can have had.
+/// The order that can be explained, as numbers on the bars, each at the earliest moment that it can
+/// have had.
 fn numbers(svg: &mut String, scale: &Scale, steps: &[Step], bars: &Bars) {
     let places: Vec<(usize, f64, f64)> = steps
         .iter()

@@ -1,8 +1,10 @@
-//! All operations of a run, however many, in little memory: what the panels of throughput and latency draw.
+//! All operations of a run, however many, in little memory: what the panels of throughput and
+//! latency draw.
 //!
-//! In: completed operations, one after the other, about in the order of completion. Out: each of them while they are few; counts by kind
-//! and outcome, and latencies to within two percent, in buckets of time; of single operations the slowest, and some of the failed and
-//! unknown ones. It takes a few megabytes, whether the run took a minute or a day, and knows nothing of drawing.
+//! In: completed operations, one after the other, about in the order of completion. Out: each of
+//! them while they are few; counts by kind and outcome, and latencies to within two percent, in
+//! buckets of time; of single operations the slowest, and some of the failed and unknown ones. It
+//! takes a few megabytes, whether the run took a minute or a day, and knows nothing of drawing.
 
 use super::facts::{Done, Ended};
 use std::{

@@ -1,7 +1,8 @@
-//! What went wrong: the counterexamples, and the keys that are missing or too many. A failing report opens on it.
+//! What went wrong: the counterexamples, and the keys that are missing or too many. A failing
+//! report opens on it.
 //!
-//! In: the judgement and the facts. Out: HTML that is readable without scripts; nothing for a run in which nothing went
-//! wrong. All that comes from a run is escaped.
+//! In: the judgement and the facts. Out: HTML that is readable without scripts; nothing for a run
+//! in which nothing went wrong. All that comes from a run is escaped.
 
 use super::{
     body::PageContent,

@@ -1,7 +1,7 @@
 //! The checked options of `cluster up`, which can be handed to a detached supervisor.
 //!
-//! In: the flags. Out: a [`ClusterOptions`], and the cluster's shape, which the data of an earlier life may
-//! decide.
+//! In: the flags. Out: a [`ClusterOptions`], and the cluster's shape, which the data of an earlier
+//! life may decide.
 
 use super::{directory::ClusterDirectory, ports::Wanted, tag::Tag};
 use crate::cli::{ProfileName, ReadName, UpArgs};

@@ -1,12 +1,12 @@
 //! `spec.json` in a cluster's directory: the options that it was started with.
 //!
-//! Version 1 is a [`Spec`] as JSON:
-//! `{"format":"jepsen-tikv cluster spec","version":1,"tag":…,"keep-data":…,"shape":…,"host":…,
+//! Version 1 is a [`Spec`] as JSON: `{"format":"jepsen-tikv cluster
+//! spec","version":1,"tag":…,"keep-data":…,"shape":…,"host":…,
 //! "started-at":…,"pd":"HOST:PORT","dashboard":"http://…"}`. `pd` and `dashboard` are absent until
 //! the cluster serves. The processes and addresses are in `cluster.json` beside it
-//! (`targets/src/embedded/cluster_file.rs`). The cluster's life and its supervisor are recorded only
-//! in the user's state directory ([`targets::state`]), because a directory may come from somebody
-//! else.
+//! (`targets/src/embedded/cluster_file.rs`). The cluster's life and its supervisor are recorded
+//! only in the user's state directory ([`targets::state`]), because a directory may come from
+//! somebody else.
 
 use super::directory::ClusterDirectory;
 use failure::Failure;

@@ -1,7 +1,7 @@
 //! What a search has cost so far, and when that is too much.
 //!
-//! In: configurations as they are met, and how many others each was compared with. Out: a reason to stop. One meter
-//! counts for all of a key's stretches; it knows no time.
+//! In: configurations as they are met, and how many others each was compared with. Out: a reason to
+//! stop. One meter counts for all of a key's stretches; it knows no time.
 
 use crate::options::Budget;
 

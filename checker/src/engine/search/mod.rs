@@ -125,8 +125,8 @@ pub(crate) fn judge(calls: &[Call], budget: &Budget) -> Judgement {
     Judgement::new(decision, DecidedBy::Search, meter.explored())
 }
 
-/// How much work is done before one linearization is looked for, and how much in looking for it:
-/// the latter may cost some configurations for each call.
+/// The work that the sweep may do before one linearization is looked for, and the work of that
+/// attempt, which may cost some configurations for each call.
 pub(crate) fn allowances(calls: usize) -> [u64; 2] {
     [64 + calls as u64 / 4, 64 + 32 * calls as u64]
 }

@@ -3,7 +3,7 @@
 //! In: calls as they are invoked and return. Out: a slot, which is a bit, for each; what a state
 //! says of the open calls; and which of them can stand in for which. Slots are numbered in the
 //! order in which the calls return, so that the lowest bit of a set is the call that returns first.
-//! Whoever holds a set makes room in it when a call begins ([`Slots::with_room_at`]) and moves it
+//! The owner of a set makes room in it when a call begins ([`Slots::with_room_at`]) and moves it
 //! down when the first one returns ([`Slots::without_first`]).
 
 use crate::call::{ABSENT, ANYTHING, Call, IMPOSSIBLE, PRESENT, UNLIKE, ValueId};

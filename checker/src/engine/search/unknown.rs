@@ -1,14 +1,17 @@
-//! Calls of unknown outcome, as the search takes them: never required, and interchangeable where they do the same.
+//! Calls of unknown outcome, as the search takes them: never required, and interchangeable where
+//! they do the same.
 //!
-//! In: a key's calls. Out: the kinds of calls that may have happened, and which of them may happen next. A
-//! configuration counts how many of each kind it has spent.
+//! In: a key's calls. Out: the kinds of calls that may have happened, and which of them may happen
+//! next. A configuration counts how many of each kind it has spent.
 //!
-//! Such a call is taken only to serve a call of known outcome: directly before one that asks for the state that it
-//! makes, or before another of unknown outcome that leads there. In any linearization one that is followed by
-//! something else can be left out (what follows does not look at the state), so nothing is lost.
+//! Such a call is taken only to serve a call of known outcome: directly before one that asks for
+//! the state that it makes, or before another of unknown outcome that leads there. In any
+//! linearization one that is followed by something else can be left out (what follows does not look
+//! at the state), so nothing is lost.
 //!
-//! **What is worth less.** A write of v can stand wherever a swap of something to v can. So whoever has spent swaps
-//! to v is at least as well off as whoever has spent as many writes of v instead ([`UnknownCalls::costs_no_more`]).
+//! **What is worth less.** A write of v can stand wherever a swap of something to v can. So whoever
+//! has spent swaps to v is at least as well off as whoever has spent as many writes of v instead
+//! ([`UnknownCalls::costs_no_more`]).
 
 use std::rc::Rc;
 
@@ -110,8 +113,9 @@ impl UnknownCalls {
         numbers.take_while(move |(_, kind)| kind.expects == value)
     }
 
-    /// Returns true if nothing is lost by having spent `a` rather than `b`: every call that `a` has spent and `b` has
-    /// not is a swap, and in its stead `a` has kept a write of the same value that `b` has spent.
+    /// Returns true if nothing is lost by having spent `a` rather than `b`: every call that `a` has
+    /// spent and `b` has not is a swap, and in its stead `a` has kept a write of the same value
+    /// that `b` has spent.
     pub(super) fn costs_no_more(&self, a: &[(u32, u32)], b: &[(u32, u32)]) -> bool {
         let (mut a, mut b) = (a.iter().peekable(), b.iter().peekable());
         let mut value = None;

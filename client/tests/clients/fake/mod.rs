@@ -1,7 +1,9 @@
-//! A fake cluster in this process: a PD and stores on loopback ports, one map of data, and a script of mishaps.
+//! A fake cluster in this process: a PD and stores on loopback ports, one map of data, and a script
+//! of mishaps.
 //!
-//! It checks what a store checks (leader, epoch) and does what the script says to the next requests, so that a test
-//! knows what was applied while the client is told something else. It replicates nothing.
+//! It checks what a store checks (leader, epoch) and does what the script says to the next
+//! requests, so that a test knows what was applied while the client is told something else. It
+//! replicates nothing.
 
 mod pd;
 mod store;
