@@ -132,6 +132,47 @@ fn one_signal_before_anything_could_be_judged_is_enough() {
 }
 
 #[test]
+fn one_signal_after_the_clients_is_enough_while_pd_does_not_answer() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut tester = Command::new(env!("CARGO_BIN_EXE_jepsen-tikv"))
+        .args(["test", "--time", "2", "--nemesis", "none", "--stores", "1", "--replicas", "1"])
+        .args(["--keys", "10"])
+        .current_dir(dir.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    let mut lines = BufReader::new(tester.stderr.take().expect("it is piped")).lines();
+    let begun =
+        lines.by_ref().map_while(Result::ok).any(|line| line.contains("clients and faults"));
+    assert!(begun, "the run ended before its clients");
+    let rest = std::thread::spawn(move || lines.map_while(Result::ok).collect::<Vec<_>>());
+    let pd = pd_of(dir.path()).expect("a PD");
+    kill(pd, Signal::SIGSTOP).expect("PD runs");
+    // The clients' time is over long before: the tester waits for PD, for a minute and more.
+    std::thread::sleep(Duration::from_secs(8));
+    send(&tester, Signal::SIGTERM);
+    let (code, said) = end(&mut tester);
+    let rest = rest.join().expect("text");
+    assert!(rest.iter().any(|line| line.contains("interrupted: undoing faults")), "{rest:?}");
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("UNKNOWN"), "{said}");
+    assert_eq!(states(dir.path()), Vec::<String>::new());
+}
+
+/// The process of the PD that works in this directory.
+fn pd_of(dir: &Path) -> Option<Pid> {
+    let needle = dir.to_string_lossy().into_owned();
+    std::fs::read_dir("/proc").ok()?.flatten().find_map(|entry| {
+        let command_line = std::fs::read(entry.path().join("cmdline")).ok()?;
+        let command_line = String::from_utf8_lossy(&command_line).into_owned();
+        let is_pd = command_line.contains("internal-pd") && command_line.contains(&needle);
+        let pid = entry.file_name().to_str()?.parse().ok()?;
+        is_pd.then(|| Pid::from_raw(pid))
+    })
+}
+
+#[test]
 fn a_killed_tester_takes_its_cluster_along() {
     let dir = tempfile::tempdir().expect("a directory");
     let mut tester = run_with_a_store_stopped(dir.path());

@@ -220,4 +220,22 @@ mod tests {
             .expect("a verdict");
         assert!(judge::read_verdict(&run).is_some());
     }
+
+    #[test]
+    fn a_refusal_is_a_file_until_the_history_is_judged() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let run = RunDirectory::at(folder.path().to_owned());
+        let header = "{\"format\":\"jepsen-tikv history\",\"version\":1}\n";
+        let concluded = |history: String| {
+            std::fs::write(run.history(), history).expect("written");
+            let judged = judge::of_run(&run, &Judging::default());
+            conclude(&run, judged, &[], "", Output::default())
+        };
+        let refused = concluded(format!("{header}{{\"index\":7}}\n")).expect_err("refused");
+        assert_eq!(refused.exit, Exit::Malformed);
+        let text = std::fs::read_to_string(run.refusal()).expect("the reason");
+        assert!(text.contains("reason") && !run.verdict().exists(), "{text}");
+        concluded(header.to_owned()).expect("judged");
+        assert!(!run.refusal().exists() && run.verdict().exists());
+    }
 }

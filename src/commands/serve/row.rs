@@ -235,5 +235,10 @@ mod tests {
         assert_eq!((row.name.as_str(), row.nemesis.as_str()), ("test", "mix"));
         assert_eq!(row.duration_s, Some(2.5));
         assert!(row.says.contains("torn"), "{}", row.says);
+        // A report alone says nothing of the history; the judge's refusal does.
+        std::fs::write(run.html(), "").expect("written");
+        assert_eq!(read(&run, "test/x").state, State::Unjudged);
+        std::fs::write(run.refusal(), "{}").expect("written");
+        assert_eq!(read(&run, "test/x").state, State::Refused);
     }
 }
