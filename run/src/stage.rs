@@ -84,6 +84,8 @@ struct Worked {
     unhealed: Vec<String>,
     /// True once the extra key was put and counted.
     counted: bool,
+    /// An interrupt ended the phase, so that only the next one quits.
+    interrupted: bool,
 }
 
 impl Stage<'_> {
@@ -131,11 +133,9 @@ impl Stage<'_> {
         let worked = self.work(&workers, &recorder, looking, interrupt).await?;
 
         let settled = self.settle(&recording, worked.counted);
-        // An interrupt of the clients' phase ended that phase; the next one quits.
-        let was_interrupted = interrupt.urgency() != Urgency::None;
         tokio::select! {
             () = settled => {}
-            () = interrupt.at_least(Urgency::Early), if !was_interrupted => {
+            () = interrupt.at_least(Urgency::Early), if !worked.interrupted => {
                 self.progress.line(watcher::INTERRUPTED);
             }
         }
@@ -257,9 +257,10 @@ impl Stage<'_> {
             let _ = stop.send(true);
             ended.map(|ending| (ending, after))
         };
-        let (worked, (), ended) = tokio::join!(hurt, workers.work(&stopped), until_over);
+        let (mut worked, (), ended) = tokio::join!(hurt, workers.work(&stopped), until_over);
         workers.recording.tell(RunEvent::Work(false));
         if let (Ending::Early(why), after) = ended? {
+            worked.interrupted = why == Why::Interrupted;
             let of_ms = time.map(|time| time.as_millis() as u64);
             workers.recording.ended_early(EndedEarly::now(after, of_ms, why));
         }
@@ -273,7 +274,7 @@ impl Stage<'_> {
     ) -> Worked {
         let target: Arc<dyn Target> = self.target.clone();
         let report = nemesis::run(&self.plan.schedule, target, observer, stopped).await;
-        Worked { unhealed: self.unhealed(&report), counted: false }
+        Worked { unhealed: self.unhealed(&report), counted: false, interrupted: false }
     }
 
     async fn carry_out(
@@ -297,7 +298,7 @@ impl Stage<'_> {
             },
         );
         let unhealed = scenario::carry_out(&script).await;
-        Worked { unhealed, counted: script.counted() }
+        Worked { unhealed, counted: script.counted(), interrupted: false }
     }
 
     /// Starts looking for violations if the options ask for it. Also returns the sender of its
